@@ -1,0 +1,15 @@
+import { fileURLToPath } from 'node:url';
+import { defineConfig } from 'vitest/config';
+
+const from = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
+
+export default defineConfig({
+  resolve: {
+    alias: { 'millrace/testing': from('./src/testing/index.ts'), millrace: from('./src/index.ts') },
+  },
+  test: {
+    include: ['test/**/*.test.ts', 'samples/**/*.test.ts'],
+    setupFiles: ['./test/setup.ts'],
+    testTimeout: 10_000,
+  },
+});
