@@ -1,0 +1,101 @@
+/** Option checks: one sentence shape for all of them, unknown keys refused with the nearest known name. */
+
+import leven from 'leven';
+import { OptionError } from './errors.js';
+
+/** What an option must be: the words for it, and the test. */
+export interface Rule {
+  readonly must: string;
+  readonly holds: (value: unknown) => boolean;
+}
+
+/** One rule for each known option. */
+export type Rules<O> = { readonly [K in keyof Required<O>]: Rule };
+
+const isNumber = (value: unknown): value is number => typeof value === 'number' && !Number.isNaN(value);
+const isString = (value: unknown): value is string => typeof value === 'string';
+const isObject = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null && !Array.isArray(value);
+
+/** The longest that a timer of the platform can wait. */
+export const MAX_TIMER_MS = 2 ** 31 - 1;
+
+export const is = {
+  anything: { must: 'anything', holds: () => true },
+  text: { must: 'a non-empty string', holds: (value) => isString(value) && value !== '' },
+  string: { must: 'a string', holds: isString },
+  boolean: { must: 'a boolean', holds: (value) => typeof value === 'boolean' },
+  integer: { must: 'an integer', holds: (value) => Number.isSafeInteger(value) },
+  count: { must: 'an integer of at least 1', holds: (value) => Number.isSafeInteger(value) && Number(value) >= 1 },
+  countOrInfinity: {
+    must: 'an integer of at least 1, or Infinity',
+    holds: (value) => value === Number.POSITIVE_INFINITY || (Number.isSafeInteger(value) && Number(value) >= 1),
+  },
+  countFromZero: {
+    must: 'an integer of at least 0, or Infinity',
+    holds: (value) => value === Number.POSITIVE_INFINITY || (Number.isSafeInteger(value) && Number(value) >= 0),
+  },
+  durationMs: {
+    must: 'a finite number of milliseconds of at least 0',
+    holds: (value) => isNumber(value) && Number.isFinite(value) && value >= 0,
+  },
+  /** What a timer of the platform can wait; a longer one would ring at once. */
+  timerMs: {
+    must: `a number of milliseconds above 0 and at most ${MAX_TIMER_MS} (24 days)`,
+    holds: (value) => isNumber(value) && value > 0 && value <= MAX_TIMER_MS,
+  },
+  timerFromZeroMs: {
+    must: `a number of milliseconds from 0 to ${MAX_TIMER_MS} (24 days)`,
+    holds: (value) => isNumber(value) && value >= 0 && value <= MAX_TIMER_MS,
+  },
+  date: { must: 'a valid Date', holds: (value) => value instanceof Date && !Number.isNaN(value.getTime()) },
+  callable: { must: 'a function', holds: (value) => typeof value === 'function' },
+  object: { must: 'an object', holds: isObject },
+  array: { must: 'an array', holds: Array.isArray },
+  texts: {
+    must: 'an array of non-empty strings',
+    holds: (value) => Array.isArray(value) && value.every((item) => isString(item) && item !== ''),
+  },
+  oneOf: (...words: readonly string[]): Rule => ({
+    must: `one of ${words.map((word) => `'${word}'`).join(', ')}`,
+    holds: (value) => isString(value) && words.includes(value),
+  }),
+  either: (one: Rule, other: Rule): Rule => ({
+    must: `${one.must}, or ${other.must}`,
+    holds: (value) => one.holds(value) || other.holds(value),
+  }),
+} as const satisfies Record<string, Rule | ((...args: never[]) => Rule)>;
+
+/** Checks an options object; options that are `undefined` count as absent. @throws OptionError */
+export function checkOptions<O>(owner: string, options: unknown, rules: Rules<O>): void {
+  if (!isObject(options)) throw new OptionError(`${owner} must be an object, but is ${shown(options)}`);
+  for (const [key, value] of Object.entries(options)) {
+    const rule = Object.hasOwn(rules, key) ? rules[key as keyof O] : undefined;
+    if (rule === undefined) throw new OptionError(`${owner} has no option \`${key}\`${didYouMean(key, Object.keys(rules))}`);
+    if (value !== undefined) checkOption(owner, key, value, rule);
+  }
+}
+
+/** Checks one option. @throws OptionError */
+export function checkOption(owner: string, path: string, value: unknown, rule: Rule): void {
+  if (!rule.holds(value)) throw new OptionError(`\`${path}\` of ${owner} must be ${rule.must}, but is ${shown(value)}`);
+}
+
+/** `; did you mean …?`, where one of the known names is near. */
+export function didYouMean(name: string, known: readonly string[]): string {
+  const [nearest] = known
+    .map((word) => ({ word, distance: leven(name.toLowerCase(), word.toLowerCase()) }))
+    .filter(({ word, distance }) => distance <= Math.max(2, word.length / 3))
+    .sort((one, other) => one.distance - other.distance);
+  return nearest === undefined ? '' : `; did you mean \`${nearest.word}\`?`;
+}
+
+/** A value and its type, in a few words, for a message. */
+export function shown(value: unknown): string {
+  if (value === null || value === undefined) return String(value);
+  if (isString(value)) return `the string ${JSON.stringify(value.length > 40 ? `${value.slice(0, 40)}…` : value)}`;
+  if (typeof value === 'function') return `the function ${value.name || '(anonymous)'}`;
+  if (Array.isArray(value)) return `an array of ${value.length}`;
+  if (value instanceof Date) return Number.isNaN(value.getTime()) ? 'an invalid Date' : `the Date ${value.toISOString()}`;
+  if (typeof value === 'object') return Object.getPrototypeOf(value)?.constructor === Object ? 'an object' : 'another kind of object';
+  return `the ${typeof value} ${String(value)}`;
+}

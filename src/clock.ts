@@ -1,0 +1,30 @@
+/** The only file that reads time: the clock of a process, behind one seam that tests replace. */
+
+import { asyncScheduler, Observable, type SchedulerLike } from 'rxjs';
+
+export interface Clock {
+  /** Milliseconds since the epoch. */
+  now(): number;
+  /** What RxJS operators that take time are given: `timer(ms, clock.scheduler)`. */
+  readonly scheduler: SchedulerLike;
+  /** Emits once in the next turn of the event loop, after everything that this turn still has to do. */
+  turn(): Observable<void>;
+}
+
+/** The real time. */
+export const systemClock: Clock = {
+  now: () => asyncScheduler.now(),
+  scheduler: asyncScheduler,
+  turn: nextTurn,
+};
+
+/** One turn of the real event loop; virtual clocks use it too, since a turn takes no time. */
+export function nextTurn(): Observable<void> {
+  return new Observable((subscriber) => {
+    const handle = setImmediate(() => {
+      subscriber.next();
+      subscriber.complete();
+    });
+    return () => clearImmediate(handle);
+  });
+}

@@ -1,0 +1,165 @@
+/** Every error Millrace throws, on one page: a class, a stable code, when it comes and what to do. */
+
+const brand = Symbol.for('millrace.error');
+
+/** The base of all errors of Millrace; `code` never changes, messages may. */
+export abstract class MillraceError extends Error {
+  abstract readonly code: `MILLRACE_${string}`;
+  readonly [brand] = true;
+
+  constructor(message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = new.target.name;
+  }
+}
+
+/** Tells an error of Millrace, also one from another installed copy of the package. */
+export function isMillraceError(error: unknown): error is MillraceError {
+  return typeof error === 'object' && error !== null && brand in error;
+}
+
+// ---- Told to the programmer, at once
+
+/** An option is unknown, of the wrong type or out of range. Mend the call that the message names. */
+export class OptionError extends MillraceError {
+  readonly code = 'MILLRACE_OPTION';
+}
+
+/** What was given as a task is none. Put `@Task()` on the method, or make one with `task(name, fn)`. */
+export class NotATaskError extends MillraceError {
+  readonly code = 'MILLRACE_NOT_A_TASK';
+}
+
+/** `start(container)` found problems; the message lists all of them and nothing was started. */
+export class StartError extends MillraceError {
+  readonly code = 'MILLRACE_START';
+
+  constructor(readonly problems: readonly string[]) {
+    super(`Millrace cannot start:\n${problems.map((problem) => `  - ${problem}`).join('\n')}`);
+  }
+}
+
+/** `currentTask()` was called where no task runs. Call it inside a task, before the task has returned. */
+export class NoCurrentTaskError extends MillraceError {
+  readonly code = 'MILLRACE_NO_CURRENT_TASK';
+}
+
+/** The service has not been started, or was stopped. Await `start(container)` first, queue before `stop()`. */
+export class NotRunningError extends MillraceError {
+  readonly code = 'MILLRACE_NOT_RUNNING';
+}
+
+// ---- Told at queueing; nothing was queued
+
+/** A value cannot be stored; `path` says where it stands, such as `arguments[1].onDone`. */
+export class UnstorableError extends MillraceError {
+  readonly code = 'MILLRACE_UNSTORABLE';
+
+  constructor(
+    readonly path: string,
+    fact: string,
+    options?: ErrorOptions,
+  ) {
+    super(`\`${path}\` ${fact}`, options);
+  }
+}
+
+/** Arguments, or a result, are larger than the limit. Store the data elsewhere and pass its key. */
+export class TooLargeError extends MillraceError {
+  readonly code = 'MILLRACE_TOO_LARGE';
+}
+
+/** A job names a quota that is not configured. Add it to `quotas` of `asyncModule`. */
+export class UnknownQuotaError extends MillraceError {
+  readonly code = 'MILLRACE_UNKNOWN_QUOTA';
+}
+
+/** A job could never run: it needs more places than a quota has, or a quota that a batch around it holds already or passed by. */
+export class QuotaError extends MillraceError {
+  readonly code = 'MILLRACE_QUOTA';
+}
+
+/** There is no job of this id: it was never queued, or its retention is over. */
+export class JobNotFoundError extends MillraceError {
+  readonly code = 'MILLRACE_JOB_NOT_FOUND';
+}
+
+/** `getJob(id, task)` found a job of another task. */
+export class JobTypeError extends MillraceError {
+  readonly code = 'MILLRACE_JOB_TYPE';
+}
+
+// ---- Told to a waiter
+
+/** The job failed; `cause` is the error of the task, `jobId` and `taskName` say whose. */
+export class JobFailedError extends MillraceError {
+  readonly code = 'MILLRACE_JOB_FAILED';
+
+  constructor(
+    readonly jobId: string,
+    readonly taskName: string,
+    cause: Error,
+  ) {
+    super(`job ${jobId} (${taskName}) failed: ${cause.message}`, { cause });
+  }
+}
+
+/** The job was cancelled; `reason` is what `cancel(reason)` was given. */
+export class JobCancelledError extends MillraceError {
+  readonly code = 'MILLRACE_JOB_CANCELLED';
+
+  constructor(
+    readonly jobId: string,
+    readonly taskName: string,
+    readonly reason: string | undefined,
+  ) {
+    super(`job ${jobId} (${taskName}) was cancelled${reason === undefined ? '' : `: ${reason}`}`);
+  }
+}
+
+/** The waiter's own `timeoutMs` is over; the job goes on. Wait again, or cancel it. */
+export class WaitTimeoutError extends MillraceError {
+  readonly code = 'MILLRACE_WAIT_TIMEOUT';
+}
+
+// ---- Recorded as the error of a job
+
+/** An attempt ran longer than the task's `timeoutMs`. */
+export class TaskTimeoutError extends MillraceError {
+  readonly code = 'MILLRACE_TASK_TIMEOUT';
+}
+
+/** The job was not started by its `beginBy`. */
+export class ExpiredError extends MillraceError {
+  readonly code = 'MILLRACE_EXPIRED';
+}
+
+/** The job was interrupted (its process died or stopped) more often than its policy allows. */
+export class AbortedError extends MillraceError {
+  readonly code = 'MILLRACE_ABORTED';
+}
+
+/** Children of a batch with `onFailure: 'fail'` failed; `cause` is the error of the first. */
+export class BatchFailedError extends MillraceError {
+  readonly code = 'MILLRACE_BATCH_FAILED';
+}
+
+/** A task returned a job that waits, directly or not, for the task's own job. */
+export class CircularJobError extends MillraceError {
+  readonly code = 'MILLRACE_CIRCULAR_JOB';
+}
+
+// ---- Thrown by tasks
+
+/** Thrown by a task that wants to run again later; counts neither as a failure nor as an attempt used up. */
+export class RetryLater extends MillraceError {
+  readonly code = 'MILLRACE_RETRY_LATER';
+
+  /** @param delayMs - milliseconds to wait before the next attempt */
+  constructor(readonly delayMs: number) {
+    super(`asked to run again in ${delayMs} ms`);
+    if (!(typeof delayMs === 'number' && delayMs >= 0 && delayMs <= 100 * 366 * 86_400_000)) {
+      throw new OptionError(`\`delayMs\` of RetryLater must be a number of milliseconds from 0 to a hundred years, but is ${delayMs}`);
+    }
+  }
+}

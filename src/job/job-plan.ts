@@ -1,0 +1,151 @@
+/** The plan behind a draft, and how it is planted: turned into jobs with ids, checked against the quotas. */
+
+import { OptionError, TooLargeError } from '../errors.js';
+import type { Choice, Input, JobTree, OnFailure, QueuedJob, Role } from './job-record.js';
+import { Payload } from './payload.js';
+import { checkPlaces, DEFAULT_PLACES, lastHeld, NO_PLACES, type Places, type QuotaBook } from './places.js';
+import { RETRY_DEFAULTS, type StoredRetry } from './retry-policy.js';
+
+/** A job that is not queued yet, with everything below it; immutable. */
+export interface JobPlan {
+  readonly kind: 'task' | 'serial' | 'parallel';
+  readonly taskName: string;
+  readonly args: Payload;
+  readonly input: Input;
+  readonly options: PlanOptions;
+  readonly steps: readonly JobPlan[];
+  readonly postprocess?: JobPlan;
+  readonly onFailure?: OnFailure;
+  readonly callbacks: readonly CallbackPlan[];
+}
+
+/** What a task and a draft say of how the job is to be run; checked before it gets here. */
+export interface PlanOptions {
+  readonly name?: string;
+  readonly queue?: string;
+  /** Absent where neither task nor draft named any. */
+  readonly places?: Places;
+  readonly priority?: number;
+  readonly delayMs?: number;
+  readonly beginAfter?: Date;
+  readonly beginBy?: Date;
+  /** Of this one job, in place of the task's policy. */
+  readonly retry?: StoredRetry;
+  readonly interruptions?: { readonly limit: number; readonly delayMs: number };
+}
+
+/** One callback for every end, or one for each of the two sides. */
+export type CallbackPlan = { readonly both: JobPlan } | { readonly success?: JobPlan | undefined; readonly failure?: JobPlan | undefined };
+
+/** Where a plan is planted. */
+export interface Ground {
+  readonly nextId: () => string;
+  readonly book: QuotaBook;
+  /** The limit on the arguments of one job, in bytes. */
+  readonly valueLimitBytes: number;
+}
+
+/** A parent of what is planted, and what its children take over from it. */
+interface Above {
+  readonly id: string;
+  readonly role: Role;
+  readonly index?: number;
+  readonly queue: string;
+  readonly priority: number;
+  readonly within?: string | undefined;
+}
+
+/** Turns a plan into jobs. @throws UnknownQuotaError, QuotaError, TooLargeError, OptionError */
+export function plant(plan: JobPlan, ground: Ground): JobTree {
+  return grow(plan, ground.nextId(), ground, undefined);
+}
+
+/** Turns a callback of a job that is queued already into jobs. @throws as `plant` does */
+export function plantCallback(callback: CallbackPlan, parent: QueuedJob, ground: Ground): JobTree {
+  return growCallback(callback, ground, aboveCallbacks(parent));
+}
+
+function grow(plan: JobPlan, id: string, ground: Ground, above: Above | undefined): JobTree {
+  const job = queuedJob(plan, id, ground, above);
+  const { id: parent, queue, priority } = job;
+  const within = lastHeld(job.places, ground.book, above?.within);
+  const child = (role: Role, index: number): Above => ({ id: parent, role, index, queue, priority, within });
+  const below = [
+    ...plan.steps.flatMap((step, index) => grow(step, ground.nextId(), ground, child('step', index))),
+    ...(plan.postprocess === undefined ? [] : grow(plan.postprocess, ground.nextId(), ground, child('postprocess', plan.steps.length))),
+    ...plan.callbacks.flatMap((callback) => growCallback(callback, ground, aboveCallbacks(job))),
+  ];
+  return [job, ...below];
+}
+
+/** A job's own places are given back before its callbacks run; those of the batches around it are not. */
+function aboveCallbacks({ id, queue, priority, within }: QueuedJob): Above {
+  return { id, role: 'callback', queue, priority, within };
+}
+
+function growCallback(callback: CallbackPlan, ground: Ground, above: Above): JobTree {
+  const id = ground.nextId();
+  if ('both' in callback) return grow(callback.both, id, ground, above);
+  const choice: Choice = {
+    ...(callback.success === undefined ? {} : { success: grow(callback.success, id, ground, above) }),
+    ...(callback.failure === undefined ? {} : { failure: grow(callback.failure, id, ground, above) }),
+  };
+  return [{ ...queuedJob(CHOICE, id, ground, above), kind: 'choice', choice }];
+}
+
+const CHOICE: JobPlan = {
+  kind: 'task',
+  taskName: 'choice',
+  args: Payload.of([], 'arguments'),
+  input: 'none',
+  options: {},
+  steps: [],
+  callbacks: [],
+};
+
+const USUAL_INTERRUPTIONS = Object.freeze({ limit: RETRY_DEFAULTS.interruptions, delayMs: RETRY_DEFAULTS.interruptionDelayMs });
+
+function queuedJob(plan: JobPlan, id: string, ground: Ground, above: Above | undefined): QueuedJob {
+  const {
+    places: named,
+    queue = above?.queue ?? '',
+    priority = above?.priority ?? 0,
+    interruptions = USUAL_INTERRUPTIONS,
+    ...options
+  } = plan.options;
+  const places = named ?? (above === undefined ? DEFAULT_PLACES : NO_PLACES);
+  const within = above?.within;
+  checkPlaces(places, ground.book, plan.taskName, within);
+  checkSize(plan, ground.valueLimitBytes);
+  checkTimes(plan.taskName, options);
+  return {
+    id,
+    kind: plan.kind,
+    taskName: plan.taskName,
+    queue,
+    args: plan.args,
+    input: plan.input,
+    places,
+    priority,
+    interruptions,
+    ...options,
+    ...(within === undefined ? {} : { within }),
+    ...(above === undefined ? {} : { parent: above.id, role: above.role }),
+    ...(above?.index === undefined ? {} : { index: above.index }),
+    ...(plan.onFailure === undefined ? {} : { onFailure: plan.onFailure }),
+  };
+}
+
+function checkSize({ args, taskName }: JobPlan, limit: number): void {
+  if (args.bytes <= limit) return;
+  throw new TooLargeError(
+    `the arguments of ${taskName} take ${args.bytes} bytes, but the limit is ${limit}; store the data elsewhere and pass its key, or raise \`valueLimitBytes\``,
+  );
+}
+
+function checkTimes(taskName: string, { delayMs, beginAfter, beginBy }: PlanOptions): void {
+  if (delayMs !== undefined && beginAfter !== undefined)
+    throw new OptionError(`${taskName} has both \`delayMs\` and \`beginAfter\`; give one`);
+  if (beginAfter !== undefined && beginBy !== undefined && beginBy <= beginAfter)
+    throw new OptionError(`${taskName} has a \`beginBy\` that is not after its \`beginAfter\`, so it could never start`);
+}

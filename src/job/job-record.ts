@@ -1,0 +1,124 @@
+/** What a job is: what was queued, which never changes, and what has become of it, which only moves change. */
+
+import { type MoveName, mayMove, type Status } from './job-status.js';
+import type { StoredOutcome } from './outcome.js';
+import type { Payload } from './payload.js';
+import type { Places } from './places.js';
+import type { StoredRetry } from './retry-policy.js';
+import type { StoredError } from './stored-error.js';
+
+/** A task's job, a batch, or a callback that is one of two drafts, chosen when its job ends. */
+export type JobKind = 'task' | 'serial' | 'parallel' | 'choice';
+
+/** How far a job is. */
+export type Progress = number | { readonly done: number; readonly total?: number; readonly note?: string };
+
+/** What a job belongs to a parent as. */
+export type Role = 'step' | 'postprocess' | 'callback';
+
+/** What a run is given in front of the stored arguments: something of its parent, once that has ended. */
+export type Input = 'none' | 'result' | 'error' | 'outcome' | 'jobs';
+
+/** What a batch does about a child that failed: runs the rest, cancels the rest, or runs the rest and fails itself. */
+export type OnFailure = 'continue' | 'stop' | 'fail';
+
+/** A job with everything below it: the root first, each parent before its children. */
+export type JobTree = readonly [root: QueuedJob, ...descendants: QueuedJob[]];
+
+/** What was queued. */
+export interface QueuedJob {
+  /** 24 hexadecimal digits, rising within the process that queued it. */
+  readonly id: string;
+  readonly kind: JobKind;
+  /** For a batch `serial` or `parallel`, for an undecided callback `choice`. */
+  readonly taskName: string;
+  /** What the one who queued it calls it. */
+  readonly name?: string;
+  readonly queue: string;
+  readonly args: Payload;
+  readonly input: Input;
+  readonly places: Places;
+  /** The last quota, in their order, that the batches around it hold while it runs. */
+  readonly within?: string;
+  /** Lower goes first. */
+  readonly priority: number;
+  readonly retry?: StoredRetry;
+  /** Interruptions that are borne, and the delay after one; numbers, for who recovers a job may not have its code. */
+  readonly interruptions: { readonly limit: number; readonly delayMs: number };
+  /** Not before; counted from when it may run at all: after what it waits for. */
+  readonly beginAfter?: Date;
+  readonly delayMs?: number;
+  readonly beginBy?: Date;
+  readonly parent?: string;
+  readonly role?: Role;
+  /** Its place among the steps of its batch. */
+  readonly index?: number;
+  readonly onFailure?: OnFailure;
+  readonly choice?: Choice;
+}
+
+/** The two sides of a callback; each tree's root has the id of the callback itself. */
+export interface Choice {
+  readonly success?: JobTree;
+  readonly failure?: JobTree;
+}
+
+/** What has become of a job. */
+export interface JobState {
+  readonly status: Status;
+  /** The store's order of insertion. */
+  readonly order: number;
+  readonly queuedAt: Date;
+  readonly dueAt?: Date;
+  /** Names the attempt: new for each, and every later write must name it. Stays after the end, as the receipt. */
+  readonly token?: string;
+  /** The dispatcher that runs it. */
+  readonly owner?: string;
+  readonly startedAt?: Date;
+  /** When the work ended, before its callbacks. */
+  readonly endedAt?: Date;
+  /** How often a run began. */
+  readonly attempts: number;
+  /** How many of them ended in an error that was retried. */
+  readonly failures: number;
+  readonly interruptions: number;
+  /** Interrupted, to run again at once: it waits with its places in hand. */
+  readonly keepsPlaces?: true;
+  /** Active without running: a batch waits for its steps, a job that returned a job for that one. */
+  readonly waitsFor?: 'steps' | { readonly job: string };
+  readonly cancel?: { readonly reason: string | undefined };
+  readonly outcome?: StoredOutcome;
+  /** Of the last attempt that did not end the job. */
+  readonly lastError?: StoredError;
+  readonly progress?: Progress;
+  readonly annotations?: Readonly<Record<string, Payload>>;
+}
+
+/** A job as it is at one moment; immutable. */
+export interface JobRecord {
+  readonly job: QueuedJob;
+  readonly state: JobState;
+}
+
+/** What a move writes; `undefined` removes. */
+export type Changes = { readonly [K in Exclude<keyof JobState, 'status'>]?: JobState[K] | undefined };
+
+/** Makes a move of the table. @throws Error for any other: a defect of the store that asks */
+export function moved(state: JobState, name: MoveName, status: Status, changes: Changes = {}): JobState {
+  if (!mayMove(name, state.status, status)) throw new Error(`no move '${name}' leads from ${state.status} to ${status}`);
+  return { ...state, ...changes, status } as JobState;
+}
+
+/** The job's first state. */
+export function firstState(job: QueuedJob, at: { readonly order: number; readonly now: Date }, blocked: boolean): JobState {
+  const dueAt = blocked ? undefined : dueTime(job, at.now);
+  const status = blocked ? 'blocked' : dueAt === undefined ? 'pending' : 'scheduled';
+  const state: JobState = { status, order: at.order, queuedAt: at.now, attempts: 0, failures: 0, interruptions: 0 };
+  return dueAt === undefined ? state : { ...state, dueAt };
+}
+
+/** When a job that may run from `now` on is due, or `undefined` for at once. */
+export function dueTime(job: QueuedJob, now: Date): Date | undefined {
+  const dueAt = job.delayMs === undefined ? job.beginAfter : new Date(now.getTime() + job.delayMs);
+  return dueAt !== undefined && dueAt > now ? dueAt : undefined;
+}

@@ -1,0 +1,21 @@
+/** Lanes: jobs of one queue and task with the same quotas wait in one line, which a claim reads or skips as a whole. */
+
+import type { QueuedJob } from './job-record.js';
+import type { Places } from './places.js';
+
+const texts = new WeakMap<Places, string>();
+
+/** The lane's key: JSON of queue, task and quotas; of a batch, its kind in brackets; a job that waits with its places in hand has a lane without quotas. */
+export function laneOf(job: QueuedJob, keepsPlaces: boolean): string {
+  const what = job.kind === 'task' ? job.taskName : [job.kind];
+  return `[${JSON.stringify(job.queue)},${JSON.stringify(what)},${keepsPlaces ? '"!"' : placesText(job.places)}]`;
+}
+
+function placesText(places: Places): string {
+  let text = texts.get(places);
+  if (text === undefined) {
+    text = JSON.stringify(Object.entries(places).map(([name, weight]) => `${name}:${weight}`));
+    texts.set(places, text);
+  }
+  return text;
+}

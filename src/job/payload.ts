@@ -1,0 +1,203 @@
+/** Storable values: what MongoDB's BSON can carry, plus `undefined` and jobs; checked and copied when they enter. */
+
+import { TooLargeError, UnstorableError } from '../errors.js';
+import { JobReference } from './job-reference.js';
+import { referent } from './promising.js';
+
+/** Deeper nesting is refused, as MongoDB does. */
+const MAX_DEPTH = 100;
+/** No store takes more in one value; stops values that share parts of themselves over and over. */
+const MAX_BYTES = 16 * 1024 * 1024;
+
+const INT64 = 2n ** 63n;
+
+/** Turns a reference back into what the application holds, a job. */
+export type Revive = (reference: JobReference) => unknown;
+
+/** A storable value at rest: it never changes, and every `read` gives a fresh copy. */
+export class Payload {
+  static readonly #nothing = new Payload([], 5, []);
+  readonly #stored: unknown;
+
+  private constructor(
+    stored: unknown,
+    /** About the size of the value as BSON. */
+    readonly bytes: number,
+    /** The jobs named anywhere in the value. */
+    readonly references: readonly JobReference[],
+  ) {
+    this.#stored = stored;
+  }
+
+  /**
+   * Copies a value in.
+   * @param path - what messages call the value, such as `arguments`
+   * @throws UnstorableError naming the path of the first part that cannot be stored
+   * @throws TooLargeError above 16 MiB
+   */
+  static of(value: unknown, path: string): Payload {
+    if (Array.isArray(value) && value.length === 0) return Payload.#nothing;
+    const copier = new Copier(path);
+    return new Payload(copier.copy(value), copier.bytes, copier.references);
+  }
+
+  /** A copy of the value that the caller may change as he likes. */
+  read(revive: Revive = (reference) => reference): unknown {
+    return isAtomic(this.#stored) ? this.#stored : copyOut(this.#stored, revive);
+  }
+}
+
+/** Walks a value that enters: checks, copies and weighs it in one pass. */
+class Copier {
+  bytes = 5;
+  readonly references: JobReference[] = [];
+  readonly #path: (string | number)[] = [];
+  readonly #above: object[] = [];
+
+  constructor(readonly root: string) {}
+
+  copy(value: unknown): unknown {
+    if (typeof value === 'object' && value !== null) return this.#weighed(8, this.#copyObject(value));
+    switch (typeof value) {
+      case 'string':
+        return this.#copyString(value);
+      case 'bigint':
+        if (value >= INT64 || value < -INT64) this.#refuse('is a bigint of more than 64 bits');
+        return this.#weighed(8, value);
+      case 'function':
+        return this.#refuse('is a function');
+      case 'symbol':
+        return this.#refuse('is a symbol');
+      default:
+        return this.#weighed(8, value);
+    }
+  }
+
+  #copyString(value: string): string {
+    if (!value.isWellFormed()) this.#refuse('is a string with half a surrogate pair, which has no UTF-8 form');
+    return this.#weighed(5 + Buffer.byteLength(value), value);
+  }
+
+  #copyObject(value: object): unknown {
+    if (Array.isArray(value)) return this.#inside(value, () => this.#copyArray(value));
+    if (value instanceof Date) return this.#copyDate(value);
+    if (value instanceof Uint8Array) return this.#weighed(value.byteLength, Buffer.from(value));
+    if (value instanceof RegExp) return this.#copyRegExp(value);
+    if (value instanceof JobReference) return this.#refer(value);
+    const stands = this.#peek(() => referent(value));
+    if (stands instanceof JobReference) return this.#refer(stands);
+    if (stands !== undefined) return this.#refuse('is a draft: queue it, and pass the job');
+    if (this.#peek(() => (value as { _bsontype?: unknown })._bsontype) !== undefined) return this.#weighed(16, value);
+    if (!isPlain(value)) return this.#refuse(this.#peek(() => notPlain(value)));
+    return this.#inside(value, () => this.#copyPlain(value as Record<string, unknown>));
+  }
+
+  #copyArray(value: readonly unknown[]): unknown[] {
+    const copy = new Array<unknown>(value.length);
+    for (let index = 0; index < value.length; index++) {
+      this.#path.push(index);
+      copy[index] = this.copy(this.#peek(() => value[index]));
+      this.#path.pop();
+    }
+    return copy;
+  }
+
+  #copyPlain(value: Record<string, unknown>): Record<string, unknown> {
+    const copy: Record<string, unknown> = {};
+    for (const key of Object.keys(value)) {
+      this.#path.push(key);
+      if (key.includes('\0')) this.#refuse('has a null byte in its name');
+      this.#weighed(key.length + 2, undefined);
+      put(copy, key, this.copy(this.#peek(() => value[key])));
+      this.#path.pop();
+    }
+    const symbol = Object.getOwnPropertySymbols(value).find((key) => Object.prototype.propertyIsEnumerable.call(value, key));
+    if (symbol !== undefined) this.#refuse(`has the property ${String(symbol)}; only properties named by strings are stored`);
+    return copy;
+  }
+
+  #copyDate(value: Date): Date {
+    if (Number.isNaN(value.getTime())) this.#refuse('is an invalid Date');
+    return new Date(value.getTime());
+  }
+
+  #copyRegExp(value: RegExp): RegExp {
+    if (/[^im]/.test(value.flags)) this.#refuse(`is a RegExp with the flags '${value.flags}'; only i and m are stored`);
+    return new RegExp(value.source, value.flags);
+  }
+
+  #refer(reference: JobReference): JobReference {
+    this.references.push(reference);
+    return this.#weighed(32, reference);
+  }
+
+  #inside<T>(value: object, copy: () => T): T {
+    if (this.#above.includes(value)) this.#refuse('is circular: it contains itself');
+    if (this.#above.length >= MAX_DEPTH) this.#refuse(`is nested deeper than ${MAX_DEPTH} levels`);
+    this.#above.push(value);
+    const copied = copy();
+    this.#above.pop();
+    return copied;
+  }
+
+  #weighed<T>(bytes: number, value: T): T {
+    this.bytes += bytes;
+    if (this.bytes > MAX_BYTES)
+      throw new TooLargeError(`\`${this.root}\` is larger than 16 MiB; store the data elsewhere and pass its key`);
+    return value;
+  }
+
+  #peek<T>(read: () => T): T {
+    try {
+      return read();
+    } catch (cause) {
+      throw new UnstorableError(this.#where(), 'threw when it was read', { cause });
+    }
+  }
+
+  #refuse(fact: string): never {
+    throw new UnstorableError(this.#where(), fact);
+  }
+
+  #where(): string {
+    return (
+      this.root + this.#path.map((step) => (/^[A-Za-z_$][\w$]*$/.test(String(step)) ? `.${step}` : `[${JSON.stringify(step)}]`)).join('')
+    );
+  }
+}
+
+function copyOut(stored: unknown, revive: Revive): unknown {
+  if (isAtomic(stored)) return stored;
+  if (Array.isArray(stored)) return stored.map((item) => copyOut(item, revive));
+  if (stored instanceof Date) return new Date(stored.getTime());
+  if (stored instanceof Uint8Array) return Buffer.from(stored);
+  if (stored instanceof RegExp) return new RegExp(stored.source, stored.flags);
+  if (stored instanceof JobReference) return revive(stored);
+  if (!isPlain(stored as object)) return stored;
+  const copy: Record<string, unknown> = {};
+  for (const key of Object.keys(stored as object)) put(copy, key, copyOut((stored as Record<string, unknown>)[key], revive));
+  return copy;
+}
+
+function isAtomic(value: unknown): boolean {
+  return typeof value !== 'object' || value === null;
+}
+
+/** Plain in any realm: its prototype is `null` or the end of a prototype chain. */
+function isPlain(value: object): boolean {
+  const prototype: unknown = Object.getPrototypeOf(value);
+  return prototype === null || Object.getPrototypeOf(prototype) === null;
+}
+
+function notPlain(value: object): string {
+  if (value instanceof Promise) return 'is a promise: await it first';
+  if (value instanceof Error) return 'is an error, which is not storable: pass its message, or a plain object';
+  const name = (value.constructor as { name?: unknown } | undefined)?.name;
+  return `is an instance of ${String(name || 'a class')}, which would come back without its class: pass a plain object`;
+}
+
+/** An own property also where the name is `__proto__`. */
+function put(target: Record<string, unknown>, key: string, value: unknown): void {
+  if (key === '__proto__') Object.defineProperty(target, key, { value, enumerable: true, writable: true, configurable: true });
+  else target[key] = value;
+}

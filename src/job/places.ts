@@ -1,0 +1,72 @@
+/** The quota rule: how many places of which quotas a job takes, and in which order quotas may be held together. */
+
+import { didYouMean } from '../check.js';
+import { OptionError, QuotaError, UnknownQuotaError } from '../errors.js';
+import type { Quotas } from './register.js';
+
+/** How many places of each quota, in the order of the names. */
+export type Places = Readonly<Record<string, number>>;
+
+/** The sizes of the quotas, in their lock order: that in which they were first configured. */
+export type QuotaBook = ReadonlyMap<string, number>;
+
+/** The quota of jobs that name none. */
+export const DEFAULT_QUOTA = 'default';
+
+export const NO_PLACES: Places = Object.freeze({});
+export const DEFAULT_PLACES: Places = Object.freeze({ [DEFAULT_QUOTA]: 1 });
+
+/** Reads the option `quotas`: names with one place each, or weights. @throws OptionError */
+export function placesOf(quotas: Quotas, owner: string): Places {
+  const entries: [string, unknown][] = Array.isArray(quotas)
+    ? quotas.map((name) => [String(name), 1])
+    : Object.entries(namedWeights(quotas, owner));
+  for (const [name, weight] of entries) {
+    if (name === '') throw new OptionError(`\`quotas\` of ${owner} has an empty name`);
+    if (!Number.isSafeInteger(weight) || Number(weight) < 1)
+      throw new OptionError(`\`quotas.${name}\` of ${owner} must be an integer of at least 1, but is ${weight}`);
+  }
+  return entries.length === 0
+    ? NO_PLACES
+    : Object.freeze(Object.fromEntries(entries.sort(([a], [b]) => (a < b ? -1 : 1)) as [string, number][]));
+}
+
+function namedWeights(quotas: unknown, owner: string): Record<string, unknown> {
+  if (typeof quotas === 'object' && quotas !== null) return quotas as Record<string, unknown>;
+  throw new OptionError(`\`quotas\` of ${owner} must be an array of names, or an object of name: places, but is ${typeof quotas}`);
+}
+
+/**
+ * Refuses places that could never be had.
+ * @param within - the last quota that the batches around the job hold
+ * @throws UnknownQuotaError, QuotaError
+ */
+export function checkPlaces(places: Places, book: QuotaBook, owner: string, within: string | undefined): void {
+  const names = [...book.keys()];
+  for (const [name, weight] of Object.entries(places)) {
+    const size = book.get(name);
+    if (size === undefined)
+      throw new UnknownQuotaError(
+        `${owner} names the quota \`${name}\`, which is not configured${didYouMean(name, names) || `; add it to \`quotas\` of asyncModule`}`,
+      );
+    if (weight > size)
+      throw new QuotaError(`${owner} needs ${weight} places of the quota \`${name}\`, whose size is ${size}, so it could never run`);
+    if (within !== undefined && names.indexOf(name) <= names.indexOf(within))
+      throw new QuotaError(
+        `${owner} needs the quota \`${name}\` inside a batch that holds \`${within}\`; a job may only name quotas that come after those (order: ${names.join(', ')}), else it could wait for its own batch. Give the batch \`quotas: []\`, or the job other quotas`,
+      );
+  }
+}
+
+/** The last in lock order of what is held already and what these places add. */
+export function lastHeld(places: Places, book: QuotaBook, within: string | undefined): string | undefined {
+  const names = [...book.keys()];
+  return [...Object.keys(places), ...(within === undefined ? [] : [within])].sort((a, b) => names.indexOf(a) - names.indexOf(b)).at(-1);
+}
+
+/** How many places in all: a job that needs several may have to save them up. */
+export function placesInAll(places: Places): number {
+  let sum = 0;
+  for (const name in places) sum += places[name] ?? 0;
+  return sum;
+}

@@ -1,0 +1,17 @@
+/** What stands for a result to come, a draft or a job, and how the rest of the code recognises one. */
+
+/** Carries the type of the result; nothing is stored under it. */
+export declare const result: unique symbol;
+
+/** A draft or a job: something whose result is still to come. */
+export interface Promising<out R> {
+  readonly [result]: R;
+}
+
+/** Under this symbol a job keeps its `JobReference` and a draft its `JobPlan`. */
+export const standsFor: unique symbol = Symbol.for('millrace.standsFor') as never;
+
+/** What a value stands for, or `undefined` for an ordinary value. */
+export function referent(value: unknown): unknown {
+  return typeof value === 'object' && value !== null ? (value as { readonly [standsFor]?: unknown })[standsFor] : undefined;
+}

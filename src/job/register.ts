@@ -1,0 +1,17 @@
+/** What an application may tell the compiler about itself. */
+
+/**
+ * Augment this to have the names of your quotas checked:
+ * `declare module 'millrace' { interface Register { quotas: typeof quotas } }`.
+ */
+// biome-ignore lint/suspicious/noEmptyInterface: it is empty so that applications can augment it
+export interface Register {}
+
+/** The name of a quota: any string, or those that the application registered. */
+export type QuotaName = Register extends { quotas: infer Q } ? keyof Q & string : string;
+
+/** Quotas by name, one place in each; or how many places in each. */
+export type Quotas = readonly QuotaName[] | { readonly [Q in QuotaName]?: number };
+
+/** The sizes that `asyncModule` is given: every registered quota needs one. */
+export type QuotaSizes = Register extends { quotas: object } ? { readonly [Q in QuotaName]: number } : Readonly<Record<string, number>>;

@@ -1,0 +1,81 @@
+/** Errors as they are stored: readable whatever was thrown, bounded in size, and turned back into errors for a waiter. */
+
+import { inspect } from 'node:util';
+import type { MillraceError } from '../errors.js';
+
+/** An error thrown by a task, as it is stored. */
+export interface StoredError {
+  readonly name: string;
+  readonly message: string;
+  readonly code?: string;
+  readonly stack?: string;
+  readonly cause?: StoredError;
+}
+
+const MAX = { name: 200, code: 200, message: 10_000, stack: 20_000, causes: 5 } as const;
+
+/** Describes anything that can be thrown; never throws itself. */
+export function storedError(thrown: unknown, causes: number = MAX.causes): StoredError {
+  if (!looksLikeError(thrown)) return { name: 'Error', message: cut(describe(thrown), MAX.message) };
+  const code = peek(thrown, 'code');
+  const stack = text(peek(thrown, 'stack'), MAX.stack);
+  const cause = causes > 0 ? peek(thrown, 'cause') : undefined;
+  return {
+    name: text(peek(thrown, 'name'), MAX.name) ?? 'Error',
+    message: text(peek(thrown, 'message'), MAX.message) ?? '(the message could not be read)',
+    ...(typeof code === 'string' || typeof code === 'number' ? { code: cut(String(code), MAX.code) } : {}),
+    ...(stack === undefined ? {} : { stack }),
+    ...(cause === undefined || cause === null ? {} : { cause: storedError(cause, causes - 1) }),
+  };
+}
+
+/** What Millrace itself records as the error of a job; its stack would say nothing of the job. */
+export function recordedError({ name, message, code }: MillraceError, cause?: StoredError): StoredError {
+  return cause === undefined ? { name, message, code } : { name, message, code, cause };
+}
+
+/** An `Error` with everything that was stored of it. */
+export function revivedError(stored: StoredError): Error & { readonly code?: string } {
+  const error = new Error(stored.message, stored.cause === undefined ? undefined : { cause: revivedError(stored.cause) });
+  const own = { name: stored.name, stack: stored.stack ?? `${stored.name}: ${stored.message}` };
+  for (const [key, value] of Object.entries(own)) {
+    Object.defineProperty(error, key, { value, writable: true, configurable: true, enumerable: false });
+  }
+  return stored.code === undefined ? error : Object.assign(error, { code: stored.code });
+}
+
+function looksLikeError(thrown: unknown): thrown is object {
+  if (typeof thrown !== 'object' || thrown === null) return false;
+  try {
+    return thrown instanceof Error || 'message' in thrown;
+  } catch {
+    return false;
+  }
+}
+
+function describe(thrown: unknown): string {
+  if (typeof thrown === 'string') return thrown;
+  try {
+    return `${inspect(thrown, { depth: 2, customInspect: false, maxStringLength: 1_000, maxArrayLength: 20 })} was thrown, which is no error`;
+  } catch {
+    return `something was thrown that cannot be read (${typeof thrown})`;
+  }
+}
+
+function peek(thrown: object, key: string): unknown {
+  try {
+    return (thrown as Record<string, unknown>)[key];
+  } catch {
+    return undefined;
+  }
+}
+
+function text(value: unknown, max: number): string | undefined {
+  return typeof value === 'string' ? cut(value, max) : undefined;
+}
+
+/** A copy, since a slice would keep the whole of a huge string in memory, and well-formed, since it will be stored. */
+function cut(value: string, max: number): string {
+  if (value.length <= max) return value.isWellFormed() ? value : value.toWellFormed();
+  return Buffer.from(`${value.slice(0, max)}… (${value.length} characters)`, 'utf8').toString('utf8');
+}
