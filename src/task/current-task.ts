@@ -1,0 +1,37 @@
+/** What a running task may need to know, wherever it is in its code: `currentTask()`. */
+
+import { AsyncLocalStorage } from 'node:async_hooks';
+import { NoCurrentTaskError } from '../errors.js';
+import type { Progress } from '../job/job-record.js';
+import type { Logger } from './logger.js';
+
+export interface CurrentTask {
+  readonly job: { readonly id: string; readonly taskName: string };
+  /** Which run of the job this is, from 1. */
+  readonly attempt: number;
+  /** Aborted when the job is cancelled, runs longer than its `timeoutMs`, or its process stops. */
+  readonly signal: AbortSignal;
+  /** Says how far it is; seen by everybody who watches the job. @throws OptionError for what is no progress */
+  readonly progress: (value: Progress) => void;
+  /** Keeps a value with the job, seen by everybody who watches it. @throws UnstorableError */
+  readonly annotate: (key: string, value: unknown) => void;
+  /** The logger of the application, which is told of the job. */
+  readonly logger: Logger;
+  /** Runs when this attempt is over, however it ended; the last one added first. */
+  readonly onEnd: (cleanUp: () => unknown) => void;
+}
+
+const current = new AsyncLocalStorage<CurrentTask>();
+
+/** What the running task may need; follows it through promises, timers and streams. @throws NoCurrentTaskError outside of tasks */
+export function currentTask(): CurrentTask {
+  const task = current.getStore();
+  if (task === undefined)
+    throw new NoCurrentTaskError('no task is running here: call `currentTask()` inside a task, not in a function that is called directly');
+  return task;
+}
+
+/** Runs code as a task. */
+export function runAsTask<T>(task: CurrentTask, fn: () => T): T {
+  return current.run(task, fn);
+}

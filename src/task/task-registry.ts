@@ -1,0 +1,90 @@
+/** The tasks that a process can run, by name. */
+
+import { shown } from '../check.js';
+import { isMillraceError } from '../errors.js';
+import { definitionOf } from './definition-of.js';
+import { definitionsOf } from './service-tasks.js';
+import type { Class, TaskLike } from './task.js';
+import type { TaskDefinition } from './task-definition.js';
+
+export class TaskRegistry {
+  readonly #byName = new Map<string, TaskDefinition>();
+  readonly #services = new Set<Class>();
+  readonly #problems: string[] = [];
+
+  /** @param entries - service classes, classes that are tasks, and function tasks */
+  constructor(entries: readonly (TaskLike | Class)[]) {
+    entries.forEach((entry, index) => {
+      this.#add(entry, `tasks[${index}]`);
+    });
+  }
+
+  /** What is wrong with the tasks, all of it; none of them may be run while there is anything. */
+  get problems(): readonly string[] {
+    return this.#problems;
+  }
+
+  /** The classes whose instances have to be resolved. */
+  get services(): ReadonlySet<Class> {
+    return this.#services;
+  }
+
+  /** All names under which jobs may be stored, old ones too. */
+  get names(): ReadonlySet<string> {
+    return new Set(this.#byName.keys());
+  }
+
+  get(name: string): TaskDefinition | undefined {
+    return this.#byName.get(name);
+  }
+
+  #add(entry: TaskLike | Class, path: string): void {
+    try {
+      const found = isClass(entry) ? definitionsOf(entry) : [definitionOf(entry as TaskLike)];
+      if (found.length === 0) this.#problems.push(`\`${path}\`: ${shown(entry)} has no method with \`@Task()\``);
+      for (const one of found) this.#register(one, path);
+    } catch (error) {
+      if (!isMillraceError(error)) throw error;
+      this.#problems.push(`\`${path}\`: ${error.message}`);
+    }
+  }
+
+  #register(task: TaskDefinition, path: string): void {
+    for (const name of [task.name, ...task.options.aliases]) {
+      const other = this.#byName.get(name);
+      if (other === undefined) this.#byName.set(name, task);
+      else if (!isSame(other, task))
+        this.#problems.push(
+          `\`${path}\`: the name \`${name}\` is used by two tasks, ${codeOf(other)} and ${codeOf(task)}; ${remedy(other, task)}`,
+        );
+    }
+    if ('service' in task.code) this.#services.add(task.code.service);
+  }
+}
+
+function isClass(entry: unknown): entry is Class {
+  return typeof entry === 'function' && /^class\b/.test(Function.prototype.toString.call(entry));
+}
+
+function isSame(one: TaskDefinition, other: TaskDefinition): boolean {
+  if ('fn' in one.code) return 'fn' in other.code && one.code.fn === other.code.fn;
+  return 'service' in other.code && one.code.service === other.code.service && one.code.method === other.code.method;
+}
+
+function codeOf({ code }: TaskDefinition): string {
+  return 'fn' in code ? `the function ${code.fn.name || '(anonymous)'}` : `${code.service.name}.${code.method}`;
+}
+
+function remedy(one: TaskDefinition, other: TaskDefinition): string {
+  const inherits =
+    'service' in one.code &&
+    'service' in other.code &&
+    (isBelow(one.code.service, other.code.service) || isBelow(other.code.service, one.code.service));
+  return inherits
+    ? 'a `name` is inherited with its method, so register only one of the two classes, or override the method with a name of its own'
+    : 'give one of them another `name`';
+}
+
+function isBelow(child: Class, parent: Class): boolean {
+  return child.prototype instanceof (parent as unknown as new () => object);
+}
