@@ -1,0 +1,180 @@
+/** What a store promises: the port between Millrace and where jobs live. */
+
+import type { Observable } from 'rxjs';
+import type { Clock } from '../clock.js';
+import type { MillraceError } from '../errors.js';
+import type { JobRecord, JobTree, Progress, QueuedJob } from '../job/job-record.js';
+import type { JobReference } from '../job/job-reference.js';
+import type { Status } from '../job/job-status.js';
+import type { StoredOutcome } from '../job/outcome.js';
+import type { Payload } from '../job/payload.js';
+import type { QuotaBook } from '../job/places.js';
+import type { StoredError } from '../job/stored-error.js';
+
+/**
+ * Where jobs live. Twelve methods, each doing what it says for each of its items atomically, and for
+ * the items one by one: one that cannot be done never spoils its neighbours. Whose promise has resolved,
+ * is recorded for good. Time is the store's own.
+ *
+ * Whatever follows from an end (callbacks and next steps released, parents ended, places given back)
+ * is the store's duty: begun before the ending call resolves, done whoever dies meanwhile.
+ */
+export interface JobStore {
+  /** Opens the store. Quotas that are new to it are added to its book in their order. */
+  start(setup: StoreSetup): Promise<void>;
+  /** Completes what `changes` gave out and lets go of every connection and timer. */
+  stop(): Promise<void>;
+  /** The quotas' sizes in lock order, as last known. */
+  readonly quotas: QuotaBook;
+
+  /**
+   * Adds trees of jobs, each with all its jobs or not at all, in their order. A tree whose root names a
+   * parent joins it: a callback waits for its end, or runs at once where that has come.
+   * A tree that is there already is left as it is.
+   */
+  insert(trees: readonly JobTree[]): Promise<readonly Inserted[]>;
+
+  /**
+   * Hands out up to `limit` jobs to be run at once, in order of priority, then insertion, and with them
+   * all their quota places. Never the same job twice, never more places than a quota has; a job whose
+   * quota is full holds up nobody, and one that needs several places has them saved up after a second.
+   * Batches that are due are opened on the way; they take places, but count nothing against `limit`.
+   */
+  claim(request: ClaimRequest): Promise<readonly ClaimedJob[]>;
+
+  /** Records progress and annotations of running attempts, unless their token is stale. */
+  report(reports: readonly Report[]): Promise<void>;
+
+  /** Records how attempts ended. A stale token changes nothing and answers `false`. */
+  settle(ends: readonly End[]): Promise<readonly boolean[]>;
+
+  /**
+   * Gives jobs another attempt: at once, with a new token and the same places, or after a delay, the
+   * places given back. Answers with the new attempt where it is to run at once. A job whose
+   * cancellation was asked for is cancelled instead.
+   */
+  reschedule(again: readonly Again[]): Promise<readonly (Attempt | undefined)[]>;
+
+  /**
+   * Takes back what a dispatcher cannot go on with. A job that had not begun returns to its place in
+   * line as if never claimed; one that had is interrupted, which is counted, and returns in front with
+   * its places, later, or not at all, as its limits say. Of a job that has ended, the places it kept.
+   */
+  release(holds: readonly Hold[]): Promise<void>;
+
+  /**
+   * Cancels jobs with everything below them: at once those that wait, while those that run are told.
+   * What has ended stays as it is.
+   */
+  cancel(ids: readonly string[], reason: string | undefined): Promise<void>;
+
+  /** Renews a dispatcher's lease, for `leaseMs` from now; `false` when the lease was over and others took its jobs. */
+  heartbeat(dispatcher: string, leaseMs: number): Promise<boolean>;
+
+  /**
+   * Does what time makes due: scheduled jobs become pending, late ones expire, jobs and places of
+   * dispatchers whose lease is over come back. Safe to be called by any number, at any time.
+   */
+  recover(dispatcher: string): Promise<Recovery>;
+
+  /** Jobs as they are now, in the order of their insertion, or in that of `ids`. */
+  find(query: JobQuery): Promise<readonly JobRecord[]>;
+
+  /** How many jobs there are of a kind. */
+  count(query: JobQuery): Promise<number>;
+
+  /** What happens from now on, as far as one is interested; a hint may come late or twice, an outcome never is lost. */
+  changes(interest: Interest): Observable<Change>;
+}
+
+export interface StoreSetup {
+  readonly clock: Clock;
+  /** Sizes in the order of the configuration, `default` first. */
+  readonly quotas: QuotaBook;
+}
+
+export type Inserted = { readonly record: JobRecord } | { readonly refused: MillraceError };
+
+export interface ClaimRequest {
+  readonly dispatcher: string;
+  readonly queue: string;
+  readonly tasks: ReadonlySet<string>;
+  readonly limit: number;
+}
+
+/** One try to run a job; its token fences every later write. */
+export interface Attempt {
+  readonly token: string;
+  /** Which run of the job this is, from 1. */
+  readonly number: number;
+  /** How many attempts have failed by now. */
+  readonly failures: number;
+}
+
+export interface ClaimedJob {
+  readonly job: QueuedJob;
+  readonly attempt: Attempt;
+  /** What `job.input` asks for: the outcome of the job it is a callback of, or the steps of its batch. */
+  readonly given?: StoredOutcome | readonly JobReference[];
+}
+
+/** Names an attempt of a job. */
+export interface AttemptKey {
+  readonly id: string;
+  readonly token: string;
+}
+
+export interface Report extends AttemptKey {
+  readonly progress?: Progress;
+  readonly annotations?: Readonly<Record<string, Payload>>;
+}
+
+export interface End extends AttemptKey {
+  /** The outcome, or the job whose outcome will be this one's. */
+  readonly outcome: StoredOutcome | { readonly status: 'follows'; readonly job: string };
+  /** The method still runs (it ignored its signal), so its places are kept until they are released. */
+  readonly keepsPlaces?: boolean;
+}
+
+export interface Again extends AttemptKey {
+  readonly delayMs: number;
+  /** Counted as a failure of the attempt; absent where the task itself asked to run later. */
+  readonly error?: StoredError;
+}
+
+export interface Hold extends AttemptKey {
+  readonly hasBegun: boolean;
+}
+
+export interface Recovery {
+  /** When something will be due next, as far as is known. */
+  readonly nextAt?: Date;
+}
+
+/** Everything given must hold. */
+export interface JobQuery {
+  readonly ids?: readonly string[] | undefined;
+  readonly queue?: string | undefined;
+  readonly statuses?: readonly Status[] | undefined;
+  readonly taskNames?: readonly string[] | undefined;
+  readonly parent?: string | undefined;
+  readonly limit?: number | undefined;
+}
+
+export type Interest =
+  /** There may be something to claim in the queue. */
+  | { readonly work: string }
+  /** Something will be due at a time, which may be earlier than what `recover` knew. */
+  | { readonly due: true }
+  /** Cancellation was asked for a job that the dispatcher runs. */
+  | { readonly cancelsOf: string }
+  /** A job: as it is now, then after each change, until it is final; nothing for a job that is not there. */
+  | { readonly job: string }
+  /** Jobs whose outcome this process recorded, once each. */
+  | { readonly outcomes: 'here' };
+
+export type Change =
+  | { readonly type: 'work' }
+  | { readonly type: 'due'; readonly at: Date }
+  | { readonly type: 'cancel'; readonly id: string; readonly reason: string | undefined }
+  | { readonly type: 'job'; readonly record: JobRecord };

@@ -1,0 +1,119 @@
+/** What becomes of attempts: ended, tried again, handed back or interrupted; only by who has the token. */
+
+import { AbortedError, CircularJobError, JobNotFoundError } from '../../errors.js';
+import type { JobRecord } from '../../job/job-record.js';
+import { recordedError } from '../../job/stored-error.js';
+import type { Again, Attempt, AttemptKey, End, Hold, Report } from '../job-store.js';
+import type { Rooms } from './rooms.js';
+import { waitsFor } from './waiting.js';
+
+export class Attempts {
+  constructor(private readonly rooms: Rooms) {}
+
+  report({ progress, annotations, ...key }: Report): void {
+    const record = this.#running(key);
+    if (record === undefined) return;
+    this.rooms.table.note(record, {
+      progress: progress ?? record.state.progress,
+      annotations: annotations === undefined ? record.state.annotations : { ...record.state.annotations, ...annotations },
+    });
+  }
+
+  /** @returns whether the token was not stale */
+  settle({ outcome, keepsPlaces = false, ...key }: End): boolean {
+    const record = this.#running(key);
+    if (record === undefined) return false;
+    if (outcome.status === 'follows') this.#follow(record, outcome.job);
+    else this.rooms.tender.end(record, 'end', outcome, keepsPlaces);
+    return true;
+  }
+
+  reschedule({ id, token, delayMs, error }: Again): Attempt | undefined {
+    const record = this.#running({ id, token });
+    if (record === undefined) return undefined;
+    const { cancel, attempts, failures } = record.state;
+    if (cancel !== undefined) {
+      this.rooms.tender.end(record, 'end', { status: 'cancelled', reason: cancel.reason });
+      return undefined;
+    }
+    const counted = { failures: failures + (error === undefined ? 0 : 1), lastError: error ?? record.state.lastError };
+    if (delayMs > 0) {
+      this.rooms.tender.giveUpPlaces(id);
+      const dueAt = new Date(this.rooms.now().getTime() + delayMs);
+      this.rooms.table.move(record, 'retryLater', 'scheduled', {
+        ...counted,
+        dueAt,
+        owner: undefined,
+        token: undefined,
+        keepsPlaces: undefined,
+      });
+      return undefined;
+    }
+    const attempt: Attempt = { token: this.rooms.newToken(), number: attempts + 1, failures: counted.failures };
+    this.rooms.table.move(record, 'rerun', 'active', {
+      ...counted,
+      token: attempt.token,
+      attempts: attempt.number,
+      startedAt: this.rooms.now(),
+    });
+    return attempt;
+  }
+
+  release({ id, token, hasBegun }: Hold): void {
+    const record = this.rooms.table.get(id);
+    if (record === undefined || record.state.token !== token || record.state.waitsFor !== undefined) return;
+    if (record.state.status !== 'active') this.rooms.tender.giveUpPlaces(id);
+    else if (hasBegun) this.interrupt(record);
+    else if (record.state.cancel !== undefined)
+      this.rooms.tender.end(record, 'end', { status: 'cancelled', reason: record.state.cancel.reason });
+    else {
+      if (record.state.keepsPlaces === undefined) this.rooms.tender.giveUpPlaces(id);
+      this.rooms.table.move(record, 'handBack', 'pending', {
+        owner: undefined,
+        token: undefined,
+        startedAt: undefined,
+        attempts: record.state.attempts - 1,
+      });
+    }
+  }
+
+  /** An attempt whose end nobody will record. */
+  interrupt(record: JobRecord): void {
+    const { job, state } = record;
+    const { limit, delayMs } = job.interruptions;
+    const interruptions = state.interruptions + 1;
+    if (state.cancel !== undefined) return this.rooms.tender.end(record, 'end', { status: 'cancelled', reason: state.cancel.reason });
+    if (interruptions > limit) {
+      const error = new AbortedError(`job ${job.id} (${job.taskName}) was interrupted ${interruptions} times, ${limit} are allowed`);
+      return this.rooms.tender.end(record, 'end', { status: 'failed', error: recordedError(error) });
+    }
+    const freed = { interruptions, owner: undefined, token: undefined } as const;
+    if (delayMs > 0) {
+      this.rooms.tender.giveUpPlaces(job.id);
+      this.rooms.table.move(record, 'interrupt', 'scheduled', {
+        ...freed,
+        keepsPlaces: undefined,
+        dueAt: new Date(this.rooms.now().getTime() + delayMs),
+      });
+    } else this.rooms.table.move(record, 'interrupt', 'pending', { ...freed, keepsPlaces: true });
+  }
+
+  #follow(record: JobRecord, jobId: string): void {
+    const problem = this.#problemOfFollowing(record.job.id, jobId);
+    if (problem === undefined) this.rooms.tender.follow(record, jobId);
+    else this.rooms.tender.end(record, 'end', { status: 'failed', error: recordedError(problem) });
+  }
+
+  #problemOfFollowing(id: string, jobId: string): JobNotFoundError | CircularJobError | undefined {
+    const { table } = this.rooms;
+    if (table.get(jobId) === undefined) return new JobNotFoundError(`the task of job ${id} returned job ${jobId}, which is not there`);
+    if (!waitsFor(table, jobId, id)) return undefined;
+    return new CircularJobError(`the task of job ${id} returned job ${jobId}, which waits for job ${id} itself`);
+  }
+
+  /** The job of a running attempt, if the token is not stale. */
+  #running({ id, token }: AttemptKey): JobRecord | undefined {
+    const record = this.rooms.table.get(id);
+    return record?.state.status === 'active' && record.state.token === token && record.state.waitsFor === undefined ? record : undefined;
+  }
+}

@@ -1,0 +1,65 @@
+/** Hands out jobs: the heads of the lanes that are accepted and have room, in order. */
+
+import type { JobRecord } from '../../job/job-record.js';
+import { JobReference } from '../../job/job-reference.js';
+import type { Attempt, ClaimedJob, ClaimRequest } from '../job-store.js';
+import type { Calendar } from './calendar.js';
+import type { Lane } from './lanes.js';
+import type { Rooms } from './rooms.js';
+
+export class Claimer {
+  constructor(
+    private readonly rooms: Rooms,
+    private readonly calendar: Calendar,
+  ) {}
+
+  claim(request: ClaimRequest, now: Date): readonly ClaimedJob[] {
+    const claimed: ClaimedJob[] = [];
+    while (claimed.length < request.limit && this.#claimFrom(request, claimed, now)) this.rooms.tender.tend();
+    return claimed;
+  }
+
+  /** Claims until the limit or until no lane has more; whether a batch was opened, so that lanes may have got more. */
+  #claimFrom(request: ClaimRequest, claimed: ClaimedJob[], now: Date): boolean {
+    const lanes = this.rooms.table.lanes.waiting(request.queue, (lane) => accepts(request, lane));
+    while (claimed.length < request.limit) {
+      const lane = lanes.pop();
+      const head = lane?.head();
+      if (lane === undefined || head === undefined) return false;
+      const { beginBy } = head.job;
+      if (beginBy !== undefined && beginBy <= now && head.state.attempts === 0) this.calendar.expire(head);
+      else if (!this.rooms.ledger.take(head.job.id, head.job.places, lane.key, now.getTime())) continue;
+      else if (head.job.kind === 'task') claimed.push(this.#claimed(head, request.dispatcher, now));
+      else {
+        this.rooms.tender.open(head);
+        return true;
+      }
+      lanes.push(lane);
+    }
+    return false;
+  }
+
+  #claimed(record: JobRecord, owner: string, now: Date): ClaimedJob {
+    const { job } = record;
+    const attempt: Attempt = { token: this.rooms.newToken(), number: record.state.attempts + 1, failures: record.state.failures };
+    this.rooms.table.move(record, 'claim', 'active', {
+      owner,
+      token: attempt.token,
+      attempts: attempt.number,
+      startedAt: now,
+    });
+    const given = job.input === 'none' ? undefined : this.#given(record);
+    return given === undefined ? { job, attempt } : { job, attempt, given };
+  }
+
+  #given({ job }: JobRecord): NonNullable<ClaimedJob['given']> | undefined {
+    if (job.parent === undefined) return undefined;
+    if (job.input !== 'jobs') return this.rooms.table.get(job.parent)?.state.outcome;
+    return this.rooms.table.kin.of(job.parent).steps.map((id) => new JobReference(id, this.rooms.table.get(id)?.job.taskName ?? ''));
+  }
+}
+
+/** Batches and choices are open to every agent of their queue. */
+function accepts(request: ClaimRequest, { example }: Lane): boolean {
+  return example.job.kind !== 'task' || request.tasks.has(example.job.taskName);
+}

@@ -1,0 +1,84 @@
+/** The jobs of the memory store, with every index kept true on each write. */
+
+import { type Changes, firstState, type JobRecord, moved, type QueuedJob } from '../../job/job-record.js';
+import type { MoveName, Status } from '../../job/job-status.js';
+import { Agenda } from './agenda.js';
+import { Feed } from './feed.js';
+import { Kin } from './kin.js';
+import { Lanes } from './lanes.js';
+
+/** Orders are milliseconds in units of this fraction, so that jobs of one millisecond keep their order. */
+const ORDERS_PER_MS = 4_096;
+
+export class JobTable {
+  readonly #records = new Map<string, JobRecord>();
+  readonly #find = (id: string): JobRecord | undefined => this.#records.get(id);
+  readonly lanes = new Lanes((record) => this.#records.get(record.job.id) === record);
+  readonly agenda = new Agenda(this.#find);
+  readonly kin = new Kin(this.#find);
+  readonly feed = new Feed(this.#find);
+  #lastOrder = 0;
+
+  get(id: string): JobRecord | undefined {
+    return this.#records.get(id);
+  }
+
+  all(): IterableIterator<JobRecord> {
+    return this.#records.values();
+  }
+
+  add(job: QueuedJob, now: Date, blocked: boolean): JobRecord {
+    this.#lastOrder = Math.max(this.#lastOrder + 1, now.getTime() * ORDERS_PER_MS);
+    const record: JobRecord = { job: { ...job }, state: firstState(job, { order: this.#lastOrder, now }, blocked) };
+    this.kin.add(record);
+    this.#put(record);
+    if (job.beginBy !== undefined) {
+      this.agenda.limit(record);
+      this.feed.due(job.beginBy);
+    }
+    return record;
+  }
+
+  /** Makes a move of the table of moves. */
+  move({ job, state }: JobRecord, name: MoveName, status: Status, changes?: Changes): JobRecord {
+    return this.#put({ job, state: moved(state, name, status, changes) });
+  }
+
+  /** Writes what is no move: progress, a wish to cancel. */
+  note({ job, state }: JobRecord, changes: Changes): JobRecord {
+    return this.#put({ job, state: { ...state, ...changes } as JobRecord['state'] });
+  }
+
+  /** Lets a callback become the one of its two sides that is needed. */
+  become({ state }: JobRecord, job: QueuedJob): JobRecord {
+    const record: JobRecord = { job, state };
+    this.#records.set(job.id, record);
+    if (job.beginBy !== undefined) this.agenda.limit(record);
+    return record;
+  }
+
+  /** The order of a scheduled job once its time has come: as if it had been queued then. */
+  orderAt(due: Date): number {
+    return due.getTime() * ORDERS_PER_MS;
+  }
+
+  remove(id: string): void {
+    this.#records.delete(id);
+    this.kin.forget(id);
+  }
+
+  #put(record: JobRecord): JobRecord {
+    const { job, state } = record;
+    this.#records.set(job.id, record);
+    if (state.status === 'pending') {
+      if (job.beginBy !== undefined) this.agenda.limit(record);
+      this.lanes.push(record);
+      this.feed.work(job.queue);
+    } else if (state.status === 'scheduled') {
+      this.agenda.schedule(record);
+      this.feed.due(state.dueAt ?? state.queuedAt);
+    }
+    this.feed.changed(record);
+    return record;
+  }
+}

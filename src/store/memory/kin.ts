@@ -1,0 +1,82 @@
+/** Which jobs are below which: the steps of batches and the callbacks of jobs. */
+
+import type { JobRecord } from '../../job/job-record.js';
+import { isFinal } from '../../job/job-status.js';
+
+/** What is below one job. */
+export interface Below {
+  /** In declared order. */
+  readonly steps: string[];
+  postprocess?: string;
+  readonly callbacks: string[];
+  /** All steps before this one have ended. */
+  firstOpen: number;
+  openCallbacks: number;
+  /** The first in order of the steps that failed, and how many did. */
+  failedStep?: { readonly id: string; readonly index: number };
+  failedSteps: number;
+}
+
+export class Kin {
+  readonly #below = new Map<string, Below>();
+
+  constructor(private readonly find: (id: string) => JobRecord | undefined) {}
+
+  /** Notes a job under its parent. */
+  add({ job }: JobRecord): void {
+    if (job.parent === undefined) return;
+    const below = this.#below.get(job.parent) ?? nobody();
+    this.#below.set(job.parent, below);
+    if (job.role === 'step') below.steps.push(job.id);
+    else if (job.role === 'postprocess') below.postprocess = job.id;
+    else {
+      below.callbacks.push(job.id);
+      below.openCallbacks++;
+    }
+  }
+
+  of(id: string): Below {
+    return this.#below.get(id) ?? NOBODY;
+  }
+
+  /** Notes that a job has ended for good. */
+  ended({ job, state }: JobRecord): void {
+    const below = job.parent === undefined ? undefined : this.#below.get(job.parent);
+    if (below === undefined) return;
+    if (job.role === 'callback') below.openCallbacks--;
+    else if (job.role === 'step' && state.status === 'failed') {
+      const index = job.index ?? 0;
+      below.failedSteps++;
+      if (below.failedStep === undefined || index < below.failedStep.index) below.failedStep = { id: job.id, index };
+    }
+  }
+
+  /** The first step that has not ended. */
+  firstOpenStep(below: Below): JobRecord | undefined {
+    for (; below.firstOpen < below.steps.length; below.firstOpen++) {
+      const step = this.find(below.steps[below.firstOpen] ?? '');
+      if (step !== undefined && !isFinal(step.state.status)) return step;
+    }
+    return undefined;
+  }
+
+  /** Everything below a job, then the job itself. */
+  tree(id: string): readonly string[] {
+    const below = this.#below.get(id);
+    if (below === undefined) return [id];
+    const { steps, postprocess, callbacks } = below;
+    const children = [...steps, ...(postprocess === undefined ? [] : [postprocess]), ...callbacks];
+    return [...children.flatMap((child) => this.tree(child)), id];
+  }
+
+  forget(id: string): void {
+    this.#below.delete(id);
+  }
+}
+
+/** Below a job without children. */
+const NOBODY: Below = nobody();
+
+function nobody(): Below {
+  return { steps: [], callbacks: [], firstOpen: 0, openCallbacks: 0, failedSteps: 0 };
+}

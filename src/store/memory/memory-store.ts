@@ -1,0 +1,202 @@
+/** The embedded store: every promise of the port, kept in the memory of one process. */
+
+import { defer, EMPTY, type Observable } from 'rxjs';
+import { checkOptions, is, type Rules } from '../../check.js';
+import { JobNotFoundError, NotRunningError } from '../../errors.js';
+import type { JobRecord, JobTree } from '../../job/job-record.js';
+import type { QuotaBook } from '../../job/places.js';
+import type {
+  Again,
+  Attempt,
+  Change,
+  ClaimedJob,
+  ClaimRequest,
+  End,
+  Hold,
+  Inserted,
+  Interest,
+  JobQuery,
+  JobStore,
+  Recovery,
+  Report,
+  StoreSetup,
+} from '../job-store.js';
+import { Archive } from './archive.js';
+import { Attempts } from './attempts.js';
+import { Calendar } from './calendar.js';
+import { Claimer } from './claimer.js';
+import { JobTable } from './job-table.js';
+import { Leases } from './leases.js';
+import { QuotaLedger } from './quota-ledger.js';
+import type { Rooms } from './rooms.js';
+import { Tender } from './tender.js';
+
+export interface MemoryStoreOptions {
+  /** How many ended jobs, each with everything below it, are remembered; older ones are forgotten. @default 10_000 */
+  readonly keepEnded?: number | undefined;
+}
+
+export const MEMORY_STORE_DEFAULTS = Object.freeze({ keepEnded: 10_000 } as const satisfies MemoryStoreOptions);
+
+const RULES: Rules<MemoryStoreOptions> = { keepEnded: is.countFromZero };
+
+/** A store without a database: jobs live as long as the process. @throws OptionError */
+export function memoryStore(options: MemoryStoreOptions = {}): JobStore {
+  checkOptions('`memoryStore`', options, RULES);
+  return new MemoryStore(options.keepEnded ?? MEMORY_STORE_DEFAULTS.keepEnded);
+}
+
+class MemoryStore implements JobStore {
+  readonly #table = new JobTable();
+  readonly #ledger = new QuotaLedger();
+  readonly #leases = new Leases();
+  readonly #tender: Tender;
+  readonly #calendar: Calendar;
+  readonly #claimer: Claimer;
+  readonly #attempts: Attempts;
+  #setup: StoreSetup | undefined;
+  /** How many containers have it open: several may share one store. */
+  #users = 0;
+  #lastToken = 0;
+
+  constructor(keepEnded: number) {
+    const now = (): Date => this.#now();
+    this.#tender = new Tender(this.#table, this.#ledger, new Archive(this.#table, keepEnded), now);
+    const rooms: Rooms = { table: this.#table, ledger: this.#ledger, tender: this.#tender, now, newToken: () => String(++this.#lastToken) };
+    this.#calendar = new Calendar(rooms);
+    this.#claimer = new Claimer(rooms, this.#calendar);
+    this.#attempts = new Attempts(rooms);
+  }
+
+  get quotas(): QuotaBook {
+    return this.#ledger.sizes;
+  }
+
+  async start(setup: StoreSetup): Promise<void> {
+    this.#setup = setup;
+    this.#users++;
+    this.#ledger.configure(setup.quotas);
+  }
+
+  async stop(): Promise<void> {
+    if (--this.#users === 0) this.#table.feed.complete();
+  }
+
+  async insert(trees: readonly JobTree[]): Promise<readonly Inserted[]> {
+    return this.#operation(() => trees.map((tree) => this.#insertTree(tree)));
+  }
+
+  async claim(request: ClaimRequest): Promise<readonly ClaimedJob[]> {
+    return this.#operation(() => {
+      const now = this.#now();
+      if (!this.#leases.isAlive(request.dispatcher, now.getTime())) return [];
+      this.#calendar.promote(now);
+      return this.#claimer.claim(request, now);
+    });
+  }
+
+  async report(reports: readonly Report[]): Promise<void> {
+    this.#operation(() => {
+      for (const report of reports) this.#attempts.report(report);
+    });
+  }
+
+  async settle(ends: readonly End[]): Promise<readonly boolean[]> {
+    return this.#operation(() => ends.map((end) => this.#attempts.settle(end)));
+  }
+
+  async reschedule(again: readonly Again[]): Promise<readonly (Attempt | undefined)[]> {
+    return this.#operation(() => again.map((one) => this.#attempts.reschedule(one)));
+  }
+
+  async release(holds: readonly Hold[]): Promise<void> {
+    this.#operation(() => {
+      for (const hold of holds) this.#attempts.release(hold);
+    });
+  }
+
+  async cancel(ids: readonly string[], reason: string | undefined): Promise<void> {
+    this.#operation(() => {
+      for (const id of ids) {
+        const record = this.#table.get(id);
+        if (record !== undefined) this.#tender.cancel(record, reason);
+      }
+    });
+  }
+
+  async heartbeat(dispatcher: string, leaseMs: number): Promise<boolean> {
+    return this.#leases.renew(dispatcher, leaseMs, this.#now().getTime());
+  }
+
+  async recover(dispatcher: string): Promise<Recovery> {
+    return this.#operation(() => {
+      const now = this.#now();
+      this.#calendar.promote(now);
+      this.#calendar.expireLate(now);
+      this.#takeBack(this.#leases.declareDead(dispatcher, now.getTime()));
+      const nextAt = this.#table.agenda.next();
+      return nextAt === undefined ? {} : { nextAt };
+    });
+  }
+
+  async find(query: JobQuery): Promise<readonly JobRecord[]> {
+    if (query.ids !== undefined)
+      return query.ids.map((id) => this.#table.get(id)).filter((record) => record !== undefined && matches(record, query)) as JobRecord[];
+    const found = [...this.#table.all()]
+      .filter((record) => matches(record, query))
+      .sort((one, other) => one.state.order - other.state.order);
+    return query.limit === undefined ? found : found.slice(0, query.limit);
+  }
+
+  async count(query: JobQuery): Promise<number> {
+    return (await this.find(query)).length;
+  }
+
+  changes(interest: Interest): Observable<Change> {
+    return defer(() => (this.#setup === undefined ? EMPTY : this.#table.feed.listen(interest)));
+  }
+
+  /** Runs one operation of the port: does what follows from it, then tells those who listen. */
+  #operation<T>(operate: () => T): T {
+    const result = operate();
+    this.#tender.tend();
+    this.#table.feed.flush();
+    return result;
+  }
+
+  #insertTree(tree: JobTree): Inserted {
+    const [root, ...below] = tree;
+    const existing = this.#table.get(root.id);
+    if (existing !== undefined) return { record: existing };
+    if (root.parent !== undefined && this.#table.get(root.parent) === undefined) {
+      return { refused: new JobNotFoundError(`job ${root.parent} is not there, so it can have no callback: its retention is over`) };
+    }
+    const now = this.#now();
+    this.#table.add(root, now, root.parent !== undefined);
+    for (const job of below) this.#table.add(job, now, true);
+    if (root.role === 'callback') this.#tender.releaseCallback(root.id);
+    return { record: this.#table.get(root.id) as JobRecord };
+  }
+
+  #takeBack(dead: ReadonlySet<string>): void {
+    if (dead.size === 0) return;
+    for (const record of [...this.#table.all()]) {
+      const { owner, status } = record.state;
+      if (status === 'active' && owner !== undefined && dead.has(owner)) this.#attempts.interrupt(record);
+    }
+  }
+
+  #now(): Date {
+    if (this.#setup === undefined) throw new NotRunningError('the memory store has not been started: await `start(container)` first');
+    return new Date(this.#setup.clock.now());
+  }
+}
+
+function matches({ job, state }: JobRecord, query: JobQuery): boolean {
+  return (
+    (query.queue === undefined || job.queue === query.queue) &&
+    (query.statuses === undefined || query.statuses.includes(state.status)) &&
+    (query.taskNames === undefined || query.taskNames.includes(job.taskName)) &&
+    (query.parent === undefined || job.parent === query.parent)
+  );
+}

@@ -1,0 +1,13 @@
+/** What the parts of the memory store share. */
+
+import type { JobTable } from './job-table.js';
+import type { QuotaLedger } from './quota-ledger.js';
+import type { Tender } from './tender.js';
+
+export interface Rooms {
+  readonly table: JobTable;
+  readonly ledger: QuotaLedger;
+  readonly tender: Tender;
+  readonly now: () => Date;
+  readonly newToken: () => string;
+}

@@ -1,0 +1,220 @@
+/** What follows from an end: callbacks and next steps released, parents ended, places given back. */
+
+import { BatchFailedError } from '../../errors.js';
+import { nextMove } from '../../job/batch-rule.js';
+import { type Changes, dueTime, type JobRecord } from '../../job/job-record.js';
+import { JobReference } from '../../job/job-reference.js';
+import { isFinal, isWaiting } from '../../job/job-status.js';
+import { laneOf } from '../../job/lane.js';
+import type { StoredOutcome } from '../../job/outcome.js';
+import { Payload } from '../../job/payload.js';
+import { recordedError } from '../../job/stored-error.js';
+import type { Archive } from './archive.js';
+import type { JobTable } from './job-table.js';
+import type { Below } from './kin.js';
+import type { QuotaLedger } from './quota-ledger.js';
+
+/** What an end takes off a record. */
+const OVER: Changes = { owner: undefined, dueAt: undefined, waitsFor: undefined, keepsPlaces: undefined };
+
+export class Tender {
+  /** Jobs that have just come to `callbacks` or to a final status; a list, since a long chain would be too deep for calls. */
+  #ended: string[] = [];
+  readonly #followers = new Map<string, Set<string>>();
+
+  constructor(
+    private readonly table: JobTable,
+    private readonly ledger: QuotaLedger,
+    private readonly archive: Archive,
+    private readonly now: () => Date,
+  ) {}
+
+  /** Records the outcome of a job. */
+  end(record: JobRecord, move: 'end' | 'cancel' | 'expire' | 'pass', outcome: StoredOutcome, keepsPlaces = false): void {
+    const { id } = record.job;
+    if (!keepsPlaces) this.giveUpPlaces(id);
+    if (record.state.status === 'pending' && this.ledger.stopSaving(laneOf(record.job, false))) this.#wakeAll();
+    const status = this.table.kin.of(id).openCallbacks > 0 ? 'callbacks' : outcome.status;
+    const ended = this.table.move(record, move, status, { ...OVER, outcome, endedAt: this.now() });
+    this.table.feed.outcome(ended);
+    this.#ended.push(id);
+  }
+
+  /** Sees to everything that follows from the ends recorded since the last time. */
+  tend(): void {
+    for (let next = 0; next < this.#ended.length; next++) {
+      const record = this.table.get(this.#ended[next] ?? '');
+      if (record === undefined) continue;
+      if (record.state.status === 'callbacks') for (const id of this.table.kin.of(record.job.id).callbacks) this.releaseCallback(id);
+      else this.#afterFinal(record);
+    }
+    this.#ended = [];
+  }
+
+  /** Lets a callback run, if the work of its job is over: the side that is needed, or none. */
+  releaseCallback(id: string): void {
+    const callback = this.table.get(id);
+    const outcome = this.table.get(callback?.job.parent ?? '')?.state.outcome;
+    if (callback?.state.status !== 'blocked' || outcome === undefined) return;
+    if (callback.job.kind !== 'choice') return this.#unblock(callback);
+    const { success, failure } = callback.job.choice ?? {};
+    const side = outcome.status === 'completed' ? success : outcome.status === 'failed' ? failure : undefined;
+    if (side === undefined) return this.end(callback, 'pass', outcome);
+    const [root, ...below] = side;
+    const chosen = this.table.become(callback, root);
+    for (const job of below) this.table.add(job, this.now(), true);
+    this.#unblock(chosen);
+  }
+
+  /** Opens a batch that has its places. */
+  open(batch: JobRecord): void {
+    const opened = this.table.move(batch, 'claim', 'active', { waitsFor: 'steps', startedAt: this.now(), attempts: 1 });
+    if (batch.job.kind === 'parallel') for (const step of this.table.kin.of(batch.job.id).steps) this.#unblockId(step);
+    this.#advance(opened.job.id);
+  }
+
+  /** Lets a job wait for another one's outcome, or gives it that at once. */
+  follow(record: JobRecord, jobId: string): void {
+    const { id } = record.job;
+    this.giveUpPlaces(id);
+    this.table.move(record, 'follow', 'active', { waitsFor: { job: jobId }, owner: undefined });
+    this.#followers.set(jobId, (this.#followers.get(jobId) ?? new Set()).add(id));
+    const followed = this.table.get(jobId);
+    if (followed !== undefined && isFinal(followed.state.status)) this.#endFollowers(followed);
+  }
+
+  /** Cancels a job with everything below it, as far as each can be. */
+  cancel(record: JobRecord, reason: string | undefined): void {
+    const { job, state } = record;
+    if (isWaiting(state.status)) {
+      this.#cancelBelow(job.id, reason);
+      return this.end(record, 'cancel', { status: 'cancelled', reason });
+    }
+    if (state.status !== 'active' || state.cancel !== undefined) return;
+    if (typeof state.waitsFor === 'object') return this.end(record, 'end', { status: 'cancelled', reason });
+    const told = this.table.note(record, { cancel: { reason } });
+    if (state.waitsFor === 'steps') this.#advance(told.job.id);
+    else if (state.owner !== undefined) this.table.feed.cancelOf(state.owner, job.id, reason);
+  }
+
+  /** Ends a job that was not started in time, and cancels what is below it. */
+  expire(record: JobRecord, outcome: StoredOutcome): void {
+    this.#cancelBelow(record.job.id, 'its batch was not started in time');
+    this.end(record, 'expire', outcome);
+  }
+
+  /** Gives the places of a job back, which may let others run. */
+  giveUpPlaces(id: string): void {
+    if (this.ledger.drop(id)) this.#wakeAll();
+  }
+
+  #wakeAll(): void {
+    for (const queue of this.table.lanes.queues()) this.table.feed.work(queue);
+  }
+
+  #afterFinal(record: JobRecord): void {
+    const { job } = record;
+    this.table.kin.ended(record);
+    this.#endFollowers(record);
+    if (job.parent === undefined) this.archive.add(job.id);
+    else if (job.role === 'callback') this.#finish(job.parent);
+    else this.#advance(job.parent);
+  }
+
+  #endFollowers({ job, state }: JobRecord): void {
+    const followers = this.#followers.get(job.id);
+    if (followers === undefined || state.outcome === undefined) return;
+    this.#followers.delete(job.id);
+    for (const id of followers) {
+      const follower = this.table.get(id);
+      if (follower !== undefined && typeof follower.state.waitsFor === 'object') this.end(follower, 'end', state.outcome);
+    }
+  }
+
+  /** A job whose last callback has ended is final. */
+  #finish(id: string): void {
+    const record = this.table.get(id);
+    if (record?.state.status !== 'callbacks' || record.state.outcome === undefined || this.table.kin.of(id).openCallbacks > 0) return;
+    this.table.move(record, 'finish', record.state.outcome.status);
+    this.#ended.push(id);
+  }
+
+  #advance(id: string): void {
+    const batch = this.table.get(id);
+    if (batch?.state.status !== 'active' || batch.state.waitsFor !== 'steps') return;
+    const below = this.table.kin.of(id);
+    const first = this.table.kin.firstOpenStep(below);
+    const postprocess = below.postprocess === undefined ? undefined : this.table.get(below.postprocess);
+    const move = nextMove({
+      kind: batch.job.kind === 'serial' ? 'serial' : 'parallel',
+      onFailure: batch.job.onFailure ?? 'continue',
+      isCancelled: batch.state.cancel !== undefined,
+      firstOpen: first === undefined ? 'none' : progressOf(first),
+      hasFailedStep: below.failedStep !== undefined,
+      postprocess: postprocess === undefined ? 'none' : isFinal(postprocess.state.status) ? 'ended' : progressOf(postprocess),
+    });
+    switch (move) {
+      case 'wait':
+        return;
+      case 'release step':
+        return this.#unblockId(first?.job.id);
+      case 'release postprocess':
+        return this.#unblockId(below.postprocess);
+      case 'cancel postprocess':
+        return this.#cancelIds([below.postprocess], batch.state.cancel?.reason);
+      case 'cancel steps':
+        return this.#cancelIds(
+          below.steps.slice(below.firstOpen),
+          batch.state.cancel === undefined ? 'an earlier job of its batch failed' : batch.state.cancel.reason,
+        );
+      case 'cancel':
+        return this.end(batch, 'end', { status: 'cancelled', reason: batch.state.cancel?.reason });
+      case 'fail':
+        return this.end(batch, 'end', { status: 'failed', error: this.#failureOf(below) });
+      case 'complete':
+        return this.end(batch, 'end', { status: 'completed', result: this.#childrenOf(below) });
+      case 'take outcome':
+        return this.end(batch, 'end', postprocess?.state.outcome ?? { status: 'cancelled', reason: undefined });
+    }
+  }
+
+  #cancelBelow(id: string, reason: string | undefined): void {
+    const { steps, postprocess } = this.table.kin.of(id);
+    this.#cancelIds([...steps, postprocess], reason);
+  }
+
+  #cancelIds(ids: readonly (string | undefined)[], reason: string | undefined): void {
+    for (const id of ids) {
+      const record = this.table.get(id ?? '');
+      if (record !== undefined) this.cancel(record, reason);
+    }
+  }
+
+  #unblockId(id: string | undefined): void {
+    const record = id === undefined ? undefined : this.table.get(id);
+    if (record?.state.status === 'blocked') this.#unblock(record);
+  }
+
+  #unblock(record: JobRecord): void {
+    const dueAt = dueTime(record.job, this.now());
+    this.table.move(record, 'unblock', dueAt === undefined ? 'pending' : 'scheduled', { dueAt });
+  }
+
+  #childrenOf(below: Below): Payload {
+    return Payload.of(
+      below.steps.map((id) => new JobReference(id, this.table.get(id)?.job.taskName ?? '')),
+      'result',
+    );
+  }
+
+  #failureOf({ failedStep, failedSteps, steps }: Below): ReturnType<typeof recordedError> {
+    const first = this.table.get(failedStep?.id ?? '');
+    const cause = first?.state.outcome?.status === 'failed' ? first.state.outcome.error : undefined;
+    const message = `${failedSteps} of ${steps.length} jobs of the batch failed; the first is ${first?.job.id} (${first?.job.taskName}): ${cause?.message}`;
+    return recordedError(new BatchFailedError(message), cause);
+  }
+}
+
+function progressOf({ state }: JobRecord): 'blocked' | 'under way' {
+  return state.status === 'blocked' ? 'blocked' : 'under way';
+}

@@ -1,0 +1,58 @@
+/** Who waits for whom: whether a job can only go on once another one has come to its end. */
+
+import type { JobRecord } from '../../job/job-record.js';
+import { isFinal } from '../../job/job-status.js';
+import type { JobTable } from './job-table.js';
+
+/** A moment in the life of a job that others wait for: its turn, its outcome, or its end, callbacks included. */
+interface Moment {
+  readonly of: 'turn' | 'outcome' | 'end';
+  readonly id: string;
+}
+
+/** Whether the end of `id` has to wait for the outcome of `other`, over however many jobs. */
+export function waitsFor(table: JobTable, id: string, other: string): boolean {
+  const open: Moment[] = [{ of: 'end', id }];
+  const seen = new Set<string>();
+  for (let moment = open.pop(); moment !== undefined; moment = open.pop()) {
+    if (moment.of === 'outcome' && moment.id === other) return true;
+    const key = `${moment.of} ${moment.id}`;
+    if (seen.has(key)) continue;
+    seen.add(key);
+    const record = table.get(moment.id);
+    if (record !== undefined) open.push(...before(table, moment.of, record));
+  }
+  return false;
+}
+
+/** What has to come before a moment that has not come yet. */
+function before(table: JobTable, of: Moment['of'], record: JobRecord): readonly Moment[] {
+  const { job, state } = record;
+  if (of === 'turn') return state.status === 'blocked' ? beforeTurn(table, record) : [];
+  if (of === 'outcome') return state.outcome === undefined ? beforeOutcome(table, record) : [];
+  if (isFinal(state.status)) return [];
+  return [{ of: 'outcome', id: job.id }, ...table.kin.of(job.id).callbacks.map((id): Moment => ({ of: 'end', id }))];
+}
+
+function beforeOutcome(table: JobTable, { job, state }: JobRecord): readonly Moment[] {
+  if (state.status === 'blocked') return [{ of: 'turn', id: job.id }];
+  if (state.waitsFor === undefined) return [];
+  if (state.waitsFor !== 'steps') return [{ of: 'end', id: state.waitsFor.job }];
+  const { postprocess } = table.kin.of(job.id);
+  return [...openSteps(table, job.id), ...(postprocess === undefined ? [] : [{ of: 'end', id: postprocess } as const])];
+}
+
+function beforeTurn(table: JobTable, { job }: JobRecord): readonly Moment[] {
+  const parent = job.parent === undefined ? undefined : table.get(job.parent);
+  if (parent === undefined) return [];
+  if (job.role === 'callback') return [{ of: 'outcome', id: parent.job.id }];
+  if (parent.state.status !== 'active') return [{ of: 'turn', id: parent.job.id }];
+  const steps = openSteps(table, parent.job.id);
+  return job.role === 'postprocess' ? steps : steps.slice(0, 1);
+}
+
+function openSteps(table: JobTable, batch: string): readonly Moment[] {
+  const below = table.kin.of(batch);
+  table.kin.firstOpenStep(below);
+  return below.steps.slice(below.firstOpen).map((id): Moment => ({ of: 'end', id }));
+}
