@@ -1,0 +1,32 @@
+/** Rings when the earliest of the times it was told has come. */
+
+import { Observable, type OperatorFunction, type Subscription, timer } from 'rxjs';
+import { MAX_TIMER_MS } from '../check.js';
+import type { Clock } from '../clock.js';
+
+/** Emits once when a time has come, then waits for the next time it is told. One too far for a timer rings early, to be told again. */
+export function alarm(clock: Clock): OperatorFunction<Date, void> {
+  return (times) =>
+    new Observable<void>((subscriber) => {
+      let earliestMs = Number.POSITIVE_INFINITY;
+      let waiting: Subscription | undefined;
+      const ring = (): void => {
+        earliestMs = Number.POSITIVE_INFINITY;
+        subscriber.next();
+      };
+      const subscription = times.subscribe({
+        next: (time) => {
+          if (time.getTime() >= earliestMs) return;
+          earliestMs = time.getTime();
+          waiting?.unsubscribe();
+          const delayMs = Math.min(Math.max(0, earliestMs - clock.now()), MAX_TIMER_MS);
+          waiting = timer(delayMs, clock.scheduler).subscribe(ring);
+        },
+        error: (error) => subscriber.error(error),
+      });
+      return () => {
+        subscription.unsubscribe();
+        waiting?.unsubscribe();
+      };
+    });
+}

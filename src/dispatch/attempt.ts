@@ -1,0 +1,146 @@
+/** One try to run a job: calls the task, lets it be aborted, and says how it went. */
+
+import { isObservable, type Observable } from 'rxjs';
+import { checkOption, is } from '../check.js';
+import type { Progress } from '../job/job-record.js';
+import { Payload } from '../job/payload.js';
+import type { Report } from '../store/job-store.js';
+import { type CurrentTask, runAsTask } from '../task/current-task.js';
+import type { Logger } from '../task/logger.js';
+
+/** Why an attempt was aborted. */
+export interface Abort {
+  readonly cause: 'cancelled' | 'timed out' | 'stopped';
+  /** What its signal gives as the reason. */
+  readonly reason: unknown;
+}
+
+/** How the task's code ended. */
+export type Ending = { readonly value: unknown } | { readonly thrown: unknown };
+
+export interface AttemptSources {
+  readonly job: { readonly id: string; readonly taskName: string };
+  readonly number: number;
+  readonly logger: Logger;
+  readonly report: (report: Omit<Report, 'id' | 'token'>) => void;
+}
+
+export class Attempt implements CurrentTask {
+  readonly job: { readonly id: string; readonly taskName: string };
+  readonly attempt: number;
+  readonly logger: Logger;
+  readonly #report: AttemptSources['report'];
+  /** Made when it is first asked for: most tasks never ask. */
+  #controller: AbortController | undefined;
+  #aborted: Abort | undefined;
+  readonly #cleanUps: (() => unknown)[] = [];
+
+  constructor({ job, number, logger, report }: AttemptSources) {
+    this.job = { id: job.id, taskName: job.taskName };
+    this.attempt = number;
+    this.logger = logger;
+    this.#report = report;
+  }
+
+  get signal(): AbortSignal {
+    this.#controller ??= new AbortController();
+    if (this.#aborted !== undefined && !this.#controller.signal.aborted) this.#controller.abort(this.#aborted.reason);
+    return this.#controller.signal;
+  }
+
+  get progress(): (value: Progress) => void {
+    return (value) => {
+      checkOption('currentTask()', 'progress', value, PROGRESS);
+      this.#report({ progress: typeof value === 'number' ? value : onlyProgress(value) });
+    };
+  }
+
+  get annotate(): (key: string, value: unknown) => void {
+    return (key, value) => {
+      checkOption('currentTask()', 'annotate(key)', key, is.text);
+      this.#report({ annotations: { [key]: Payload.of(value, `annotations.${key}`) } });
+    };
+  }
+
+  get onEnd(): (cleanUp: () => unknown) => void {
+    return (cleanUp) => {
+      checkOption('currentTask()', 'onEnd(fn)', cleanUp, is.callable);
+      this.#cleanUps.push(cleanUp);
+    };
+  }
+
+  /** Why it was aborted, if it was; the first cause counts. */
+  get aborted(): Abort | undefined {
+    return this.#aborted;
+  }
+
+  abort(abort: Abort): void {
+    if (this.#aborted !== undefined) return;
+    this.#aborted = abort;
+    this.#controller?.abort(abort.reason);
+  }
+
+  /** Runs the code as this task; never throws. */
+  run(code: () => unknown): Promise<Ending> {
+    return runAsTask(this, () => this.#run(code));
+  }
+
+  async #run(code: () => unknown): Promise<Ending> {
+    let ending: Ending;
+    try {
+      const value = await code();
+      ending = { value: isObservable(value) ? await this.#lastOf(value) : value };
+    } catch (thrown) {
+      ending = { thrown };
+    }
+    if (this.#cleanUps.length > 0) await this.#cleanUp();
+    return ending;
+  }
+
+  /** The last value of an observable, or `undefined` of an empty one; aborting ends the subscription. */
+  #lastOf(values: Observable<unknown>): Promise<unknown> {
+    return new Promise((resolve, reject) => {
+      let last: unknown;
+      const { signal } = this;
+      const stop = (): void => {
+        subscription.unsubscribe();
+        reject(signal.reason);
+      };
+      const subscription = values.subscribe({
+        next: (value) => {
+          last = value;
+        },
+        error: reject,
+        complete: () => resolve(last),
+      });
+      subscription.add(() => signal.removeEventListener('abort', stop));
+      if (signal.aborted) stop();
+      else if (!subscription.closed) signal.addEventListener('abort', stop);
+    });
+  }
+
+  async #cleanUp(): Promise<void> {
+    for (let cleanUp = this.#cleanUps.pop(); cleanUp !== undefined; cleanUp = this.#cleanUps.pop()) {
+      try {
+        await cleanUp();
+      } catch (error) {
+        this.logger.error(`a clean-up of job ${this.job.id} (${this.job.taskName}) threw, which changes nothing`, { error });
+      }
+    }
+  }
+}
+
+function onlyProgress({ done, total, note }: Exclude<Progress, number>): Progress {
+  return { done, ...(total === undefined ? {} : { total }), ...(note === undefined ? {} : { note }) };
+}
+
+const isShare = (value: unknown): boolean => typeof value === 'number' && Number.isFinite(value) && value >= 0;
+
+const PROGRESS = {
+  must: 'a finite number of at least 0, or { done, total, note } with such numbers and a string',
+  holds: (value: unknown): boolean => {
+    if (typeof value !== 'object' || value === null) return isShare(value);
+    const { done, total, note } = value as { done?: unknown; total?: unknown; note?: unknown };
+    return isShare(done) && (total === undefined || isShare(total)) && (note === undefined || typeof note === 'string');
+  },
+};

@@ -1,0 +1,77 @@
+/** What can be said of a dispatcher: its agents and its times. */
+
+import { checkOption, checkOptions, is, type Rules } from '../check.js';
+import type { TaskLike } from '../task/task.js';
+
+/** A dispatcher's share of one queue. */
+export interface AgentOptions {
+  /** The queue it serves. @default '' */
+  readonly queue?: string | undefined;
+  /** How many jobs it runs at once. @default 10 */
+  readonly concurrency?: number | undefined;
+  /** The tasks that it accepts: these, or those whose name passes. @default all that the process has */
+  readonly accepts?: readonly TaskLike[] | ((taskName: string) => boolean) | undefined;
+}
+
+export interface DispatcherOptions {
+  /** @default one agent for the queue '', with a concurrency of 10 */
+  readonly agents?: readonly AgentOptions[] | undefined;
+  /** Milliseconds that `stop` waits for running jobs before it aborts their signals. @default 10_000 */
+  readonly stopMs?: number | undefined;
+  /** Milliseconds after which others may take over the jobs of a dispatcher that gave no sign of life. @default 30_000 */
+  readonly leaseMs?: number | undefined;
+  /** Milliseconds between two signs of life. @default 5_000 */
+  readonly heartbeatMs?: number | undefined;
+  /** Milliseconds between two looks at the store that nothing asked for. @default 30_000 */
+  readonly pollMs?: number | undefined;
+}
+
+export type CheckedAgentOptions = { readonly [K in keyof Required<AgentOptions>]: Exclude<AgentOptions[K], undefined> };
+export type CheckedDispatcherOptions = { readonly [K in keyof Omit<Required<DispatcherOptions>, 'agents'>]: number } & {
+  readonly agents: readonly CheckedAgentOptions[];
+};
+
+export const AGENT_DEFAULTS = Object.freeze({
+  queue: '',
+  concurrency: 10,
+  accepts: (_taskName: string): boolean => true,
+} as const satisfies AgentOptions);
+export const DISPATCHER_DEFAULTS = Object.freeze({
+  agents: Object.freeze([{}]),
+  stopMs: 10_000,
+  leaseMs: 30_000,
+  heartbeatMs: 5_000,
+  pollMs: 30_000,
+} as const satisfies DispatcherOptions);
+
+const AGENT_RULES: Rules<AgentOptions> = {
+  queue: is.string,
+  concurrency: is.count,
+  accepts: is.either(is.array, is.callable),
+};
+
+const RULES: Rules<DispatcherOptions> = {
+  agents: is.array,
+  stopMs: is.timerFromZeroMs,
+  leaseMs: is.timerMs,
+  heartbeatMs: is.timerMs,
+  pollMs: is.timerMs,
+};
+
+/** @throws OptionError */
+export function checkDispatcherOptions(options: DispatcherOptions): CheckedDispatcherOptions {
+  checkOptions<DispatcherOptions>('`dispatcher`', options, RULES);
+  const { agents = DISPATCHER_DEFAULTS.agents, ...times } = filled(DISPATCHER_DEFAULTS, options);
+  agents.forEach((agent, index) => {
+    checkOptions<AgentOptions>(`\`dispatcher.agents[${index}]\``, agent, AGENT_RULES);
+  });
+  const inTime = { must: `less than \`leaseMs\` (${times.leaseMs})`, holds: (value: unknown) => Number(value) < times.leaseMs };
+  checkOption('`dispatcher`', 'heartbeatMs', times.heartbeatMs, inTime);
+  return Object.freeze({ ...times, agents: agents.map((agent) => Object.freeze(filled(AGENT_DEFAULTS, agent))) });
+}
+
+/** Options over defaults, where `undefined` counts as absent. */
+function filled<D extends object, O extends object>(defaults: D, options: O): D & { [K in keyof O]-?: Exclude<O[K], undefined> } {
+  const given = Object.entries(options).filter(([, value]) => value !== undefined);
+  return { ...defaults, ...Object.fromEntries(given) } as D & { [K in keyof O]-?: Exclude<O[K], undefined> };
+}

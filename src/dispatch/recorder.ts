@@ -1,0 +1,95 @@
+/** Writes down what became of attempts, many at a time, and does not give up while the store cannot be reached. */
+
+import { firstValueFrom, timer } from 'rxjs';
+import type { Clock } from '../clock.js';
+import { GroupCommit } from '../store/group-commit.js';
+import type { Again, Attempt, End, Hold, JobStore, Report } from '../store/job-store.js';
+import type { Logger } from '../task/logger.js';
+
+/** Between two tries to write. */
+const RETRY_MS = 1_000;
+
+export interface RecorderSources {
+  readonly store: JobStore;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+export class Recorder {
+  readonly #ends: GroupCommit<End, boolean>;
+  readonly #agains: GroupCommit<Again, Attempt | undefined>;
+  readonly #holds: GroupCommit<Hold, undefined>;
+  readonly #reports: GroupCommit<Report, undefined>;
+  #lastReport: Promise<unknown> = Promise.resolve();
+  #hasGivenUp = false;
+
+  constructor(private readonly sources: RecorderSources) {
+    const { store } = sources;
+    this.#ends = new GroupCommit(this.#persistently('the ends of attempts', (ends) => store.settle(ends)));
+    this.#agains = new GroupCommit(this.#persistently('new attempts', (agains) => store.reschedule(agains)));
+    this.#holds = new GroupCommit(this.#persistently('what is handed back', (holds) => store.release(holds).then(() => [])));
+    this.#reports = new GroupCommit((reports) => this.#report(reports));
+  }
+
+  settle(end: End): Promise<boolean> {
+    return this.#ends.add(end);
+  }
+
+  reschedule(again: Again): Promise<Attempt | undefined> {
+    return this.#agains.add(again);
+  }
+
+  async release(hold: Hold): Promise<void> {
+    await this.#holds.add(hold);
+  }
+
+  /** Progress and annotations; later ones make up for those that could not be written. */
+  report(report: Report): void {
+    this.#lastReport = this.#reports.add(report);
+  }
+
+  /** Whether everything that was reported is written; an end must not overtake it. */
+  get hasReported(): boolean {
+    return this.#reports.isIdle;
+  }
+
+  /** Resolves when everything that was reported until now is written. */
+  async reported(): Promise<void> {
+    await this.#lastReport;
+  }
+
+  /** From now on a write that fails is dropped: others will recover what it was about. */
+  giveUp(): void {
+    this.#hasGivenUp = true;
+  }
+
+  get isIdle(): boolean {
+    return this.#ends.isIdle && this.#agains.isIdle && this.#holds.isIdle && this.#reports.isIdle;
+  }
+
+  /** Resolves when everything is written. */
+  async idle(): Promise<void> {
+    await Promise.all([this.#ends.idle(), this.#agains.idle(), this.#holds.idle(), this.#reports.idle()]);
+  }
+
+  async #report(reports: readonly Report[]): Promise<readonly undefined[]> {
+    const { store, logger } = this.sources;
+    await store.report(reports).catch((error: unknown) => logger.warn('progress could not be written', { error }));
+    return [];
+  }
+
+  #persistently<T, R>(what: string, write: (items: readonly T[]) => Promise<readonly R[]>) {
+    const { clock, logger } = this.sources;
+    return async (items: readonly T[]): Promise<readonly R[]> => {
+      for (;;) {
+        try {
+          return await write(items);
+        } catch (error) {
+          if (this.#hasGivenUp) return [];
+          logger.error(`${what} could not be written; trying again in ${RETRY_MS} ms`, { error });
+          await firstValueFrom(timer(RETRY_MS, clock.scheduler));
+        }
+      }
+    };
+  }
+}

@@ -1,0 +1,96 @@
+/** What an attempt's end means for its job: an outcome, another attempt, or an interruption. */
+
+import { JobCancelledError, RetryLater, TaskTimeoutError, TooLargeError } from '../errors.js';
+import type { QueuedJob } from '../job/job-record.js';
+import { JobReference } from '../job/job-reference.js';
+import { Payload } from '../job/payload.js';
+import { referent } from '../job/promising.js';
+import { type RetryPolicy, retryDelay } from '../job/retry-policy.js';
+import { recordedError, type StoredError, storedError } from '../job/stored-error.js';
+import type { Attempt as AttemptNumbers, End } from '../store/job-store.js';
+import type { Abort, Ending } from './attempt.js';
+
+export type Verdict =
+  | { readonly type: 'end'; readonly outcome: End['outcome'] }
+  | { readonly type: 'again'; readonly delayMs: number; readonly error?: StoredError }
+  | { readonly type: 'interrupted' };
+
+export interface Trial {
+  readonly job: QueuedJob;
+  readonly numbers: AttemptNumbers;
+  readonly policy: RetryPolicy;
+  readonly valueLimitBytes: number;
+  readonly random: () => number;
+  /** Told of a policy that is itself broken. */
+  readonly onBrokenPolicy: (error: unknown) => void;
+}
+
+/** Judges how an attempt ended. What it was aborted for decides only where it threw: work that was done, is done. */
+export function judge(ending: Ending, abort: Abort | undefined, trial: Trial): Verdict {
+  if ('value' in ending) return judgeValue(ending.value, trial);
+  if (abort?.cause === 'cancelled') return { type: 'end', outcome: { status: 'cancelled', reason: cancelReason(abort.reason) } };
+  if (abort?.cause === 'stopped') return { type: 'interrupted' };
+  return judgeError(ending.thrown, trial);
+}
+
+/** The verdict on an attempt that ran too long, whatever its method does later. */
+export function judgeTimeout(timeoutMs: number, trial: Trial): Verdict {
+  const { id, taskName } = trial.job;
+  const thrown = new TaskTimeoutError(`job ${id} (${taskName}) ran longer than its \`timeoutMs\` of ${timeoutMs}`);
+  return judgeError(thrown, trial, recordedError(thrown));
+}
+
+function judgeValue(value: unknown, trial: Trial): Verdict {
+  const stands = referentOf(value);
+  if (stands instanceof JobReference) return { type: 'end', outcome: { status: 'follows', job: stands.id } };
+  try {
+    const result = Payload.of(value, 'result');
+    if (result.bytes > trial.valueLimitBytes) throw tooLarge(result, trial);
+    return { type: 'end', outcome: { status: 'completed', result } };
+  } catch (error) {
+    return { type: 'end', outcome: { status: 'failed', error: storedError(error) } };
+  }
+}
+
+/** A result may be one that throws when it is read; `Payload` will say so. */
+export function referentOf(value: unknown): unknown {
+  try {
+    return value instanceof JobReference ? value : referent(value);
+  } catch {
+    return undefined;
+  }
+}
+
+function tooLarge(result: Payload, { job, valueLimitBytes }: Trial): TooLargeError {
+  return new TooLargeError(
+    `the result of job ${job.id} (${job.taskName}) takes ${result.bytes} bytes, but the limit is ${valueLimitBytes}; store the data elsewhere and return its key, or raise \`valueLimitBytes\``,
+  );
+}
+
+function judgeError(thrown: unknown, trial: Trial, error = storedError(thrown)): Verdict {
+  if (isRetryLater(thrown)) return { type: 'again', delayMs: thrown.delayMs };
+  const delayMs = delayAfter(thrown, trial);
+  return delayMs === undefined ? { type: 'end', outcome: { status: 'failed', error } } : { type: 'again', delayMs, error };
+}
+
+/** What was thrown may be a proxy that throws at everything. */
+function isRetryLater(thrown: unknown): thrown is RetryLater {
+  try {
+    return thrown instanceof RetryLater;
+  } catch {
+    return false;
+  }
+}
+
+function delayAfter(error: unknown, { policy, numbers, random, onBrokenPolicy }: Trial): number | undefined {
+  try {
+    return retryDelay(policy, { failures: numbers.failures + 1, error, random: random() });
+  } catch (broken) {
+    onBrokenPolicy(broken);
+    return undefined;
+  }
+}
+
+function cancelReason(reason: unknown): string | undefined {
+  return reason instanceof JobCancelledError ? reason.reason : undefined;
+}

@@ -1,0 +1,265 @@
+/** Takes claimed jobs from their claim to their recorded end. */
+
+import { firstValueFrom, Observable, Subject, type Subscription, timer } from 'rxjs';
+import type { Clock } from '../clock.js';
+import { JobCancelledError, NotRunningError, TaskTimeoutError } from '../errors.js';
+import type { Ground, JobPlan } from '../job/job-plan.js';
+import { plant } from '../job/job-plan.js';
+import type { Input } from '../job/job-record.js';
+import { JobReference } from '../job/job-reference.js';
+import { Payload } from '../job/payload.js';
+import type { Attempt as AttemptNumbers, ClaimedJob, JobStore } from '../store/job-store.js';
+import type { Logger } from '../task/logger.js';
+import type { AnyFunction, Class } from '../task/task.js';
+import type { TaskDefinition } from '../task/task-definition.js';
+import type { TaskRegistry } from '../task/task-registry.js';
+import { Attempt, type Ending } from './attempt.js';
+import type { Recorder } from './recorder.js';
+import { judge, judgeTimeout, referentOf, type Trial, type Verdict } from './verdict.js';
+
+export interface WorkerSources {
+  readonly store: JobStore;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly registry: TaskRegistry;
+  readonly recorder: Recorder;
+  /** Gives the instance that a method is called on, new for each run. */
+  readonly resolve: (service: Class) => Promise<object>;
+  /** Reads a stored value, with jobs in it as the application knows them. */
+  readonly read: (payload: Payload) => Promise<unknown>;
+  readonly ground: Ground;
+  readonly random: () => number;
+}
+
+/** A job in hand. */
+interface Running {
+  readonly claimed: ClaimedJob;
+  attempt: Attempt;
+  token: string;
+  /** Given back to the store: whatever its method still does is of no account. */
+  isAbandoned: boolean;
+  /** Waits for the timeout of the attempt. */
+  watch?: Subscription;
+}
+
+export class Worker {
+  readonly #running = new Map<string, Running>();
+  readonly #unloaded = new Subject<void>();
+
+  constructor(private readonly sources: WorkerSources) {}
+
+  /** How many jobs are in hand. */
+  get load(): number {
+    return this.#running.size;
+  }
+
+  /** The jobs in hand, and which run of each this is. */
+  get running(): readonly { readonly id: string; readonly taskName: string; readonly attempt: number }[] {
+    return [...this.#running.values()].map(({ attempt }) => ({ ...attempt.job, attempt: attempt.attempt }));
+  }
+
+  /** Emits when the last job in hand has been done with. */
+  get unloaded(): Observable<void> {
+    return this.#unloaded;
+  }
+
+  /** Works on a job. Emits when its slot is free, completes when its end is recorded; never errors. */
+  work(claimed: ClaimedJob): Observable<void> {
+    return new Observable((subscriber) => {
+      void this.#work(claimed, () => subscriber.next()).then(() => subscriber.complete());
+    });
+  }
+
+  /** Tells a running job that its cancellation was asked for. */
+  cancel(id: string, reason: string | undefined): void {
+    const running = this.#running.get(id);
+    if (running === undefined) return;
+    const { taskName } = running.claimed.job;
+    running.attempt.abort({ cause: 'cancelled', reason: new JobCancelledError(id, taskName, reason) });
+  }
+
+  /** Aborts the signals of all running jobs: those that throw are interrupted. */
+  abortAll(why: string): void {
+    for (const { attempt } of this.#running.values()) attempt.abort({ cause: 'stopped', reason: new NotRunningError(why) });
+  }
+
+  /** Gives up whatever still runs. @param handBack - whether the store is told, or finds out by itself */
+  async abandonAll(handBack: boolean): Promise<void> {
+    const left = [...this.#running.values()];
+    this.#running.clear();
+    for (const running of left) {
+      running.isAbandoned = true;
+      running.watch?.unsubscribe();
+      const { id, taskName } = running.claimed.job;
+      this.sources.logger.warn(`job ${id} (${taskName}) ignored its signal and was given up; it counts as interrupted`);
+    }
+    if (handBack)
+      await Promise.all(left.map(({ claimed, token }) => this.sources.recorder.release({ id: claimed.job.id, token, hasBegun: true })));
+  }
+
+  async #work(claimed: ClaimedJob, freeSlot: () => void): Promise<void> {
+    const { job, attempt } = claimed;
+    const running: Running = { claimed, attempt: this.#newAttempt(claimed, attempt), token: attempt.token, isAbandoned: false };
+    this.#running.set(job.id, running);
+    try {
+      for (let next = await this.#try(running, attempt, freeSlot); next !== undefined; next = await this.#try(running, next, freeSlot)) {
+        // An attempt that fails at once would otherwise keep the event loop from everything else.
+        await firstValueFrom(this.sources.clock.turn());
+        running.attempt = this.#newAttempt(claimed, next);
+        running.token = next.token;
+      }
+    } catch (error) {
+      this.sources.logger.error(`job ${job.id} (${job.taskName}) could not be ended`, { error });
+    } finally {
+      if (!running.isAbandoned) this.#done(job.id);
+    }
+  }
+
+  #done(id: string): void {
+    this.#running.delete(id);
+    if (this.#running.size === 0) this.#unloaded.next();
+  }
+
+  /** One attempt, to its record; the next one, where that is to follow at once. */
+  async #try(running: Running, numbers: AttemptNumbers, freeSlot: () => void): Promise<AttemptNumbers | undefined> {
+    const { registry } = this.sources;
+    const { job } = running.claimed;
+    const task = registry.get(job.taskName);
+    if (task === undefined) throw new Error(`the task ${job.taskName} was claimed, but is not registered`);
+    const trial = this.#trial(running.claimed, numbers, task);
+    const ended = running.attempt.run(() => this.#call(task, running.claimed));
+    const timeoutMs = task.options.timeoutMs;
+    const late = timeoutMs === undefined ? undefined : await this.#overtime(running, ended, timeoutMs, trial);
+    if (late?.type === 'end') return this.#recordLate(running, ended, late, freeSlot);
+    const ending = await ended;
+    if (running.isAbandoned) return undefined;
+    const plan = 'value' in ending ? planOf(ending.value) : undefined;
+    const verdict = late ?? judge(plan === undefined ? ending : await this.#planted(plan), running.attempt.aborted, trial);
+    return this.#record(running, verdict, freeSlot);
+  }
+
+  #call({ code }: TaskDefinition, claimed: ClaimedJob): unknown {
+    const { args, input } = claimed.job;
+    if ('fn' in code && input === 'none' && args.references.length === 0) return Reflect.apply(code.fn, undefined, args.read() as never[]);
+    return this.#callWith(code, claimed);
+  }
+
+  async #callWith(code: TaskDefinition['code'], { job, given }: ClaimedJob): Promise<unknown> {
+    const args = (await this.sources.read(job.args)) as unknown[];
+    if (job.input !== 'none') args.unshift(await this.#given(job.input, given));
+    if ('fn' in code) return Reflect.apply(code.fn, undefined, args);
+    const instance = await this.sources.resolve(code.service);
+    return Reflect.apply((instance as Record<string, AnyFunction>)[code.method] as AnyFunction, instance, args);
+  }
+
+  /** What a callback or postprocess gets in front: something of its parent. */
+  async #given(input: Input, given: ClaimedJob['given']): Promise<unknown> {
+    if (given === undefined) return undefined;
+    if (!('status' in given)) return this.sources.read(Payload.of(given, 'jobs'));
+    const outcome =
+      given.status === 'completed' ? { status: given.status, result: await this.sources.read(given.result) } : structuredClone(given);
+    if (input === 'outcome') return outcome;
+    if (outcome.status === 'completed') return outcome.result;
+    return outcome.status === 'failed' ? outcome.error : undefined;
+  }
+
+  /** Queues the draft that a task returned; its job stands in for it. */
+  async #planted(plan: JobPlan): Promise<Ending> {
+    const { store, ground } = this.sources;
+    try {
+      const [inserted] = await store.insert([plant(plan, ground)]);
+      if (inserted === undefined || 'refused' in inserted) return { thrown: inserted?.refused };
+      return { value: new JobReference(inserted.record.job.id, inserted.record.job.taskName) };
+    } catch (thrown) {
+      return { thrown };
+    }
+  }
+
+  /** The verdict on an attempt that runs into its timeout, or nothing for one that ends before. */
+  #overtime(running: Running, ended: Promise<Ending>, timeoutMs: number, trial: Trial): Promise<Verdict | undefined> {
+    const { attempt } = running;
+    return new Promise((resolve) => {
+      const watch: Subscription = timer(timeoutMs, this.sources.clock.scheduler).subscribe(() => {
+        if (attempt.aborted !== undefined) return;
+        attempt.abort({ cause: 'timed out', reason: new TaskTimeoutError(`ran longer than its \`timeoutMs\` of ${timeoutMs}`) });
+        resolve(judgeTimeout(timeoutMs, trial));
+      });
+      running.watch = watch;
+      void ended.then(() => {
+        watch.unsubscribe();
+        resolve(undefined);
+      });
+    });
+  }
+
+  /** Records a timeout that is final at once; slot and places are kept until the method has returned. */
+  async #recordLate(
+    running: Running,
+    ended: Promise<Ending>,
+    verdict: Verdict & { type: 'end' },
+    freeSlot: () => void,
+  ): Promise<undefined> {
+    const { recorder, logger } = this.sources;
+    const { id, taskName } = running.claimed.job;
+    const key = { id, token: running.token };
+    let hasReturned = false;
+    void ended.then(() => {
+      hasReturned = true;
+    });
+    if (!recorder.hasReported) await recorder.reported();
+    await recorder.settle({ ...key, outcome: verdict.outcome, keepsPlaces: true });
+    if (!hasReturned)
+      logger.warn(
+        `job ${id} (${taskName}) ran into its timeout and ignores its signal; its slot and its places are kept until its method returns`,
+      );
+    await ended;
+    if (!running.isAbandoned) await recorder.release({ ...key, hasBegun: true });
+    freeSlot();
+    return undefined;
+  }
+
+  async #record(running: Running, verdict: Verdict, freeSlot: () => void): Promise<AttemptNumbers | undefined> {
+    const { recorder } = this.sources;
+    if (running.isAbandoned) return undefined;
+    const key = { id: running.claimed.job.id, token: running.token };
+    if (!recorder.hasReported) await recorder.reported();
+    if (verdict.type === 'again' && verdict.delayMs === 0) {
+      const again = await recorder.reschedule({ ...key, ...verdict });
+      if (again === undefined) freeSlot();
+      return again;
+    }
+    freeSlot();
+    if (verdict.type === 'end') await recorder.settle({ ...key, outcome: verdict.outcome });
+    else if (verdict.type === 'again') await recorder.reschedule({ ...key, ...verdict });
+    else await recorder.release({ ...key, hasBegun: true });
+    return undefined;
+  }
+
+  #newAttempt({ job }: ClaimedJob, numbers: AttemptNumbers): Attempt {
+    const { recorder, logger } = this.sources;
+    return new Attempt({
+      job,
+      number: numbers.number,
+      logger,
+      report: (report) => recorder.report({ id: job.id, token: numbers.token, ...report }),
+    });
+  }
+
+  #trial({ job }: ClaimedJob, numbers: AttemptNumbers, task: TaskDefinition): Trial {
+    const { ground, random, logger } = this.sources;
+    return {
+      job,
+      numbers,
+      policy: job.retry ?? task.options.retry,
+      valueLimitBytes: ground.valueLimitBytes,
+      random,
+      onBrokenPolicy: (error) => logger.error(`the retry policy of ${job.taskName} failed, so job ${job.id} is not retried`, { error }),
+    };
+  }
+}
+
+/** The plan of a draft, where a task returned one. */
+function planOf(value: unknown): JobPlan | undefined {
+  const stands = referentOf(value);
+  return stands === undefined || stands instanceof JobReference ? undefined : (stands as JobPlan);
+}
