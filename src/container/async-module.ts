@@ -1,0 +1,85 @@
+/** Millrace as an Inversify module, and `start(container)`, which checks everything and begins to work. */
+
+import { type Container, ContainerModule } from 'inversify';
+import { isMillraceError, StartError } from '../errors.js';
+import { storedError } from '../job/stored-error.js';
+import { IAsyncService } from '../service/i-async-service.js';
+import type { Class } from '../task/task.js';
+import { Composition } from './composition.js';
+import { type AsyncModuleOptions, checkModuleOptions } from './module-options.js';
+
+const COMPOSITION = Symbol.for('millrace.Composition');
+
+/**
+ * The module that an application loads into its container; it binds `IAsyncService`. Nothing runs
+ * before `start(container)`. Unloading it with `unloadAsync` stops the service.
+ * @throws OptionError; StartError on loading it into a container that has one
+ * @example
+ * container.load(asyncModule({ store: memoryStore(), tasks: [Documents] }));
+ * const async = await start(container);
+ */
+export function asyncModule(options: AsyncModuleOptions): ContainerModule {
+  const checked = checkModuleOptions(options);
+  return new ContainerModule(({ bind, isBound }) => {
+    if (isBound(IAsyncService)) throw new StartError(['this container has an asyncModule already: load one, with everything in it']);
+    const composition = new Composition(checked);
+    bind(COMPOSITION).toConstantValue(composition);
+    bind(IAsyncService)
+      .toDynamicValue(() => composition.service)
+      .inSingletonScope()
+      .onDeactivation(() => composition.service.stop());
+  });
+}
+
+/**
+ * Binds the task classes that the application has not bound, resolves each of them once (their
+ * constructors run), and starts the service and its dispatcher.
+ * @throws StartError with all problems together; nothing is started then
+ */
+export async function start(container: Container): Promise<IAsyncService> {
+  if (!container.isBound(COMPOSITION))
+    throw new StartError(['the container has no asyncModule: `container.load(asyncModule({ … }))` first']);
+  const composition = container.get<Composition>(COMPOSITION);
+  const { registry, options } = composition;
+  const problems = [...registry.problems, ...(await resolveAll(container, registry.services))];
+  const dispatcher = attempt(() => composition.makeDispatcher(), problems);
+  if (problems.length > 0) throw new StartError(problems);
+  for (const name of registry.names) {
+    if (/^[A-Za-z_$]{1,2}\./.test(name))
+      options.logger.warn(
+        `the task ${name} has its name from a class whose name looks shortened by a bundler; give it a \`name\` of its own, for jobs are stored under it`,
+      );
+  }
+  await composition.start(dispatcher, (service) => container.getAsync(newable(service)));
+  return container.get(IAsyncService);
+}
+
+/** What makes Millrace's own errors a problem among others. */
+function attempt<T>(make: () => T, problems: string[]): T | undefined {
+  try {
+    return make();
+  } catch (error) {
+    if (!isMillraceError(error)) throw error;
+    problems.push(error.message);
+    return undefined;
+  }
+}
+
+async function resolveAll(container: Container, services: ReadonlySet<Class>): Promise<readonly string[]> {
+  const problems: string[] = [];
+  for (const service of services) {
+    const isOurs = !container.isBound(service);
+    if (isOurs) container.bind(service).to(newable(service));
+    try {
+      await container.getAsync(service);
+    } catch (error) {
+      if (isOurs) await container.unbindAsync(service);
+      problems.push(`\`tasks\`: ${service.name} cannot be resolved: ${storedError(error).message}`);
+    }
+  }
+  return problems;
+}
+
+function newable(service: Class): new () => object {
+  return service as unknown as new () => object;
+}

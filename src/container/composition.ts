@@ -1,0 +1,73 @@
+/** How the rooms are put together: the only place that knows them all. */
+
+import { Dispatcher } from '../dispatch/dispatcher.js';
+import { Recorder } from '../dispatch/recorder.js';
+import { Worker } from '../dispatch/worker.js';
+import { NotRunningError } from '../errors.js';
+import { JobIds } from '../job/job-id.js';
+import type { Ground } from '../job/job-plan.js';
+import { AsyncService, type OwnDispatcher } from '../service/async-service.js';
+import type { Class } from '../task/task.js';
+import { TaskRegistry } from '../task/task-registry.js';
+import type { CheckedModuleOptions } from './module-options.js';
+
+/** Gives an instance of a class, in a request scope of its own. */
+export type Resolve = (service: Class) => Promise<object>;
+
+export class Composition {
+  readonly registry: TaskRegistry;
+  readonly service: AsyncService;
+  readonly #ids: JobIds;
+  readonly #ground: Ground;
+  #resolve: Resolve = () => Promise.reject(new NotRunningError('tasks cannot be resolved yet: await `start(container)` first'));
+
+  constructor(readonly options: CheckedModuleOptions) {
+    const { store, clock, logger, random, valueLimitBytes, quotas } = options;
+    this.registry = new TaskRegistry(options.tasks);
+    this.#ids = new JobIds(random);
+    const nextId = (): string => this.#ids.next(clock.now());
+    this.#ground = {
+      nextId,
+      valueLimitBytes,
+      get book() {
+        return store.quotas;
+      },
+    };
+    this.service = new AsyncService({
+      store,
+      clock,
+      logger,
+      quotas,
+      ground: this.#ground,
+      isKnown: (name) => this.registry.get(name) !== undefined,
+    });
+  }
+
+  /** Starts the service, and the dispatcher where this process has one. */
+  async start(dispatcher: OwnDispatcher | undefined, resolve: Resolve): Promise<AsyncService> {
+    this.#resolve = resolve;
+    await this.service.start(dispatcher);
+    return this.service;
+  }
+
+  /** @throws NotATaskError, OptionError */
+  makeDispatcher(): OwnDispatcher | undefined {
+    const { options, registry, service } = this;
+    if (options.dispatcher === false) return undefined;
+    const { store, clock, logger, random } = options;
+    const recorder = new Recorder({ store, clock, logger });
+    const worker = new Worker({
+      store,
+      clock,
+      logger,
+      registry,
+      recorder,
+      random,
+      ground: this.#ground,
+      resolve: (cls) => this.#resolve(cls),
+      read: (payload) => service.read(payload),
+    });
+    const newId = (): string => `dispatcher-${this.#ids.next(clock.now())}`;
+    return new Dispatcher({ store, clock, logger, registry, recorder, worker, newId }, options.dispatcher);
+  }
+}

@@ -1,0 +1,97 @@
+/** What an application says when it puts Millrace into its container. */
+
+import { checkOption, checkOptions, is, type Rules, shown } from '../check.js';
+import { type Clock, systemClock } from '../clock.js';
+import { type CheckedDispatcherOptions, checkDispatcherOptions, type DispatcherOptions } from '../dispatch/dispatcher-options.js';
+import { OptionError } from '../errors.js';
+import { DEFAULT_QUOTA, type QuotaBook } from '../job/places.js';
+import type { QuotaSizes } from '../job/register.js';
+import type { JobStore } from '../store/job-store.js';
+import { consoleLogger, type Logger } from '../task/logger.js';
+import type { Class, TaskLike } from '../task/task.js';
+
+export interface AsyncModuleOptions {
+  /** Where jobs live: `memoryStore()`. */
+  readonly store: JobStore;
+  /** What this process can run: classes with `@Task`, and tasks made with `task(name, fn)`. @default [] */
+  readonly tasks?: readonly (TaskLike | Class)[] | undefined;
+  /** Quotas and their sizes, in the order in which jobs may hold several. @default { default: 1 } */
+  readonly quotas?: QuotaSizes | undefined;
+  /** How jobs are run here; `false` for a process that only queues. @default one agent for the queue '', with a concurrency of 10 */
+  readonly dispatcher?: DispatcherOptions | false | undefined;
+  /** The limit on the arguments, and on the result, of one job. @default 1_048_576 */
+  readonly valueLimitBytes?: number | undefined;
+  /** Where messages go. @default warnings and errors to the console */
+  readonly logger?: Logger | undefined;
+  /** The time; tests replace it. @default the system's */
+  readonly clock?: Clock | undefined;
+  /** Gives numbers in [0, 1), for ids and jitter; tests replace it. @default Math.random */
+  readonly random?: (() => number) | undefined;
+}
+
+export interface CheckedModuleOptions {
+  readonly store: JobStore;
+  readonly tasks: readonly (TaskLike | Class)[];
+  /** `default` first. */
+  readonly quotas: QuotaBook;
+  readonly dispatcher: CheckedDispatcherOptions | false;
+  readonly valueLimitBytes: number;
+  readonly logger: Logger;
+  readonly clock: Clock;
+  readonly random: () => number;
+}
+
+export const MODULE_DEFAULTS = Object.freeze({
+  tasks: Object.freeze([]),
+  dispatcher: Object.freeze({}),
+  valueLimitBytes: 1_048_576,
+  logger: consoleLogger,
+  clock: systemClock,
+  random: Math.random,
+} as const satisfies Partial<AsyncModuleOptions>);
+
+const hasAll =
+  (...methods: readonly string[]) =>
+  (value: unknown): boolean =>
+    typeof value === 'object' &&
+    value !== null &&
+    methods.every((method) => typeof (value as Record<string, unknown>)[method] === 'function');
+
+const RULES: Rules<AsyncModuleOptions> = {
+  store: { must: 'a store, such as `memoryStore()`', holds: hasAll('insert', 'claim', 'settle', 'changes') },
+  tasks: is.array,
+  quotas: is.object,
+  dispatcher: { must: 'an object, or false', holds: (value) => value === false || is.object.holds(value) },
+  valueLimitBytes: is.count,
+  logger: { must: 'a logger, with `debug`, `info`, `warn` and `error`', holds: hasAll('debug', 'info', 'warn', 'error') },
+  clock: { must: 'a clock, with `now`, `turn` and a `scheduler`', holds: hasAll('now', 'turn') },
+  random: is.callable,
+};
+
+/** @throws OptionError */
+export function checkModuleOptions(options: AsyncModuleOptions): CheckedModuleOptions {
+  checkOptions<AsyncModuleOptions>('`asyncModule`', options, RULES);
+  checkOption('`asyncModule`', 'store', options.store, RULES.store);
+  const { dispatcher = MODULE_DEFAULTS.dispatcher } = options;
+  return Object.freeze({
+    store: options.store,
+    tasks: options.tasks ?? MODULE_DEFAULTS.tasks,
+    quotas: bookOf(options.quotas ?? {}),
+    dispatcher: dispatcher === false ? false : checkDispatcherOptions(dispatcher),
+    valueLimitBytes: options.valueLimitBytes ?? MODULE_DEFAULTS.valueLimitBytes,
+    logger: options.logger ?? MODULE_DEFAULTS.logger,
+    clock: options.clock ?? MODULE_DEFAULTS.clock,
+    random: options.random ?? MODULE_DEFAULTS.random,
+  });
+}
+
+function bookOf(sizes: Readonly<Record<string, number>>): QuotaBook {
+  const book = new Map([[DEFAULT_QUOTA, 1]]);
+  for (const [name, size] of Object.entries(sizes)) {
+    if (name === '') throw new OptionError('`quotas` of `asyncModule` has an empty name');
+    if (!is.count.holds(size))
+      throw new OptionError(`\`quotas.${name}\` of \`asyncModule\` must be ${is.count.must}, but is ${shown(size)}`);
+    book.set(name, size);
+  }
+  return book;
+}

@@ -1,0 +1,92 @@
+/** The public surface of Millrace. */
+
+export { type Clock, systemClock } from './clock.js';
+// ---- Putting it together
+export { asyncModule, start } from './container/async-module.js';
+export type { AsyncModuleOptions } from './container/module-options.js';
+export type { AgentOptions, DispatcherOptions } from './dispatch/dispatcher-options.js';
+// ---- Errors
+export {
+  AbortedError,
+  BatchFailedError,
+  CircularJobError,
+  ExpiredError,
+  isMillraceError,
+  JobCancelledError,
+  JobFailedError,
+  JobNotFoundError,
+  JobTypeError,
+  MillraceError,
+  NoCurrentTaskError,
+  NotATaskError,
+  NotRunningError,
+  OptionError,
+  QuotaError,
+  RetryLater,
+  StartError,
+  TaskTimeoutError,
+  TooLargeError,
+  UnknownQuotaError,
+  UnstorableError,
+  WaitTimeoutError,
+} from './errors.js';
+// ---- What becomes of them
+export type { OnFailure, Progress } from './job/job-record.js';
+export type { FinalStatus, Status } from './job/job-status.js';
+export type { Outcome } from './job/outcome.js';
+export type { QuotaName, QuotaSizes, Quotas, Register } from './job/register.js';
+export {
+  type Backoff,
+  exponential,
+  fixedDelay,
+  forever,
+  never,
+  type RetryPolicy,
+  retryCommon,
+  type StoredRetry,
+} from './job/retry-policy.js';
+export type { StoredError } from './job/stored-error.js';
+export type { Events, JobEvent } from './service/events.js';
+export { type DispatcherView, IAsyncService, type RunningJob } from './service/i-async-service.js';
+export type {
+  BatchDraft,
+  BatchOptions,
+  Callback,
+  CallbackFor,
+  CallbackResult,
+  Callbacks,
+  CallbacksResult,
+  Draft,
+  Job,
+  JobOptions,
+  JobSnapshot,
+  JobsOf,
+  Queueable,
+  QueueResult,
+  WaitOptions,
+} from './service/job.js';
+// ---- Queueing jobs
+export { callback, makeJob, parallel, serial } from './service/job-draft.js';
+export type { JobFilter, Queue, Queues } from './service/queues.js';
+// ---- For those who write a store
+export type * from './store/job-store.js';
+export { type MemoryStoreOptions, memoryStore } from './store/memory/memory-store.js';
+// ---- Declaring tasks
+export { type CurrentTask, currentTask } from './task/current-task.js';
+export type { Logger } from './task/logger.js';
+export { tasks } from './task/service-tasks.js';
+export type {
+  AnyFunction,
+  ArgsOf,
+  Class,
+  FunctionTask,
+  ResultOf,
+  SignatureOf,
+  TaskClass,
+  TaskLike,
+  TasksOf,
+  Unwrapped,
+} from './task/task.js';
+export { Task, type TaskDecorator } from './task/task-decorator.js';
+export { task } from './task/task-function.js';
+export type { TaskOptions } from './task/task-options.js';

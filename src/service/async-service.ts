@@ -1,0 +1,169 @@
+/** The service: turns tasks and drafts into stored jobs, and stored jobs into handles. */
+
+import { ReplaySubject, takeUntil } from 'rxjs';
+import { JobTypeError, NotRunningError } from '../errors.js';
+import { type CallbackPlan, type Ground, type JobPlan, plant, plantCallback } from '../job/job-plan.js';
+import type { JobRecord, JobTree } from '../job/job-record.js';
+import type { Payload } from '../job/payload.js';
+import type { QuotaBook } from '../job/places.js';
+import { GroupCommit } from '../store/group-commit.js';
+import type { Inserted } from '../store/job-store.js';
+import { namesOf } from '../task/definition-of.js';
+import type { TaskLike } from '../task/task.js';
+import { type Events, StoreEvents } from './events.js';
+import type { DispatcherView, IAsyncService } from './i-async-service.js';
+import type { Draft, Job } from './job.js';
+import { type JobAccess, NOBODY, see } from './job-access.js';
+import { draftPlan, parallel, planOf, serial, taskPlan } from './job-draft.js';
+import { handleOf, readValue } from './job-handle.js';
+import { type Queues, StoreQueues } from './queues.js';
+
+/** What the service does with the dispatcher of its process. */
+export interface OwnDispatcher extends DispatcherView {
+  start(): void;
+  quiet(): Promise<void>;
+  stop(): Promise<void>;
+}
+
+export interface ServiceSources extends Pick<JobAccess, 'store' | 'clock' | 'logger'> {
+  readonly ground: Ground;
+  readonly quotas: QuotaBook;
+  /** Whether a task can be run by this process. */
+  readonly isKnown: (taskName: string) => boolean;
+}
+
+export class AsyncService implements IAsyncService {
+  readonly events: Events;
+  readonly #access: JobAccess;
+  readonly #queues: StoreQueues;
+  readonly #inserts: GroupCommit<JobTree, Inserted>;
+  readonly #stopped = new ReplaySubject<void>(1);
+  readonly #warned = new Set<string>();
+  #state: 'new' | 'running' | 'stopped' = 'new';
+  #dispatcher: OwnDispatcher | undefined;
+
+  constructor(private readonly sources: ServiceSources) {
+    const { store, clock, logger } = sources;
+    const changes: JobAccess['changes'] = (interest) => store.changes(interest).pipe(takeUntil(this.#stopped));
+    this.#access = { store, clock, logger, changes, addCallback: (callback, parent) => this.#addCallback(callback, parent) };
+    this.#queues = new StoreQueues(this.#access);
+    this.#inserts = new GroupCommit((trees) => store.insert(trees));
+    this.events = new StoreEvents(this.#access);
+  }
+
+  get dispatcher(): DispatcherView | undefined {
+    return this.#dispatcher;
+  }
+
+  /** Whether nothing that was asked for is still to be stored. */
+  get isIdle(): boolean {
+    return this.#inserts.isIdle;
+  }
+
+  async start(dispatcher: OwnDispatcher | undefined): Promise<void> {
+    if (this.#state !== 'new') throw new NotRunningError('a service is started once: make a new container with a new asyncModule');
+    const { store, clock, quotas } = this.sources;
+    await store.start({ clock, quotas });
+    this.#state = 'running';
+    this.#dispatcher = dispatcher;
+    dispatcher?.start();
+  }
+
+  async quiet(): Promise<void> {
+    await this.#dispatcher?.quiet();
+  }
+
+  async stop(): Promise<void> {
+    if (this.#state !== 'running') return;
+    await this.#dispatcher?.stop();
+    this.#state = 'stopped';
+    await this.#inserts.idle();
+    this.#stopped.next();
+    await this.sources.store.stop();
+  }
+
+  async queueJob(work: TaskLike | Draft<unknown>, ...args: readonly unknown[]): Promise<Job<never>> {
+    return this.#queue(draftPlan(work) ?? taskPlan(work as TaskLike, args)) as Promise<Job<never>>;
+  }
+
+  async queueSerialJobs(...drafts: Draft<unknown>[]): Promise<Job<never>> {
+    return this.#queue(planOf(serial(...drafts), 'drafts')) as Promise<Job<never>>;
+  }
+
+  async queueParallelJobs(...drafts: Draft<unknown>[]): Promise<Job<never>> {
+    return this.#queue(planOf(parallel(...drafts), 'drafts')) as Promise<Job<never>>;
+  }
+
+  async queueJobs(drafts: readonly Draft<unknown>[]): Promise<never> {
+    const trees = drafts.map((draft, index) => this.#planted(planOf(draft, `drafts[${index}]`)));
+    const records = await Promise.all(trees.map((tree) => this.#inserts.add(tree)));
+    return Promise.all(
+      records.map(inserted).map(async (record) => handleOf(this.#access, await see(record, this.sources.store))),
+    ) as Promise<never>;
+  }
+
+  async getJob(id: string, task?: TaskLike): Promise<Job<never> | undefined> {
+    const [record] = await this.sources.store.find({ ids: [id] });
+    if (record === undefined) return undefined;
+    if (task !== undefined) checkTask(record, task);
+    return handleOf(this.#access, await see(record, this.sources.store)) as unknown as Job<never>;
+  }
+
+  getQueues(): Queues {
+    return this.#queues;
+  }
+
+  /** Reads a stored value, with jobs in it as handles. */
+  read(payload: Payload): Promise<unknown> {
+    return readValue(this.#access, payload);
+  }
+
+  async #queue(plan: JobPlan): Promise<Job<unknown>> {
+    const record = inserted(await this.#inserts.add(this.#planted(plan)));
+    return handleOf(this.#access, { record, named: NOBODY });
+  }
+
+  #planted(plan: JobPlan): JobTree {
+    this.#checkRunning();
+    const tree = plant(plan, this.sources.ground);
+    for (const job of tree) {
+      this.#queues.note(job.queue);
+      if (job.kind === 'task') this.#warnOfUnknown(job.taskName);
+    }
+    return tree;
+  }
+
+  async #addCallback(callback: CallbackPlan, parent: JobRecord): Promise<JobRecord> {
+    this.#checkRunning();
+    return inserted(await this.#inserts.add(plantCallback(callback, parent.job, this.sources.ground)));
+  }
+
+  #checkRunning(): void {
+    if (this.#state === 'running') return;
+    throw new NotRunningError(
+      this.#state === 'new'
+        ? 'nothing can be queued yet: await `start(container)` first'
+        : 'nothing can be queued any more: the service was stopped',
+    );
+  }
+
+  /** Once for each task: in another process it may well be known. */
+  #warnOfUnknown(taskName: string): void {
+    if (this.#dispatcher === undefined || this.sources.isKnown(taskName) || this.#warned.has(taskName)) return;
+    this.#warned.add(taskName);
+    this.sources.logger.warn(
+      `a job of ${taskName} was queued, but no dispatcher of this process will run it: it is not in \`tasks\` of asyncModule`,
+    );
+  }
+}
+
+function inserted(answer: Inserted): JobRecord {
+  if ('refused' in answer) throw answer.refused;
+  return answer.record;
+}
+
+function checkTask({ job }: JobRecord, task: TaskLike): void {
+  const names = namesOf(task);
+  if (names.includes(job.taskName)) return;
+  throw new JobTypeError(`job ${job.id} is one of ${job.taskName}, not of ${names[0]}`);
+}

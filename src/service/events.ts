@@ -1,0 +1,68 @@
+/** What became of jobs, as streams to subscribe to. */
+
+import { concatMap, filter, from, map, type Observable, of } from 'rxjs';
+import { type Outcome, readOutcome, type StoredOutcome } from '../job/outcome.js';
+import type { StoredError } from '../job/stored-error.js';
+import { namesOf } from '../task/definition-of.js';
+import type { ResultOf, SignatureOf, TaskLike } from '../task/task.js';
+import { GuardedObservable } from './guarded-observable.js';
+import type { Job } from './job.js';
+import { type JobAccess, reviver, see } from './job-access.js';
+import { handleOf, JobHandle } from './job-handle.js';
+
+export interface JobEvent<R> {
+  readonly job: Job<R>;
+  readonly outcome: Outcome<R>;
+}
+
+/**
+ * Jobs that ended in this process, batches and callbacks too: once each, after the outcome is stored (callbacks
+ * may still be running). A handler that throws is logged and changes nothing. The streams complete with `stop()`.
+ */
+export interface Events {
+  readonly all: Observable<JobEvent<unknown>>;
+  readonly success: Observable<{ readonly job: Job<unknown>; readonly result: unknown }>;
+  readonly failure: Observable<{ readonly job: Job<unknown>; readonly error: StoredError }>;
+  readonly cancelled: Observable<{ readonly job: Job<unknown>; readonly reason: string | undefined }>;
+  /** Those of one task, typed by it. */
+  of<T extends TaskLike>(task: T): Observable<JobEvent<ResultOf<SignatureOf<T>>>>;
+}
+
+export class StoreEvents implements Events {
+  readonly all: Observable<JobEvent<unknown>>;
+
+  constructor(access: JobAccess) {
+    const { store } = access;
+    const sightings = access.changes({ outcomes: 'here' }).pipe(
+      concatMap((change) => {
+        if (change.type !== 'job') return [];
+        const sighting = see(change.record, store);
+        return sighting instanceof Promise ? from(sighting) : of(sighting);
+      }),
+    );
+    const events = sightings.pipe(
+      map((sighting) => {
+        const revive = reviver(sighting.named, (reference, named) => new JobHandle(access, reference, named));
+        return { job: handleOf(access, sighting), outcome: readOutcome(sighting.record.state.outcome as StoredOutcome, revive) };
+      }),
+    );
+    this.all = new GuardedObservable(events, access.logger);
+  }
+
+  get success(): Events['success'] {
+    return this.all.pipe(concatMap(({ job, outcome }) => (outcome.status === 'completed' ? of({ job, result: outcome.result }) : [])));
+  }
+
+  get failure(): Events['failure'] {
+    return this.all.pipe(concatMap(({ job, outcome }) => (outcome.status === 'failed' ? of({ job, error: outcome.error }) : [])));
+  }
+
+  get cancelled(): Events['cancelled'] {
+    return this.all.pipe(concatMap(({ job, outcome }) => (outcome.status === 'cancelled' ? of({ job, reason: outcome.reason }) : [])));
+  }
+
+  of<T extends TaskLike>(task: T): Observable<JobEvent<ResultOf<SignatureOf<T>>>> {
+    const names = namesOf(task);
+    return this.all.pipe(filter(({ job }) => names.includes(job.taskName))) as Observable<JobEvent<never>>;
+  }
+}

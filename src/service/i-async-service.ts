@@ -1,0 +1,57 @@
+/** `IAsyncService`: how an application talks to Millrace; an interface, and the symbol it is injected by. */
+
+import type { ArgsOf, ResultOf, SignatureOf, TaskLike } from '../task/task.js';
+import type { Events } from './events.js';
+import type { Draft, Job, JobsOf as Jobs, Queueable, QueueResult } from './job.js';
+import type { Queues } from './queues.js';
+
+type QueueArgs<W> = W extends Draft<unknown> ? [] : ArgsOf<SignatureOf<W>>;
+
+/** The dispatcher of this process, to look at. */
+export interface DispatcherView {
+  /** The jobs that it has in hand, and which run of each this is. */
+  readonly running: readonly RunningJob[];
+  /** How many jobs it has claimed since its start. */
+  readonly claimed: number;
+  /** Whether no claim and no record is under way. */
+  readonly isSettled: boolean;
+}
+
+export interface RunningJob {
+  readonly id: string;
+  readonly taskName: string;
+  readonly attempt: number;
+}
+
+export interface IAsyncService {
+  /**
+   * Queues a call of a task, or a draft. Once the promise has resolved, the job is stored for good.
+   * @throws UnstorableError, TooLargeError, UnknownQuotaError, QuotaError, NotATaskError, NotRunningError; nothing is queued then
+   * @example
+   * const job = await async.queueJob(addNumbers, 40, 2);
+   * await job.waitForResult(); // 42
+   */
+  queueJob<W extends Queueable>(work: W, ...args: QueueArgs<W>): Promise<Job<QueueResult<W>>>;
+  /** Queues a batch whose jobs run one after another. @throws as `queueJob` does */
+  queueSerialJobs<D extends Draft<unknown>[]>(...drafts: D): Promise<Job<Jobs<D>>>;
+  /** Queues a batch whose jobs run side by side. @throws as `queueJob` does */
+  queueParallelJobs<D extends Draft<unknown>[]>(...drafts: D): Promise<Job<Jobs<D>>>;
+  /** Queues many drafts at once, in their order; each is a job of its own. @throws as `queueJob` does; nothing is queued where one is bad */
+  queueJobs<D extends Draft<unknown>[]>(drafts: readonly [...D]): Promise<Jobs<D>>;
+  /** Any job, from any process; typed by `task`. @throws JobTypeError when it is another task's */
+  getJob<T extends TaskLike = never>(
+    id: string,
+    task?: T,
+  ): Promise<Job<[T] extends [never] ? unknown : ResultOf<SignatureOf<T>>> | undefined>;
+  getQueues(): Queues;
+  readonly events: Events;
+  /** `undefined` in a process that only queues. */
+  readonly dispatcher: DispatcherView | undefined;
+  /** Takes no more jobs to run; those that run go on, and jobs can still be queued. */
+  quiet(): Promise<void>;
+  /** Queues no more, waits for running jobs as long as `stopMs` says, then aborts them; leaves nothing behind. */
+  stop(): Promise<void>;
+}
+
+/** The injection symbol, which carries its type: `container.get(IAsyncService)` is an `IAsyncService`. */
+export const IAsyncService = Symbol.for('millrace.IAsyncService') as symbol & (abstract new () => IAsyncService);

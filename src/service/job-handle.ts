@@ -1,0 +1,208 @@
+/** A job in the hand of the application: a view of its record, the same in every process. */
+
+import { inspect } from 'node:util';
+import { concatMap, from, map, type Observable, of, tap, timer } from 'rxjs';
+import { checkOption, checkOptions, is, type Rules } from '../check.js';
+import { JobCancelledError, JobFailedError, JobNotFoundError, NotRunningError, WaitTimeoutError } from '../errors.js';
+import type { CallbackPlan } from '../job/job-plan.js';
+import type { JobRecord, Progress } from '../job/job-record.js';
+import { JobReference } from '../job/job-reference.js';
+import { isFinal, type Status } from '../job/job-status.js';
+import { type Outcome, readOutcome } from '../job/outcome.js';
+import type { Payload } from '../job/payload.js';
+import { type result, standsFor } from '../job/promising.js';
+import { revivedError, type StoredError } from '../job/stored-error.js';
+import { GuardedObservable } from './guarded-observable.js';
+import type { CallbackFor, CallbackResult, Callbacks, CallbacksResult, Job, JobSnapshot, WaitOptions } from './job.js';
+import { type JobAccess, lookUp, reviver, type Sighting, see } from './job-access.js';
+import { callbackPlan, callbacksPlan } from './job-draft.js';
+
+const WAIT_RULES: Rules<WaitOptions> = {
+  timeoutMs: is.timerFromZeroMs,
+  signal: { must: 'an AbortSignal', holds: (value) => value instanceof AbortSignal },
+};
+
+export class JobHandle implements Job<unknown> {
+  declare readonly [result]: unknown;
+  readonly [standsFor]: JobReference;
+  readonly #access: JobAccess;
+  #last: Sighting | undefined;
+  #outcome: { readonly of: JobRecord; readonly outcome: Outcome<unknown> } | undefined;
+
+  /** @param last - `undefined` for a job that a stored value names, but that is gone */
+  constructor(access: JobAccess, reference: JobReference, last: Sighting | undefined) {
+    this[standsFor] = reference;
+    this.#access = access;
+    this.#last = last;
+  }
+
+  get id(): string {
+    return this[standsFor].id;
+  }
+
+  get taskName(): string {
+    return this.#last?.record.job.taskName ?? this[standsFor].taskName;
+  }
+
+  get status(): Status {
+    return this.#seen.record.state.status;
+  }
+
+  get attempts(): number {
+    return this.#seen.record.state.attempts;
+  }
+
+  get progress(): Progress | undefined {
+    return this.#seen.record.state.progress;
+  }
+
+  get annotations(): Readonly<Record<string, unknown>> {
+    const { annotations = {} } = this.#seen.record.state;
+    return Object.fromEntries(Object.entries(annotations).map(([key, value]) => [key, value.read(this.#revive)]));
+  }
+
+  get result(): unknown {
+    return this.outcome?.status === 'completed' ? this.outcome.result : undefined;
+  }
+
+  get error(): StoredError | undefined {
+    return this.outcome?.status === 'failed' ? this.outcome.error : undefined;
+  }
+
+  get outcome(): Outcome<unknown> | undefined {
+    const { record } = this.#seen;
+    const { status, outcome } = record.state;
+    if (outcome === undefined || !isFinal(status)) return undefined;
+    if (this.#outcome?.of !== record) this.#outcome = { of: record, outcome: readOutcome(outcome, this.#revive) };
+    return this.#outcome.outcome;
+  }
+
+  get changes(): Observable<JobSnapshot<unknown>> {
+    return new GuardedObservable(this.#sightings().pipe(map(() => this.#snapshot())), this.#access.logger);
+  }
+
+  async refresh(): Promise<JobSnapshot<unknown>> {
+    const [record] = await this.#access.store.find({ ids: [this.id] });
+    if (record === undefined) throw this.#gone();
+    this.#last = await see(record, this.#access.store);
+    return this.#snapshot();
+  }
+
+  async waitForResult(options: WaitOptions = {}): Promise<unknown> {
+    const outcome = await this.waitForOutcome(options);
+    if (outcome.status === 'completed') return outcome.result;
+    if (outcome.status === 'cancelled') throw new JobCancelledError(this.id, this.taskName, outcome.reason);
+    throw new JobFailedError(this.id, this.taskName, revivedError(outcome.error));
+  }
+
+  async waitForOutcome(options: WaitOptions = {}): Promise<Outcome<unknown>> {
+    checkOptions<WaitOptions>('the options of waiting', options, WAIT_RULES);
+    options.signal?.throwIfAborted();
+    return this.#last === undefined ? Promise.reject(this.#gone()) : (this.outcome ?? this.#untilEnded(options));
+  }
+
+  async addCallback<C extends CallbackFor<Outcome<unknown>>>(callback: C): Promise<Job<CallbackResult<C>>> {
+    return this.#add({ both: callbackPlan(callback, 'outcome') }) as Promise<Job<CallbackResult<C>>>;
+  }
+
+  async addCallbacks<const C extends Callbacks<unknown>>(callbacks: C): Promise<Job<CallbacksResult<unknown, C>>> {
+    return this.#add(callbacksPlan(callbacks)) as Promise<Job<CallbacksResult<unknown, C>>>;
+  }
+
+  async cancel(reason?: string): Promise<void> {
+    if (reason !== undefined) checkOption('`cancel`', 'reason', reason, is.string);
+    await this.#access.store.cancel([this.id], reason);
+    const [record] = await this.#access.store.find({ ids: [this.id] });
+    if (record !== undefined) this.#last = await see(record, this.#access.store);
+  }
+
+  toJSON(): object {
+    return { id: this.id, taskName: this.taskName, status: this.#last?.record.state.status };
+  }
+
+  /** What `console.log` shows. */
+  [inspect.custom](): string {
+    return `Job ${this.id} (${this.taskName}, ${this.#last?.record.state.status ?? 'gone'})`;
+  }
+
+  async #add(plan: CallbackPlan): Promise<Job<unknown>> {
+    const record = await this.#access.addCallback(plan, this.#seen.record);
+    return handleOf(this.#access, await see(record, this.#access.store));
+  }
+
+  /** Each change of the record, with everything that is needed to read it, in order. */
+  #sightings(): Observable<Sighting> {
+    const { store, changes } = this.#access;
+    return changes({ job: this.id }).pipe(
+      concatMap((change) => {
+        const sighting = change.type === 'job' ? see(change.record, store) : this.#seen;
+        return sighting instanceof Promise ? from(sighting) : of(sighting);
+      }),
+      tap((sighting) => {
+        this.#last = sighting;
+      }),
+    );
+  }
+
+  #untilEnded({ timeoutMs, signal }: WaitOptions): Promise<Outcome<unknown>> {
+    return new Promise((resolve, reject) => {
+      const { clock } = this.#access;
+      const changes = this.#sightings().subscribe({
+        next: () => this.outcome !== undefined && resolve(this.outcome),
+        error: reject,
+        complete: () => reject(this.#stopped()),
+      });
+      const abort = (): void => {
+        changes.unsubscribe();
+        reject(signal?.reason);
+      };
+      changes.add(() => signal?.removeEventListener('abort', abort));
+      if (changes.closed) return;
+      signal?.addEventListener('abort', abort);
+      if (timeoutMs === undefined) return;
+      const late = timer(timeoutMs, clock.scheduler).subscribe(() => {
+        changes.unsubscribe();
+        reject(
+          new WaitTimeoutError(`job ${this.id} (${this.taskName}) has not ended within ${timeoutMs} ms; it is ${this.status}, and goes on`),
+        );
+      });
+      changes.add(late);
+    });
+  }
+
+  #snapshot(): JobSnapshot<unknown> {
+    const { id, taskName, attempts, progress, annotations, outcome } = this;
+    const seen = { id, taskName, attempts, progress, annotations };
+    return Object.freeze(outcome === undefined ? { ...seen, status: this.status as 'active' } : { ...seen, ...outcome });
+  }
+
+  get #seen(): Sighting {
+    if (this.#last === undefined) throw this.#gone();
+    return this.#last;
+  }
+
+  #revive = (reference: JobReference): unknown =>
+    reviver(this.#seen.named, (named, sighting) => new JobHandle(this.#access, named, sighting))(reference);
+
+  #gone(): JobNotFoundError {
+    return new JobNotFoundError(`job ${this.id} (${this[standsFor].taskName}) is not there: it was never queued, or its retention is over`);
+  }
+
+  #stopped(): NotRunningError {
+    return new NotRunningError(
+      `job ${this.id} (${this.taskName}) cannot be waited for any longer: the service was stopped, or the job is gone`,
+    );
+  }
+}
+
+export function handleOf(access: JobAccess, sighting: Sighting): JobHandle {
+  const { id, taskName } = sighting.record.job;
+  return new JobHandle(access, new JobReference(id, taskName), sighting);
+}
+
+/** Reads a stored value, with jobs in it as handles. */
+export async function readValue(access: JobAccess, payload: Payload): Promise<unknown> {
+  if (payload.references.length === 0) return payload.read();
+  const named = await lookUp(payload.references, access.store);
+  return payload.read(reviver(named, (reference, sighting) => new JobHandle(access, reference, sighting)));
+}

@@ -1,0 +1,54 @@
+/** Options of one job, checked and turned into what a plan says. */
+
+import { checkOptions, is, type Rules } from '../check.js';
+import type { PlanOptions } from '../job/job-plan.js';
+import { placesOf } from '../job/places.js';
+import { checkStoredRetry, RETRY_DEFAULTS, type RetryPolicy } from '../job/retry-policy.js';
+import type { TaskDefinition } from '../task/task-definition.js';
+import type { BatchOptions, JobOptions } from './job.js';
+
+const RULES: Rules<JobOptions> = {
+  name: is.text,
+  queue: is.string,
+  quotas: is.either(is.array, is.object),
+  priority: is.integer,
+  delayMs: is.durationMs,
+  beginAfter: is.date,
+  beginBy: is.date,
+  retry: is.object,
+};
+
+const BATCH_RULES: Rules<BatchOptions> = { ...RULES, onFailure: is.oneOf('continue', 'stop', 'fail') };
+
+/** @param owner - what messages call the draft. @throws OptionError */
+export function planOptions(owner: string, options: JobOptions, isBatch: boolean): PlanOptions {
+  checkOptions<BatchOptions>(owner, options, isBatch ? BATCH_RULES : (RULES as Rules<BatchOptions>));
+  const { name, queue, quotas, priority, delayMs, beginAfter, beginBy, retry } = options;
+  if (retry !== undefined) checkStoredRetry(owner, retry);
+  return {
+    ...(name === undefined ? {} : { name }),
+    ...(queue === undefined ? {} : { queue }),
+    ...(quotas === undefined ? {} : { places: placesOf(quotas, owner) }),
+    ...(priority === undefined ? {} : { priority }),
+    ...(delayMs === undefined ? {} : { delayMs }),
+    ...(beginAfter === undefined ? {} : { beginAfter: new Date(beginAfter) }),
+    ...(beginBy === undefined ? {} : { beginBy: new Date(beginBy) }),
+    ...(retry === undefined ? {} : { retry: Object.freeze({ ...retry }), interruptions: interruptionsOf(retry) }),
+  };
+}
+
+const ofTasks = new WeakMap<TaskDefinition, PlanOptions>();
+
+/** What a task says of its jobs. */
+export function taskPlanOptions(task: TaskDefinition): PlanOptions {
+  const known = ofTasks.get(task);
+  if (known !== undefined) return known;
+  const { places, retry } = task.options;
+  const options = Object.freeze({ interruptions: interruptionsOf(retry), ...(places === undefined ? {} : { places }) });
+  ofTasks.set(task, options);
+  return options;
+}
+
+function interruptionsOf({ interruptions, interruptionDelayMs }: RetryPolicy): NonNullable<PlanOptions['interruptions']> {
+  return { limit: interruptions ?? RETRY_DEFAULTS.interruptions, delayMs: interruptionDelayMs ?? RETRY_DEFAULTS.interruptionDelayMs };
+}

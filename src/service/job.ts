@@ -1,0 +1,154 @@
+/** What an application holds: drafts, jobs and callbacks, and the types of what comes of them. */
+
+import type { Observable } from 'rxjs';
+import type { OnFailure, Progress } from '../job/job-record.js';
+import type { FinalStatus, Status } from '../job/job-status.js';
+import type { Outcome } from '../job/outcome.js';
+import type { Promising, result } from '../job/promising.js';
+import type { Quotas } from '../job/register.js';
+import type { StoredRetry } from '../job/retry-policy.js';
+import type { StoredError } from '../job/stored-error.js';
+import type { AnyFunction, ResultOf, SignatureOf, TaskLike } from '../task/task.js';
+
+/** What can be said of one job; where nothing is said, its task or its batch decides. */
+export interface JobOptions {
+  /** A name of your own for it, for people who look at the queue. */
+  readonly name?: string | undefined;
+  /** @default that of its batch or its job, else '' */
+  readonly queue?: string | undefined;
+  /** The quotas it takes places of; none for `[]`. @default those of its task, else 'default', or none inside a batch */
+  readonly quotas?: Quotas | undefined;
+  /** An integer; lower goes first. @default that of its batch or its job, else 0 */
+  readonly priority?: number | undefined;
+  /** Milliseconds to wait, from when it could begin. Not with `beginAfter`. */
+  readonly delayMs?: number | undefined;
+  /** Not before. Not with `delayMs`. */
+  readonly beginAfter?: Date | undefined;
+  /** If it has not been started by then, it fails with `ExpiredError`. */
+  readonly beginBy?: Date | undefined;
+  /** In place of the task's policy; without functions, since it is stored with the job. */
+  readonly retry?: StoredRetry | undefined;
+}
+
+export interface BatchOptions extends JobOptions {
+  /** When a child fails: run the rest, cancel the rest, or run the rest and fail. @default 'continue' */
+  readonly onFailure?: OnFailure | undefined;
+}
+
+/** A job as it was at one moment. */
+export type JobSnapshot<R> = Seen & ({ readonly status: Exclude<Status, FinalStatus> } | Outcome<R>);
+
+interface Seen {
+  readonly id: string;
+  readonly taskName: string;
+  readonly attempts: number;
+  readonly progress: Progress | undefined;
+  readonly annotations: Readonly<Record<string, unknown>>;
+}
+
+declare const input: unique symbol;
+
+/** Runs after a job, with its value as the first argument; what `callback(task, …rest)` gives. */
+export interface Callback<in V, out R> {
+  readonly [input]: (value: V) => void;
+  readonly [result]: R;
+  with(options: JobOptions): Callback<V, R>;
+}
+
+/** What may be called back with a `V`: a task that takes it, `callback(task, …rest)`, or a draft, which runs as it is. */
+export type CallbackFor<V> = TaskLike<(value: V) => unknown> | Callback<V, unknown> | Draft<unknown>;
+
+/** Callbacks for the two sides of an outcome; where one is missing, the outcome is passed through. */
+export interface Callbacks<R> {
+  readonly success?: CallbackFor<R>;
+  readonly failure?: CallbackFor<StoredError>;
+}
+
+/** A job that is not queued yet. It never changes: everything that begins with `with` gives a new one. */
+export interface Draft<out R> extends Promising<R> {
+  /** @throws OptionError */
+  with(options: JobOptions): Draft<R>;
+  /** Runs `callback` with the outcome, however the job ends. */
+  withCallback(callback: CallbackFor<Outcome<R>>): Draft<R>;
+  /** Runs one of the two: with the result, or with the stored error. A cancelled job runs neither. */
+  withCallbacks(callbacks: Callbacks<R>): Draft<R>;
+}
+
+/** A batch that is not queued yet. */
+export interface BatchDraft<out J extends readonly Job<unknown>[]> extends Draft<J> {
+  /** @throws OptionError */
+  with(options: BatchOptions): BatchDraft<J>;
+  withCallback(callback: CallbackFor<Outcome<J>>): BatchDraft<J>;
+  withCallbacks(callbacks: Callbacks<J>): BatchDraft<J>;
+  /** The batch's result is then what `task` makes of the child jobs. */
+  postprocess<T extends TaskLike<(jobs: J) => unknown>>(task: T): Draft<ResultOf<SignatureOf<T>>>;
+}
+
+/**
+ * A queued job, as last seen: what it says of itself is brought up to date by `refresh`, by waiting,
+ * and by whoever subscribes to `changes`.
+ */
+export interface Job<out R> extends Promising<R> {
+  readonly id: string;
+  readonly taskName: string;
+  readonly status: Status;
+  /** How often a run of it began. */
+  readonly attempts: number;
+  readonly progress: Progress | undefined;
+  readonly annotations: Readonly<Record<string, unknown>>;
+  /** Set once the job has completed. */
+  readonly result: R | undefined;
+  /** Set once the job has failed. */
+  readonly error: StoredError | undefined;
+  /** Set once the job has ended, its callbacks included. */
+  readonly outcome: Outcome<R> | undefined;
+  /** As it is now, then after each change; completes with the job's end. A handler that throws changes nothing. */
+  readonly changes: Observable<JobSnapshot<R>>;
+  /** @throws JobNotFoundError when its retention is over */
+  refresh(): Promise<JobSnapshot<R>>;
+  /**
+   * The result, once the job and its callbacks have ended.
+   * @throws JobFailedError with the task's error as `cause`
+   * @throws JobCancelledError
+   * @throws WaitTimeoutError after `timeoutMs`; the job goes on
+   * @throws the reason of `signal` when that is aborted; the job goes on
+   */
+  waitForResult(options?: WaitOptions): Promise<R>;
+  /** The outcome, once the job and its callbacks have ended. @throws WaitTimeoutError, or the reason of `signal` */
+  waitForOutcome(options?: WaitOptions): Promise<Outcome<R>>;
+  /** Adds a callback for every outcome, at any time; on a job that has ended it runs at once. */
+  addCallback<C extends CallbackFor<Outcome<R>>>(callback: C): Promise<Job<CallbackResult<C>>>;
+  /** Adds callbacks for the two sides; the job returned has the result of the side that ran. */
+  addCallbacks<const C extends Callbacks<R>>(callbacks: C): Promise<Job<CallbacksResult<R, C>>>;
+  /** Cancels it at once if it waits, aborts its signal if it runs; a batch cancels its children. No effect on what has ended. */
+  cancel(reason?: string): Promise<void>;
+}
+
+export interface WaitOptions {
+  /** @default for ever */
+  readonly timeoutMs?: number | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+export type CallbackResult<C> =
+  C extends Callback<never, infer R> ? R : C extends Draft<infer R> ? R : C extends TaskLike ? ResultOf<SignatureOf<C>> : never;
+
+/** One side missing passes the value through. */
+export type CallbacksResult<R, C> =
+  | (C extends { success: infer S } ? CallbackResult<S> : R)
+  | (C extends { failure: infer F } ? CallbackResult<F> : never);
+
+/** The jobs that drafts become. */
+export type JobsOf<D extends readonly Draft<unknown>[]> = { [I in keyof D]: D[I] extends Draft<infer R> ? Job<R> : never };
+
+/** What can be queued: a task with its arguments, or a draft. */
+export type Queueable = TaskLike | Draft<unknown>;
+export type QueueResult<W> = W extends Draft<infer R> ? R : ResultOf<SignatureOf<W>>;
+
+type Plain<F> = F extends AnyFunction ? F : never;
+type Rest<A> = A extends readonly [unknown?, ...infer R] ? R : never;
+type First<A> = A extends readonly [(infer F)?, ...unknown[]] ? F : never;
+
+/** What `callback(task, …rest)` gives and takes. */
+export type CallbackOf<T> = Callback<First<Parameters<Plain<SignatureOf<T>>>>, ResultOf<SignatureOf<T>>>;
+export type RestOf<T> = Rest<Parameters<Plain<SignatureOf<T>>>>;

@@ -1,0 +1,105 @@
+/** What the store contract says of queueing: trees go in whole, once, in their order. */
+
+import { deepEqual, equal, ok } from 'node:assert/strict';
+import { JobNotFoundError } from '../../errors.js';
+import { both, onSuccess, parallel, serial, summary, work } from './plans.js';
+import { cases } from './store-case.js';
+
+export const queueing = cases('queueing', {
+  'answers with the record of each tree, in the order given': async (lab) => {
+    const trees = [lab.plant(work()), lab.plant(serial([work()])), lab.plant(work({ delayMs: 1_000 }))];
+    const inserted = await lab.insert(...trees);
+    deepEqual(
+      inserted.map((one) => 'record' in one && [one.record.job.id, one.record.state.status]),
+      trees.map(([root], index) => [root.id, index === 2 ? 'scheduled' : 'pending']),
+    );
+  },
+
+  'begins with no attempts, failures or interruptions, and with the time of the store': async (lab) => {
+    const { status, attempts, failures, interruptions, queuedAt, outcome, token, owner } = await lab.state(await lab.queue(work()));
+    deepEqual([status, attempts, failures, interruptions, outcome, token, owner], ['pending', 0, 0, 0, undefined, undefined, undefined]);
+    equal(queuedAt.getTime(), lab.now);
+  },
+
+  'keeps what was queued': async (lab) => {
+    const extras = { args: ['inbox', { size: 2 }], name: 'mine', queue: 'mail', priority: 3, beginBy: lab.in(5_000), places: { pair: 2 } };
+    const tree = lab.plant(work(extras));
+    await lab.insert(tree);
+    const { job } = await lab.record(tree[0].id);
+    deepEqual(job.args.read(), extras.args);
+    deepEqual(
+      [job.name, job.queue, job.priority, job.beginBy, { ...job.places }],
+      [extras.name, extras.queue, extras.priority, extras.beginBy, extras.places],
+    );
+  },
+
+  'puts a tree in with everything below it, blocked': async (lab) => {
+    const plan = parallel([work(), serial([work(), work()])], { postprocess: summary(), callbacks: [both(), onSuccess()] });
+    const tree = lab.plant(plan);
+    await lab.insert(tree);
+    const found = await lab.store.find({ ids: tree.map(({ id }) => id) });
+    deepEqual(
+      found.map(({ state }) => state.status),
+      tree.map((_, index) => (index === 0 ? 'pending' : 'blocked')),
+    );
+  },
+
+  'leaves a tree that is there already as it is': async (lab) => {
+    const tree = lab.plant(serial([work()], { callbacks: [both()] }));
+    await lab.insert(tree);
+    await lab.drain();
+    const before = await lab.store.find({});
+    const [again] = await lab.insert(tree);
+    ok(again !== undefined && 'record' in again);
+    equal(again.record.state.status, 'completed');
+    deepEqual(await lab.store.find({}), before);
+  },
+
+  'puts a tree in once that is given twice in one call': async (lab) => {
+    const tree = lab.plant(work());
+    equal((await lab.insert(tree, tree)).filter((one) => 'record' in one).length, 2);
+    equal(await lab.store.count({}), 1);
+    equal((await lab.claim()).length, 1);
+  },
+
+  'runs a callback once that is inserted twice': async (lab) => {
+    const id = await lab.queue(work());
+    const tree = await lab.plantCallback(id, both());
+    await lab.insert(tree);
+    await lab.insert(tree);
+    deepEqual(await lab.drain(), ['work', 'after']);
+    await lab.insert(tree);
+    deepEqual(await lab.drain(), []);
+  },
+
+  'refuses a callback of a job that is not there, with all its jobs, and nothing beside it': async (lab) => {
+    const id = await lab.queue(work());
+    const [root, ...below] = await lab.plantCallback(id, both({ callbacks: [both()] }));
+    const orphan = { ...root, parent: 'f'.repeat(24) };
+    const neighbours = [lab.plant(work()), lab.plant(work())] as const;
+    const [first, refused, last] = await lab.insert(neighbours[0], [orphan, ...below], neighbours[1]);
+    ok(first !== undefined && 'record' in first && last !== undefined && 'record' in last);
+    ok(refused !== undefined && 'refused' in refused && refused.refused instanceof JobNotFoundError);
+    deepEqual(await lab.store.find({ ids: [orphan.id, ...below.map((job) => job.id)] }), []);
+  },
+
+  'takes no notice of what becomes of a tree after it was inserted': async (lab) => {
+    const tree = lab.plant(work({ priority: 1 }));
+    const { id } = tree[0];
+    await lab.insert(tree);
+    Object.assign(tree[0], { queue: 'elsewhere', priority: 9 });
+    const { job } = await lab.record(id);
+    deepEqual([job.queue, job.priority], ['', 1]);
+  },
+
+  'adds quotas that are new to it behind those it knows': async (lab) => {
+    await lab.store.start({ clock: lab.clock, quotas: new Map([['fresh', 4], ...lab.ground.book]) });
+    deepEqual([...lab.store.quotas.keys()], [...lab.ground.book.keys(), 'fresh']);
+    equal(lab.store.quotas.get('fresh'), 4);
+    await lab.store.stop();
+  },
+
+  'knows the sizes of its quotas': async (lab) => {
+    deepEqual([...lab.store.quotas], [...lab.ground.book]);
+  },
+});

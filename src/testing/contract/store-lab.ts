@@ -1,0 +1,332 @@
+/** What a case of the store contract works with: a fresh store, its time, live dispatchers, and short ways to use them. */
+
+import { deepEqual, equal, ok } from 'node:assert/strict';
+import type { Observable, Subscription } from 'rxjs';
+import type { Clock } from '../../clock.js';
+import { JobIds } from '../../job/job-id.js';
+import { type CallbackPlan, type Ground, type JobPlan, plant, plantCallback } from '../../job/job-plan.js';
+import type { JobRecord, JobState, JobTree } from '../../job/job-record.js';
+import type { FinalStatus, Status } from '../../job/job-status.js';
+import type { StoredOutcome } from '../../job/outcome.js';
+import { Payload } from '../../job/payload.js';
+import type { AttemptKey, Change, ClaimedJob, Inserted, Interest, JobStore } from '../../store/job-store.js';
+import { seededRandom } from '../seeded-random.js';
+
+/** Brought by who runs the contract: a new store for each case, and a hand on its time. */
+export interface StoreBench {
+  /** Not started yet. */
+  readonly store: JobStore;
+  readonly clock: Clock;
+  /** Moves the time of the store and of the clock. */
+  advance(ms: number): Promise<void>;
+  /** Resolves when all that follows from earlier calls has been done, and told to those who listen. */
+  settled(): Promise<void>;
+}
+
+/** The quotas of every case. */
+export const LAB_QUOTAS: ReadonlyMap<string, number> = new Map([
+  ['default', 1],
+  ['pair', 2],
+  ['trio', 3],
+  ['wide', 10],
+]);
+
+export const LEASE_MS = 30_000;
+const BEAT_MS = 10_000;
+/** Longer than any store waits until it takes a lease for over. */
+const DEATH_MS = 2 * LEASE_MS;
+const MANY = 100;
+
+/** A claimed job, which also is the key of its attempt. */
+export interface Run extends ClaimedJob, AttemptKey {}
+
+export interface Claim {
+  readonly by?: string;
+  readonly limit?: number;
+  readonly queue?: string;
+  /** Every task that was planted, unless given. */
+  readonly tasks?: readonly string[];
+}
+
+/** What came of `changes`, gathered until the case is over. */
+export interface Watch {
+  readonly seen: readonly Change[];
+  readonly records: readonly JobRecord[];
+  readonly isComplete: boolean;
+}
+
+export class StoreLab {
+  readonly store: JobStore;
+  readonly ground: Ground;
+  readonly #tasks = new Set<string>();
+  readonly #alive = new Set<string>();
+  readonly #subscriptions: Subscription[] = [];
+
+  private constructor(private readonly bench: StoreBench) {
+    this.store = bench.store;
+    const ids = new JobIds(seededRandom(1));
+    this.ground = { nextId: () => ids.next(bench.clock.now()), book: LAB_QUOTAS, valueLimitBytes: 1_000_000 };
+  }
+
+  /** Starts the store, with `a` and `b` as live dispatchers. */
+  static async open(bench: StoreBench): Promise<StoreLab> {
+    const lab = new StoreLab(bench);
+    await bench.store.start({ clock: bench.clock, quotas: LAB_QUOTAS });
+    await lab.keepAlive('a');
+    await lab.keepAlive('b');
+    return lab;
+  }
+
+  async close(): Promise<void> {
+    for (const subscription of this.#subscriptions) subscription.unsubscribe();
+    await this.store.stop();
+  }
+
+  // ---- Time
+
+  get clock(): Clock {
+    return this.bench.clock;
+  }
+
+  get now(): number {
+    return this.bench.clock.now();
+  }
+
+  /** So many milliseconds from now. */
+  in(ms: number): Date {
+    return new Date(this.now + ms);
+  }
+
+  settled(): Promise<void> {
+    return this.bench.settled();
+  }
+
+  /** Moves time; dispatchers that are kept alive renew their leases on the way. */
+  async advance(ms: number): Promise<void> {
+    for (let left = ms; left > 0; left -= BEAT_MS) {
+      await this.bench.advance(Math.min(left, BEAT_MS));
+      for (const dispatcher of this.#alive) await this.store.heartbeat(dispatcher, LEASE_MS);
+    }
+  }
+
+  /** Moves time, then lets the store do what has become due. */
+  async later(ms: number): Promise<void> {
+    await this.advance(ms);
+    await this.recover();
+  }
+
+  async recover(by = 'b'): Promise<Date | undefined> {
+    const { nextAt } = await this.store.recover(by);
+    await this.settled();
+    return nextAt;
+  }
+
+  async keepAlive(dispatcher: string): Promise<void> {
+    ok(await this.store.heartbeat(dispatcher, LEASE_MS), `a new dispatcher gets a lease: ${dispatcher}`);
+    this.#alive.add(dispatcher);
+  }
+
+  /** From now on its lease is not renewed. */
+  silence(dispatcher: string): void {
+    this.#alive.delete(dispatcher);
+  }
+
+  /** Lets a dispatcher's lease run out, and others take its jobs. */
+  async lose(dispatcher: string): Promise<void> {
+    this.silence(dispatcher);
+    await this.later(DEATH_MS);
+  }
+
+  // ---- Queueing
+
+  plant(plan: JobPlan): JobTree {
+    return this.#known(plant(plan, this.ground));
+  }
+
+  async insert(...trees: readonly JobTree[]): Promise<readonly Inserted[]> {
+    const inserted = await this.store.insert(trees);
+    await this.settled();
+    return inserted;
+  }
+
+  /** Queues one job. @returns its id */
+  async queue(plan: JobPlan): Promise<string> {
+    const tree = this.plant(plan);
+    const [inserted] = await this.insert(tree);
+    ok(inserted !== undefined && 'record' in inserted, 'the job is inserted');
+    return tree[0].id;
+  }
+
+  /** Queues jobs in one call. */
+  async queueAll<const P extends readonly JobPlan[]>(...plans: P): Promise<{ readonly [I in keyof P]: string }> {
+    const trees = plans.map((plan) => this.plant(plan));
+    await this.insert(...trees);
+    return trees.map(([root]) => root.id) as { readonly [I in keyof P]: string };
+  }
+
+  /** The tree of a callback of a job that is there. */
+  async plantCallback(id: string, callback: CallbackPlan): Promise<JobTree> {
+    return this.#known(plantCallback(callback, (await this.record(id)).job, this.ground));
+  }
+
+  async addCallback(id: string, callback: CallbackPlan): Promise<string> {
+    const tree = await this.plantCallback(id, callback);
+    await this.insert(tree);
+    return tree[0].id;
+  }
+
+  #known(tree: JobTree): JobTree {
+    for (const { taskName, choice } of tree) {
+      this.#tasks.add(taskName);
+      for (const side of [choice?.success, choice?.failure]) if (side !== undefined) this.#known(side);
+    }
+    return tree;
+  }
+
+  // ---- Running
+
+  /** Claims whatever may be claimed, up to the limit. */
+  async claim({ by = 'a', limit = MANY, queue = '', tasks = [...this.#tasks] }: Claim = {}): Promise<readonly Run[]> {
+    const claimed = await this.store.claim({ dispatcher: by, queue, tasks: new Set(tasks), limit });
+    await this.settled();
+    return claimed.map((one) => ({ ...one, id: one.job.id, token: one.attempt.token }));
+  }
+
+  async claimIds(claim?: Claim): Promise<readonly string[]> {
+    return (await this.claim(claim)).map(({ id }) => id);
+  }
+
+  /** Claims one job, which must be this one. */
+  async take(id: string, by = 'a'): Promise<Run> {
+    const [run] = await this.claim({ by, limit: 1 });
+    equal(run?.id, id, 'the job that is claimed next');
+    return run;
+  }
+
+  /** Claims one job, whichever it is. */
+  async takeNext(claim?: Claim): Promise<Run> {
+    const [run] = await this.claim({ limit: 1, ...claim });
+    ok(run !== undefined, 'there is a job to claim');
+    return run;
+  }
+
+  async settle(run: AttemptKey, outcome: StoredOutcome): Promise<boolean> {
+    const [isSettled] = await this.store.settle([{ ...keyOf(run), outcome }]);
+    await this.settled();
+    return isSettled === true;
+  }
+
+  complete(run: AttemptKey, value?: unknown): Promise<boolean> {
+    return this.settle(run, completed(value));
+  }
+
+  fail(run: AttemptKey, message = 'broken'): Promise<boolean> {
+    return this.settle(run, failed(message));
+  }
+
+  async follow(run: AttemptKey, job: string): Promise<boolean> {
+    const [isSettled] = await this.store.settle([{ ...keyOf(run), outcome: { status: 'follows', job } }]);
+    await this.settled();
+    return isSettled === true;
+  }
+
+  async release(run: AttemptKey, hasBegun: boolean): Promise<void> {
+    await this.store.release([{ ...keyOf(run), hasBegun }]);
+    await this.settled();
+  }
+
+  async cancel(ids: readonly string[], reason?: string): Promise<void> {
+    await this.store.cancel(ids, reason);
+    await this.settled();
+  }
+
+  /** Runs one job after another until none is left to claim; those of the tasks named fail. @returns the tasks that ran */
+  async drain({ failing = [], ...claim }: Claim & { readonly failing?: readonly string[] } = {}): Promise<readonly string[]> {
+    const ran: string[] = [];
+    for (let [run] = await this.claim({ ...claim, limit: 1 }); run !== undefined; [run] = await this.claim({ ...claim, limit: 1 })) {
+      ran.push(run.job.taskName);
+      ok(await (failing.includes(run.job.taskName) ? this.fail(run) : this.complete(run)), 'a current attempt is settled');
+    }
+    return ran;
+  }
+
+  // ---- Looking
+
+  async record(id: string): Promise<JobRecord> {
+    const [record] = await this.store.find({ ids: [id] });
+    ok(record !== undefined, `job ${id} is there`);
+    return record;
+  }
+
+  async state(id: string): Promise<JobState> {
+    const { state } = await this.record(id);
+    return Object.fromEntries(Object.entries(state).filter(([, value]) => value !== undefined)) as unknown as JobState;
+  }
+
+  async statuses(...ids: readonly string[]): Promise<readonly Status[]> {
+    return Promise.all(ids.map(async (id) => (await this.state(id)).status));
+  }
+
+  /** Throws unless the jobs have this status. */
+  async expect(status: Status, ...ids: readonly string[]): Promise<void> {
+    deepEqual(
+      await this.statuses(...ids),
+      ids.map(() => status),
+    );
+  }
+
+  /** Ids of the steps, postprocess and callbacks of a job, in the order of their insertion. */
+  async children(parent: string): Promise<readonly string[]> {
+    return (await this.store.find({ parent })).map(({ job }) => job.id);
+  }
+
+  /** The one child of a job that runs this task. */
+  async child(parent: string, taskName: string): Promise<string> {
+    const [found, ...others] = await this.store.find({ parent, taskNames: [taskName] });
+    ok(found !== undefined && others.length === 0, `job ${parent} has one child that runs ${taskName}`);
+    return found.job.id;
+  }
+
+  /** The outcome, with a value that can be compared: the result, the error's message or the reason. */
+  async outcome(id: string): Promise<readonly [FinalStatus, unknown] | undefined> {
+    const { outcome } = await this.state(id);
+    return outcome === undefined ? undefined : readable(outcome);
+  }
+
+  /** The code and name of the error with which a job failed. */
+  async errorName(id: string): Promise<string | undefined> {
+    const { outcome } = await this.state(id);
+    return outcome?.status === 'failed' ? outcome.error.name : undefined;
+  }
+
+  watch(interest: Interest): Watch {
+    const changes: Observable<Change> = this.store.changes(interest);
+    const watch = { seen: [] as Change[], records: [] as JobRecord[], isComplete: false };
+    const next = (change: Change): void => {
+      watch.seen.push(change);
+      if (change.type === 'job') watch.records.push(change.record);
+    };
+    const complete = (): void => {
+      watch.isComplete = true;
+    };
+    this.#subscriptions.push(changes.subscribe({ next, complete }));
+    return watch;
+  }
+}
+
+export function keyOf({ id, token }: AttemptKey): AttemptKey {
+  return { id, token };
+}
+
+export function completed(value?: unknown): StoredOutcome {
+  return { status: 'completed', result: Payload.of(value, 'result') };
+}
+
+export function failed(message = 'broken'): StoredOutcome {
+  return { status: 'failed', error: { name: 'Error', message } };
+}
+
+export function readable(outcome: StoredOutcome): readonly [FinalStatus, unknown] {
+  if (outcome.status === 'completed') return ['completed', outcome.result.read()];
+  return outcome.status === 'failed' ? ['failed', outcome.error.message] : ['cancelled', outcome.reason];
+}

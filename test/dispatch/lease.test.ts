@@ -1,0 +1,176 @@
+import { firstValueFrom, NEVER, type Observable, of, takeUntil, throwError, timer } from 'rxjs';
+import { describe, expect, it, vi } from 'vitest';
+import { nextTurn } from '../../src/clock.js';
+import { LeaseLost, lease } from '../../src/dispatch/lease.js';
+import { VirtualClock } from '../../src/testing/index.js';
+import { answer, type Marbles, marbles, silent, storeOf } from './marbles.js';
+
+const e = { e: undefined };
+const lost = new LeaseLost('the lease of the dispatcher is over');
+
+/** A lease of 60 frames whose heartbeats are answered as the test says, by the time they are asked at. */
+function leaseWith({ clock }: Marbles, reply: (at: number) => Observable<boolean>, times = { leaseMs: 60, heartbeatMs: 10 }) {
+  const asked: number[] = [];
+  const store = storeOf({
+    heartbeat: () => {
+      asked.push(clock.now());
+      return answer(reply(clock.now()));
+    },
+  });
+  return { asked, renewals: lease({ store, clock, logger: silent, dispatcher: 'd', ...times }) };
+}
+
+const yes = of(true);
+const failure = throwError(() => new Error('the store cannot be reached'));
+
+describe('lease', () => {
+  it('is renewed at once, and then with every heartbeat', () => {
+    marbles((helpers) => {
+      const { asked, renewals } = leaseWith(helpers, () => yes);
+      helpers.expectObservable(renewals, '^ 25ms !').toBe('e 9ms e 9ms e', e);
+      helpers.flush();
+      expect(asked).toEqual([0, 10, 20]);
+    });
+  });
+
+  it('asks the store for nothing before it is subscribed to', () => {
+    marbles((helpers) => {
+      const { asked } = leaseWith(helpers, () => yes);
+      expect(asked).toEqual([]);
+    });
+  });
+
+  it('names the dispatcher and the length of the lease', () => {
+    const heartbeat = vi.fn(() => Promise.resolve(true));
+    const subscription = lease({
+      store: storeOf({ heartbeat }),
+      clock: new VirtualClock(),
+      logger: silent,
+      dispatcher: 'd-7',
+      leaseMs: 60,
+      heartbeatMs: 10,
+    }).subscribe();
+    expect(heartbeat).toHaveBeenCalledWith('d-7', 60);
+    subscription.unsubscribe();
+  });
+
+  it('is lost when the store refuses to renew it', () => {
+    marbles((helpers) => {
+      const { renewals } = leaseWith(helpers, (at) => of(at < 20));
+      helpers.expectObservable(renewals).toBe('e 9ms e 9ms #', e, lost);
+    });
+  });
+
+  it('is kept while a heartbeat succeeds before five sixths of it are over', () => {
+    marbles((helpers) => {
+      const { renewals } = leaseWith(helpers, (at) => (at > 0 && at < 40 ? failure : yes));
+      helpers.expectObservable(renewals, '^ 65ms !').toBe('e 39ms e 9ms e 9ms e', e);
+    });
+  });
+
+  it('is lost when it could not be renewed in time and the last try fails as well', () => {
+    marbles((helpers) => {
+      const { renewals } = leaseWith(helpers, (at) => (at === 0 ? yes : failure));
+      helpers.expectObservable(renewals).toBe('e 49ms #', e, lost);
+    });
+  });
+
+  it('asks the store afresh for its last try', () => {
+    marbles((helpers) => {
+      const { asked, renewals } = leaseWith(helpers, (at) => (at === 0 ? yes : failure), { leaseMs: 66, heartbeatMs: 10 });
+      helpers.expectObservable(renewals).toBe('e 54ms #', e, lost);
+      helpers.flush();
+      expect(asked).toContain(55);
+    });
+  });
+
+  it('goes on when the last try works', () => {
+    marbles((helpers) => {
+      const works = (at: number) => (at === 0 || at === 55 || at >= 80 ? yes : failure);
+      const { renewals } = leaseWith(helpers, works, { leaseMs: 66, heartbeatMs: 10 });
+      helpers.expectObservable(renewals, '^ 95ms !').toBe('e 54ms e 24ms e 9ms e', e);
+    });
+  });
+
+  it('is lost when the last try works, but nothing after it', () => {
+    marbles((helpers) => {
+      const works = (at: number) => (at === 0 || at === 55 ? yes : failure);
+      const { renewals } = leaseWith(helpers, works, { leaseMs: 66, heartbeatMs: 10 });
+      helpers.expectObservable(renewals).toBe('e 54ms e 54ms #', e, lost);
+    });
+  });
+
+  it('is lost when the store refuses the last try', () => {
+    marbles((helpers) => {
+      const { renewals } = leaseWith(helpers, (at) => (at === 0 ? yes : at === 55 ? of(false) : failure), { leaseMs: 66, heartbeatMs: 10 });
+      helpers.expectObservable(renewals).toBe('e 54ms #', e, lost);
+    });
+  });
+
+  it('is lost before it is over when the store does not answer at all', () => {
+    marbles((helpers) => {
+      const { renewals } = leaseWith(helpers, (at) => (at === 0 ? yes : NEVER));
+      const ends: number[] = [];
+      renewals.pipe(takeUntil(timer(200, helpers.clock.scheduler))).subscribe({ error: () => ends.push(helpers.clock.now()) });
+      helpers.flush();
+      expect(ends).toHaveLength(1);
+      expect(ends[0]).toBeLessThanOrEqual(60);
+    });
+  });
+
+  it('is lost before it is over when the store does not answer at all, however rare its heartbeats are', () => {
+    marbles((helpers) => {
+      const { renewals } = leaseWith(helpers, (at) => (at === 0 ? yes : NEVER), { leaseMs: 60, heartbeatMs: 40 });
+      const ends: number[] = [];
+      renewals.pipe(takeUntil(timer(200, helpers.clock.scheduler))).subscribe({ error: () => ends.push(helpers.clock.now()) });
+      helpers.flush();
+      expect(ends).toHaveLength(1);
+      expect(ends[0]).toBeLessThanOrEqual(60);
+    });
+  });
+
+  it('goes on by its last try when an earlier heartbeat is never answered', () => {
+    marbles((helpers) => {
+      const { renewals } = leaseWith(helpers, (at) => (at === 10 ? NEVER : yes), { leaseMs: 66, heartbeatMs: 10 });
+      helpers.expectObservable(renewals, '^ 75ms !').toBe('e 54ms e', e);
+    });
+  });
+
+  it('has one heartbeat under way at a time', () => {
+    marbles((helpers) => {
+      const { asked, renewals } = leaseWith(helpers, () => helpers.cold('---------------(t|)', { t: true }));
+      helpers.expectObservable(renewals, '^ 39ms !').toBe('15ms e 14ms e', e);
+      helpers.flush();
+      expect(asked).toEqual([0, 15, 30]);
+    });
+  });
+
+  it('goes on trying when not even the first heartbeat works', () => {
+    marbles((helpers) => {
+      const { renewals } = leaseWith(helpers, (at) => (at < 200 ? failure : yes));
+      helpers.expectObservable(renewals, '^ 205ms !').toBe('200ms e', e);
+    });
+  });
+
+  it('leaves no rejection unhandled when the store cannot be reached', async () => {
+    const clock = new VirtualClock();
+    const store = storeOf({ heartbeat: () => Promise.reject(new Error('the store cannot be reached')) });
+    const warn = vi.fn();
+    const subscription = lease({ store, clock, logger: { ...silent, warn }, dispatcher: 'd', leaseMs: 60, heartbeatMs: 10 }).subscribe();
+    await firstValueFrom(nextTurn());
+    await firstValueFrom(nextTurn());
+    subscription.unsubscribe();
+    expect(warn).toHaveBeenCalledWith('a heartbeat failed', expect.anything());
+  });
+
+  it('leaves no timer when it is unsubscribed from', async () => {
+    const clock = new VirtualClock();
+    const store = storeOf({ heartbeat: () => Promise.resolve(true) });
+    const renewals = lease({ store, clock, logger: silent, dispatcher: 'd', leaseMs: 60, heartbeatMs: 10 });
+    const subscription = renewals.subscribe();
+    await firstValueFrom(nextTurn());
+    expect(clock.scheduler.actions.length).toBeGreaterThan(0);
+    subscription.unsubscribe();
+    expect(clock.scheduler.actions).toHaveLength(0);
+  });
+});

@@ -1,0 +1,69 @@
+/** `IAsyncService` in a container, and the options of the module. */
+
+import type { Container } from 'inversify';
+import { asyncModule, currentTask, IAsyncService, memoryStore, start } from 'millrace';
+import { type Equal, holds } from './expect.js';
+import { addNumbers, Documents, documents, RenderReport } from './services.js';
+
+export async function theSymbolCarriesTheType(container: Container): Promise<void> {
+  const got = container.get(IAsyncService);
+  holds<Equal<typeof got, IAsyncService>>();
+  const later = await container.getAsync(IAsyncService);
+  holds<Equal<typeof later, IAsyncService>>();
+  const started = await start(container);
+  holds<Equal<typeof started, IAsyncService>>();
+  container.bind(IAsyncService).toConstantValue(got);
+  // @ts-expect-error: not a service
+  container.bind(IAsyncService).toConstantValue('anything');
+  // @ts-expect-error: there is nothing to construct
+  new IAsyncService();
+  const symbol: symbol = IAsyncService;
+  void symbol;
+}
+
+export function moduleOptions(): void {
+  asyncModule({ store: memoryStore() });
+  asyncModule({
+    store: memoryStore(),
+    tasks: [Documents, RenderReport, addNumbers, documents.create],
+    quotas: { default: 1, reports: 4 },
+    dispatcher: { agents: [{ queue: '', concurrency: 10, accepts: [documents.create, RenderReport] }] },
+  });
+  asyncModule({ store: memoryStore(), dispatcher: { agents: [{ accepts: (taskName) => taskName.startsWith('Documents.') }] } });
+  asyncModule({ store: memoryStore(), dispatcher: false, tasks: undefined, quotas: undefined, logger: undefined });
+}
+
+export function moduleOptionsAreChecked(): void {
+  // @ts-expect-error: a store is needed
+  asyncModule({});
+  // @ts-expect-error: no such option
+  asyncModule({ store: memoryStore(), task: [Documents] });
+  // @ts-expect-error: an object of tasks is no task; pass the class
+  asyncModule({ store: memoryStore(), tasks: [documents] });
+  // @ts-expect-error: a plain function is no task
+  asyncModule({ store: memoryStore(), tasks: [(x: number) => x] });
+  // @ts-expect-error: an instance is no class
+  asyncModule({ store: memoryStore(), tasks: [new Documents()] });
+  // @ts-expect-error: a size is a number
+  asyncModule({ store: memoryStore(), quotas: { reports: 'four' } });
+  // @ts-expect-error: `false`, or options
+  asyncModule({ store: memoryStore(), dispatcher: true });
+  // @ts-expect-error: names are given by a function
+  asyncModule({ store: memoryStore(), dispatcher: { agents: [{ accepts: ['Documents.create'] }] } });
+}
+
+export async function theRunningTask(): Promise<void> {
+  const { job, attempt, signal, progress, annotate, logger, onEnd } = currentTask();
+  holds<Equal<typeof signal, AbortSignal>>();
+  holds<Equal<typeof attempt, number>>();
+  holds<Equal<typeof job.id, string>>();
+  progress(0.5);
+  progress({ done: 1, total: 2, note: 'half' });
+  annotate('rows', 7);
+  logger.info('half');
+  onEnd(async () => {});
+  // @ts-expect-error: dashboards could not show it
+  progress('half');
+  // @ts-expect-error: a key is a string
+  annotate(7, 'rows');
+}
