@@ -1,0 +1,67 @@
+/** The samples, run as a user runs them. */
+
+import { execFile } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { afterAll, describe, expect, it } from 'vitest';
+
+const SAMPLES = resolve(import.meta.dirname, '../../samples');
+const TSX = resolve(import.meta.dirname, '../../node_modules/tsx/dist/cli.mjs');
+const folder = mkdtempSync(join(tmpdir(), 'millrace-'));
+const elsewhere = mkdtempSync(join(tmpdir(), 'millrace-'));
+
+interface Run {
+  readonly code: number;
+  readonly output: string;
+  readonly errors: string;
+}
+
+function run(sample: string, ...args: readonly string[]): Promise<Run> {
+  const tsconfig = resolve(import.meta.dirname, '../../tsconfig.json');
+  return new Promise((done) => {
+    const program = [TSX, '--tsconfig', tsconfig, join(SAMPLES, sample, 'main.ts'), ...args];
+    execFile(process.execPath, program, { cwd: elsewhere }, (error, output, errors) =>
+      done({ code: Number(error?.code ?? 0), output, errors }),
+    );
+  });
+}
+
+afterAll(() => {
+  for (const made of [folder, elsewhere]) rmSync(made, { recursive: true });
+});
+
+describe('samples/documents', () => {
+  it('prints what stands at its end', { timeout: 30_000 }, async () => {
+    const source = readFileSync(join(SAMPLES, 'documents/main.ts'), 'utf8');
+    const expected = /\/\* It prints:\n([\s\S]*)\*\//.exec(source)?.[1];
+    const { code, output } = await run('documents');
+    expect(output).toBe(expected);
+    expect(code).toBe(0);
+  });
+});
+
+describe('samples/folder-report', () => {
+  it('measures text, skips what is binary, reports what cannot be read, and says so by its exit code', { timeout: 30_000 }, async () => {
+    writeFileSync(join(folder, 'empty.txt'), '');
+    writeFileSync(join(folder, 'two.txt'), 'one two\nthree\n');
+    writeFileSync(join(folder, 'picture.bin'), Buffer.from([1, 0, 2]));
+    symlinkSync(join(folder, 'nowhere'), join(folder, 'dangling'));
+    const { code, output } = await run('folder-report', folder);
+    expect(code).toBe(1);
+    expect(output).toContain('4 files, 14 B, 2 lines, 3 words; 1 skipped, 1 failed');
+    expect(output).toMatch(/failed: ENOENT.*dangling/);
+    expect(output).toMatch(/FileReports\.measure\s*│ failed\s*│\s*1 │/);
+    const report = JSON.parse(readFileSync(join(elsewhere, '.report/report.json'), 'utf8'));
+    expect(report.rows).toContainEqual({ path: 'picture.bin', skipped: 'binary' });
+    expect(report.rows).toContainEqual(expect.objectContaining({ path: 'two.txt', bytes: 14, lines: 2, words: 3 }));
+    expect(report.failures).toHaveLength(1);
+  });
+
+  it('refuses a folder that is not there, in a sentence', { timeout: 30_000 }, async () => {
+    const { code, errors } = await run('folder-report', join(folder, 'nope'));
+    expect(code).toBe(2);
+    expect(errors).toContain('there is no folder');
+    expect(errors).not.toContain('    at ');
+  });
+});
