@@ -33,7 +33,7 @@ export class Attempt implements CurrentTask {
   /** Made when it is first asked for: most tasks never ask. */
   #controller: AbortController | undefined;
   #aborted: Abort | undefined;
-  readonly #cleanUps: (() => unknown)[] = [];
+  #cleanUps: (() => unknown)[] | undefined;
 
   constructor({ job, number, logger, report }: AttemptSources) {
     this.job = { id: job.id, taskName: job.taskName };
@@ -65,6 +65,7 @@ export class Attempt implements CurrentTask {
   get onEnd(): (cleanUp: () => unknown) => void {
     return (cleanUp) => {
       checkOption('currentTask()', 'onEnd(fn)', cleanUp, is.callable);
+      this.#cleanUps ??= [];
       this.#cleanUps.push(cleanUp);
     };
   }
@@ -93,7 +94,7 @@ export class Attempt implements CurrentTask {
     } catch (thrown) {
       ending = { thrown };
     }
-    if (this.#cleanUps.length > 0) await this.#cleanUp();
+    if (this.#cleanUps !== undefined) await this.#cleanUp(this.#cleanUps);
     return ending;
   }
 
@@ -119,8 +120,8 @@ export class Attempt implements CurrentTask {
     });
   }
 
-  async #cleanUp(): Promise<void> {
-    for (let cleanUp = this.#cleanUps.pop(); cleanUp !== undefined; cleanUp = this.#cleanUps.pop()) {
+  async #cleanUp(cleanUps: (() => unknown)[]): Promise<void> {
+    for (let cleanUp = cleanUps.pop(); cleanUp !== undefined; cleanUp = cleanUps.pop()) {
       try {
         await cleanUp();
       } catch (error) {

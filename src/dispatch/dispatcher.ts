@@ -32,6 +32,7 @@ import type { Recorder } from './recorder.js';
 import { rounds } from './rounds.js';
 import { Slots } from './slots.js';
 import { wakeUps } from './wake-ups.js';
+import { workOn } from './work-on.js';
 import type { Worker } from './worker.js';
 
 export interface DispatcherSources {
@@ -165,8 +166,7 @@ export class Dispatcher {
     return wakeUps({ store, queue, clock, pollMs: this.options.pollMs }).pipe(
       claims({ slots, clock, claim: (limit) => this.#claim({ dispatcher, queue, tasks, limit }) }),
       takeUntil(this.#quiet),
-      mergeMap((job) => worker.work(job)),
-      tap(() => slots.release()),
+      workOn(worker, slots),
     );
   }
 

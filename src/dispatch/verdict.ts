@@ -8,6 +8,7 @@ import { referent } from '../job/promising.js';
 import { type RetryPolicy, retryDelay } from '../job/retry-policy.js';
 import { recordedError, type StoredError, storedError } from '../job/stored-error.js';
 import type { Attempt as AttemptNumbers, End } from '../store/job-store.js';
+import type { Logger } from '../task/logger.js';
 import type { Abort, Ending } from './attempt.js';
 
 export type Verdict =
@@ -22,7 +23,7 @@ export interface Trial {
   readonly valueLimitBytes: number;
   readonly random: () => number;
   /** Told of a policy that is itself broken. */
-  readonly onBrokenPolicy: (error: unknown) => void;
+  readonly logger: Logger;
 }
 
 /** Judges how an attempt ended. What it was aborted for decides only where it threw: work that was done, is done. */
@@ -82,11 +83,11 @@ function isRetryLater(thrown: unknown): thrown is RetryLater {
   }
 }
 
-function delayAfter(error: unknown, { policy, numbers, random, onBrokenPolicy }: Trial): number | undefined {
+function delayAfter(thrown: unknown, { job, policy, numbers, random, logger }: Trial): number | undefined {
   try {
-    return retryDelay(policy, { failures: numbers.failures + 1, error, random: random() });
-  } catch (broken) {
-    onBrokenPolicy(broken);
+    return retryDelay(policy, { failures: numbers.failures + 1, error: thrown, random: random() });
+  } catch (error) {
+    logger.error(`the retry policy of ${job.taskName} failed, so job ${job.id} is not retried`, { error });
     return undefined;
   }
 }

@@ -1,6 +1,6 @@
 /** Takes claimed jobs from their claim to their recorded end. */
 
-import { firstValueFrom, Observable, Subject, type Subscription, timer } from 'rxjs';
+import { firstValueFrom, type Observable, Subject, type Subscription, timer } from 'rxjs';
 import type { Clock } from '../clock.js';
 import { JobCancelledError, NotRunningError, TaskTimeoutError } from '../errors.js';
 import type { Ground, JobPlan } from '../job/job-plan.js';
@@ -63,11 +63,23 @@ export class Worker {
     return this.#unloaded;
   }
 
-  /** Works on a job. Emits when its slot is free, completes when its end is recorded; never errors. */
-  work(claimed: ClaimedJob): Observable<void> {
-    return new Observable((subscriber) => {
-      void this.#work(claimed, () => subscriber.next()).then(() => subscriber.complete());
-    });
+  /** Works on a job, and calls `freeSlot` when another may take its place; resolves when its end is recorded, never rejects. */
+  async work(claimed: ClaimedJob, freeSlot: () => void): Promise<void> {
+    const { job, attempt } = claimed;
+    const running: Running = { claimed, attempt: this.#newAttempt(claimed, attempt), token: attempt.token, isAbandoned: false };
+    this.#running.set(job.id, running);
+    try {
+      for (let next = await this.#try(running, attempt, freeSlot); next !== undefined; next = await this.#try(running, next, freeSlot)) {
+        // An attempt that fails at once would otherwise keep the event loop from everything else.
+        await firstValueFrom(this.sources.clock.turn());
+        running.attempt = this.#newAttempt(claimed, next);
+        running.token = next.token;
+      }
+    } catch (error) {
+      this.sources.logger.error(`job ${job.id} (${job.taskName}) could not be ended`, { error });
+    } finally {
+      if (!running.isAbandoned) this.#done(job.id);
+    }
   }
 
   /** Tells a running job that its cancellation was asked for. */
@@ -95,24 +107,6 @@ export class Worker {
     }
     if (handBack)
       await Promise.all(left.map(({ claimed, token }) => this.sources.recorder.release({ id: claimed.job.id, token, hasBegun: true })));
-  }
-
-  async #work(claimed: ClaimedJob, freeSlot: () => void): Promise<void> {
-    const { job, attempt } = claimed;
-    const running: Running = { claimed, attempt: this.#newAttempt(claimed, attempt), token: attempt.token, isAbandoned: false };
-    this.#running.set(job.id, running);
-    try {
-      for (let next = await this.#try(running, attempt, freeSlot); next !== undefined; next = await this.#try(running, next, freeSlot)) {
-        // An attempt that fails at once would otherwise keep the event loop from everything else.
-        await firstValueFrom(this.sources.clock.turn());
-        running.attempt = this.#newAttempt(claimed, next);
-        running.token = next.token;
-      }
-    } catch (error) {
-      this.sources.logger.error(`job ${job.id} (${job.taskName}) could not be ended`, { error });
-    } finally {
-      if (!running.isAbandoned) this.#done(job.id);
-    }
   }
 
   #done(id: string): void {
@@ -247,14 +241,7 @@ export class Worker {
 
   #trial({ job }: ClaimedJob, numbers: AttemptNumbers, task: TaskDefinition): Trial {
     const { ground, random, logger } = this.sources;
-    return {
-      job,
-      numbers,
-      policy: job.retry ?? task.options.retry,
-      valueLimitBytes: ground.valueLimitBytes,
-      random,
-      onBrokenPolicy: (error) => logger.error(`the retry policy of ${job.taskName} failed, so job ${job.id} is not retried`, { error }),
-    };
+    return { job, numbers, policy: job.retry ?? task.options.retry, valueLimitBytes: ground.valueLimitBytes, random, logger };
   }
 }
 

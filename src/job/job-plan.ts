@@ -67,15 +67,19 @@ export function plantCallback(callback: CallbackPlan, parent: QueuedJob, ground:
 
 function grow(plan: JobPlan, id: string, ground: Ground, above: Above | undefined): JobTree {
   const job = queuedJob(plan, id, ground, above);
-  const { id: parent, queue, priority } = job;
-  const within = lastHeld(job.places, ground.book, above?.within);
-  const child = (role: Role, index: number): Above => ({ id: parent, role, index, queue, priority, within });
-  const below = [
+  const isAlone = plan.steps.length === 0 && plan.postprocess === undefined && plan.callbacks.length === 0;
+  return isAlone ? [job] : [job, ...growBelow(plan, job, ground)];
+}
+
+function growBelow(plan: JobPlan, job: QueuedJob, ground: Ground): QueuedJob[] {
+  const { id, queue, priority } = job;
+  const within = lastHeld(job.places, ground.book, job.within);
+  const child = (role: Role, index: number): Above => ({ id, role, index, queue, priority, within });
+  return [
     ...plan.steps.flatMap((step, index) => grow(step, ground.nextId(), ground, child('step', index))),
     ...(plan.postprocess === undefined ? [] : grow(plan.postprocess, ground.nextId(), ground, child('postprocess', plan.steps.length))),
     ...plan.callbacks.flatMap((callback) => growCallback(callback, ground, aboveCallbacks(job))),
   ];
-  return [job, ...below];
 }
 
 /** A job's own places are given back before its callbacks run; those of the batches around it are not. */
@@ -105,38 +109,37 @@ const CHOICE: JobPlan = {
 
 const USUAL_INTERRUPTIONS = Object.freeze({ limit: RETRY_DEFAULTS.interruptions, delayMs: RETRY_DEFAULTS.interruptionDelayMs });
 
-function queuedJob(plan: JobPlan, id: string, ground: Ground, above: Above | undefined): QueuedJob {
-  const {
-    places: named,
-    queue = above?.queue ?? '',
-    priority = above?.priority ?? 0,
-    interruptions = USUAL_INTERRUPTIONS,
-    ...options
-  } = plan.options;
-  const places = named ?? (above === undefined ? DEFAULT_PLACES : NO_PLACES);
-  const within = above?.within;
-  checkPlaces(places, ground.book, plan.taskName, within);
-  checkSize(plan, ground.valueLimitBytes);
-  checkTimes(plan.taskName, options);
-  return {
+function queuedJob({ options, ...plan }: JobPlan, id: string, ground: Ground, above: Above | undefined): QueuedJob {
+  const places = options.places ?? (above === undefined ? DEFAULT_PLACES : NO_PLACES);
+  const job: { -readonly [K in keyof QueuedJob]: QueuedJob[K] } = {
     id,
     kind: plan.kind,
     taskName: plan.taskName,
-    queue,
+    queue: options.queue ?? above?.queue ?? '',
     args: plan.args,
     input: plan.input,
     places,
-    priority,
-    interruptions,
-    ...options,
-    ...(within === undefined ? {} : { within }),
-    ...(above === undefined ? {} : { parent: above.id, role: above.role }),
-    ...(above?.index === undefined ? {} : { index: above.index }),
-    ...(plan.onFailure === undefined ? {} : { onFailure: plan.onFailure }),
+    priority: options.priority ?? above?.priority ?? 0,
+    interruptions: options.interruptions ?? USUAL_INTERRUPTIONS,
   };
+  checkPlaces(places, ground.book, plan.taskName, above?.within);
+  checkSize(plan, ground.valueLimitBytes);
+  checkTimes(plan.taskName, options);
+  for (const key of ['name', 'retry', 'beginAfter', 'delayMs', 'beginBy'] as const) assign(job, key, options[key]);
+  assign(job, 'within', above?.within);
+  assign(job, 'parent', above?.id);
+  assign(job, 'role', above?.role);
+  assign(job, 'index', above?.index);
+  assign(job, 'onFailure', plan.onFailure);
+  return job;
 }
 
-function checkSize({ args, taskName }: JobPlan, limit: number): void {
+/** Sets what is given; a job has no properties that are `undefined`. */
+function assign<T, K extends keyof T>(target: T, key: K, value: T[K] | undefined): void {
+  if (value !== undefined) target[key] = value;
+}
+
+function checkSize({ args, taskName }: Pick<JobPlan, 'args' | 'taskName'>, limit: number): void {
   if (args.bytes <= limit) return;
   throw new TooLargeError(
     `the arguments of ${taskName} take ${args.bytes} bytes, but the limit is ${limit}; store the data elsewhere and pass its key, or raise \`valueLimitBytes\``,

@@ -42,20 +42,24 @@ function namedWeights(quotas: unknown, owner: string): Record<string, unknown> {
  * @throws UnknownQuotaError, QuotaError
  */
 export function checkPlaces(places: Places, book: QuotaBook, owner: string, within: string | undefined): void {
-  const names = [...book.keys()];
-  for (const [name, weight] of Object.entries(places)) {
+  for (const name in places) {
+    const weight = places[name] ?? 0;
     const size = book.get(name);
     if (size === undefined)
       throw new UnknownQuotaError(
-        `${owner} names the quota \`${name}\`, which is not configured${didYouMean(name, names) || `; add it to \`quotas\` of asyncModule`}`,
+        `${owner} names the quota \`${name}\`, which is not configured${didYouMean(name, [...book.keys()]) || `; add it to \`quotas\` of asyncModule`}`,
       );
     if (weight > size)
       throw new QuotaError(`${owner} needs ${weight} places of the quota \`${name}\`, whose size is ${size}, so it could never run`);
-    if (within !== undefined && names.indexOf(name) <= names.indexOf(within))
-      throw new QuotaError(
-        `${owner} needs the quota \`${name}\` inside a batch that holds \`${within}\`; a job may only name quotas that come after those (order: ${names.join(', ')}), else it could wait for its own batch. Give the batch \`quotas: []\`, or the job other quotas`,
-      );
+    if (within !== undefined) checkOrder(name, within, [...book.keys()], owner);
   }
+}
+
+function checkOrder(name: string, within: string, names: readonly string[], owner: string): void {
+  if (names.indexOf(name) > names.indexOf(within)) return;
+  throw new QuotaError(
+    `${owner} needs the quota \`${name}\` inside a batch that holds \`${within}\`; a job may only name quotas that come after those (order: ${names.join(', ')}), else it could wait for its own batch. Give the batch \`quotas: []\`, or the job other quotas`,
+  );
 }
 
 /** The last in lock order of what is held already and what these places add. */

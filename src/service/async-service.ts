@@ -83,15 +83,15 @@ export class AsyncService implements IAsyncService {
   }
 
   async queueJob(work: TaskLike | Draft<unknown>, ...args: readonly unknown[]): Promise<Job<never>> {
-    return this.#queue(draftPlan(work) ?? taskPlan(work as TaskLike, args)) as Promise<Job<never>>;
+    return this.#handle(await this.#insert(draftPlan(work) ?? taskPlan(work as TaskLike, args)));
   }
 
   async queueSerialJobs(...drafts: Draft<unknown>[]): Promise<Job<never>> {
-    return this.#queue(planOf(serial(...drafts), 'drafts')) as Promise<Job<never>>;
+    return this.#handle(await this.#insert(planOf(serial(...drafts), 'drafts')));
   }
 
   async queueParallelJobs(...drafts: Draft<unknown>[]): Promise<Job<never>> {
-    return this.#queue(planOf(parallel(...drafts), 'drafts')) as Promise<Job<never>>;
+    return this.#handle(await this.#insert(planOf(parallel(...drafts), 'drafts')));
   }
 
   async queueJobs(drafts: readonly Draft<unknown>[]): Promise<never> {
@@ -118,9 +118,13 @@ export class AsyncService implements IAsyncService {
     return readValue(this.#access, payload);
   }
 
-  async #queue(plan: JobPlan): Promise<Job<unknown>> {
-    const record = inserted(await this.#inserts.add(this.#planted(plan)));
-    return handleOf(this.#access, { record, named: NOBODY });
+  #insert(plan: JobPlan): Promise<Inserted> {
+    return this.#inserts.add(this.#planted(plan));
+  }
+
+  /** The handle of a job that has just been queued, so that there is no outcome that could name others. */
+  #handle(answer: Inserted): Job<never> {
+    return handleOf(this.#access, { record: inserted(answer), named: NOBODY }) as unknown as Job<never>;
   }
 
   #planted(plan: JobPlan): JobTree {

@@ -9,7 +9,7 @@ import type { JobRecord, Progress } from '../job/job-record.js';
 import { JobReference } from '../job/job-reference.js';
 import { isFinal, type Status } from '../job/job-status.js';
 import { type Outcome, readOutcome } from '../job/outcome.js';
-import type { Payload } from '../job/payload.js';
+import type { Payload, Revive } from '../job/payload.js';
 import { type result, standsFor } from '../job/promising.js';
 import { revivedError, type StoredError } from '../job/stored-error.js';
 import { GuardedObservable } from './guarded-observable.js';
@@ -58,7 +58,7 @@ export class JobHandle implements Job<unknown> {
 
   get annotations(): Readonly<Record<string, unknown>> {
     const { annotations = {} } = this.#seen.record.state;
-    return Object.fromEntries(Object.entries(annotations).map(([key, value]) => [key, value.read(this.#revive)]));
+    return Object.fromEntries(Object.entries(annotations).map(([key, value]) => [key, value.read(this.#revive())]));
   }
 
   get result(): unknown {
@@ -73,7 +73,7 @@ export class JobHandle implements Job<unknown> {
     const { record } = this.#seen;
     const { status, outcome } = record.state;
     if (outcome === undefined || !isFinal(status)) return undefined;
-    if (this.#outcome?.of !== record) this.#outcome = { of: record, outcome: readOutcome(outcome, this.#revive) };
+    if (this.#outcome?.of !== record) this.#outcome = { of: record, outcome: readOutcome(outcome, this.#revive()) };
     return this.#outcome.outcome;
   }
 
@@ -181,8 +181,9 @@ export class JobHandle implements Job<unknown> {
     return this.#last;
   }
 
-  #revive = (reference: JobReference): unknown =>
-    reviver(this.#seen.named, (named, sighting) => new JobHandle(this.#access, named, sighting))(reference);
+  #revive(): Revive {
+    return reviver(this.#seen.named, (named, sighting) => new JobHandle(this.#access, named, sighting));
+  }
 
   #gone(): JobNotFoundError {
     return new JobNotFoundError(`job ${this.id} (${this[standsFor].taskName}) is not there: it was never queued, or its retention is over`);

@@ -1,0 +1,33 @@
+/** Has every claimed job worked on, side by side; its slot becomes free when the job has been done with. */
+
+import { Observable, type OperatorFunction } from 'rxjs';
+import type { ClaimedJob } from '../store/job-store.js';
+import type { Slots } from './slots.js';
+import type { Worker } from './worker.js';
+
+/**
+ * Emits nothing, and completes when the last job is done with after the source has completed. Like
+ * `mergeMap`, but for an inner observable with its subscriptions it takes one promise a job.
+ */
+export function workOn(worker: Pick<Worker, 'work'>, slots: Slots): OperatorFunction<ClaimedJob, never> {
+  return (jobs) =>
+    new Observable<never>((subscriber) => {
+      let inHand = 0;
+      let isComplete = false;
+      const freeSlot = (): void => slots.release();
+      const ended = (): void => {
+        if (--inHand === 0 && isComplete) subscriber.complete();
+      };
+      return jobs.subscribe({
+        next: (job) => {
+          inHand++;
+          void worker.work(job, freeSlot).then(ended);
+        },
+        error: (error) => subscriber.error(error),
+        complete: () => {
+          isComplete = true;
+          if (inHand === 0) subscriber.complete();
+        },
+      });
+    });
+}
