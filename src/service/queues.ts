@@ -34,6 +34,8 @@ export interface Queue {
   size(): Promise<number>;
   /** Its jobs in the order of their insertion. @throws OptionError */
   jobs(filter?: JobFilter): Promise<readonly Job<unknown>[]>;
+  /** The sizes of the quotas, in the order in which jobs may hold several; all queues share them. */
+  readonly quotas: ReadonlyMap<string, number>;
 }
 
 /** Any queue by its name; iterating gives those that this process has queued to or serves. */
@@ -65,6 +67,10 @@ class StoreQueue implements Queue {
     readonly name: string,
     private readonly access: JobAccess,
   ) {}
+
+  get quotas(): ReadonlyMap<string, number> {
+    return new Map(this.access.store.quotas);
+  }
 
   size(): Promise<number> {
     return this.access.store.count({ queue: this.name, statuses: WAITING });

@@ -333,4 +333,14 @@ describe('the order of quotas', () => {
       .withCallbacks({ success: again });
     expect(await (await async.queueJob(batch)).waitForResult()).toHaveLength(1);
   });
+
+  it('are told by every queue, in the order in which jobs may hold several', async () => {
+    const { async } = await setup({ quotas: { wide: 4, default: 2, narrow: 1 } });
+    expect([...async.getQueues().get('').quotas]).toEqual([
+      ['default', 2],
+      ['wide', 4],
+      ['narrow', 1],
+    ]);
+    expect(async.getQueues().get('other').quotas).toEqual(async.getQueues().get('').quotas);
+  });
 });
