@@ -30,7 +30,7 @@ export class NotATaskError extends MillraceError {
   readonly code = 'MILLRACE_NOT_A_TASK';
 }
 
-/** `start(container)` found problems; the message lists all of them and nothing was started. */
+/** `start(container)` found problems; the message lists all of them and nothing was started. Mend each of them, then start again. */
 export class StartError extends MillraceError {
   readonly code = 'MILLRACE_START';
 
@@ -51,7 +51,7 @@ export class NotRunningError extends MillraceError {
 
 // ---- Told at queueing; nothing was queued
 
-/** A value cannot be stored; `path` says where it stands, such as `arguments[1].onDone`. */
+/** A value cannot be stored; `path` says where it stands, such as `arguments[1].onDone`. Pass plain data: `[...map]`, `{ ...object }`, an id. */
 export class UnstorableError extends MillraceError {
   readonly code = 'MILLRACE_UNSTORABLE';
 
@@ -74,24 +74,24 @@ export class UnknownQuotaError extends MillraceError {
   readonly code = 'MILLRACE_UNKNOWN_QUOTA';
 }
 
-/** A job could never run: it needs more places than a quota has, or a quota that a batch around it holds already or passed by. */
+/** A job could never run: it needs more places than a quota has, or a quota that a batch around it holds already or passed by. Raise the size, or give the batch `quotas: []`. */
 export class QuotaError extends MillraceError {
   readonly code = 'MILLRACE_QUOTA';
 }
 
-/** There is no job of this id: it was never queued, or its retention is over. */
+/** There is no job of this id: it was never queued, or its retention is over. Keep what you need of a job longer than the store keeps the job. */
 export class JobNotFoundError extends MillraceError {
   readonly code = 'MILLRACE_JOB_NOT_FOUND';
 }
 
-/** `getJob(id, task)` found a job of another task. */
+/** `getJob(id, task)` found a job of another task. Ask without the task, or for the right one. */
 export class JobTypeError extends MillraceError {
   readonly code = 'MILLRACE_JOB_TYPE';
 }
 
 // ---- Told to a waiter
 
-/** The job failed; `cause` is the error of the task, `jobId` and `taskName` say whose. */
+/** The job failed; `cause` is the error of the task, `jobId` and `taskName` say whose. Look at the cause. */
 export class JobFailedError extends MillraceError {
   readonly code = 'MILLRACE_JOB_FAILED';
 
@@ -104,7 +104,7 @@ export class JobFailedError extends MillraceError {
   }
 }
 
-/** The job was cancelled; `reason` is what `cancel(reason)` was given. */
+/** The job was cancelled; `reason` is what `cancel(reason)` was given. Nothing to mend: somebody asked for it. */
 export class JobCancelledError extends MillraceError {
   readonly code = 'MILLRACE_JOB_CANCELLED';
 
@@ -124,34 +124,34 @@ export class WaitTimeoutError extends MillraceError {
 
 // ---- Recorded as the error of a job
 
-/** An attempt ran longer than the task's `timeoutMs`. */
+/** An attempt ran longer than the task's `timeoutMs`. Heed `currentTask().signal`, or raise the limit. */
 export class TaskTimeoutError extends MillraceError {
   readonly code = 'MILLRACE_TASK_TIMEOUT';
 }
 
-/** The job was not started by its `beginBy`. */
+/** The job was not started by its `beginBy`. See whether a dispatcher accepts the task and its quotas have room. */
 export class ExpiredError extends MillraceError {
   readonly code = 'MILLRACE_EXPIRED';
 }
 
-/** The job was interrupted (its process died or stopped) more often than its policy allows. */
+/** The job was interrupted (its process died or stopped) more often than its policy allows. Find out what ends the process, then queue it again. */
 export class AbortedError extends MillraceError {
   readonly code = 'MILLRACE_ABORTED';
 }
 
-/** Children of a batch with `onFailure: 'fail'` failed; `cause` is the error of the first. */
+/** Children of a batch with `onFailure: 'fail'` failed; `cause` is the error of the first. Look at the children that failed. */
 export class BatchFailedError extends MillraceError {
   readonly code = 'MILLRACE_BATCH_FAILED';
 }
 
-/** A task returned a job that waits, directly or not, for the task's own job. */
+/** A task returned a job that waits, directly or not, for the task's own job. Return another job, or a value. */
 export class CircularJobError extends MillraceError {
   readonly code = 'MILLRACE_CIRCULAR_JOB';
 }
 
 // ---- Thrown by tasks
 
-/** Thrown by a task that wants to run again later; counts neither as a failure nor as an attempt used up. */
+/** Thrown by a task that wants to run again later; counts neither as a failure nor as an attempt used up. You throw it: `throw new RetryLater(60_000)`. */
 export class RetryLater extends MillraceError {
   readonly code = 'MILLRACE_RETRY_LATER';
 

@@ -4,15 +4,15 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { STATES_PAGE, statesPage } from '../../docs/generate.js';
+import { PAGES } from '../../docs/generate.js';
 import * as millrace from '../../src/index.js';
 
 const ROOT = resolve(import.meta.dirname, '../..');
 const read = (path: string): string => readFileSync(join(ROOT, path), 'utf8');
 
 describe('docs', () => {
-  it('has the page of states that the table of moves gives', () => {
-    expect(readFileSync(STATES_PAGE, 'utf8')).toBe(statesPage());
+  it.each([...PAGES])('has %s as the code gives it', (path, page) => {
+    expect(readFileSync(path, 'utf8')).toBe(page());
   });
 
   it('explains every error, and none that is not there', () => {
