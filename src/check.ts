@@ -1,7 +1,7 @@
 /** Option checks: one sentence shape for all of them, unknown keys refused with the nearest known name. */
 
 import leven from 'leven';
-import { OptionError } from './errors.js';
+import { MAX_DELAY_MS, OptionError } from './errors.js';
 
 /** What an option must be: the words for it, and the test. */
 export interface Rule {
@@ -35,8 +35,8 @@ export const is = {
     holds: (value) => value === Number.POSITIVE_INFINITY || (Number.isSafeInteger(value) && Number(value) >= 0),
   },
   durationMs: {
-    must: 'a finite number of milliseconds of at least 0',
-    holds: (value) => isNumber(value) && Number.isFinite(value) && value >= 0,
+    must: 'a number of milliseconds from 0 to a hundred years',
+    holds: (value) => isNumber(value) && value >= 0 && value <= MAX_DELAY_MS,
   },
   /** What a timer of the platform can wait; a longer one would ring at once. */
   timerMs: {

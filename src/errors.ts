@@ -1,5 +1,8 @@
 /** Every error Millrace throws, on one page: a class, a stable code, when it comes and what to do. */
 
+/** A hundred years: a longer delay is a mistake, and may lead to no date at all. */
+export const MAX_DELAY_MS = 100 * 366 * 86_400_000;
+
 const brand = Symbol.for('millrace.error');
 
 /** The base of all errors of Millrace; `code` never changes, messages may. */
@@ -158,7 +161,7 @@ export class RetryLater extends MillraceError {
   /** @param delayMs - milliseconds to wait before the next attempt */
   constructor(readonly delayMs: number) {
     super(`asked to run again in ${delayMs} ms`);
-    if (!(typeof delayMs === 'number' && delayMs >= 0 && delayMs <= 100 * 366 * 86_400_000)) {
+    if (!(typeof delayMs === 'number' && delayMs >= 0 && delayMs <= MAX_DELAY_MS)) {
       throw new OptionError(`\`delayMs\` of RetryLater must be a number of milliseconds from 0 to a hundred years, but is ${delayMs}`);
     }
   }

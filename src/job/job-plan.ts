@@ -45,14 +45,20 @@ export interface Ground {
   readonly valueLimitBytes: number;
 }
 
-/** A parent of what is planted, and what its children take over from it. */
-interface Above {
+/** What is taken over from the job above, or from the one that it stands in for. */
+interface Heritage {
+  readonly queue: string;
+  readonly priority: number;
+  /** Where it names none. */
+  readonly places: Places;
+  readonly within?: string | undefined;
+}
+
+/** The job that it is below. */
+interface Above extends Heritage {
   readonly id: string;
   readonly role: Role;
   readonly index?: number;
-  readonly queue: string;
-  readonly priority: number;
-  readonly within?: string | undefined;
 }
 
 /** Turns a plan into jobs. @throws UnknownQuotaError, QuotaError, TooLargeError, OptionError */
@@ -60,12 +66,18 @@ export function plant(plan: JobPlan, ground: Ground): JobTree {
   return grow(plan, ground.nextId(), ground, undefined);
 }
 
+/** Turns a draft that the task of a job returned into jobs, which stand in for that one. @throws as `plant` does */
+export function plantFor({ queue, priority, within, parent }: QueuedJob, plan: JobPlan, ground: Ground): JobTree {
+  const places = parent === undefined ? DEFAULT_PLACES : NO_PLACES;
+  return grow(plan, ground.nextId(), ground, { queue, priority, places, within });
+}
+
 /** Turns a callback of a job that is queued already into jobs. @throws as `plant` does */
 export function plantCallback(callback: CallbackPlan, parent: QueuedJob, ground: Ground): JobTree {
   return growCallback(callback, ground, aboveCallbacks(parent));
 }
 
-function grow(plan: JobPlan, id: string, ground: Ground, above: Above | undefined): JobTree {
+function grow(plan: JobPlan, id: string, ground: Ground, above: Above | Heritage | undefined): JobTree {
   const job = queuedJob(plan, id, ground, above);
   const isAlone = plan.steps.length === 0 && plan.postprocess === undefined && plan.callbacks.length === 0;
   return isAlone ? [job] : [job, ...growBelow(plan, job, ground)];
@@ -74,7 +86,7 @@ function grow(plan: JobPlan, id: string, ground: Ground, above: Above | undefine
 function growBelow(plan: JobPlan, job: QueuedJob, ground: Ground): QueuedJob[] {
   const { id, queue, priority } = job;
   const within = lastHeld(job.places, ground.book, job.within);
-  const child = (role: Role, index: number): Above => ({ id, role, index, queue, priority, within });
+  const child = (role: Role, index: number): Above => ({ id, role, index, queue, priority, places: NO_PLACES, within });
   return [
     ...plan.steps.flatMap((step, index) => grow(step, ground.nextId(), ground, child('step', index))),
     ...(plan.postprocess === undefined ? [] : grow(plan.postprocess, ground.nextId(), ground, child('postprocess', plan.steps.length))),
@@ -84,7 +96,7 @@ function growBelow(plan: JobPlan, job: QueuedJob, ground: Ground): QueuedJob[] {
 
 /** A job's own places are given back before its callbacks run; those of the batches around it are not. */
 function aboveCallbacks({ id, queue, priority, within }: QueuedJob): Above {
-  return { id, role: 'callback', queue, priority, within };
+  return { id, role: 'callback', queue, priority, places: NO_PLACES, within };
 }
 
 function growCallback(callback: CallbackPlan, ground: Ground, above: Above): JobTree {
@@ -109,8 +121,8 @@ const CHOICE: JobPlan = {
 
 const USUAL_INTERRUPTIONS = Object.freeze({ limit: RETRY_DEFAULTS.interruptions, delayMs: RETRY_DEFAULTS.interruptionDelayMs });
 
-function queuedJob({ options, ...plan }: JobPlan, id: string, ground: Ground, above: Above | undefined): QueuedJob {
-  const places = options.places ?? (above === undefined ? DEFAULT_PLACES : NO_PLACES);
+function queuedJob({ options, ...plan }: JobPlan, id: string, ground: Ground, above: Above | Heritage | undefined): QueuedJob {
+  const places = options.places ?? above?.places ?? DEFAULT_PLACES;
   const job: { -readonly [K in keyof QueuedJob]: QueuedJob[K] } = {
     id,
     kind: plan.kind,
@@ -127,9 +139,11 @@ function queuedJob({ options, ...plan }: JobPlan, id: string, ground: Ground, ab
   checkTimes(plan.taskName, options);
   for (const key of ['name', 'retry', 'beginAfter', 'delayMs', 'beginBy'] as const) assign(job, key, options[key]);
   assign(job, 'within', above?.within);
-  assign(job, 'parent', above?.id);
-  assign(job, 'role', above?.role);
-  assign(job, 'index', above?.index);
+  if (above !== undefined && 'id' in above) {
+    job.parent = above.id;
+    job.role = above.role;
+    assign(job, 'index', above.index);
+  }
   assign(job, 'onFailure', plan.onFailure);
   return job;
 }

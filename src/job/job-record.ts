@@ -85,7 +85,7 @@ export interface JobState {
   /** Interrupted, to run again at once: it waits with its places in hand. */
   readonly keepsPlaces?: true;
   /** Active without running: a batch waits for its steps, a job that returned a job for that one. */
-  readonly waitsFor?: 'steps' | { readonly job: string };
+  readonly waitsFor?: 'steps' | { readonly job: string /** It was queued for this one, and ends with it. */; readonly isOwn?: true };
   readonly cancel?: { readonly reason: string | undefined };
   readonly outcome?: StoredOutcome;
   /** Of the last attempt that did not end the job. */

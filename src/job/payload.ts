@@ -1,6 +1,7 @@
 /** Storable values: what MongoDB's BSON can carry, plus `undefined` and jobs; checked and copied when they enter. */
 
-import { TooLargeError, UnstorableError } from '../errors.js';
+import { isMillraceError, TooLargeError, UnstorableError } from '../errors.js';
+import { bsonBytes, bsonCopy, isBsonScalar } from './bson-scalar.js';
 import { JobReference } from './job-reference.js';
 import { referent } from './promising.js';
 
@@ -57,7 +58,11 @@ class Copier {
   constructor(readonly root: string) {}
 
   copy(value: unknown): unknown {
-    if (typeof value === 'object' && value !== null) return this.#weighed(8, this.#copyObject(value));
+    if (typeof value === 'object' && value !== null)
+      return this.#weighed(
+        8,
+        this.#peek(() => this.#copyObject(value)),
+      );
     switch (typeof value) {
       case 'string':
         return this.#copyString(value);
@@ -84,11 +89,11 @@ class Copier {
     if (value instanceof Uint8Array) return this.#weighed(value.byteLength, Buffer.from(value));
     if (value instanceof RegExp) return this.#copyRegExp(value);
     if (value instanceof JobReference) return this.#refer(value);
-    const stands = this.#peek(() => referent(value));
+    const stands = referent(value);
     if (stands instanceof JobReference) return this.#refer(stands);
     if (stands !== undefined) return this.#refuse('is a draft: queue it, and pass the job');
-    if (this.#peek(() => (value as { _bsontype?: unknown })._bsontype) !== undefined) return this.#weighed(16, value);
-    if (!isPlain(value)) return this.#refuse(this.#peek(() => notPlain(value)));
+    if (isBsonScalar(value)) return this.#weighed(bsonBytes(value), bsonCopy(value));
+    if (!isPlain(value)) return this.#refuse(notPlain(value));
     return this.#inside(value, () => this.#copyPlain(value as Record<string, unknown>));
   }
 
@@ -96,7 +101,7 @@ class Copier {
     const copy = new Array<unknown>(value.length);
     for (let index = 0; index < value.length; index++) {
       this.#path.push(index);
-      copy[index] = this.copy(this.#peek(() => value[index]));
+      copy[index] = this.copy(value[index]);
       this.#path.pop();
     }
     return copy;
@@ -107,8 +112,10 @@ class Copier {
     for (const key of Object.keys(value)) {
       this.#path.push(key);
       if (key.includes('\0')) this.#refuse('has a null byte in its name');
+      if (key === '_bsontype') this.#refuse('is a name that BSON keeps for its own types');
+      if (!key.isWellFormed()) this.#refuse('has half a surrogate pair in its name, which has no UTF-8 form');
       this.#weighed(key.length + 2, undefined);
-      put(copy, key, this.copy(this.#peek(() => value[key])));
+      put(copy, key, this.copy(value[key]));
       this.#path.pop();
     }
     const symbol = Object.getOwnPropertySymbols(value).find((key) => Object.prototype.propertyIsEnumerable.call(value, key));
@@ -123,6 +130,7 @@ class Copier {
 
   #copyRegExp(value: RegExp): RegExp {
     if (/[^im]/.test(value.flags)) this.#refuse(`is a RegExp with the flags '${value.flags}'; only i and m are stored`);
+    this.#weighed(Buffer.byteLength(value.source), undefined);
     return new RegExp(value.source, value.flags);
   }
 
@@ -151,6 +159,7 @@ class Copier {
     try {
       return read();
     } catch (cause) {
+      if (isMillraceError(cause)) throw cause;
       throw new UnstorableError(this.#where(), 'threw when it was read', { cause });
     }
   }
@@ -173,7 +182,7 @@ function copyOut(stored: unknown, revive: Revive): unknown {
   if (stored instanceof Uint8Array) return Buffer.from(stored);
   if (stored instanceof RegExp) return new RegExp(stored.source, stored.flags);
   if (stored instanceof JobReference) return revive(stored);
-  if (!isPlain(stored as object)) return stored;
+  if (isBsonScalar(stored as object)) return bsonCopy(stored as object);
   const copy: Record<string, unknown> = {};
   for (const key of Object.keys(stored as object)) put(copy, key, copyOut((stored as Record<string, unknown>)[key], revive));
   return copy;

@@ -23,6 +23,8 @@ export function placesOf(quotas: Quotas, owner: string): Places {
     : Object.entries(namedWeights(quotas, owner));
   for (const [name, weight] of entries) {
     if (name === '') throw new OptionError(`\`quotas\` of ${owner} has an empty name`);
+    if (entries.filter(([other]) => other === name).length > 1)
+      throw new OptionError(`\`quotas\` of ${owner} names \`${name}\` twice; for several places write \`{ ${name}: 2 }\``);
     if (!Number.isSafeInteger(weight) || Number(weight) < 1)
       throw new OptionError(`\`quotas.${name}\` of ${owner} must be an integer of at least 1, but is ${weight}`);
   }

@@ -54,8 +54,9 @@ export function forever(delayMs: number | Backoff = 1_000): StoredRetry {
   return Object.freeze({ ...RETRY_DEFAULTS, attempts: endless, interruptions: endless, delayMs, retries: 'any' });
 }
 
-/** Any error, `attempts` times in all, always `delayMs` apart. */
+/** Any error, `attempts` times in all, always `delayMs` apart. @throws OptionError */
 export function fixedDelay(options: { readonly attempts?: number; readonly delayMs: number }): StoredRetry {
+  checkOptions<{ attempts?: number; delayMs: number }>('`fixedDelay`', options, { attempts: RULES.attempts, delayMs: is.durationMs });
   return Object.freeze({
     ...RETRY_DEFAULTS,
     attempts: options.attempts ?? RETRY_DEFAULTS.attempts,
@@ -64,14 +65,12 @@ export function fixedDelay(options: { readonly attempts?: number; readonly delay
   });
 }
 
-/** Any error, `attempts` times in all, ever longer apart: 1 s, 2 s, 4 s … up to an hour, unless the options say otherwise. */
+/** Any error, `attempts` times in all, ever longer apart: 1 s, 2 s, 4 s … up to an hour, unless the options say otherwise. @throws OptionError */
 export function exponential(options: { readonly attempts?: number } & Partial<Backoff> = {}): StoredRetry {
+  checkOptions<{ attempts?: number } & Backoff>('`exponential`', options, { attempts: RULES.attempts, ...BACKOFF_RULES });
   const { attempts = RETRY_DEFAULTS.attempts, firstMs = 1_000, factor = 2, maxMs = 3_600_000, jitter = 0.1 } = options;
   return Object.freeze({ ...RETRY_DEFAULTS, attempts, delayMs: Object.freeze({ firstMs, factor, maxMs, jitter }), retries: 'any' });
 }
-
-/** A hundred years: later than this no date is kept. */
-export const MAX_DELAY_MS = 100 * 366 * 86_400_000;
 
 /** What happened, for a policy to decide. */
 export interface FailedAttempt {
@@ -88,8 +87,7 @@ export function retryDelay(policy: RetryPolicy, { failures, error, random }: Fai
   if (failures >= attempts || !worthIt(retries, error)) return undefined;
   const delay =
     typeof delayMs === 'function' ? delayMs(failures) : typeof delayMs === 'number' ? delayMs : backoff(delayMs, failures, random);
-  if (typeof delay !== 'number' || !(delay >= 0 && delay <= MAX_DELAY_MS))
-    throw new OptionError(`\`delayMs\` of a retry policy must give a number of milliseconds from 0 to ${MAX_DELAY_MS}, but gave ${delay}`);
+  checkOption('a retry policy', 'delayMs(attempt)', delay, is.durationMs);
   return delay;
 }
 
@@ -99,7 +97,8 @@ function worthIt(retries: NonNullable<RetryPolicy['retries']>, error: unknown): 
 }
 
 function backoff({ firstMs, factor, maxMs, jitter }: Backoff, failures: number, random: number): number {
-  return Math.min(maxMs, firstMs * factor ** (failures - 1)) * (1 - jitter * random);
+  const grown = firstMs === 0 ? 0 : firstMs * factor ** (failures - 1);
+  return Math.min(maxMs, grown) * (1 - jitter * random);
 }
 
 /** A conflict of a database transaction, as MongoDB labels it: the same work may well succeed the next time. */

@@ -12,26 +12,37 @@ export interface StoredError {
   readonly cause?: StoredError;
 }
 
-const MAX = { name: 200, code: 200, message: 10_000, stack: 20_000, causes: 5 } as const;
+const MAX = { name: 200, code: 200, message: 10_000, stack: 20_000, causes: 5, keys: 50 } as const;
 
 /** Describes anything that can be thrown; never throws itself. */
 export function storedError(thrown: unknown, causes: number = MAX.causes): StoredError {
-  if (!looksLikeError(thrown)) return { name: 'Error', message: cut(describe(thrown), MAX.message) };
+  if (!looksLikeError(thrown)) return Object.freeze({ name: 'Error', message: cut(describe(thrown), MAX.message) });
   const code = peek(thrown, 'code');
   const stack = text(peek(thrown, 'stack'), MAX.stack);
-  const cause = causes > 0 ? peek(thrown, 'cause') : undefined;
-  return {
+  const cause = causes > 0 ? (peek(thrown, 'cause') ?? firstOf(peek(thrown, 'errors'))) : undefined;
+  return Object.freeze({
     name: text(peek(thrown, 'name'), MAX.name) ?? 'Error',
-    message: text(peek(thrown, 'message'), MAX.message) ?? '(the message could not be read)',
+    message: messageOf(thrown),
     ...(typeof code === 'string' || typeof code === 'number' ? { code: cut(String(code), MAX.code) } : {}),
     ...(stack === undefined ? {} : { stack }),
     ...(cause === undefined || cause === null ? {} : { cause: storedError(cause, causes - 1) }),
-  };
+  });
+}
+
+function messageOf(thrown: object): string {
+  const message = peek(thrown, 'message');
+  if (typeof message === 'string') return cut(message, MAX.message);
+  return message === undefined ? '(the message could not be read)' : cut(describe(thrown), MAX.message);
+}
+
+/** Of an `AggregateError`, whose reasons are in a list. */
+function firstOf(errors: unknown): unknown {
+  return Array.isArray(errors) ? errors[0] : undefined;
 }
 
 /** What Millrace itself records as the error of a job; its stack would say nothing of the job. */
 export function recordedError({ name, message, code }: MillraceError, cause?: StoredError): StoredError {
-  return cause === undefined ? { name, message, code } : { name, message, code, cause };
+  return Object.freeze(cause === undefined ? { name, message, code } : { name, message, code, cause });
 }
 
 /** An `Error` with everything that was stored of it. */
@@ -56,10 +67,17 @@ function looksLikeError(thrown: unknown): thrown is object {
 function describe(thrown: unknown): string {
   if (typeof thrown === 'string') return thrown;
   try {
-    return `${inspect(thrown, { depth: 2, customInspect: false, maxStringLength: 1_000, maxArrayLength: 20 })} was thrown, which is no error`;
+    return `${inspect(withFewKeys(thrown), { depth: 2, customInspect: false, maxStringLength: 1_000, maxArrayLength: 20 })} was thrown, which is no error`;
   } catch {
     return `something was thrown that cannot be read (${typeof thrown})`;
   }
+}
+
+/** An object of a million keys would take seconds to be shown. */
+function withFewKeys(thrown: unknown): unknown {
+  if (typeof thrown !== 'object' || thrown === null || Array.isArray(thrown) || ArrayBuffer.isView(thrown)) return thrown;
+  const keys = Object.keys(thrown);
+  return keys.length <= MAX.keys ? thrown : Object.fromEntries(keys.slice(0, MAX.keys).map((key) => [key, peek(thrown, key)]));
 }
 
 function peek(thrown: object, key: string): unknown {

@@ -101,3 +101,20 @@ describe('currentTask', () => {
     for (const job of jobs) expect(await job.waitForResult()).toBe('nobody');
   });
 });
+
+describe('what a handle shows', () => {
+  it('cannot be changed in the store through it', async () => {
+    const fails = task('fails', { quotas: [] }, () => {
+      throw new Error('as thrown');
+    });
+    const works = task('works', { quotas: [] }, () => currentTask().progress({ done: 1, total: 2 }));
+    const { async } = await setup({ tasks: [fails, works] });
+    const failed = await async.queueJob(fails);
+    await failed.waitForOutcome();
+    expect(() => Object.assign(failed.error ?? {}, { message: 'changed' })).toThrow(TypeError);
+    const worked = await async.queueJob(works);
+    await worked.waitForOutcome();
+    expect(() => Object.assign(worked.progress as object, { done: 99 })).toThrow(TypeError);
+    expect((await async.getJob(failed.id))?.error?.message).toBe('as thrown');
+  });
+});

@@ -1,4 +1,5 @@
 import { Container, inject, injectable } from 'inversify';
+import { Binary, Code, Long, ObjectId } from 'mongodb';
 import { describe, expect, it } from 'vitest';
 import {
   asyncModule,
@@ -712,3 +713,49 @@ describe('queues', () => {
     expect(await async.getQueues().get('d').size()).toBe(5);
   });
 });
+
+describe('values of the types of BSON', () => {
+  const echo = task('echo', { quotas: [] }, (value: unknown) => value);
+
+  it('are stored as copies', async () => {
+    const { async } = await setup({ tasks: [echo] });
+    const id = new ObjectId();
+    const binary = new Binary(Buffer.from([1, 2]), 5);
+    const job = await async.queueJob(echo, { id, long: Long.fromBigInt(5n), binary });
+    binary.buffer[0] = 9;
+    const result = (await job.waitForResult()) as { id: ObjectId; long: Long; binary: Binary };
+    expect(result.id.equals(id)).toBe(true);
+    expect(result.long.toBigInt()).toBe(5n);
+    expect([...result.binary.value()]).toEqual([1, 2]);
+  });
+
+  it.each<[string, unknown, string]>([
+    ['a plain object that claims to be one', { _bsontype: 'ObjectId', fn: () => 1 }, 'arguments[0]._bsontype'],
+    ['code', new Code('1'), 'arguments[0]'],
+    ['a key with half a surrogate pair', { '\ud800': 1 }, 'arguments[0]'],
+    ['a revoked proxy', revoked(), 'arguments[0]'],
+    ['a proxy that throws', new Proxy({}, { ownKeys: () => thrown() }), 'arguments[0]'],
+    ['what only looks like a date', Object.create(Date.prototype), 'arguments[0]'],
+  ])('are refused: %s', async (_what, value, path) => {
+    const { async } = await setup({ tasks: [echo] });
+    const error = await failureOf(async.queueJob(echo, value));
+    expect(error).toBeInstanceOf(UnstorableError);
+    expect((error as UnstorableError).path).toContain(path);
+  });
+
+  it('have a weight, as regular expressions have', async () => {
+    const { async } = await setup({ tasks: [echo] });
+    expect(await failureOf(async.queueJob(echo, new RegExp('a'.repeat(2_000_000))))).toBeInstanceOf(TooLargeError);
+    expect(await failureOf(async.queueJob(echo, new Binary(Buffer.alloc(2_000_000))))).toBeInstanceOf(TooLargeError);
+  });
+});
+
+function revoked(): object {
+  const { proxy, revoke } = Proxy.revocable({}, {});
+  revoke();
+  return proxy;
+}
+
+function thrown(): never {
+  throw new Error('not yours');
+}

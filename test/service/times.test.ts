@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { fixedDelay, makeJob, serial, task } from '../../src/index.js';
+import { exponential, fixedDelay, makeJob, OptionError, serial, task } from '../../src/index.js';
+import { retryDelay } from '../../src/job/retry-policy.js';
 import type { TestAsyncOptions } from '../../src/testing/index.js';
 import { setup } from '../bundle.js';
 import { deferred, untilAborted } from './deferred.js';
@@ -250,5 +251,62 @@ describe('a retry in time', () => {
     await async.queueJob(makeJob(flaky, 'at 7 s').with({ beginAfter: at(7_000) }));
     await advance(10_000);
     expect(order).toEqual(['fails', 'at 3 s', 'fails', 'at 7 s']);
+  });
+});
+
+describe('times that are further away than any date', () => {
+  const nothing = task('nothing', { quotas: [] }, () => {});
+
+  it.each([Number.MAX_SAFE_INTEGER, 1e300, Number.POSITIVE_INFINITY, Number.NaN])('are refused as a delay: %d', (delayMs) => {
+    expect(() => makeJob(nothing).with({ delayMs })).toThrow('from 0 to a hundred years');
+    expect(() => makeJob(nothing).with({ retry: { interruptionDelayMs: delayMs } })).toThrow('interruptionDelayMs');
+    expect(() => fixedDelay({ delayMs })).toThrow(OptionError);
+  });
+
+  it('are never reached by a backoff, however many attempts have failed', () => {
+    const delay = (failures: number): number | undefined =>
+      retryDelay(exponential({ attempts: 5_000, firstMs: 0 }), { failures, error: new Error('again'), random: 0 });
+    expect(delay(2_000)).toBe(0);
+    const grown = retryDelay(exponential({ attempts: 5_000 }), { failures: 4_000, error: new Error('again'), random: 0 });
+    expect(grown).toBe(3_600_000);
+  });
+});
+
+describe('beginBy of the side of a callback', () => {
+  it('is watched from when that side is chosen', async () => {
+    const nothing = task('nothing', { quotas: [] }, () => {});
+    const { async, clock, drain, advance } = await setup({ tasks: [nothing] });
+    const success = makeJob(nothing).with({ queue: 'nobody', beginBy: new Date(clock.now() + 5_000) });
+    const job = await async.queueJob(makeJob(nothing).withCallbacks({ success }));
+    await drain();
+    expect((await job.refresh()).status).toBe('callbacks');
+    await advance(5_001);
+    expect((await job.refresh()).status).toBe('completed');
+  });
+});
+
+describe('waitForAllJobs', () => {
+  it('moves time as far as it takes', async () => {
+    const nothing = task('nothing', { quotas: [] }, () => {});
+    const { async, waitForAllJobs } = await setup({ tasks: [nothing] });
+    const job = await async.queueJob(makeJob(nothing).with({ delayMs: 500 * 86_400_000 }));
+    await waitForAllJobs();
+    expect((await job.refresh()).status).toBe('completed');
+  });
+});
+
+describe('the virtual clock', () => {
+  it.each([-5, Number.NaN, Number.POSITIVE_INFINITY])('is not moved by %d', async (ms) => {
+    const { advance, clock } = await setup();
+    const before = clock.now();
+    await expect(advance(ms)).rejects.toThrow(OptionError);
+    expect(clock.now()).toBe(before);
+  });
+
+  it('is moved by the sum of two moves at once', async () => {
+    const { advance, clock } = await setup();
+    const before = clock.now();
+    await Promise.all([advance(1_000), advance(500)]);
+    expect(clock.now() - before).toBe(1_500);
   });
 });

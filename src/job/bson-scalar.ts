@@ -1,0 +1,38 @@
+/** Values of BSON's own types, such as an `ObjectId`, that an application may pass; told by their tag, so that no database is needed. */
+
+/** Those that stand for one value. Code, references to other databases and the like are no data. */
+const SCALARS: ReadonlySet<unknown> = new Set([
+  'ObjectId',
+  'Long',
+  'Int32',
+  'Double',
+  'Decimal128',
+  'Timestamp',
+  'Binary',
+  'MinKey',
+  'MaxKey',
+]);
+
+/** Whether a value is an instance of one of these classes; a plain object with such a tag is none. */
+export function isBsonScalar(value: object): boolean {
+  const prototype: unknown = Object.getPrototypeOf(value);
+  if (prototype === null || prototype === Object.prototype) return false;
+  return SCALARS.has((value as { readonly _bsontype?: unknown })._bsontype);
+}
+
+/** A copy with bytes of its own. */
+export function bsonCopy(value: object): object {
+  const copy = Object.create(Object.getPrototypeOf(value)) as Record<PropertyKey, unknown>;
+  for (const key of Reflect.ownKeys(value)) {
+    const part = (value as Record<PropertyKey, unknown>)[key];
+    copy[key] = part instanceof Uint8Array ? Uint8Array.prototype.slice.call(part) : part;
+  }
+  return copy;
+}
+
+/** About its size. */
+export function bsonBytes(value: object): number {
+  let bytes = 16;
+  for (const part of Object.values(value)) if (part instanceof Uint8Array) bytes += part.byteLength;
+  return bytes;
+}
