@@ -5,6 +5,7 @@ import { isMillraceError, StartError } from '../errors.js';
 import { storedError } from '../job/stored-error.js';
 import { IAsyncService } from '../service/i-async-service.js';
 import type { Class } from '../task/task.js';
+import type { TaskRegistry } from '../task/task-registry.js';
 import { Composition } from './composition.js';
 import { type AsyncModuleOptions, checkModuleOptions } from './module-options.js';
 
@@ -41,7 +42,7 @@ export async function start(container: Container): Promise<IAsyncService> {
     throw new StartError(['the container has no asyncModule: `container.load(asyncModule({ … }))` first']);
   const composition = container.get<Composition>(COMPOSITION);
   const { registry, options } = composition;
-  const problems = [...registry.problems, ...(await resolveAll(container, registry.services))];
+  const problems = [...registry.problems, ...(await resolveAll(container, registry))];
   const dispatcher = attempt(() => composition.makeDispatcher(), problems);
   if (problems.length > 0) throw new StartError(problems);
   for (const name of registry.names) {
@@ -65,13 +66,15 @@ function attempt<T>(make: () => T, problems: string[]): T | undefined {
   }
 }
 
-async function resolveAll(container: Container, services: ReadonlySet<Class>): Promise<readonly string[]> {
+async function resolveAll(container: Container, registry: TaskRegistry): Promise<readonly string[]> {
   const problems: string[] = [];
-  for (const service of services) {
+  for (const [service, methods] of registry.services) {
     const isOurs = !container.isBound(service);
     if (isOurs) container.bind(service).to(newable(service));
     try {
-      await container.getAsync(service);
+      const instance = (await container.getAsync(service)) as Record<string, unknown>;
+      const missing = [...methods].filter((method) => typeof instance[method] !== 'function');
+      for (const method of missing) problems.push(`\`tasks\`: ${service.name} has no method \`${method}\`, which is a task`);
     } catch (error) {
       if (isOurs) await container.unbindAsync(service);
       problems.push(`\`tasks\`: ${service.name} cannot be resolved: ${storedError(error).message}`);

@@ -2,6 +2,7 @@
 
 import { Dispatcher } from '../dispatch/dispatcher.js';
 import { Recorder } from '../dispatch/recorder.js';
+import { TaskCaller } from '../dispatch/task-caller.js';
 import { Worker } from '../dispatch/worker.js';
 import { NotRunningError } from '../errors.js';
 import { JobIds } from '../job/job-id.js';
@@ -56,17 +57,13 @@ export class Composition {
     if (options.dispatcher === false) return undefined;
     const { store, clock, logger, random } = options;
     const recorder = new Recorder({ store, clock, logger });
-    const worker = new Worker({
+    const caller = new TaskCaller({
       store,
-      clock,
-      logger,
-      registry,
-      recorder,
-      random,
       ground: this.#ground,
       resolve: (cls) => this.#resolve(cls),
       read: (payload) => service.read(payload),
     });
+    const worker = new Worker({ clock, logger, registry, recorder, caller, random, valueLimitBytes: options.valueLimitBytes });
     const newId = (): string => `dispatcher-${this.#ids.next(clock.now())}`;
     return new Dispatcher({ store, clock, logger, registry, recorder, worker, newId }, options.dispatcher);
   }

@@ -4,7 +4,7 @@ import { checkOption, checkOptions, is, type Rules, shown } from '../check.js';
 import { type Clock, systemClock } from '../clock.js';
 import { type CheckedDispatcherOptions, checkDispatcherOptions, type DispatcherOptions } from '../dispatch/dispatcher-options.js';
 import { OptionError } from '../errors.js';
-import { DEFAULT_QUOTA, type QuotaBook } from '../job/places.js';
+import type { QuotaBook } from '../job/places.js';
 import type { QuotaSizes } from '../job/register.js';
 import type { JobStore } from '../store/job-store.js';
 import { consoleLogger, type Logger } from '../task/logger.js';
@@ -32,7 +32,6 @@ export interface AsyncModuleOptions {
 export interface CheckedModuleOptions {
   readonly store: JobStore;
   readonly tasks: readonly (TaskLike | Class)[];
-  /** `default` first. */
   readonly quotas: QuotaBook;
   readonly dispatcher: CheckedDispatcherOptions | false;
   readonly valueLimitBytes: number;
@@ -86,7 +85,7 @@ export function checkModuleOptions(options: AsyncModuleOptions): CheckedModuleOp
 }
 
 function bookOf(sizes: Readonly<Record<string, number>>): QuotaBook {
-  const book = new Map([[DEFAULT_QUOTA, 1]]);
+  const book = new Map<string, number>();
   for (const [name, size] of Object.entries(sizes)) {
     if (name === '') throw new OptionError('`quotas` of `asyncModule` has an empty name');
     if (!is.count.holds(size))

@@ -1,7 +1,8 @@
 /** One try to run a job: calls the task, lets it be aborted, and says how it went. */
 
-import { isObservable, type Observable } from 'rxjs';
+import { isObservable, type Observable, type Subscription } from 'rxjs';
 import { checkOption, is } from '../check.js';
+import { TooLargeError } from '../errors.js';
 import type { Progress } from '../job/job-record.js';
 import { Payload } from '../job/payload.js';
 import type { Report } from '../store/job-store.js';
@@ -23,6 +24,8 @@ export interface AttemptSources {
   readonly number: number;
   readonly logger: Logger;
   readonly report: (report: Omit<Report, 'id' | 'token'>) => void;
+  /** The limit on progress, and on each annotation. */
+  readonly valueLimitBytes: number;
 }
 
 export class Attempt implements CurrentTask {
@@ -30,16 +33,19 @@ export class Attempt implements CurrentTask {
   readonly attempt: number;
   readonly logger: Logger;
   readonly #report: AttemptSources['report'];
+  readonly #valueLimitBytes: number;
   /** Made when it is first asked for: most tasks never ask. */
   #controller: AbortController | undefined;
   #aborted: Abort | undefined;
   #cleanUps: (() => unknown)[] | undefined;
+  #isOver = false;
 
-  constructor({ job, number, logger, report }: AttemptSources) {
+  constructor({ job, number, logger, report, valueLimitBytes }: AttemptSources) {
     this.job = { id: job.id, taskName: job.taskName };
     this.attempt = number;
     this.logger = logger;
     this.#report = report;
+    this.#valueLimitBytes = valueLimitBytes;
   }
 
   get signal(): AbortSignal {
@@ -51,23 +57,34 @@ export class Attempt implements CurrentTask {
   get progress(): (value: Progress) => void {
     return (value) => {
       checkOption('currentTask()', 'progress', value, PROGRESS);
-      this.#report({ progress: typeof value === 'number' ? value : onlyProgress(value) });
+      const progress = typeof value === 'number' ? value : onlyProgress(value);
+      this.#checkSize('progress', Payload.of(progress, 'progress'));
+      this.#report({ progress });
     };
   }
 
   get annotate(): (key: string, value: unknown) => void {
     return (key, value) => {
       checkOption('currentTask()', 'annotate(key)', key, is.text);
-      this.#report({ annotations: { [key]: Payload.of(value, `annotations.${key}`) } });
+      const path = `annotations.${key}`;
+      const annotation = Payload.of(value, path);
+      this.#checkSize(path, annotation);
+      this.#report({ annotations: { [key]: annotation } });
     };
   }
 
   get onEnd(): (cleanUp: () => unknown) => void {
     return (cleanUp) => {
       checkOption('currentTask()', 'onEnd(fn)', cleanUp, is.callable);
+      if (this.#isOver) return void this.#cleanUp([cleanUp]);
       this.#cleanUps ??= [];
       this.#cleanUps.push(cleanUp);
     };
+  }
+
+  #checkSize(path: string, { bytes }: Payload): void {
+    if (bytes <= this.#valueLimitBytes) return;
+    throw new TooLargeError(`\`${path}\` takes ${bytes} bytes, but the limit is ${this.#valueLimitBytes}; keep large data elsewhere`);
   }
 
   /** Why it was aborted, if it was; the first cause counts. */
@@ -94,6 +111,7 @@ export class Attempt implements CurrentTask {
     } catch (thrown) {
       ending = { thrown };
     }
+    this.#isOver = true;
     if (this.#cleanUps !== undefined) await this.#cleanUp(this.#cleanUps);
     return ending;
   }
@@ -104,8 +122,8 @@ export class Attempt implements CurrentTask {
       let last: unknown;
       const { signal } = this;
       const stop = (): void => {
-        subscription.unsubscribe();
         reject(signal.reason);
+        this.#letGo(subscription);
       };
       const subscription = values.subscribe({
         next: (value) => {
@@ -120,6 +138,17 @@ export class Attempt implements CurrentTask {
     });
   }
 
+  /** What an observable does when it is left is code of the task as well, and may throw. */
+  #letGo(subscription: Subscription): void {
+    try {
+      subscription.unsubscribe();
+    } catch (error) {
+      this.logger.error(`the observable of job ${this.job.id} (${this.job.taskName}) threw when it was left, which changes nothing`, {
+        error,
+      });
+    }
+  }
+
   async #cleanUp(cleanUps: (() => unknown)[]): Promise<void> {
     for (let cleanUp = cleanUps.pop(); cleanUp !== undefined; cleanUp = cleanUps.pop()) {
       try {
@@ -132,7 +161,7 @@ export class Attempt implements CurrentTask {
 }
 
 function onlyProgress({ done, total, note }: Exclude<Progress, number>): Progress {
-  return { done, ...(total === undefined ? {} : { total }), ...(note === undefined ? {} : { note }) };
+  return Object.freeze({ done, ...(total === undefined ? {} : { total }), ...(note === undefined ? {} : { note }) });
 }
 
 const isShare = (value: unknown): boolean => typeof value === 'number' && Number.isFinite(value) && value >= 0;

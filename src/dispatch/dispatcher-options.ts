@@ -44,14 +44,18 @@ export const DISPATCHER_DEFAULTS = Object.freeze({
   pollMs: 30_000,
 } as const satisfies DispatcherOptions);
 
+function isFilled(value: unknown): boolean {
+  return Array.isArray(value) && value.length > 0;
+}
+
 const AGENT_RULES: Rules<AgentOptions> = {
   queue: is.string,
   concurrency: is.count,
-  accepts: is.either(is.array, is.callable),
+  accepts: is.either({ must: 'an array of at least one task', holds: isFilled }, is.callable),
 };
 
 const RULES: Rules<DispatcherOptions> = {
-  agents: is.array,
+  agents: { must: 'an array of at least one agent (`dispatcher: false` is for a process that only queues)', holds: isFilled },
   stopMs: is.timerFromZeroMs,
   leaseMs: is.timerMs,
   heartbeatMs: is.timerMs,

@@ -25,6 +25,7 @@ import type { ClaimedJob, ClaimRequest, JobStore } from '../store/job-store.js';
 import { namesOf } from '../task/definition-of.js';
 import type { Logger } from '../task/logger.js';
 import type { TaskRegistry } from '../task/task-registry.js';
+import type { Abort } from './attempt.js';
 import { claims } from './claims.js';
 import type { CheckedAgentOptions, CheckedDispatcherOptions } from './dispatcher-options.js';
 import { LeaseLost, lease } from './lease.js';
@@ -33,7 +34,7 @@ import { rounds } from './rounds.js';
 import { Slots } from './slots.js';
 import { wakeUps } from './wake-ups.js';
 import { workOn } from './work-on.js';
-import type { Worker } from './worker.js';
+import { cancelled, type Worker } from './worker.js';
 
 export interface DispatcherSources {
   readonly store: JobStore;
@@ -57,6 +58,8 @@ export class Dispatcher {
   readonly #quiet = new ReplaySubject<void>(1);
   readonly #stop = new Subject<void>();
   readonly #claiming = new Set<Promise<void>>();
+  /** Cancellations heard of jobs that are not in hand, while claims are under way. */
+  readonly #cancelledBefore = new Map<string, { readonly reason: string | undefined }>();
   readonly #agents: readonly Agent[];
   #claimed = 0;
   #ended: Promise<void> = Promise.resolve();
@@ -132,7 +135,7 @@ export class Dispatcher {
 
   /** The whole of it: nothing is claimed before the first heartbeat, nor after the last. */
   #life(): Observable<void> {
-    const { store, clock, logger, worker, newId } = this.sources;
+    const { store, clock, logger, newId } = this.sources;
     const { leaseMs, heartbeatMs, pollMs } = this.options;
     const dispatcher = newId();
     this.#id = dispatcher;
@@ -141,7 +144,7 @@ export class Dispatcher {
         ...this.#agents.map((agent) => this.#agent(agent, dispatcher)),
         rounds({ store, clock, dispatcher, pollMs }).pipe(ignoreElements()),
         store.changes({ cancelsOf: dispatcher }).pipe(
-          tap((change) => change.type === 'cancel' && worker.cancel(change.id, change.reason)),
+          tap((change) => change.type === 'cancel' && this.#cancel(change.id, change.reason)),
           ignoreElements(),
         ),
       ),
@@ -166,8 +169,18 @@ export class Dispatcher {
     return wakeUps({ store, queue, clock, pollMs: this.options.pollMs }).pipe(
       claims({ slots, clock, claim: (limit) => this.#claim({ dispatcher, queue, tasks, limit }) }),
       takeUntil(this.#quiet),
-      workOn(worker, slots),
+      workOn({ work: (job, freeSlot) => worker.work(job, freeSlot, this.#endBefore(job)) }, slots),
     );
+  }
+
+  /** What is heard of a job before the answer of the claim that brings it is kept until then. */
+  #cancel(id: string, reason: string | undefined): void {
+    if (!this.sources.worker.cancel(id, reason) && this.#claiming.size > 0) this.#cancelledBefore.set(id, { reason });
+  }
+
+  #endBefore(job: ClaimedJob): Abort | undefined {
+    const before = this.#cancelledBefore.get(job.job.id);
+    return before === undefined ? undefined : cancelled(job, before.reason);
   }
 
   /** A claim whose answer comes when nobody wants it any more is handed back. */
@@ -181,9 +194,14 @@ export class Dispatcher {
         subscriber.next(claimed);
         subscriber.complete();
       };
-      const claiming = answered()
+      // Not at once: the store may tell of these jobs before it has answered, and then this counts as under way.
+      const claiming = Promise.resolve()
+        .then(answered)
         .catch((error: unknown) => subscriber.error(error))
-        .finally(() => this.#claiming.delete(claiming));
+        .finally(() => {
+          this.#claiming.delete(claiming);
+          if (this.#claiming.size === 0) this.#cancelledBefore.clear();
+        });
       this.#claiming.add(claiming);
     });
     const delay = (error: unknown): Observable<unknown> => {

@@ -1,6 +1,6 @@
 /** What an attempt's end means for its job: an outcome, another attempt, or an interruption. */
 
-import { JobCancelledError, RetryLater, TaskTimeoutError, TooLargeError } from '../errors.js';
+import { isMillraceError, JobCancelledError, type RetryLater, TaskTimeoutError, TooLargeError } from '../errors.js';
 import type { QueuedJob } from '../job/job-record.js';
 import { JobReference } from '../job/job-reference.js';
 import { Payload } from '../job/payload.js';
@@ -74,10 +74,12 @@ function judgeError(thrown: unknown, trial: Trial, error = storedError(thrown)):
   return delayMs === undefined ? { type: 'end', outcome: { status: 'failed', error } } : { type: 'again', delayMs, error };
 }
 
-/** What was thrown may be a proxy that throws at everything. */
+const RETRY_LATER: RetryLater['code'] = 'MILLRACE_RETRY_LATER';
+
+/** Also one of another installed copy. What was thrown may be a proxy that throws at everything. */
 function isRetryLater(thrown: unknown): thrown is RetryLater {
   try {
-    return thrown instanceof RetryLater;
+    return isMillraceError(thrown) && thrown.code === RETRY_LATER;
   } catch {
     return false;
   }

@@ -3,32 +3,26 @@
 import { firstValueFrom, type Observable, Subject, type Subscription, timer } from 'rxjs';
 import type { Clock } from '../clock.js';
 import { JobCancelledError, NotRunningError, TaskTimeoutError } from '../errors.js';
-import type { Ground, JobPlan } from '../job/job-plan.js';
-import { plant } from '../job/job-plan.js';
-import type { Input } from '../job/job-record.js';
+import type { JobPlan } from '../job/job-plan.js';
 import { JobReference } from '../job/job-reference.js';
-import { Payload } from '../job/payload.js';
-import type { Attempt as AttemptNumbers, ClaimedJob, JobStore } from '../store/job-store.js';
+import type { Attempt as AttemptNumbers, ClaimedJob } from '../store/job-store.js';
 import type { Logger } from '../task/logger.js';
-import type { AnyFunction, Class } from '../task/task.js';
 import type { TaskDefinition } from '../task/task-definition.js';
 import type { TaskRegistry } from '../task/task-registry.js';
-import { Attempt, type Ending } from './attempt.js';
+import { type Abort, Attempt, type Ending } from './attempt.js';
 import type { Recorder } from './recorder.js';
+import type { TaskCaller } from './task-caller.js';
 import { judge, judgeTimeout, referentOf, type Trial, type Verdict } from './verdict.js';
 
 export interface WorkerSources {
-  readonly store: JobStore;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly registry: TaskRegistry;
   readonly recorder: Recorder;
-  /** Gives the instance that a method is called on, new for each run. */
-  readonly resolve: (service: Class) => Promise<object>;
-  /** Reads a stored value, with jobs in it as the application knows them. */
-  readonly read: (payload: Payload) => Promise<unknown>;
-  readonly ground: Ground;
+  readonly caller: TaskCaller;
   readonly random: () => number;
+  /** The limit on a result, on progress, and on an annotation. */
+  readonly valueLimitBytes: number;
 }
 
 /** A job in hand. */
@@ -36,6 +30,8 @@ interface Running {
   readonly claimed: ClaimedJob;
   attempt: Attempt;
   token: string;
+  /** Why it is not to go on, whichever attempt is under way. */
+  end?: Abort;
   /** Given back to the store: whatever its method still does is of no account. */
   isAbandoned: boolean;
   /** Waits for the timeout of the attempt. */
@@ -63,17 +59,21 @@ export class Worker {
     return this.#unloaded;
   }
 
-  /** Works on a job, and calls `freeSlot` when another may take its place; resolves when its end is recorded, never rejects. */
-  async work(claimed: ClaimedJob, freeSlot: () => void): Promise<void> {
+  /**
+   * Works on a job, and calls `freeSlot` when another may take its place; resolves when its end is recorded, never rejects.
+   * @param end - why it is not to be run any more, where that came before the job
+   */
+  async work(claimed: ClaimedJob, freeSlot: () => void, end?: Abort): Promise<void> {
     const { job, attempt } = claimed;
     const running: Running = { claimed, attempt: this.#newAttempt(claimed, attempt), token: attempt.token, isAbandoned: false };
+    if (end !== undefined) this.#end(running, end);
     this.#running.set(job.id, running);
     try {
       for (let next = await this.#try(running, attempt, freeSlot); next !== undefined; next = await this.#try(running, next, freeSlot)) {
-        // An attempt that fails at once would otherwise keep the event loop from everything else.
-        await firstValueFrom(this.sources.clock.turn());
         running.attempt = this.#newAttempt(claimed, next);
         running.token = next.token;
+        // An attempt that fails at once would otherwise keep the event loop from everything else.
+        await firstValueFrom(this.sources.clock.turn());
       }
     } catch (error) {
       this.sources.logger.error(`job ${job.id} (${job.taskName}) could not be ended`, { error });
@@ -82,17 +82,21 @@ export class Worker {
     }
   }
 
-  /** Tells a running job that its cancellation was asked for. */
-  cancel(id: string, reason: string | undefined): void {
+  /** Tells a job in hand that its cancellation was asked for. @returns whether it is in hand */
+  cancel(id: string, reason: string | undefined): boolean {
     const running = this.#running.get(id);
-    if (running === undefined) return;
-    const { taskName } = running.claimed.job;
-    running.attempt.abort({ cause: 'cancelled', reason: new JobCancelledError(id, taskName, reason) });
+    if (running !== undefined) this.#end(running, cancelled(running.claimed, reason));
+    return running !== undefined;
   }
 
   /** Aborts the signals of all running jobs: those that throw are interrupted. */
   abortAll(why: string): void {
-    for (const { attempt } of this.#running.values()) attempt.abort({ cause: 'stopped', reason: new NotRunningError(why) });
+    for (const running of this.#running.values()) this.#end(running, { cause: 'stopped', reason: new NotRunningError(why) });
+  }
+
+  #end(running: Running, end: Abort): void {
+    running.end ??= end;
+    running.attempt.abort(end);
   }
 
   /** Gives up whatever still runs. @param handBack - whether the store is told, or finds out by itself */
@@ -121,51 +125,25 @@ export class Worker {
     const task = registry.get(job.taskName);
     if (task === undefined) throw new Error(`the task ${job.taskName} was claimed, but is not registered`);
     const trial = this.#trial(running.claimed, numbers, task);
-    const ended = running.attempt.run(() => this.#call(task, running.claimed));
+    if (running.end !== undefined) return this.#record(running, judge({ thrown: running.end.reason }, running.end, trial), freeSlot);
+    const ended = running.attempt.run(() => this.sources.caller.call(task, running.claimed));
     const timeoutMs = task.options.timeoutMs;
     const late = timeoutMs === undefined ? undefined : await this.#overtime(running, ended, timeoutMs, trial);
     if (late?.type === 'end') return this.#recordLate(running, ended, late, freeSlot);
     const ending = await ended;
     if (running.isAbandoned) return undefined;
     const plan = 'value' in ending ? planOf(ending.value) : undefined;
-    const verdict = late ?? judge(plan === undefined ? ending : await this.#planted(plan), running.attempt.aborted, trial);
+    const verdict =
+      late ?? (plan === undefined ? judge(ending, running.attempt.aborted, trial) : await this.#queued(plan, running.claimed, trial));
     return this.#record(running, verdict, freeSlot);
   }
 
-  #call({ code }: TaskDefinition, claimed: ClaimedJob): unknown {
-    const { args, input } = claimed.job;
-    if ('fn' in code && input === 'none' && args.references.length === 0) return Reflect.apply(code.fn, undefined, args.read() as never[]);
-    return this.#callWith(code, claimed);
-  }
-
-  async #callWith(code: TaskDefinition['code'], { job, given }: ClaimedJob): Promise<unknown> {
-    const args = (await this.sources.read(job.args)) as unknown[];
-    if (job.input !== 'none') args.unshift(await this.#given(job.input, given));
-    if ('fn' in code) return Reflect.apply(code.fn, undefined, args);
-    const instance = await this.sources.resolve(code.service);
-    return Reflect.apply((instance as Record<string, AnyFunction>)[code.method] as AnyFunction, instance, args);
-  }
-
-  /** What a callback or postprocess gets in front: something of its parent. */
-  async #given(input: Input, given: ClaimedJob['given']): Promise<unknown> {
-    if (given === undefined) return undefined;
-    if (!('status' in given)) return this.sources.read(Payload.of(given, 'jobs'));
-    const outcome =
-      given.status === 'completed' ? { status: given.status, result: await this.sources.read(given.result) } : structuredClone(given);
-    if (input === 'outcome') return outcome;
-    if (outcome.status === 'completed') return outcome.result;
-    return outcome.status === 'failed' ? outcome.error : undefined;
-  }
-
-  /** Queues the draft that a task returned; its job stands in for it. */
-  async #planted(plan: JobPlan): Promise<Ending> {
-    const { store, ground } = this.sources;
+  /** The verdict on an attempt that returned a draft, which is queued on the way. */
+  async #queued(plan: JobPlan, claimed: ClaimedJob, trial: Trial): Promise<Verdict> {
     try {
-      const [inserted] = await store.insert([plant(plan, ground)]);
-      if (inserted === undefined || 'refused' in inserted) return { thrown: inserted?.refused };
-      return { value: new JobReference(inserted.record.job.id, inserted.record.job.taskName) };
+      return { type: 'end', outcome: await this.sources.caller.plant(plan, claimed) };
     } catch (thrown) {
-      return { thrown };
+      return judge({ thrown }, undefined, trial);
     }
   }
 
@@ -230,9 +208,10 @@ export class Worker {
   }
 
   #newAttempt({ job }: ClaimedJob, numbers: AttemptNumbers): Attempt {
-    const { recorder, logger } = this.sources;
+    const { recorder, logger, valueLimitBytes } = this.sources;
     return new Attempt({
       job,
+      valueLimitBytes,
       number: numbers.number,
       logger,
       report: (report) => recorder.report({ id: job.id, token: numbers.token, ...report }),
@@ -240,9 +219,14 @@ export class Worker {
   }
 
   #trial({ job }: ClaimedJob, numbers: AttemptNumbers, task: TaskDefinition): Trial {
-    const { ground, random, logger } = this.sources;
-    return { job, numbers, policy: job.retry ?? task.options.retry, valueLimitBytes: ground.valueLimitBytes, random, logger };
+    const { valueLimitBytes, random, logger } = this.sources;
+    return { job, numbers, policy: job.retry ?? task.options.retry, valueLimitBytes, random, logger };
   }
+}
+
+/** Why a job ends whose cancellation was asked for. */
+export function cancelled({ job: { id, taskName } }: ClaimedJob, reason: string | undefined): Abort {
+  return { cause: 'cancelled', reason: new JobCancelledError(id, taskName, reason) };
 }
 
 /** The plan of a draft, where a task returned one. */

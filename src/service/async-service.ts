@@ -1,6 +1,6 @@
 /** The service: turns tasks and drafts into stored jobs, and stored jobs into handles. */
 
-import { ReplaySubject, takeUntil } from 'rxjs';
+import { AsyncSubject, ReplaySubject, switchMap, takeUntil } from 'rxjs';
 import { JobTypeError, NotRunningError } from '../errors.js';
 import { type CallbackPlan, type Ground, type JobPlan, plant, plantCallback } from '../job/job-plan.js';
 import type { JobRecord, JobTree } from '../job/job-record.js';
@@ -37,15 +37,23 @@ export class AsyncService implements IAsyncService {
   readonly #access: JobAccess;
   readonly #queues: StoreQueues;
   readonly #inserts: GroupCommit<JobTree, Inserted>;
+  readonly #started = new AsyncSubject<void>();
   readonly #stopped = new ReplaySubject<void>(1);
   readonly #warned = new Set<string>();
-  #state: 'new' | 'running' | 'stopped' = 'new';
+  #state: 'new' | 'starting' | 'running' | 'stopped' = 'new';
+  #stopping: Promise<void> | undefined;
   #dispatcher: OwnDispatcher | undefined;
 
   constructor(private readonly sources: ServiceSources) {
     const { store, clock, logger } = sources;
-    const changes: JobAccess['changes'] = (interest) => store.changes(interest).pipe(takeUntil(this.#stopped));
-    this.#access = { store, clock, logger, changes, addCallback: (callback, parent) => this.#addCallback(callback, parent) };
+    // Who listens before the start hears of everything from then on.
+    const changes: JobAccess['changes'] = (interest) =>
+      this.#started.pipe(
+        switchMap(() => store.changes(interest)),
+        takeUntil(this.#stopped),
+      );
+    const isRunning = (): boolean => this.#state === 'running';
+    this.#access = { store, clock, logger, changes, isRunning, addCallback: (callback, parent) => this.#addCallback(callback, parent) };
     this.#queues = new StoreQueues(this.#access);
     this.#inserts = new GroupCommit((trees) => store.insert(trees));
     this.events = new StoreEvents(this.#access);
@@ -62,9 +70,17 @@ export class AsyncService implements IAsyncService {
 
   async start(dispatcher: OwnDispatcher | undefined): Promise<void> {
     if (this.#state !== 'new') throw new NotRunningError('a service is started once: make a new container with a new asyncModule');
+    this.#state = 'starting';
     const { store, clock, quotas } = this.sources;
-    await store.start({ clock, quotas });
+    try {
+      await store.start({ clock, quotas });
+    } catch (error) {
+      this.#state = 'new';
+      throw error;
+    }
     this.#state = 'running';
+    this.#started.next();
+    this.#started.complete();
     this.#dispatcher = dispatcher;
     dispatcher?.start();
   }
@@ -73,8 +89,12 @@ export class AsyncService implements IAsyncService {
     await this.#dispatcher?.quiet();
   }
 
-  async stop(): Promise<void> {
-    if (this.#state !== 'running') return;
+  stop(): Promise<void> {
+    if (this.#state === 'running') this.#stopping ??= this.#stop();
+    return this.#stopping ?? Promise.resolve();
+  }
+
+  async #stop(): Promise<void> {
     await this.#dispatcher?.stop();
     this.#state = 'stopped';
     await this.#inserts.idle();
@@ -145,7 +165,7 @@ export class AsyncService implements IAsyncService {
   #checkRunning(): void {
     if (this.#state === 'running') return;
     throw new NotRunningError(
-      this.#state === 'new'
+      this.#state !== 'stopped'
         ? 'nothing can be queued yet: await `start(container)` first'
         : 'nothing can be queued any more: the service was stopped',
     );

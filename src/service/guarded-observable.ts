@@ -1,6 +1,6 @@
 /** An observable whose subscribers cannot do harm: a handler that throws is logged, and goes on being called. */
 
-import { Observable, type Observer, type Operator, type Subscription } from 'rxjs';
+import { Observable, type Observer, type Operator, Subscriber, type Subscription } from 'rxjs';
 import type { Logger } from '../task/logger.js';
 
 type Handlers<T> = Partial<Observer<T>> | ((value: T) => void) | null;
@@ -26,6 +26,8 @@ export class GuardedObservable<T> extends Observable<T> {
     error?: ((error: unknown) => void) | null,
     complete?: (() => void) | null,
   ): Subscription {
+    // An operator subscribes with a subscriber of its own, whose end must end this subscription; what it makes is guarded itself.
+    if (observerOrNext instanceof Subscriber) return super.subscribe(observerOrNext);
     const handlers: Partial<Observer<T>> = typeof observerOrNext === 'function' ? { next: observerOrNext } : (observerOrNext ?? {});
     const onError = error ?? handlers.error?.bind(handlers);
     const onComplete = complete ?? handlers.complete?.bind(handlers);

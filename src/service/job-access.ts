@@ -15,6 +15,8 @@ export interface JobAccess {
   readonly logger: Logger;
   /** What happens in the store, until the service stops. */
   readonly changes: (interest: Interest) => Observable<Change>;
+  /** Whether the service goes on telling of changes. */
+  readonly isRunning: () => boolean;
   /** Queues a callback of a job. */
   readonly addCallback: (callback: CallbackPlan, parent: JobRecord) => Promise<JobRecord>;
 }

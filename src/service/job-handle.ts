@@ -150,7 +150,7 @@ export class JobHandle implements Job<unknown> {
       const changes = this.#sightings().subscribe({
         next: () => this.outcome !== undefined && resolve(this.outcome),
         error: reject,
-        complete: () => reject(this.#stopped()),
+        complete: () => reject(this.#lost()),
       });
       const abort = (): void => {
         changes.unsubscribe();
@@ -189,10 +189,10 @@ export class JobHandle implements Job<unknown> {
     return new JobNotFoundError(`job ${this.id} (${this[standsFor].taskName}) is not there: it was never queued, or its retention is over`);
   }
 
-  #stopped(): NotRunningError {
-    return new NotRunningError(
-      `job ${this.id} (${this.taskName}) cannot be waited for any longer: the service was stopped, or the job is gone`,
-    );
+  /** Why there are no more changes, although it has not ended. */
+  #lost(): NotRunningError | JobNotFoundError {
+    if (this.#access.isRunning()) return this.#gone();
+    return new NotRunningError(`job ${this.id} (${this.taskName}) cannot be waited for any longer: the service was stopped`);
   }
 }
 

@@ -20,7 +20,10 @@ import type { StoredError } from '../job/stored-error.js';
  * is the store's duty: begun before the ending call resolves, done whoever dies meanwhile.
  */
 export interface JobStore {
-  /** Opens the store. Quotas that are new to it are added to its book in their order. */
+  /**
+   * Opens the store. Quotas that are new to it are added to its book in their order, behind `default`, which
+   * has one place unless it is given; sizes that are given hold from now on, those of all others stay.
+   */
   start(setup: StoreSetup): Promise<void>;
   /** Completes what `changes` gave out and lets go of every connection and timer. */
   stop(): Promise<void>;
@@ -89,7 +92,7 @@ export interface JobStore {
 
 export interface StoreSetup {
   readonly clock: Clock;
-  /** Sizes in the order of the configuration, `default` first. */
+  /** The sizes that the configuration names, in its order. */
   readonly quotas: QuotaBook;
 }
 
@@ -131,9 +134,17 @@ export interface Report extends AttemptKey {
 
 export interface End extends AttemptKey {
   /** The outcome, or the job whose outcome will be this one's. */
-  readonly outcome: StoredOutcome | { readonly status: 'follows'; readonly job: string };
+  readonly outcome: StoredOutcome | Follows;
   /** The method still runs (it ignored its signal), so its places are kept until they are released. */
   readonly keepsPlaces?: boolean;
+}
+
+/** The task returned another job. */
+export interface Follows {
+  readonly status: 'follows';
+  readonly job: string;
+  /** It was queued for this purpose, so it is cancelled with the one that follows it. */
+  readonly isOwn?: boolean;
 }
 
 export interface Again extends AttemptKey {

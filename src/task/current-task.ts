@@ -11,13 +11,13 @@ export interface CurrentTask {
   readonly attempt: number;
   /** Aborted when the job is cancelled, runs longer than its `timeoutMs`, or its process stops. */
   readonly signal: AbortSignal;
-  /** Says how far it is; seen by everybody who watches the job. @throws OptionError for what is no progress */
+  /** Says how far it is; seen by everybody who watches the job. @throws OptionError for what is no progress, TooLargeError */
   readonly progress: (value: Progress) => void;
-  /** Keeps a value with the job, seen by everybody who watches it. @throws UnstorableError */
+  /** Keeps a value with the job, seen by everybody who watches it. @throws UnstorableError, TooLargeError */
   readonly annotate: (key: string, value: unknown) => void;
   /** The logger of the application, which is told of the job. */
   readonly logger: Logger;
-  /** Runs when this attempt is over, however it ended; the last one added first. */
+  /** Runs when this attempt is over, however it ended; the last one added first, one added later at once. */
   readonly onEnd: (cleanUp: () => unknown) => void;
 }
 

@@ -35,6 +35,9 @@ export interface TaskDecorator {
  * }
  */
 export function Task(options: TaskOptions = {}): TaskDecorator {
+  // Without parentheses it is given what it decorates: a class, a method, or the prototype of a class.
+  if (typeof options === 'function' || Object.hasOwn(options, 'constructor'))
+    throw new NotATaskError('`@Task` needs parentheses: `@Task()`');
   return ((target: object, contextOrName?: DecoratorContext | string, descriptor?: unknown): void => {
     if (typeof contextOrName === 'object') decorateStandard(contextOrName, options);
     else if (contextOrName === undefined) decorateClass(target, options);

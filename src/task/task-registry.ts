@@ -2,14 +2,18 @@
 
 import { shown } from '../check.js';
 import { isMillraceError } from '../errors.js';
+import type { JobKind } from '../job/job-record.js';
 import { definitionOf } from './definition-of.js';
 import { definitionsOf } from './service-tasks.js';
 import type { Class, TaskLike } from './task.js';
 import type { TaskDefinition } from './task-definition.js';
 
+/** What jobs are called that run no task. */
+const RESERVED: ReadonlySet<string> = new Set(['serial', 'parallel', 'choice'] satisfies JobKind[]);
+
 export class TaskRegistry {
   readonly #byName = new Map<string, TaskDefinition>();
-  readonly #services = new Set<Class>();
+  readonly #services = new Map<Class, Set<string>>();
   readonly #problems: string[] = [];
 
   /** @param entries - service classes, classes that are tasks, and function tasks */
@@ -24,8 +28,8 @@ export class TaskRegistry {
     return this.#problems;
   }
 
-  /** The classes whose instances have to be resolved. */
-  get services(): ReadonlySet<Class> {
+  /** The classes whose instances have to be resolved, and those of their methods that are tasks. */
+  get services(): ReadonlyMap<Class, ReadonlySet<string>> {
     return this.#services;
   }
 
@@ -50,6 +54,9 @@ export class TaskRegistry {
   }
 
   #register(task: TaskDefinition, path: string): void {
+    const reserved = [task.name, ...task.options.aliases].find((name) => RESERVED.has(name));
+    if (reserved !== undefined)
+      this.#problems.push(`\`${path}\`: the name \`${reserved}\` is that of a kind of batch or callback; give the task another \`name\``);
     for (const name of [task.name, ...task.options.aliases]) {
       const other = this.#byName.get(name);
       if (other === undefined) this.#byName.set(name, task);
@@ -58,7 +65,10 @@ export class TaskRegistry {
           `\`${path}\`: the name \`${name}\` is used by two tasks, ${codeOf(other)} and ${codeOf(task)}; ${remedy(other, task)}`,
         );
     }
-    if ('service' in task.code) this.#services.add(task.code.service);
+    if ('service' in task.code) {
+      const { service, method } = task.code;
+      this.#services.set(service, (this.#services.get(service) ?? new Set()).add(method));
+    }
   }
 }
 

@@ -52,7 +52,7 @@ export interface TestAsync {
 /** How many turns of the event loop in a row nothing must happen in. */
 const QUIET_TURNS = 3;
 const PATIENCE_MS = 50;
-/** How far `waitForAllJobs` moves time at once, and how often at most. */
+/** How far `waitForAllJobs` moves time at least, and how often at most. */
 const STEP_MS = 60_000;
 const MAX_STEPS = 100_000;
 /** A day. */
@@ -74,9 +74,18 @@ export async function testAsync(options: TestAsyncOptions = {}): Promise<TestAsy
   checkOptions('`testAsync`', { container, startAt, seed }, RULES);
   const clock = new VirtualClock(startAt);
   const dispatcher = rest.dispatcher === false ? false : { ...RARE_SIGNS, ...rest.dispatcher };
-  container.load(asyncModule({ ...rest, dispatcher, store, clock, random: seededRandom(seed) }));
+  container.load(asyncModule({ ...rest, dispatcher, store, clock, random: seededRandom(seed + countBench(store)) }));
   const async = await start(container);
   return new Bench(async, container, store, clock);
+}
+
+const benches = new WeakMap<JobStore, number>();
+
+/** How many benches share the store already: each needs ids of its own. */
+function countBench(store: JobStore): number {
+  const before = benches.get(store) ?? 0;
+  benches.set(store, before + 1);
+  return before;
 }
 
 class Bench implements TestAsync {
@@ -112,10 +121,21 @@ class Bench implements TestAsync {
       const open = await this.#open();
       if (open.length === 0) return;
       if (!open.some((record) => mayEnd(record, step))) throw new Error(`these jobs will never end: ${open.map(shown).join(', ')}`);
-      await this.advance(STEP_MS);
+      await this.advance(Math.max(STEP_MS, this.#msUntilNext(open)));
     }
-    throw new Error(`jobs have not ended after ${MAX_STEPS} minutes of virtual time`);
+    throw new Error(`these jobs have not ended after ${MAX_STEPS} steps of virtual time: ${(await this.#open()).map(shown).join(', ')}`);
   };
+
+  /** How long nothing will happen: until something is due, unless jobs run. */
+  #msUntilNext(open: readonly JobRecord[]): number {
+    if (open.some(({ state }) => state.owner !== undefined)) return 0;
+    const times = open.flatMap(({ job, state }) => [
+      state.dueAt,
+      isWaiting(state.status) && state.attempts === 0 ? job.beginBy : undefined,
+    ]);
+    const future = times.flatMap((time) => (time !== undefined && time.getTime() > this.clock.now() ? [time.getTime()] : []));
+    return future.length === 0 ? 0 : Math.min(...future) - this.clock.now();
+  }
 
   readonly stop = async (): Promise<void> => {
     let hasStopped = false;

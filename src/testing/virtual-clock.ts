@@ -1,6 +1,7 @@
 /** A clock that stands still until it is moved. */
 
 import { VirtualAction, VirtualTimeScheduler } from 'rxjs';
+import { checkOption, is } from '../check.js';
 import { type Clock, nextTurn } from '../clock.js';
 
 /** Where virtual time begins unless told otherwise. */
@@ -8,6 +9,8 @@ const EPOCH = Date.UTC(2030, 0, 1);
 
 /** Time that only `advance` moves; `scheduler` is an RxJS scheduler, for operators in the application's own streams. */
 export class VirtualClock implements Clock {
+  /** One after the other: two that were under way at once would move time back. */
+  #advancing: Promise<void> = Promise.resolve();
   readonly scheduler = new VirtualTimeScheduler(VirtualAction, 0);
 
   constructor(startAt: Date = new Date(EPOCH)) {
@@ -27,8 +30,17 @@ export class VirtualClock implements Clock {
    * Moves time forward, stopping at each moment something was scheduled for.
    * @param ms - milliseconds
    * @param settle - waits, at each stop, until everything has been done that the moment brings
+   * @throws OptionError
    */
   async advance(ms: number, settle: () => Promise<void>): Promise<void> {
+    checkOption('`advance`', 'ms', ms, is.durationMs);
+    const before = this.#advancing;
+    const own = before.then(() => this.#advance(ms, settle));
+    this.#advancing = own.catch(() => undefined);
+    await own;
+  }
+
+  async #advance(ms: number, settle: () => Promise<void>): Promise<void> {
     const until = this.now() + ms;
     await settle();
     for (let next = this.#next(); next !== undefined && next <= until; next = this.#next()) {

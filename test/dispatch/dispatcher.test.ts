@@ -174,7 +174,13 @@ describe('the options of a dispatcher', () => {
       '`concurrency` of `dispatcher.agents[1]` must be an integer of at least 1, but is the number 0',
     ],
     ['an agent that is none', { agents: [7] }, '`dispatcher.agents[0]` must be an object, but is the number 7'],
-    ['agents that are no array', { agents: {} }, '`agents` of `dispatcher` must be an array, but is an object'],
+    ['agents that are no array', { agents: {} }, '`agents` of `dispatcher` must be an array of at least one agent'],
+    ['no agents at all', { agents: [] }, '`dispatcher: false` is for a process that only queues'],
+    [
+      'an agent that accepts nothing',
+      { agents: [{ accepts: [] }] },
+      '`accepts` of `dispatcher.agents[0]` must be an array of at least one task',
+    ],
     [
       'a heartbeat that is not within the lease',
       { leaseMs: 5_000, heartbeatMs: 5_000 },

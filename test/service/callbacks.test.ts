@@ -5,6 +5,7 @@ import {
   type FunctionTask,
   type Job,
   makeJob,
+  memoryStore,
   NotATaskError,
   OptionError,
   type Outcome,
@@ -494,5 +495,18 @@ describe('what callbacks take over from their job', () => {
     const [expired] = await async.getQueues().get('nobody').jobs();
     expect(expired?.error?.code).toBe('MILLRACE_EXPIRED');
     expect(w.notes).toEqual(['a']);
+  });
+});
+
+describe('a chain of thousands of callbacks', () => {
+  it.each([0, 10_000])('ends, and leaves the store at work that remembers %d jobs', async (keepEnded) => {
+    const next = task('next', { quotas: [] }, () => 1);
+    const { async, drain } = await setup({ tasks: [next], store: memoryStore({ keepEnded }) });
+    let job: Job<unknown> = await async.queueJob(makeJob(next).with({ delayMs: 1 }));
+    const first = job;
+    for (let index = 0; index < 5_000; index++) job = await job.addCallback(next);
+    await first.cancel();
+    await drain();
+    expect(await (await async.queueJob(next)).waitForResult()).toBe(1);
   });
 });

@@ -1,5 +1,6 @@
+import { firstValueFrom, map, Observable, type Subscription } from 'rxjs';
 import { describe, expect, it } from 'vitest';
-import { callback, makeJob, parallel, type StoredError, serial, task } from '../../src/index.js';
+import { callback, type IAsyncService, makeJob, memoryStore, parallel, type StoredError, serial, task } from '../../src/index.js';
 import { setup } from '../bundle.js';
 import { deferred, Log, untilAborted } from './deferred.js';
 
@@ -211,5 +212,50 @@ describe('events', () => {
     async.events.success.subscribe({ next: ({ result }) => seen.push(result) });
     await (await async.queueJob(work, 7)).waitForResult();
     expect(seen).toEqual([7]);
+  });
+});
+
+describe('one who has unsubscribed', () => {
+  /** A store that counts who listens to it. */
+  function counted() {
+    const store = memoryStore();
+    const changes = store.changes.bind(store);
+    let listeners = 0;
+    store.changes = (interest) =>
+      new Observable((subscriber) => {
+        listeners++;
+        const subscription = changes(interest).subscribe(subscriber);
+        subscription.add(() => listeners--);
+        return subscription;
+      });
+    return { store, listeners: () => listeners };
+  }
+
+  it.each<[string, (async: IAsyncService) => Subscription]>([
+    ['all', ({ events }) => events.all.subscribe()],
+    ['success', ({ events }) => events.success.subscribe(() => {})],
+    ['failure', ({ events }) => events.failure.subscribe({ next: () => {} })],
+    ['cancelled', ({ events }) => events.cancelled.subscribe()],
+    ['of a task', ({ events }) => events.of(work).subscribe()],
+    ['of an operator', ({ events }) => events.all.pipe(map(({ job }) => job.id)).subscribe()],
+  ])('from %s leaves no subscription behind', async (_what, subscribe) => {
+    const { store, listeners } = counted();
+    const { async, drain } = await setup({ tasks, store });
+    await drain();
+    const before = listeners();
+    const subscription = subscribe(async);
+    expect(listeners()).toBe(before + 1);
+    subscription.unsubscribe();
+    expect(listeners()).toBe(before);
+  });
+
+  it('by taking one change leaves no subscription behind', async () => {
+    const { store, listeners } = counted();
+    const { async, drain } = await setup({ tasks, store });
+    await drain();
+    const before = listeners();
+    const job = await async.queueJob(makeJob(work, 1).with({ delayMs: 1_000 }));
+    for (let round = 0; round < 10; round++) await firstValueFrom(job.changes);
+    expect(listeners()).toBe(before);
   });
 });

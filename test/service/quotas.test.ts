@@ -1,6 +1,6 @@
 import { firstValueFrom, timer } from 'rxjs';
 import { describe, expect, it } from 'vitest';
-import { currentTask, makeJob, OptionError, parallel, QuotaError, serial, task } from '../../src/index.js';
+import { currentTask, makeJob, memoryStore, OptionError, parallel, QuotaError, serial, task } from '../../src/index.js';
 import type { TestAsync } from '../../src/testing/index.js';
 import { setup } from '../bundle.js';
 import { deferred, failureOf } from './deferred.js';
@@ -310,7 +310,7 @@ describe('the order of quotas', () => {
   });
 
   it('holds for callbacks that are added to children later', async () => {
-    const { async, drain } = await setup({ tasks: [step], quotas, dispatcher: { agents: [{ accepts: [] }] } });
+    const { async, drain } = await setup({ tasks: [step], quotas, dispatcher: { agents: [{ accepts: () => false }] } });
     await async.queueJob(serial(makeJob(step, 'a')).with({ quotas: ['first'] }));
     await drain();
     const [child] = await async.getQueues().get('').jobs({ task: step });
@@ -342,5 +342,48 @@ describe('the order of quotas', () => {
       ['narrow', 1],
     ]);
     expect(async.getQueues().get('other').quotas).toEqual(async.getQueues().get('').quotas);
+  });
+});
+
+describe('places kept for a method that ignores its signal', () => {
+  it('come back when it returns, though its job has been forgotten by then', async () => {
+    const gate = deferred();
+    const late = task('late', { timeoutMs: 1_000 }, () => gate.promise);
+    const next = task('next', () => 1);
+    const { async, drain, advance } = await setup({ tasks: [late, next], store: memoryStore({ keepEnded: 0 }) });
+    await async.queueJob(late);
+    await drain();
+    await advance(2_000);
+    const job = await async.queueJob(next);
+    await drain();
+    expect((await job.refresh()).status).toBe('pending');
+    gate.resolve();
+    expect(await job.waitForResult()).toBe(1);
+  });
+
+  it('come back when its dispatcher has lost its lease', async () => {
+    const late = task('late', { timeoutMs: 1_000 }, () => new Promise<never>(() => {}));
+    const next = task('next', () => 1);
+    const store = memoryStore();
+    const heartbeat = store.heartbeat.bind(store);
+    let isLost = false;
+    store.heartbeat = async (dispatcher, leaseMs) => {
+      const held = await heartbeat(dispatcher, leaseMs);
+      const answer = held && !isLost;
+      isLost = false;
+      return answer;
+    };
+    const { async, drain, advance } = await setup({
+      tasks: [late, next],
+      store,
+      dispatcher: { leaseMs: 30_000, heartbeatMs: 5_000, pollMs: 30_000 },
+    });
+    await async.queueJob(late);
+    await drain();
+    await advance(2_000);
+    isLost = true;
+    const job = await async.queueJob(next);
+    await advance(200_000);
+    expect((await job.refresh()).status).toBe('completed');
   });
 });

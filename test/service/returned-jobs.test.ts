@@ -361,3 +361,38 @@ describe('tasks that queue jobs', () => {
     expect(order).toEqual(['a', 'b', 'c']);
   });
 });
+
+describe('a draft that a step of a batch returns', () => {
+  const inner = task('inner', () => 'inner');
+
+  it('takes no place that the batch holds, unless it names one', async () => {
+    const outer = task('outer', () => makeJob(inner));
+    const { async } = await setup({ tasks: [outer, inner] });
+    const batch = await async.queueJob(serial(makeJob(outer)).with({ quotas: ['default'] }));
+    const [step] = await batch.waitForResult();
+    expect(step.outcome).toEqual({ status: 'completed', result: 'inner' });
+  });
+
+  it('is refused where it could never run', async () => {
+    const outer = task('outer', () => makeJob(inner).with({ quotas: ['default'] }));
+    const { async } = await setup({ tasks: [outer, inner] });
+    const batch = await async.queueJob(serial(makeJob(outer)).with({ quotas: ['default'] }));
+    const [step] = await batch.waitForResult();
+    expect(step.error?.code).toBe('MILLRACE_QUOTA');
+  });
+
+  it('goes to the queue of the one who returned it', async () => {
+    const outer = task('outer', () => makeJob(inner));
+    const { async } = await setup({ tasks: [outer, inner], dispatcher: { agents: [{ queue: 'q' }] } });
+    const job = await async.queueJob(makeJob(outer).with({ queue: 'q' }));
+    expect(await job.waitForResult()).toBe('inner');
+  });
+
+  it('is refused as a job as well that needs what its batch holds', async () => {
+    const outer = task('outer', async () => bundle.async.queueJob(inner));
+    const bundle = await setup({ tasks: [outer, inner] });
+    const batch = await bundle.async.queueJob(serial(makeJob(outer)).with({ quotas: ['default'] }));
+    const [step] = await batch.waitForResult();
+    expect(step.error?.code).toBe('MILLRACE_QUOTA');
+  });
+});

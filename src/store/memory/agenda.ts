@@ -10,12 +10,20 @@ interface Entry {
 
 const byTime = (one: Entry, other: Entry): number => one.atMs - other.atMs || (one.id < other.id ? -1 : 1);
 
+/** So many entries are kept before those are thrown out whose job waits no more. */
+const FEW_ENTRIES = 1_024;
+
 /** Times of jobs, earliest first; an entry is only a hint to look at the job. */
 class Times {
-  readonly #entries = new TinyQueue<Entry>([], byTime);
+  #entries = new TinyQueue<Entry>([], byTime);
+  #maxEntries = FEW_ENTRIES;
+
+  /** @param waits - tells whether the job of an entry still waits for its time */
+  constructor(private readonly waits: (entry: Entry) => boolean) {}
 
   add(at: Date, id: string): void {
     this.#entries.push({ atMs: at.getTime(), id });
+    if (this.#entries.length > this.#maxEntries) this.#compact();
   }
 
   /** Takes out the ids whose time has come. */
@@ -27,18 +35,26 @@ class Times {
   }
 
   /** The earliest time whose job still waits for it. */
-  next(waits: (id: string, atMs: number) => boolean): number | undefined {
+  next(): number | undefined {
     for (let first = this.#entries.peek(); first !== undefined; first = this.#entries.peek()) {
-      if (waits(first.id, first.atMs)) return first.atMs;
+      if (this.waits(first)) return first.atMs;
       this.#entries.pop();
     }
     return undefined;
   }
+
+  #compact(): void {
+    this.#entries = new TinyQueue(this.#entries.data.filter(this.waits), byTime);
+    this.#maxEntries = Math.max(FEW_ENTRIES, 2 * this.#entries.length);
+  }
 }
 
 export class Agenda {
-  readonly #starts = new Times();
-  readonly #deadlines = new Times();
+  readonly #starts = new Times(({ id, atMs }) => this.find(id)?.state.dueAt?.getTime() === atMs);
+  readonly #deadlines = new Times(({ id }) => {
+    const record = this.find(id);
+    return record !== undefined && mayExpire(record);
+  });
 
   constructor(private readonly find: (id: string) => JobRecord | undefined) {}
 
@@ -70,11 +86,7 @@ export class Agenda {
 
   /** When something will be due next. */
   next(): Date | undefined {
-    const start = this.#starts.next((id, atMs) => this.find(id)?.state.dueAt?.getTime() === atMs);
-    const deadline = this.#deadlines.next((id) => {
-      const record = this.find(id);
-      return record !== undefined && mayExpire(record);
-    });
+    const [start, deadline] = [this.#starts.next(), this.#deadlines.next()];
     const earliest = Math.min(start ?? Number.POSITIVE_INFINITY, deadline ?? Number.POSITIVE_INFINITY);
     return Number.isFinite(earliest) ? new Date(earliest) : undefined;
   }

@@ -16,10 +16,14 @@ export class Archive {
   /** A root has ended. */
   add(id: string): void {
     this.#roots.push(id);
-    if (this.#roots.length - this.#first > this.maxTrees) this.#forgetOldest();
   }
 
-  #forgetOldest(): void {
+  /** Forgets what is too much; after those who wait have been told, since they look at what is below a root. */
+  forgetOldest(): void {
+    for (let surplus = this.#roots.length - this.#first - this.maxTrees; surplus > 0; surplus--) this.#forgetNext();
+  }
+
+  #forgetNext(): void {
     const root = this.#roots[this.#first++] ?? '';
     if (this.#first > this.maxTrees) this.#compact();
     const tree = this.table.kin.tree(root);

@@ -1,11 +1,11 @@
 /** What becomes of attempts: ended, tried again, handed back or interrupted; only by who has the token. */
 
-import { AbortedError, CircularJobError, JobNotFoundError } from '../../errors.js';
+import { AbortedError, CircularJobError, JobNotFoundError, type MillraceError, QuotaError } from '../../errors.js';
 import type { JobRecord } from '../../job/job-record.js';
 import { recordedError } from '../../job/stored-error.js';
-import type { Again, Attempt, AttemptKey, End, Hold, Report } from '../job-store.js';
+import type { Again, Attempt, AttemptKey, End, Follows, Hold, Report } from '../job-store.js';
 import type { Rooms } from './rooms.js';
-import { waitsFor } from './waiting.js';
+import { quotaHeldAround, waitsFor } from './waiting.js';
 
 export class Attempts {
   constructor(private readonly rooms: Rooms) {}
@@ -23,7 +23,7 @@ export class Attempts {
   settle({ outcome, keepsPlaces = false, ...key }: End): boolean {
     const record = this.#running(key);
     if (record === undefined) return false;
-    if (outcome.status === 'follows') this.#follow(record, outcome.job);
+    if (outcome.status === 'follows') this.#follow(record, outcome);
     else this.rooms.tender.end(record, 'end', outcome, keepsPlaces);
     return true;
   }
@@ -61,9 +61,9 @@ export class Attempts {
 
   release({ id, token, hasBegun }: Hold): void {
     const record = this.rooms.table.get(id);
-    if (record === undefined || record.state.token !== token || record.state.waitsFor !== undefined) return;
-    if (record.state.status !== 'active') this.rooms.tender.giveUpPlaces(id);
-    else if (hasBegun) this.interrupt(record);
+    if (this.rooms.ledger.dropKept(id, token)) return this.rooms.tender.wakeAll();
+    if (record?.state.status !== 'active' || record.state.token !== token || record.state.waitsFor !== undefined) return;
+    if (hasBegun) this.interrupt(record);
     else if (record.state.cancel !== undefined)
       this.rooms.tender.end(record, 'end', { status: 'cancelled', reason: record.state.cancel.reason });
     else {
@@ -98,17 +98,26 @@ export class Attempts {
     } else this.rooms.table.move(record, 'interrupt', 'pending', { ...freed, keepsPlaces: true });
   }
 
-  #follow(record: JobRecord, jobId: string): void {
-    const problem = this.#problemOfFollowing(record.job.id, jobId);
-    if (problem === undefined) this.rooms.tender.follow(record, jobId);
+  #follow(record: JobRecord, { job, isOwn = false }: Follows): void {
+    const { cancel } = record.state;
+    const problem = this.#problemOfFollowing(record, job);
+    if (cancel !== undefined) {
+      if (isOwn) this.rooms.tender.cancelId(job, cancel.reason);
+      this.rooms.tender.end(record, 'end', { status: 'cancelled', reason: cancel.reason });
+    } else if (problem === undefined) this.rooms.tender.follow(record, job, isOwn);
     else this.rooms.tender.end(record, 'end', { status: 'failed', error: recordedError(problem) });
   }
 
-  #problemOfFollowing(id: string, jobId: string): JobNotFoundError | CircularJobError | undefined {
-    const { table } = this.rooms;
-    if (table.get(jobId) === undefined) return new JobNotFoundError(`the task of job ${id} returned job ${jobId}, which is not there`);
-    if (!waitsFor(table, jobId, id)) return undefined;
-    return new CircularJobError(`the task of job ${id} returned job ${jobId}, which waits for job ${id} itself`);
+  #problemOfFollowing({ job: { id } }: JobRecord, jobId: string): MillraceError | undefined {
+    const { table, ledger } = this.rooms;
+    const returned = `the task of job ${id} returned job ${jobId}`;
+    if (table.get(jobId) === undefined) return new JobNotFoundError(`${returned}, which is not there`);
+    if (waitsFor(table, jobId, id)) return new CircularJobError(`${returned}, which waits for job ${id} itself`);
+    const quota = quotaHeldAround(id, jobId, { table, ledger });
+    if (quota === undefined) return undefined;
+    return new QuotaError(
+      `${returned}, which could never run: the batch around job ${id} holds places of the quota \`${quota}\` that it needs. Give the batch \`quotas: []\``,
+    );
   }
 
   /** The job of a running attempt, if the token is not stale. */

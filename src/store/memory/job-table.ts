@@ -32,10 +32,7 @@ export class JobTable {
     const record: JobRecord = { job: { ...job }, state: firstState(job, { order: this.#lastOrder, now }, blocked) };
     this.kin.add(record);
     this.#put(record);
-    if (job.beginBy !== undefined) {
-      this.agenda.limit(record);
-      this.feed.due(job.beginBy);
-    }
+    if (job.beginBy !== undefined) this.#limit(record, job.beginBy);
     return record;
   }
 
@@ -53,7 +50,7 @@ export class JobTable {
   become({ state }: JobRecord, job: QueuedJob): JobRecord {
     const record: JobRecord = { job, state };
     this.#records.set(job.id, record);
-    if (job.beginBy !== undefined) this.agenda.limit(record);
+    if (job.beginBy !== undefined) this.#limit(record, job.beginBy);
     return record;
   }
 
@@ -67,11 +64,16 @@ export class JobTable {
     this.kin.forget(id);
   }
 
+  #limit(record: JobRecord, beginBy: Date): void {
+    this.agenda.limit(record);
+    this.feed.due(beginBy);
+  }
+
   #put(record: JobRecord): JobRecord {
     const { job, state } = record;
     this.#records.set(job.id, record);
     if (state.status === 'pending') {
-      if (job.beginBy !== undefined) this.agenda.limit(record);
+      if (job.beginBy !== undefined) this.#limit(record, job.beginBy);
       this.lanes.push(record);
       this.feed.work(job.queue);
     } else if (state.status === 'scheduled') {

@@ -15,6 +15,8 @@ export interface Below {
   /** The first in order of the steps that failed, and how many did. */
   failedStep?: { readonly id: string; readonly index: number };
   failedSteps: number;
+  /** The steps that were left have been cancelled, which is done once. */
+  areStepsCancelled: boolean;
 }
 
 export class Kin {
@@ -62,11 +64,15 @@ export class Kin {
 
   /** Everything below a job, then the job itself. */
   tree(id: string): readonly string[] {
-    const below = this.#below.get(id);
-    if (below === undefined) return [id];
-    const { steps, postprocess, callbacks } = below;
-    const children = [...steps, ...(postprocess === undefined ? [] : [postprocess]), ...callbacks];
-    return [...children.flatMap((child) => this.tree(child)), id];
+    const found = [id];
+    for (let next = 0; next < found.length; next++) {
+      const below = this.#below.get(found[next] ?? '');
+      if (below === undefined) continue;
+      const { steps, postprocess, callbacks } = below;
+      for (const children of [steps, postprocess === undefined ? [] : [postprocess], callbacks])
+        for (const child of children) found.push(child);
+    }
+    return found.reverse();
   }
 
   forget(id: string): void {
@@ -78,5 +84,5 @@ export class Kin {
 const NOBODY: Below = nobody();
 
 function nobody(): Below {
-  return { steps: [], callbacks: [], firstOpen: 0, openCallbacks: 0, failedSteps: 0 };
+  return { steps: [], callbacks: [], firstOpen: 0, openCallbacks: 0, failedSteps: 0, areStepsCancelled: false };
 }

@@ -50,6 +50,7 @@ class MemoryStore implements JobStore {
   readonly #table = new JobTable();
   readonly #ledger = new QuotaLedger();
   readonly #leases = new Leases();
+  readonly #archive: Archive;
   readonly #tender: Tender;
   readonly #calendar: Calendar;
   readonly #claimer: Claimer;
@@ -61,7 +62,8 @@ class MemoryStore implements JobStore {
 
   constructor(keepEnded: number) {
     const now = (): Date => this.#now();
-    this.#tender = new Tender(this.#table, this.#ledger, new Archive(this.#table, keepEnded), now);
+    this.#archive = new Archive(this.#table, keepEnded);
+    this.#tender = new Tender(this.#table, this.#ledger, this.#archive, now);
     const rooms: Rooms = { table: this.#table, ledger: this.#ledger, tender: this.#tender, now, newToken: () => String(++this.#lastToken) };
     this.#calendar = new Calendar(rooms);
     this.#claimer = new Claimer(rooms, this.#calendar);
@@ -75,7 +77,10 @@ class MemoryStore implements JobStore {
   async start(setup: StoreSetup): Promise<void> {
     this.#setup = setup;
     this.#users++;
-    this.#ledger.configure(setup.quotas);
+    this.#operation(() => {
+      this.#ledger.configure(setup.quotas);
+      this.#tender.wakeAll();
+    });
   }
 
   async stop(): Promise<void> {
@@ -125,7 +130,16 @@ class MemoryStore implements JobStore {
   }
 
   async heartbeat(dispatcher: string, leaseMs: number): Promise<boolean> {
-    return this.#leases.renew(dispatcher, leaseMs, this.#now().getTime());
+    return this.#operation(() => {
+      const nowMs = this.#now().getTime();
+      const wasAlive = this.#leases.isAlive(dispatcher, nowMs);
+      const isHeld = this.#leases.renew(dispatcher, leaseMs, nowMs);
+      // Who gives its lease up takes care of nothing any more, so what it has not handed back comes back now.
+      if (leaseMs === 0) this.#takeBack(new Set([dispatcher]));
+      // What rang while it had no lease, and so could claim nothing, rings again.
+      if (isHeld && !wasAlive) this.#tender.wakeAll();
+      return isHeld;
+    });
   }
 
   async recover(dispatcher: string): Promise<Recovery> {
@@ -140,16 +154,16 @@ class MemoryStore implements JobStore {
   }
 
   async find(query: JobQuery): Promise<readonly JobRecord[]> {
-    if (query.ids !== undefined)
-      return query.ids.map((id) => this.#table.get(id)).filter((record) => record !== undefined && matches(record, query)) as JobRecord[];
-    const found = [...this.#table.all()]
-      .filter((record) => matches(record, query))
-      .sort((one, other) => one.state.order - other.state.order);
-    return query.limit === undefined ? found : found.slice(0, query.limit);
+    const found =
+      query.ids === undefined
+        ? [...this.#table.all()].sort((one, other) => one.state.order - other.state.order)
+        : query.ids.map((id) => this.#table.get(id)).filter((record) => record !== undefined);
+    return found.filter((record) => matches(record, query)).slice(0, query.limit);
   }
 
   async count(query: JobQuery): Promise<number> {
-    return (await this.find(query)).length;
+    const records = query.ids === undefined ? [...this.#table.all()] : await this.find(query);
+    return records.filter((record) => matches(record, query)).length;
   }
 
   changes(interest: Interest): Observable<Change> {
@@ -161,6 +175,7 @@ class MemoryStore implements JobStore {
     const result = operate();
     this.#tender.tend();
     this.#table.feed.flush();
+    this.#archive.forgetOldest();
     return result;
   }
 
@@ -180,6 +195,7 @@ class MemoryStore implements JobStore {
 
   #takeBack(dead: ReadonlySet<string>): void {
     if (dead.size === 0) return;
+    if (this.#ledger.dropKeptBy(dead)) this.#tender.wakeAll();
     for (const record of [...this.#table.all()]) {
       const { owner, status } = record.state;
       if (status === 'active' && owner !== undefined && dead.has(owner)) this.#attempts.interrupt(record);

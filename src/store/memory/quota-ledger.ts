@@ -1,11 +1,17 @@
 /** Who holds how many places of which quota. */
 
-import { type Places, placesInAll } from '../../job/places.js';
+import { DEFAULT_QUOTA, NO_PLACES, type Places, placesInAll } from '../../job/places.js';
 
 /** A job that needs several places and has waited this long has them saved up for it. */
 const SAVES_AFTER_MS = 1_000;
 /** A lane that no claim has looked at for so long has nobody left to run its jobs, and saves no more. */
 const FORGOTTEN_AFTER_MS = 45_000;
+
+/** The attempt for which places are kept after its end. */
+interface Keeper {
+  readonly token: string | undefined;
+  readonly owner: string | undefined;
+}
 
 interface Saver {
   readonly places: Places;
@@ -17,6 +23,8 @@ export class QuotaLedger {
   readonly #sizes = new Map<string, number>();
   readonly #used = new Map<string, number>();
   readonly #held = new Map<string, Places>();
+  /** Attempts whose end is recorded, but whose method still runs, by job. */
+  readonly #kept = new Map<string, Keeper>();
   /** By lane, whose jobs all need the same, so that it is for whoever stands first; in the order in which they found too little room. */
   readonly #savers = new Map<string, Saver>();
 
@@ -24,8 +32,9 @@ export class QuotaLedger {
     return this.#sizes;
   }
 
-  /** Takes over the sizes; a new quota goes to the end of the lock order. */
+  /** Takes over the sizes that are given; a new quota goes to the end of the lock order, `default` before all others. */
   configure(sizes: ReadonlyMap<string, number>): void {
+    if (!this.#sizes.has(DEFAULT_QUOTA)) this.#sizes.set(DEFAULT_QUOTA, 1);
     for (const [name, size] of sizes) this.#sizes.set(name, size);
   }
 
@@ -47,8 +56,31 @@ export class QuotaLedger {
     const places = this.#held.get(jobId);
     if (places === undefined) return false;
     this.#held.delete(jobId);
+    this.#kept.delete(jobId);
     for (const name in places) this.#used.set(name, this.#inUse(name) - (places[name] ?? 0));
     return true;
+  }
+
+  /** Keeps the places of a job that has ended for its method, which still runs. */
+  keep(jobId: string, keeper: Keeper): void {
+    if (this.#held.has(jobId)) this.#kept.set(jobId, keeper);
+  }
+
+  /** Gives back what was kept for an attempt. @returns whether anything was */
+  dropKept(jobId: string, token: string): boolean {
+    return this.#kept.get(jobId)?.token === token && this.drop(jobId);
+  }
+
+  /** Gives back whatever was kept for attempts of these dispatchers. @returns whether anything was */
+  dropKeptBy(owners: ReadonlySet<string>): boolean {
+    const lost = [...this.#kept].filter(([, { owner }]) => owner !== undefined && owners.has(owner));
+    for (const [jobId] of lost) this.drop(jobId);
+    return lost.length > 0;
+  }
+
+  /** The places that a job holds. */
+  heldBy(jobId: string): Places {
+    return this.#held.get(jobId) ?? NO_PLACES;
   }
 
   /** What was saved for a lane is for everybody again; its next job begins anew. @returns whether there was something */

@@ -2,7 +2,7 @@
 
 import { BatchFailedError } from '../../errors.js';
 import { nextMove } from '../../job/batch-rule.js';
-import { type Changes, dueTime, type JobRecord } from '../../job/job-record.js';
+import { type Changes, dueTime, type JobRecord, type JobState } from '../../job/job-record.js';
 import { JobReference } from '../../job/job-reference.js';
 import { isFinal, isWaiting } from '../../job/job-status.js';
 import { laneOf } from '../../job/lane.js';
@@ -32,8 +32,9 @@ export class Tender {
   /** Records the outcome of a job. */
   end(record: JobRecord, move: 'end' | 'cancel' | 'expire' | 'pass', outcome: StoredOutcome, keepsPlaces = false): void {
     const { id } = record.job;
-    if (!keepsPlaces) this.giveUpPlaces(id);
-    if (record.state.status === 'pending' && this.ledger.stopSaving(laneOf(record.job, false))) this.#wakeAll();
+    if (keepsPlaces) this.ledger.keep(id, { token: record.state.token, owner: record.state.owner });
+    else this.giveUpPlaces(id);
+    if (record.state.status === 'pending' && this.ledger.stopSaving(laneOf(record.job, false))) this.wakeAll();
     const status = this.table.kin.of(id).openCallbacks > 0 ? 'callbacks' : outcome.status;
     const ended = this.table.move(record, move, status, { ...OVER, outcome, endedAt: this.now() });
     this.table.feed.outcome(ended);
@@ -42,13 +43,17 @@ export class Tender {
 
   /** Sees to everything that follows from the ends recorded since the last time. */
   tend(): void {
-    for (let next = 0; next < this.#ended.length; next++) {
-      const record = this.table.get(this.#ended[next] ?? '');
-      if (record === undefined) continue;
-      if (record.state.status === 'callbacks') for (const id of this.table.kin.of(record.job.id).callbacks) this.releaseCallback(id);
-      else this.#afterFinal(record);
+    try {
+      for (let next = 0; next < this.#ended.length; next++) this.#afterEnd(this.table.get(this.#ended[next] ?? ''));
+    } finally {
+      this.#ended = [];
     }
-    this.#ended = [];
+  }
+
+  #afterEnd(record: JobRecord | undefined): void {
+    if (record === undefined) return;
+    if (record.state.status === 'callbacks') for (const id of this.table.kin.of(record.job.id).callbacks) this.releaseCallback(id);
+    else this.#afterFinal(record);
   }
 
   /** Lets a callback run, if the work of its job is over: the side that is needed, or none. */
@@ -74,10 +79,10 @@ export class Tender {
   }
 
   /** Lets a job wait for another one's outcome, or gives it that at once. */
-  follow(record: JobRecord, jobId: string): void {
+  follow(record: JobRecord, jobId: string, isOwn: boolean): void {
     const { id } = record.job;
     this.giveUpPlaces(id);
-    this.table.move(record, 'follow', 'active', { waitsFor: { job: jobId }, owner: undefined });
+    this.table.move(record, 'follow', 'active', { waitsFor: isOwn ? { job: jobId, isOwn } : { job: jobId }, owner: undefined });
     this.#followers.set(jobId, (this.#followers.get(jobId) ?? new Set()).add(id));
     const followed = this.table.get(jobId);
     if (followed !== undefined && isFinal(followed.state.status)) this.#endFollowers(followed);
@@ -90,11 +95,18 @@ export class Tender {
       this.#cancelBelow(job.id, reason);
       return this.end(record, 'cancel', { status: 'cancelled', reason });
     }
-    if (state.status !== 'active' || state.cancel !== undefined) return;
-    if (typeof state.waitsFor === 'object') return this.end(record, 'end', { status: 'cancelled', reason });
-    const told = this.table.note(record, { cancel: { reason } });
-    if (state.waitsFor === 'steps') this.#advance(told.job.id);
-    else if (state.owner !== undefined) this.table.feed.cancelOf(state.owner, job.id, reason);
+    if (state.status !== 'active') return;
+    if (typeof state.waitsFor === 'object') {
+      if (state.waitsFor.isOwn) this.cancelId(state.waitsFor.job, reason);
+      return this.end(record, 'end', { status: 'cancelled', reason });
+    }
+    const { cancel } = state.cancel === undefined ? this.table.note(record, { cancel: { reason } }).state : state;
+    if (state.waitsFor === 'steps') this.#advance(job.id);
+    else if (state.owner !== undefined) this.table.feed.cancelOf(state.owner, job.id, cancel?.reason);
+  }
+
+  cancelId(id: string, reason: string | undefined): void {
+    this.#cancelIds([id], reason);
   }
 
   /** Ends a job that was not started in time, and cancels what is below it. */
@@ -105,10 +117,11 @@ export class Tender {
 
   /** Gives the places of a job back, which may let others run. */
   giveUpPlaces(id: string): void {
-    if (this.ledger.drop(id)) this.#wakeAll();
+    if (this.ledger.drop(id)) this.wakeAll();
   }
 
-  #wakeAll(): void {
+  /** There may be room for jobs of any queue. */
+  wakeAll(): void {
     for (const queue of this.table.lanes.queues()) this.table.feed.work(queue);
   }
 
@@ -163,10 +176,7 @@ export class Tender {
       case 'cancel postprocess':
         return this.#cancelIds([below.postprocess], batch.state.cancel?.reason);
       case 'cancel steps':
-        return this.#cancelIds(
-          below.steps.slice(below.firstOpen),
-          batch.state.cancel === undefined ? 'an earlier job of its batch failed' : batch.state.cancel.reason,
-        );
+        return this.#cancelSteps(below, batch.state.cancel);
       case 'cancel':
         return this.end(batch, 'end', { status: 'cancelled', reason: batch.state.cancel?.reason });
       case 'fail':
@@ -176,6 +186,13 @@ export class Tender {
       case 'take outcome':
         return this.end(batch, 'end', postprocess?.state.outcome ?? { status: 'cancelled', reason: undefined });
     }
+  }
+
+  /** Once: each step that ends later would otherwise look at all the others again. */
+  #cancelSteps(below: Below, cancel: JobState['cancel']): void {
+    if (below.areStepsCancelled) return;
+    below.areStepsCancelled = true;
+    this.#cancelIds(below.steps.slice(below.firstOpen), cancel === undefined ? 'an earlier job of its batch failed' : cancel.reason);
   }
 
   #cancelBelow(id: string, reason: string | undefined): void {

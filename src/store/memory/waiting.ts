@@ -1,8 +1,9 @@
 /** Who waits for whom: whether a job can only go on once another one has come to its end. */
 
 import type { JobRecord } from '../../job/job-record.js';
-import { isFinal } from '../../job/job-status.js';
+import { isFinal, isWaiting } from '../../job/job-status.js';
 import type { JobTable } from './job-table.js';
+import type { Rooms } from './rooms.js';
 
 /** A moment in the life of a job that others wait for: its turn, its outcome, or its end, callbacks included. */
 interface Moment {
@@ -23,6 +24,24 @@ export function waitsFor(table: JobTable, id: string, other: string): boolean {
     if (record !== undefined) open.push(...before(table, moment.of, record));
   }
   return false;
+}
+
+/** A quota of which the batches around a job hold so much that another job, or one below it, could not be started before they end. */
+export function quotaHeldAround(id: string, other: string, { table, ledger }: Pick<Rooms, 'table' | 'ledger'>): string | undefined {
+  const held = new Map<string, number>();
+  for (let above = parentOf(table, id); above !== undefined; above = parentOf(table, above))
+    for (const [name, weight] of Object.entries(ledger.heldBy(above))) held.set(name, (held.get(name) ?? 0) + weight);
+  if (held.size === 0) return undefined;
+  return table.kin
+    .tree(other)
+    .map((below) => table.get(below))
+    .filter((record) => record !== undefined && isWaiting(record.state.status))
+    .flatMap((record) => Object.entries(record?.job.places ?? {}))
+    .find(([name, weight]) => weight + (held.get(name) ?? 0) > (ledger.sizes.get(name) ?? 0))?.[0];
+}
+
+function parentOf(table: JobTable, id: string): string | undefined {
+  return table.get(id)?.job.parent;
 }
 
 /** What has to come before a moment that has not come yet. */

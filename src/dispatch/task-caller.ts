@@ -1,0 +1,55 @@
+/** Calls the code of a task: with its stored arguments, on a new instance of its service; and queues a draft that it returned. */
+
+import { type Ground, type JobPlan, plantFor } from '../job/job-plan.js';
+import type { Input } from '../job/job-record.js';
+import { Payload } from '../job/payload.js';
+import type { ClaimedJob, Follows, JobStore } from '../store/job-store.js';
+import type { AnyFunction, Class } from '../task/task.js';
+import type { TaskDefinition } from '../task/task-definition.js';
+
+export interface CallSources {
+  readonly store: JobStore;
+  /** Gives the instance that a method is called on, new for each run. */
+  readonly resolve: (service: Class) => Promise<object>;
+  /** Reads a stored value, with jobs in it as the application knows them. */
+  readonly read: (payload: Payload) => Promise<unknown>;
+  readonly ground: Ground;
+}
+
+export class TaskCaller {
+  constructor(private readonly sources: CallSources) {}
+
+  /** Whatever the task returns; throws what it throws. */
+  call({ code }: TaskDefinition, claimed: ClaimedJob): unknown {
+    const { args, input } = claimed.job;
+    if ('fn' in code && input === 'none' && args.references.length === 0) return Reflect.apply(code.fn, undefined, args.read() as never[]);
+    return this.#callWith(code, claimed);
+  }
+
+  /** Queues the draft that a task returned; its job stands in for the one that returned it. @throws what queueing throws */
+  async plant(plan: JobPlan, { job }: ClaimedJob): Promise<Follows> {
+    const { store, ground } = this.sources;
+    const [inserted] = await store.insert([plantFor(job, plan, ground)]);
+    if (inserted === undefined || 'refused' in inserted) throw inserted?.refused;
+    return { status: 'follows', job: inserted.record.job.id, isOwn: true };
+  }
+
+  async #callWith(code: TaskDefinition['code'], { job, given }: ClaimedJob): Promise<unknown> {
+    const args = (await this.sources.read(job.args)) as unknown[];
+    if (job.input !== 'none') args.unshift(await this.#given(job.input, given));
+    if ('fn' in code) return Reflect.apply(code.fn, undefined, args);
+    const instance = await this.sources.resolve(code.service);
+    return Reflect.apply((instance as Record<string, AnyFunction>)[code.method] as AnyFunction, instance, args);
+  }
+
+  /** What a callback or postprocess gets in front: something of its parent. */
+  async #given(input: Input, given: ClaimedJob['given']): Promise<unknown> {
+    if (given === undefined) return undefined;
+    if (!('status' in given)) return this.sources.read(Payload.of(given, 'jobs'));
+    const outcome =
+      given.status === 'completed' ? { status: given.status, result: await this.sources.read(given.result) } : structuredClone(given);
+    if (input === 'outcome') return outcome;
+    if (outcome.status === 'completed') return outcome.result;
+    return outcome.status === 'failed' ? outcome.error : undefined;
+  }
+}

@@ -1,0 +1,161 @@
+import { Container, inject, injectable } from 'inversify';
+import { describe, expect, it } from 'vitest';
+import {
+  asyncModule,
+  IAsyncService,
+  JobNotFoundError,
+  makeJob,
+  memoryStore,
+  NotRunningError,
+  start,
+  Task,
+  task,
+  tasks,
+} from '../../src/index.js';
+import { setup } from '../bundle.js';
+
+const work = task('work', { quotas: [] }, (value: number) => value);
+
+describe('a service', () => {
+  it('that is stopped twice at once leaves those alone that share its store', async () => {
+    const store = memoryStore();
+    const [one, other] = [await setup({ tasks: [work], store }), await setup({ tasks: [work], store })];
+    await Promise.all([one.stop(), one.async.stop()]);
+    const job = await other.async.queueJob(work, 1);
+    expect(await job.waitForResult()).toBe(1);
+  });
+
+  it('is started once', async () => {
+    const container = new Container();
+    container.load(asyncModule({ store: memoryStore(), tasks: [work] }));
+    const [first, second] = await Promise.allSettled([start(container), start(container)]);
+    expect(first?.status).toBe('fulfilled');
+    expect(second?.status === 'rejected' && second.reason).toBeInstanceOf(NotRunningError);
+    await container.get(IAsyncService).stop();
+  });
+
+  it('shares a store without sharing ids', async () => {
+    const store = memoryStore();
+    const [one, other] = [await setup({ tasks: [work], store }), await setup({ tasks: [work], store })];
+    expect((await one.async.queueJob(work, 1)).id).not.toBe((await other.async.queueJob(work, 2)).id);
+  });
+
+  it('leaves quotas as they are that its configuration does not name', async () => {
+    const store = memoryStore();
+    await setup({ store, quotas: { default: 5 } });
+    await setup({ store, dispatcher: false, quotas: { more: 2 } });
+    expect([...store.quotas]).toEqual([
+      ['default', 5],
+      ['more', 2],
+    ]);
+  });
+
+  it('that makes a quota larger lets those run who wait for it', async () => {
+    const store = memoryStore();
+    const hang = task('hang', { quotas: ['q'] }, () => new Promise<never>(() => {}));
+    const { async, drain } = await setup({ store, tasks: [hang], quotas: { q: 1 }, dispatcher: { stopMs: 0 } });
+    const jobs = [await async.queueJob(hang), await async.queueJob(hang)] as const;
+    await drain();
+    expect((await jobs[1].refresh()).status).toBe('pending');
+    await setup({ store, dispatcher: false, quotas: { q: 2 } });
+    await drain();
+    expect((await jobs[1].refresh()).status).toBe('active');
+  });
+});
+
+describe('a listener that is made before the service has started', () => {
+  const seen: unknown[] = [];
+
+  @injectable()
+  class Audit {
+    constructor(@inject(IAsyncService) async: IAsyncService) {
+      async.events.all.subscribe({ next: ({ outcome }) => seen.push(outcome.status), complete: () => seen.push('complete') });
+    }
+  }
+
+  @injectable()
+  class Service {
+    constructor(@inject(Audit) readonly audit: Audit) {}
+
+    @Task({ quotas: [] })
+    go(): number {
+      return 1;
+    }
+  }
+
+  it('hears of everything from the start on', async () => {
+    const container = new Container();
+    container.bind(Audit).toSelf().inSingletonScope();
+    const { async, stop } = await setup({ tasks: [Service], container });
+    await (await async.queueJob(tasks(Service).go)).waitForResult();
+    expect(seen).toEqual(['completed']);
+    await stop();
+    expect(seen).toEqual(['completed', 'complete']);
+  });
+});
+
+describe('a store that remembers no job that has ended', () => {
+  it('still tells those who were waiting, with everything below', async () => {
+    const { async } = await setup({ tasks: [work], store: memoryStore({ keepEnded: 0 }) });
+    const batch = await async.queueParallelJobs(makeJob(work, 1), makeJob(work, 2));
+    const [first, second] = await batch.waitForResult();
+    expect([first.result, second.result]).toEqual([1, 2]);
+  });
+
+  it('says of a job that is gone that it is not there', async () => {
+    const { async, drain } = await setup({ tasks: [work], store: memoryStore({ keepEnded: 0 }) });
+    const job = await async.queueJob(work, 1);
+    await drain();
+    await expect(job.waitForResult()).rejects.toThrow(JobNotFoundError);
+  });
+});
+
+describe('a start', () => {
+  it('is refused where a class that is a task has no `run`', async () => {
+    @injectable()
+    class NoRun {}
+    Task()(NoRun as never);
+    await expect(setup({ tasks: [NoRun as never] })).rejects.toThrow('NoRun has no method `run`');
+  });
+
+  it('is refused where the application has bound something else in place of a service', async () => {
+    @injectable()
+    class Service {
+      @Task()
+      go(): void {}
+    }
+    const container = new Container();
+    container.bind(Service).toConstantValue({} as Service);
+    await expect(setup({ container, tasks: [Service] })).rejects.toThrow('Service has no method `go`');
+  });
+
+  it.each(['serial', 'parallel', 'choice'])('is refused with a task of the name `%s`', async (name) => {
+    await expect(setup({ tasks: [task(name, () => {})] })).rejects.toThrow('kind of batch or callback');
+  });
+});
+
+describe('a lease that is renewed after it was over', () => {
+  it('lets its dispatcher look for the work that it could not claim meanwhile', async () => {
+    const store = memoryStore();
+    const { async, clock } = await setup({ tasks: [work], store, dispatcher: false });
+    await store.heartbeat('slow', 1_000);
+    await clock.advance(2_000, async () => {});
+    await async.queueJob(work, 1);
+    expect(await store.claim({ dispatcher: 'slow', queue: '', tasks: new Set(['work']), limit: 1 })).toEqual([]);
+    let rung = 0;
+    store.changes({ work: '' }).subscribe(() => rung++);
+    await store.heartbeat('slow', 1_000);
+    expect(rung).toBe(1);
+    expect(await store.claim({ dispatcher: 'slow', queue: '', tasks: new Set(['work']), limit: 1 })).toHaveLength(1);
+  });
+});
+
+describe('`@Task` without parentheses', () => {
+  it.each<[string, () => unknown]>([
+    ['on a class', () => (Task as (target: unknown) => unknown)(class A {})],
+    ['on a method', () => (Task as (target: unknown, name: string) => unknown)(class A {}.prototype, 'go')],
+    ['on a method, with standard decorators', () => (Task as (target: unknown) => unknown)(() => {})],
+  ])('%s says so', (_where, decorate) => {
+    expect(decorate).toThrow('`@Task` needs parentheses');
+  });
+});
