@@ -15,28 +15,30 @@ export interface FolderReport {
   readonly lines: number;
   readonly words: number;
   readonly rows: readonly FileReport[];
-  readonly failures: readonly { readonly job: string; readonly message: string }[];
+  readonly failures: readonly { readonly path: string; readonly message: string }[];
 }
 
 @injectable()
 export class FolderReports {
   constructor(@inject(IAsyncService) private readonly async: IAsyncService) {}
 
-  /** Takes the batch of the files, whose jobs have all ended, and adds up their results. */
+  /** Takes the batch of the files, whose jobs have all ended in the order of the paths, and adds up their results. */
   @Task()
-  async merge(batchId: string): Promise<FolderReport> {
+  async merge(paths: readonly string[], batchId: string): Promise<FolderReport> {
     const batch = await this.async.getJob(batchId);
     const jobs = ((await batch?.waitForResult()) ?? []) as readonly Job<FileReport>[];
     const rows = jobs.flatMap(({ result }) => (result === undefined ? [] : [result])).sort((a, b) => (a.path < b.path ? -1 : 1));
-    const failures = jobs.flatMap(({ id, error }) => (error === undefined ? [] : [{ job: id, message: error.message }]));
+    const failures = jobs.flatMap(({ error }, index) =>
+      error === undefined ? [] : [{ path: paths[index] ?? '', message: error.message }],
+    );
     const sum = (of: 'bytes' | 'lines' | 'words'): number => rows.reduce((total, row) => total + ('skipped' in row ? 0 : row[of]), 0);
     return { files: jobs.length, bytes: sum('bytes'), lines: sum('lines'), words: sum('words'), rows, failures };
   }
 
   /** Takes the batch again, since a serial batch hands nothing on from step to step. */
   @Task()
-  async write(batchId: string): Promise<string> {
-    const report = await this.merge(batchId);
+  async write(paths: readonly string[], batchId: string): Promise<string> {
+    const report = await this.merge(paths, batchId);
     const path = join(REPORT_FOLDER, 'report.json');
     await mkdir(REPORT_FOLDER, { recursive: true });
     await writeFile(path, `${JSON.stringify(report, undefined, 2)}\n`);
@@ -65,10 +67,15 @@ function asMarkdown({ files, bytes, lines, words, rows, failures }: FolderReport
     '|---|---|---|---|---|',
     ...rows.map((row) =>
       'skipped' in row
-        ? `| ${row.path} | skipped: ${row.skipped} | | | |`
-        : `| ${row.path} | ${row.bytes} | ${row.lines} | ${row.words} | ${row.sha256} |`,
+        ? `| ${cell(row.path)} | skipped: ${row.skipped} | | | |`
+        : `| ${cell(row.path)} | ${row.bytes} | ${row.lines} | ${row.words} | ${row.sha256} |`,
     ),
-    ...failures.map(({ message }) => `| failed: ${message} | | | | |`),
+    ...failures.map(({ path, message }) => `| ${cell(path)} | failed: ${cell(message)} | | | |`),
     '',
   ].join('\n');
+}
+
+/** A name as it can stand in a table: it may hold a bar, or the end of a line. */
+function cell(text: string): string {
+  return text.replaceAll('|', '\\|').replaceAll(/\s+/g, ' ');
 }

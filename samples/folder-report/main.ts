@@ -43,7 +43,9 @@ async function report(async: IAsyncService, paths: readonly string[]): Promise<n
   const files = await async.queueJob(parallel(...paths.map((path) => makeJob(fileReports.measure, path))).with({ quotas: [] }));
   const jobs = await files.waitForResult();
   stopProgress();
-  const reporting = await async.queueJob(serial(makeJob(folderReports.merge, files.id), makeJob(folderReports.write, files.id)));
+  const reporting = await async.queueJob(
+    serial(makeJob(folderReports.merge, paths, files.id), makeJob(folderReports.write, paths, files.id)),
+  );
   const told = await reporting.addCallbacks({ success: folderReports.succeeded, failure: folderReports.failed });
   const [merged, written] = await reporting.waitForResult();
   const total = await merged.waitForResult();
@@ -51,7 +53,7 @@ async function report(async: IAsyncService, paths: readonly string[]): Promise<n
 
   assert.equal(jobs.length, paths.length, 'one job a file');
   assert.equal(total.rows.length + total.failures.length, paths.length, 'every file is in the report');
-  for (const { error } of jobs) if (error !== undefined) console.log(`failed: ${error.message}`);
+  for (const { path, message } of total.failures) console.log(`failed: ${path}: ${message}`);
   console.log(await told.waitForResult());
   const skipped = total.rows.filter((row) => 'skipped' in row).length;
   console.log(
@@ -121,7 +123,7 @@ async function filesOf(folder: string): Promise<readonly string[]> {
 2 of 4 files
 3 of 4 files
 4 of 4 files
-failed: ENOENT: no such file or directory, open '/tmp/folder/dangling'
+failed: dangling: ENOENT: no such file or directory, open '/tmp/folder/dangling'
 the report is in .report
 4 files, 14 B, 2 lines, 3 words; 1 skipped, 1 failed
 ┌─────────────────────────┬───────────┬──────┬───────┐

@@ -47,15 +47,17 @@ describe('samples/folder-report', () => {
     writeFileSync(join(folder, 'two.txt'), 'one two\nthree\n');
     writeFileSync(join(folder, 'picture.bin'), Buffer.from([1, 0, 2]));
     symlinkSync(join(folder, 'nowhere'), join(folder, 'dangling'));
+    symlinkSync(elsewhere, join(folder, 'linked'));
     const { code, output } = await run('folder-report', folder);
     expect(code).toBe(1);
-    expect(output).toContain('4 files, 14 B, 2 lines, 3 words; 1 skipped, 1 failed');
-    expect(output).toMatch(/failed: ENOENT.*dangling/);
-    expect(output).toMatch(/FileReports\.measure\s*│ failed\s*│\s*1 │/);
+    expect(output).toContain('5 files, 14 B, 2 lines, 3 words; 1 skipped, 2 failed');
+    expect(output).toContain('failed: dangling: ENOENT');
+    expect(output).toContain('failed: linked: EISDIR');
+    expect(output).toMatch(/FileReports\.measure\s*│ failed\s*│\s*2 │/);
     const report = JSON.parse(readFileSync(join(elsewhere, '.report/report.json'), 'utf8'));
     expect(report.rows).toContainEqual({ path: 'picture.bin', skipped: 'binary' });
     expect(report.rows).toContainEqual(expect.objectContaining({ path: 'two.txt', bytes: 14, lines: 2, words: 3 }));
-    expect(report.failures).toHaveLength(1);
+    expect(report.failures.map(({ path }: { path: string }) => path).sort()).toEqual(['dangling', 'linked']);
   });
 
   it('refuses a folder that is not there, in a sentence', { timeout: 30_000 }, async () => {
