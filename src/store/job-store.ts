@@ -48,7 +48,12 @@ export interface JobStore {
   /** Records progress and annotations of running attempts, unless their token is stale. */
   report(reports: readonly Report[]): Promise<void>;
 
-  /** Records how attempts ended. A stale token changes nothing and answers `false`. */
+  /**
+   * Records how attempts ended. A stale token changes nothing and answers `false`. A job that returned another
+   * one waits for that one's end and takes its outcome, with its own places given back; it fails where that
+   * could never come: in a circle, or where the other needs what a batch around it holds.
+   * One whose cancellation was asked for is cancelled, together with a job that was queued for it.
+   */
   settle(ends: readonly End[]): Promise<readonly boolean[]>;
 
   /**
@@ -67,11 +72,14 @@ export interface JobStore {
 
   /**
    * Cancels jobs with everything below them: at once those that wait, while those that run are told.
-   * What has ended stays as it is.
+   * What has ended stays as it is, also while its callbacks run.
    */
   cancel(ids: readonly string[], reason: string | undefined): Promise<void>;
 
-  /** Renews a dispatcher's lease, for `leaseMs` from now; `false` when the lease was over and others took its jobs. */
+  /**
+   * Renews a dispatcher's lease, for `leaseMs` from now; `false` when the lease was over and others took its
+   * jobs. With 0 ms it gives the lease up, and the jobs that it still holds come back as those of a dead one.
+   */
   heartbeat(dispatcher: string, leaseMs: number): Promise<boolean>;
 
   /**
@@ -80,7 +88,7 @@ export interface JobStore {
    */
   recover(dispatcher: string): Promise<Recovery>;
 
-  /** Jobs as they are now, in the order of their insertion, or in that of `ids`. */
+  /** Jobs as they are now, in the order of their insertion (of those that had a due time, in that of the time), or in that of `ids`. */
   find(query: JobQuery): Promise<readonly JobRecord[]>;
 
   /** How many jobs there are of a kind. */

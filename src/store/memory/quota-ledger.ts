@@ -1,22 +1,12 @@
 /** Who holds how many places of which quota. */
 
 import { DEFAULT_QUOTA, NO_PLACES, type Places, placesInAll } from '../../job/places.js';
-
-/** A job that needs several places and has waited this long has them saved up for it. */
-const SAVES_AFTER_MS = 1_000;
-/** A lane that no claim has looked at for so long has nobody left to run its jobs, and saves no more. */
-const FORGOTTEN_AFTER_MS = 45_000;
+import { Savers } from '../savers.js';
 
 /** The attempt for which places are kept after its end. */
 interface Keeper {
   readonly token: string | undefined;
   readonly owner: string | undefined;
-}
-
-interface Saver {
-  readonly places: Places;
-  readonly sinceMs: number;
-  seenMs: number;
 }
 
 export class QuotaLedger {
@@ -25,8 +15,7 @@ export class QuotaLedger {
   readonly #held = new Map<string, Places>();
   /** Attempts whose end is recorded, but whose method still runs, by job. */
   readonly #kept = new Map<string, Keeper>();
-  /** By lane, whose jobs all need the same, so that it is for whoever stands first; in the order in which they found too little room. */
-  readonly #savers = new Map<string, Saver>();
+  readonly #savers = new Savers();
 
   get sizes(): ReadonlyMap<string, number> {
     return this.#sizes;
@@ -42,12 +31,12 @@ export class QuotaLedger {
   take(jobId: string, places: Places, lane: string, nowMs: number): boolean {
     if (this.#held.has(jobId)) return true;
     if (!this.#fits(lane, places, nowMs)) {
-      if (placesInAll(places) > 1) this.#save(lane, places, nowMs);
+      this.#savers.save(lane, places, nowMs);
       return false;
     }
     for (const name in places) this.#used.set(name, this.#inUse(name) + (places[name] ?? 0));
     if (placesInAll(places) > 0) this.#held.set(jobId, places);
-    this.#savers.delete(lane);
+    this.#savers.stop(lane);
     return true;
   }
 
@@ -85,30 +74,15 @@ export class QuotaLedger {
 
   /** What was saved for a lane is for everybody again; its next job begins anew. @returns whether there was something */
   stopSaving(lane: string): boolean {
-    return this.#savers.delete(lane);
-  }
-
-  #save(lane: string, places: Places, nowMs: number): void {
-    const saver = this.#savers.get(lane);
-    if (saver === undefined) this.#savers.set(lane, { places, sinceMs: nowMs, seenMs: nowMs });
-    else saver.seenMs = nowMs;
+    return this.#savers.stop(lane);
   }
 
   #fits(lane: string, places: Places, nowMs: number): boolean {
     for (const name in places) {
-      const room = (this.#sizes.get(name) ?? 0) - this.#inUse(name) - this.#savedBefore(lane, name, nowMs);
+      const room = (this.#sizes.get(name) ?? 0) - this.#inUse(name) - this.#savers.savedBefore(lane, name, nowMs);
       if ((places[name] ?? 0) > room) return false;
     }
     return true;
-  }
-
-  #savedBefore(lane: string, name: string, nowMs: number): number {
-    let saved = 0;
-    for (const [other, { places, sinceMs, seenMs }] of this.#savers) {
-      if (other === lane) break;
-      if (nowMs - sinceMs >= SAVES_AFTER_MS && nowMs - seenMs < FORGOTTEN_AFTER_MS) saved += places[name] ?? 0;
-    }
-    return saved;
   }
 
   #inUse(name: string): number {

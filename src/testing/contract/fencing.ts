@@ -151,7 +151,7 @@ export const fencing = cases('attempts', {
 });
 
 /** Tries everything that an attempt may do, and finds every job as it was. */
-async function isPowerless(lab: StoreLab, run: Run): Promise<void> {
+export async function isPowerless(lab: StoreLab, run: Run): Promise<void> {
   const key = keyOf(run);
   const before = await lab.store.find({});
   deepEqual(await lab.store.settle([{ ...key, outcome: failed('stale') }]), [false], 'a stale attempt settles nothing');

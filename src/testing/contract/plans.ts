@@ -32,6 +32,11 @@ export function work(extras: Extras = {}, taskName = 'work'): JobPlan {
   };
 }
 
+/** One run of each of these tasks. */
+export function steps(...taskNames: readonly string[]): readonly JobPlan[] {
+  return taskNames.map((taskName) => work({}, taskName));
+}
+
 /** Steps one after another. */
 export function serial(steps: readonly JobPlan[], extras: BatchExtras = {}): JobPlan {
   return batch('serial', steps, extras);

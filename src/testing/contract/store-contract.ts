@@ -1,11 +1,44 @@
 /** The contract of stores, as data: every promise of the port that can be seen from outside. */
 
 import { again } from './again.js';
+import { batchFailures } from './batch-failures.js';
+import { batches } from './batches.js';
+import { callbacks } from './callbacks.js';
+import { cancelling } from './cancelling.js';
+import { cancellingBatches } from './cancelling-batches.js';
+import { circles } from './circles.js';
 import { claiming } from './claiming.js';
 import { fencing } from './fencing.js';
+import { finding } from './finding.js';
+import { following } from './following.js';
+import { lateCallbacks } from './late-callbacks.js';
+import { leases } from './leases.js';
 import { queueing } from './queueing.js';
 import { quotas } from './quotas.js';
+import { recovering } from './recovering.js';
+import { ringing } from './ringing.js';
 import type { StoreCase } from './store-case.js';
 import { times } from './times.js';
+import { watching } from './watching.js';
 
-export const storeContract: readonly StoreCase[] = [...queueing, ...claiming, ...fencing, ...again, ...quotas, ...times];
+export const storeContract: readonly StoreCase[] = [
+  ...queueing,
+  ...claiming,
+  ...fencing,
+  ...again,
+  ...quotas,
+  ...times,
+  ...batches,
+  ...batchFailures,
+  ...callbacks,
+  ...lateCallbacks,
+  ...cancelling,
+  ...cancellingBatches,
+  ...following,
+  ...circles,
+  ...leases,
+  ...recovering,
+  ...ringing,
+  ...watching,
+  ...finding,
+];

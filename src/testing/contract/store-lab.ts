@@ -1,7 +1,7 @@
 /** What a case of the store contract works with: a fresh store, its time, live dispatchers, and short ways to use them. */
 
 import { deepEqual, equal, ok } from 'node:assert/strict';
-import type { Observable, Subscription } from 'rxjs';
+import { type Observable, Subscription } from 'rxjs';
 import type { Clock } from '../../clock.js';
 import { JobIds } from '../../job/job-id.js';
 import { type CallbackPlan, type Ground, type JobPlan, plant, plantCallback } from '../../job/job-plan.js';
@@ -9,7 +9,7 @@ import type { JobRecord, JobState, JobTree } from '../../job/job-record.js';
 import type { FinalStatus, Status } from '../../job/job-status.js';
 import type { StoredOutcome } from '../../job/outcome.js';
 import { Payload } from '../../job/payload.js';
-import type { AttemptKey, Change, ClaimedJob, Inserted, Interest, JobStore } from '../../store/job-store.js';
+import type { Attempt, AttemptKey, Change, ClaimedJob, End, Inserted, Interest, JobStore } from '../../store/job-store.js';
 import { seededRandom } from '../seeded-random.js';
 
 /** Brought by who runs the contract: a new store for each case, and a hand on its time. */
@@ -53,6 +53,8 @@ export interface Watch {
   readonly seen: readonly Change[];
   readonly records: readonly JobRecord[];
   readonly isComplete: boolean;
+  /** Listens no more. */
+  leave(): void;
 }
 
 export class StoreLab {
@@ -61,6 +63,7 @@ export class StoreLab {
   readonly #tasks = new Set<string>();
   readonly #alive = new Set<string>();
   readonly #subscriptions: Subscription[] = [];
+  #isStopped = false;
 
   private constructor(private readonly bench: StoreBench) {
     this.store = bench.store;
@@ -79,6 +82,13 @@ export class StoreLab {
 
   async close(): Promise<void> {
     for (const subscription of this.#subscriptions) subscription.unsubscribe();
+    await this.stop();
+  }
+
+  /** Stops the store, once. */
+  async stop(): Promise<void> {
+    if (this.#isStopped) return;
+    this.#isStopped = true;
     await this.store.stop();
   }
 
@@ -99,6 +109,13 @@ export class StoreLab {
 
   settled(): Promise<void> {
     return this.bench.settled();
+  }
+
+  /** Makes calls of the port in one turn, in this order, and waits for all that follows. */
+  async together<const C extends readonly Promise<unknown>[]>(...calls: C): Promise<{ -readonly [I in keyof C]: Awaited<C[I]> }> {
+    const answers = await Promise.all(calls);
+    await this.settled();
+    return answers;
   }
 
   /** Moves time; dispatchers that are kept alive renew their leases on the way. */
@@ -210,10 +227,27 @@ export class StoreLab {
     return run;
   }
 
-  async settle(run: AttemptKey, outcome: StoredOutcome): Promise<boolean> {
+  /** Claims everything there is, which must be one job of each of these tasks. @returns the runs in the order of the names */
+  async takeTasks<const N extends readonly string[]>(...names: N): Promise<{ readonly [I in keyof N]: Run }> {
+    const runs = await this.claim();
+    deepEqual(runs.map(({ job }) => job.taskName).sort(), [...names].sort(), 'the tasks of what is claimed');
+    return names.map((name) => runs.find(({ job }) => job.taskName === name)) as unknown as { readonly [I in keyof N]: Run };
+  }
+
+  async settle(run: AttemptKey, outcome: End['outcome']): Promise<boolean> {
     const [isSettled] = await this.store.settle([{ ...keyOf(run), outcome }]);
     await this.settled();
     return isSettled === true;
+  }
+
+  /** Completes several attempts in one call. */
+  async completeAll(...runs: readonly AttemptKey[]): Promise<void> {
+    const answers = await this.store.settle(runs.map((run) => ({ ...keyOf(run), outcome: completed() })));
+    await this.settled();
+    deepEqual(
+      answers,
+      runs.map(() => true),
+    );
   }
 
   complete(run: AttemptKey, value?: unknown): Promise<boolean> {
@@ -224,10 +258,15 @@ export class StoreLab {
     return this.settle(run, failed(message));
   }
 
-  async follow(run: AttemptKey, job: string): Promise<boolean> {
-    const [isSettled] = await this.store.settle([{ ...keyOf(run), outcome: { status: 'follows', job } }]);
+  follow(run: AttemptKey, job: string): Promise<boolean> {
+    return this.settle(run, { status: 'follows', job });
+  }
+
+  /** Asks for another attempt, at once or later. */
+  async again(run: AttemptKey, delayMs: number): Promise<Attempt | undefined> {
+    const [attempt] = await this.store.reschedule([{ ...keyOf(run), delayMs }]);
     await this.settled();
-    return isSettled === true;
+    return attempt;
   }
 
   async release(run: AttemptKey, hasBegun: boolean): Promise<void> {
@@ -299,9 +338,11 @@ export class StoreLab {
     return outcome?.status === 'failed' ? outcome.error.name : undefined;
   }
 
-  watch(interest: Interest): Watch {
+  /** Listens from the moment the answer is there. */
+  async watch(interest: Interest): Promise<Watch> {
     const changes: Observable<Change> = this.store.changes(interest);
-    const watch = { seen: [] as Change[], records: [] as JobRecord[], isComplete: false };
+    const subscription = new Subscription();
+    const watch = { seen: [] as Change[], records: [] as JobRecord[], isComplete: false, leave: () => subscription.unsubscribe() };
     const next = (change: Change): void => {
       watch.seen.push(change);
       if (change.type === 'job') watch.records.push(change.record);
@@ -309,7 +350,9 @@ export class StoreLab {
     const complete = (): void => {
       watch.isComplete = true;
     };
-    this.#subscriptions.push(changes.subscribe({ next, complete }));
+    this.#subscriptions.push(subscription);
+    subscription.add(changes.subscribe({ next, complete }));
+    await this.settled();
     return watch;
   }
 }
