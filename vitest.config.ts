@@ -9,7 +9,9 @@ export default defineConfig({
   },
   test: {
     include: ['test/**/*.test.ts', 'samples/**/*.test.ts'],
+    globalSetup: ['./test/replica-set/global-setup.ts'],
     setupFiles: ['./test/setup.ts'],
     testTimeout: 10_000,
+    maxWorkers: 2,
   },
 });

@@ -1,6 +1,7 @@
 /** `setup()`: a fresh bundle for each test, stopped after it. */
 
 import { type TestAsync, type TestAsyncOptions, testAsync } from '../src/testing/index.js';
+import { afterEachTest } from './leftovers.js';
 
 const open = new Set<TestAsync>();
 
@@ -13,8 +14,10 @@ export async function setup(options: TestAsyncOptions = {}): Promise<TestAsync> 
 
 const silent = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
 
+afterEachTest(stopBundles);
+
 /** Stops every bundle, and says what is left open of them. */
-export async function stopAll(): Promise<readonly string[]> {
+async function stopBundles(): Promise<readonly string[]> {
   const bundles = [...open];
   open.clear();
   const left: string[] = [];

@@ -1,7 +1,7 @@
 /** After every test, what it started is stopped, and nothing may be left open: no dispatcher, no stream, no timer. */
 
 import { afterEach, expect } from 'vitest';
-import { stopAll } from './bundle.js';
+import { stopAll } from './leftovers.js';
 
 const unhandled: unknown[] = [];
 process.on('unhandledRejection', (reason) => unhandled.push(reason));

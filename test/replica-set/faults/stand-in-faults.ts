@@ -1,0 +1,48 @@
+/** What a test may do to the stand-in that no client could: its faults, as a test sees them. */
+
+/** A command that arrived and was put aside. */
+export interface HeldBack {
+  /** Resolves when such a command has arrived and waits. */
+  readonly arrived: Promise<void>;
+  /** Applies it now, whether its client still listens or gave up long ago; resolves when it is applied. */
+  apply(): Promise<void>;
+}
+
+/** How changes may be kept from streams: `delay` until released, `repeat` and `drop` so many of the next events. */
+export interface ChangeEventFaults {
+  delay(): void;
+  release(): void;
+  repeat(times: number): void;
+  drop(times: number): void;
+}
+
+export interface StandInFaults {
+  /** From now on nothing becomes majority-committed. */
+  holdMajority(): void;
+  /** Everything applied is majority-committed again. */
+  releaseMajority(): void;
+  /** The primary steps down, what was not majority-committed is rolled back, and a new primary is elected. */
+  stepDown(): void;
+  /** The next so many of these commands are applied, and their connection is closed instead of answered. */
+  loseAnswer(command: string, times?: number): void;
+  /** The next such command is put aside on arrival. */
+  holdBack(command: string): HeldBack;
+  /** Connections stay open and no command is answered or applied; new connections get no answer either. */
+  freeze(): void;
+  /** Serves again, beginning with what arrived meanwhile. */
+  thaw(): void;
+  /** Forgets the oplog up to now, so that streams can't resume from before. */
+  cutOplog(): void;
+  readonly changeEvents: ChangeEventFaults;
+  /** How far the server's clock is off, in milliseconds. */
+  clockOffsetMs: number;
+  /** While true, a transaction's snapshot lies at the majority point, unless its session has seen later. */
+  oldSnapshots: boolean;
+  /** Runs the TTL monitor once, and says how many documents it deleted. */
+  sweepTtl(): number;
+  /** How many of each command arrived, by name, since the start or the last reset. */
+  commandCounts(): Readonly<Record<string, number>>;
+  resetCommandCounts(): void;
+  /** Client connections that are open now. */
+  openConnections(): number;
+}

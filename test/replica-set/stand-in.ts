@@ -1,0 +1,41 @@
+/** The stand-in: an in-process replica set for tests, to which the real driver connects over TCP. */
+
+import { faultsOf } from './faults/faults-of.js';
+import type { StandInFaults } from './faults/stand-in-faults.js';
+import { Server } from './server.js';
+import { SET_NAME } from './topology/topology.js';
+import { type Listener, listen } from './wire/listener.js';
+
+export interface StandInOptions {
+  /** Members of the set, each a port of its own; 1 unless given. */
+  readonly members?: number;
+  /** Changes the oplog remembers; 50,000 unless given. */
+  readonly oplogEntries?: number;
+}
+
+const DEFAULTS = { members: 1, oplogEntries: 50_000 };
+
+export interface StandIn {
+  /** The connection string, e.g. `mongodb://127.0.0.1:40123/?replicaSet=rs0`. */
+  readonly uri: string;
+  readonly faults: StandInFaults;
+  /** Closes every connection and listener; nothing is left open. */
+  stop(): Promise<void>;
+}
+
+/** Starts a set that is ready at once. */
+export async function startStandIn(options: StandInOptions = {}): Promise<StandIn> {
+  const { members, oplogEntries } = { ...DEFAULTS, ...options };
+  const server = new Server(oplogEntries);
+  const listeners: Listener[] = await Promise.all(Array.from({ length: members }, (_, member) => listen(server, member)));
+  server.topology.hosts.push(...listeners.map(({ host }) => host));
+  server.scheduleTtl();
+  return {
+    uri: `mongodb://${server.topology.hosts.join(',')}/?replicaSet=${SET_NAME}`,
+    faults: faultsOf(server, listeners),
+    stop: async () => {
+      await Promise.all(listeners.map((listener) => listener.stop()));
+      server.stop();
+    },
+  };
+}

@@ -1,0 +1,50 @@
+/** One member's port, and the connections that were made to it. */
+
+import { createServer, type Server as NetServer } from 'node:net';
+import type { Server } from '../server.js';
+import { Connection } from './connection.js';
+
+export interface Listener {
+  readonly host: string;
+  readonly connections: ReadonlySet<Connection>;
+  /** Closes all connections; new ones can be made. */
+  closeConnections(): void;
+  stop(): Promise<void>;
+}
+
+let lastConnection = 0;
+
+/** Listens on a free port of 127.0.0.1. */
+export async function listen(server: Server, member: number): Promise<Listener> {
+  const connections = new Set<Connection>();
+  const net = createServer((socket) => {
+    lastConnection++;
+    const connection = new Connection(socket, server, { id: lastConnection, member });
+    connections.add(connection);
+    socket.on('close', () => connections.delete(connection));
+  });
+  const closeConnections = (): void => {
+    for (const connection of connections) connection.close();
+  };
+  const port = await listening(net);
+  return {
+    host: `127.0.0.1:${port}`,
+    connections,
+    closeConnections,
+    stop: async () => {
+      const closed = new Promise<void>((resolve) => net.close(() => resolve()));
+      closeConnections();
+      await closed;
+    },
+  };
+}
+
+function listening(net: NetServer): Promise<number> {
+  return new Promise((resolve, reject) => {
+    net.on('error', reject);
+    net.listen(0, '127.0.0.1', () => {
+      const address = net.address();
+      resolve(typeof address === 'object' && address !== null ? address.port : 0);
+    });
+  });
+}
