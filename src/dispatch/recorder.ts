@@ -25,7 +25,11 @@ export class Recorder {
 
   constructor(private readonly sources: RecorderSources) {
     const { store } = sources;
-    this.#ends = new GroupCommit(this.#persistently('the ends of attempts', (ends) => store.settle(ends)));
+    // At once: the work is over, so its places are free for others while the end is still being written.
+    this.#ends = new GroupCommit(
+      this.#persistently('the ends of attempts', (ends) => store.settle(ends)),
+      { oneAtATime: false },
+    );
     this.#agains = new GroupCommit(this.#persistently('new attempts', (agains) => store.reschedule(agains)));
     this.#holds = new GroupCommit(this.#persistently('what is handed back', (holds) => store.release(holds).then(() => [])));
     this.#reports = new GroupCommit((reports) => this.#report(reports));

@@ -12,6 +12,7 @@ import { type Outcome, readOutcome } from '../job/outcome.js';
 import type { Payload, Revive } from '../job/payload.js';
 import { type result, standsFor } from '../job/promising.js';
 import { revivedError, type StoredError } from '../job/stored-error.js';
+import type { Interest } from '../store/job-store.js';
 import { GuardedObservable } from './guarded-observable.js';
 import type { CallbackFor, CallbackResult, Callbacks, CallbacksResult, Job, JobSnapshot, WaitOptions } from './job.js';
 import { type JobAccess, lookUp, reviver, type Sighting, see } from './job-access.js';
@@ -78,7 +79,7 @@ export class JobHandle implements Job<unknown> {
   }
 
   get changes(): Observable<JobSnapshot<unknown>> {
-    return new GuardedObservable(this.#sightings().pipe(map(() => this.#snapshot())), this.#access.logger);
+    return new GuardedObservable(this.#sightings({ job: this.id }).pipe(map(() => this.#snapshot())), this.#access.logger);
   }
 
   async refresh(): Promise<JobSnapshot<unknown>> {
@@ -131,9 +132,9 @@ export class JobHandle implements Job<unknown> {
   }
 
   /** Each change of the record, with everything that is needed to read it, in order. */
-  #sightings(): Observable<Sighting> {
+  #sightings(interest: Interest): Observable<Sighting> {
     const { store, changes } = this.#access;
-    return changes({ job: this.id }).pipe(
+    return changes(interest).pipe(
       concatMap((change) => {
         const sighting = change.type === 'job' ? see(change.record, store) : this.#seen;
         return sighting instanceof Promise ? from(sighting) : of(sighting);
@@ -147,7 +148,7 @@ export class JobHandle implements Job<unknown> {
   #untilEnded({ timeoutMs, signal }: WaitOptions): Promise<Outcome<unknown>> {
     return new Promise((resolve, reject) => {
       const { clock } = this.#access;
-      const changes = this.#sightings().subscribe({
+      const changes = this.#sightings({ ended: this.id }).subscribe({
         next: () => this.outcome !== undefined && resolve(this.outcome),
         error: reject,
         complete: () => reject(this.#lost()),

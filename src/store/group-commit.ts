@@ -8,15 +8,31 @@ interface Waiting<T, R> {
   readonly reject: (error: unknown) => void;
 }
 
-/** One write is under way at a time, so what is added in order is written in order; nothing is delayed while idle. */
+export interface GroupCommitOptions {
+  /** How many items go into one write at most. @default 1_000 */
+  readonly maxItems?: number;
+  /**
+   * One write is under way at a time, so that what is added in order is written in order. Otherwise each
+   * turn has a write of its own, for a writer that keeps order and groups by itself. @default true
+   */
+  readonly oneAtATime?: boolean;
+}
+
+/** Nothing is delayed while idle. */
 export class GroupCommit<T, R> {
+  readonly #maxItems: number;
+  readonly #oneAtATime: boolean;
   #waiting: Waiting<T, R>[] = [];
   #writing: Promise<void> | undefined;
+  readonly #overlapping = new Set<Promise<void>>();
 
   constructor(
     private readonly write: Write<T, R>,
-    private readonly maxItems = 1_000,
-  ) {}
+    { maxItems = 1_000, oneAtATime = true }: GroupCommitOptions = {},
+  ) {
+    this.#maxItems = maxItems;
+    this.#oneAtATime = oneAtATime;
+  }
 
   /** Resolves with what the write says of this item, once it is durable. */
   add(item: T): Promise<R> {
@@ -27,22 +43,28 @@ export class GroupCommit<T, R> {
   }
 
   get isIdle(): boolean {
-    return this.#writing === undefined;
+    return this.#writing === undefined && this.#overlapping.size === 0;
   }
 
   /** Resolves when nothing waits or is being written. */
   async idle(): Promise<void> {
-    while (this.#writing !== undefined) await this.#writing;
+    while (!this.isIdle) await Promise.all([this.#writing, ...this.#overlapping]);
   }
 
   async #flush(): Promise<void> {
     await Promise.resolve();
     while (this.#waiting.length > 0) {
-      const group = this.#waiting.length <= this.maxItems ? this.#waiting : this.#waiting.slice(0, this.maxItems);
+      const group = this.#waiting.length <= this.#maxItems ? this.#waiting : this.#waiting.slice(0, this.#maxItems);
       this.#waiting = this.#waiting.slice(group.length);
-      await this.#commit(group);
+      if (this.#oneAtATime) await this.#commit(group);
+      else this.#overlap(this.#commit(group));
     }
     this.#writing = undefined;
+  }
+
+  #overlap(commit: Promise<void>): void {
+    const overlapping = commit.finally(() => this.#overlapping.delete(overlapping));
+    this.#overlapping.add(overlapping);
   }
 
   async #commit(group: readonly Waiting<T, R>[]): Promise<void> {

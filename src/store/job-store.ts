@@ -189,6 +189,8 @@ export type Interest =
   | { readonly cancelsOf: string }
   /** A job: as it is now, then after each change, until it is final; nothing for a job that is not there. */
   | { readonly job: string }
+  /** A job once it is final, and perhaps before; for who only waits for that. */
+  | { readonly ended: string }
   /** Jobs whose outcome this process recorded, once each. */
   | { readonly outcomes: 'here' };
 

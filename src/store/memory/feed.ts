@@ -48,7 +48,8 @@ export class Feed {
   }
 
   listen(interest: Interest): Observable<Change> {
-    return 'job' in interest ? this.#jobChanges(interest.job) : this.#changes(topicOf(interest));
+    const id = 'job' in interest ? interest.job : 'ended' in interest ? interest.ended : undefined;
+    return id === undefined ? this.#changes(topicOf(interest)) : this.#jobChanges(id);
   }
 
   complete(): void {
@@ -94,5 +95,6 @@ function topicOf(interest: Interest): string {
   if ('work' in interest) return `work ${interest.work}`;
   if ('cancelsOf' in interest) return `cancels ${interest.cancelsOf}`;
   if ('job' in interest) return interest.job;
+  if ('ended' in interest) return interest.ended;
   return 'due' in interest ? 'due' : 'outcomes';
 }

@@ -1,0 +1,226 @@
+/** What becomes of attempts: ended, tried again, handed back or interrupted; only by who has the token. */
+
+import { ObjectId } from 'mongodb';
+import { AbortedError, CircularJobError, JobNotFoundError, type MillraceError, QuotaError } from '../../errors.js';
+import { laneOf } from '../../job/lane.js';
+import { Payload } from '../../job/payload.js';
+import { recordedError } from '../../job/stored-error.js';
+import type { Again, Attempt, AttemptKey, Follows, Hold, Report } from '../job-store.js';
+import type { Ahead } from './ahead.js';
+import type { JobDocument } from './documents.js';
+import { Computed, type Jobs, type Written } from './jobs.js';
+import type { News } from './news.js';
+import { toJob, toKey } from './records.js';
+import type { Relief } from './relief.js';
+import { attemptKey, type Running } from './running.js';
+import type { ServerTime } from './server-time.js';
+import type { Shares } from './shares.js';
+import type { Tender } from './tender.js';
+import { packed, toBytes } from './values.js';
+import type { WaitGraph } from './waiting.js';
+
+export interface AttemptSources {
+  readonly jobs: Jobs;
+  readonly shares: Shares;
+  readonly tender: Tender;
+  readonly time: ServerTime;
+  readonly news: News;
+  readonly graph: WaitGraph;
+  readonly running: Running;
+  readonly ahead: Ahead;
+  readonly relief: Relief;
+  /** Who sees to it that a job which waits for another is told. */
+  readonly process: string;
+}
+
+export class Attempts {
+  constructor(private readonly sources: AttemptSources) {}
+
+  async report({ progress, annotations = {}, ...key }: Report): Promise<void> {
+    await this.#decide(key, (job) => {
+      const added = Object.entries(annotations).map(([name, value]) => [toKey(name), toBytes(value)]);
+      const written: Written = {
+        ...(progress === undefined ? {} : { progress: toBytes(Payload.of(progress, 'progress')) }),
+        ...(added.length === 0 ? {} : { annotations: { ...job.annotations, ...Object.fromEntries(added) } }),
+      };
+      return this.sources.jobs.note(job, written);
+    });
+  }
+
+  async reschedule({ delayMs, error, ...key }: Again): Promise<Attempt | undefined> {
+    const { jobs, shares, time, news } = this.sources;
+    const after = await this.#decide(key, (job) => {
+      if (job.cancel !== undefined) return this.#cancelled(job, job.cancel.reason);
+      const counted = {
+        failures: job.failures + (error === undefined ? 0 : 1),
+        ...(error === undefined ? {} : { lastError: packed(error) }),
+      };
+      if (delayMs > 0) return jobs.move(job, 'retryLater', 'scheduled', { ...counted, ...putOff(job, delayMs, time) });
+      const token = new ObjectId().toHexString();
+      return jobs.move(job, 'rerun', 'active', { ...counted, token, attempts: job.attempts + 1, startedAt: new Computed(time.now) });
+    });
+    this.sources.running.remove(key);
+    if (after === undefined) return undefined;
+    const use = attemptKey(key);
+    if (after.status === 'active' && after.token !== undefined) {
+      this.sources.running.add(after);
+      shares.rename(use, attemptKey({ id: key.id, token: after.token }));
+      return { token: after.token, number: after.attempts, failures: after.failures };
+    }
+    await shares.free(use);
+    if (after.status === 'scheduled') {
+      await shares.drop(key.id);
+      news.waits(after);
+    }
+    return undefined;
+  }
+
+  async release({ hasBegun, ...key }: Hold): Promise<void> {
+    const { jobs, shares, news } = this.sources;
+    const use = attemptKey(key);
+    await this.sources.ahead.ensureBegun(use);
+    this.sources.running.remove(key);
+    if (hasBegun) {
+      await this.interrupt(key);
+      await shares.free(use);
+      return;
+    }
+    const after = await this.#decide(key, (job) => {
+      if (job.cancel !== undefined) return this.#cancelled(job, job.cancel.reason);
+      return jobs.move(job, 'handBack', 'pending', {
+        owner: undefined,
+        token: undefined,
+        startedAt: undefined,
+        attempts: job.attempts - 1,
+        bell: job.lane,
+      });
+    });
+    await shares.free(use);
+    if (after?.status === 'pending') news.waits(after);
+  }
+
+  /** A job that was claimed ahead and has not begun. @returns it after that, unless somebody was faster */
+  putBack(job: JobDocument): Promise<JobDocument | undefined> {
+    if (job.cancel !== undefined) return this.#cancelled(job, job.cancel.reason);
+    return this.sources.jobs.move(job, 'handBack', 'pending', { owner: undefined, token: undefined, bell: job.lane });
+  }
+
+  /** An attempt whose end nobody will record. @returns the job after it */
+  async interrupt(key: AttemptKey): Promise<JobDocument | undefined> {
+    const { jobs, shares, time, news, tender } = this.sources;
+    const use = attemptKey(key);
+    const after = await this.#decide(key, (job) => {
+      const interruptions = job.interruptions + 1;
+      const { interruptions: limit, delayMs } = job.limits;
+      if (job.cancel !== undefined) return this.#cancelled(job, job.cancel.reason);
+      if (interruptions > limit) return tender.end(job, 'end', { status: 'failed', error: recordedError(aborted(job, interruptions)) });
+      if (delayMs > 0) return jobs.move(job, 'interrupt', 'scheduled', { interruptions, ...putOff(job, delayMs, time) });
+      return jobs.move(job, 'interrupt', 'pending', {
+        interruptions,
+        owner: undefined,
+        token: undefined,
+        bell: heldLane(job),
+        lane: heldLane(job),
+        held: true,
+      });
+    });
+    if (after?.status === 'pending') {
+      await shares.keepFor(key.id, use);
+      news.waits(after);
+    } else if (after?.status === 'scheduled') {
+      await shares.drop(key.id);
+      news.waits(after);
+    }
+    return after;
+  }
+
+  #cancelled(job: JobDocument, reason: string | undefined): Promise<JobDocument | undefined> {
+    return this.sources.tender.end(job, 'end', { status: 'cancelled', reason });
+  }
+
+  /** A job whose task returned another one waits for that. @returns whether the token was not stale */
+  async follow(key: AttemptKey, { job: innerId, isOwn = false }: Follows): Promise<boolean> {
+    const { jobs, shares, tender } = this.sources;
+    const inner = ObjectId.isValid(innerId) ? new ObjectId(innerId) : undefined;
+    await this.sources.ahead.ensureBegun(attemptKey(key));
+    this.sources.running.remove(key);
+    const after = await this.#decide(key, async (job) => {
+      if (job.cancel !== undefined) {
+        if (isOwn && inner !== undefined) await tender.cancel(inner, job.cancel.reason);
+        return this.#cancelled(job, job.cancel.reason);
+      }
+      const problem = await this.#problemOfFollowing(job, innerId);
+      if (problem !== undefined) return tender.end(job, 'end', { status: 'failed', error: recordedError(problem) });
+      return jobs.move(job, 'follow', 'active', {
+        waiting: 'inner',
+        owner: this.sources.process,
+        ...(inner === undefined ? {} : { inner }),
+        ...(isOwn ? { ownsInner: true } : {}),
+      });
+    });
+    if (after === undefined) return false;
+    await shares.free(attemptKey(key));
+    await shares.drop(key.id);
+    if (after.inner !== undefined) await this.#begin(after, after.inner);
+    return true;
+  }
+
+  /** Lets a job wait for another; two that began to wait for each other at the same time both see it now. */
+  async #begin(follower: JobDocument, inner: ObjectId): Promise<void> {
+    const { jobs, tender, graph, relief } = this.sources;
+    await tender.follow(inner);
+    relief.add(follower);
+    if (!(await graph.waitsFor(inner, follower._id))) return;
+    const error = recordedError(circular(follower._id, inner));
+    await jobs.decide(follower._id, (job) =>
+      job.inner?.equals(inner) === true ? tender.end(job, 'end', { status: 'failed', error }) : 'nothing',
+    );
+  }
+
+  async #problemOfFollowing(job: JobDocument, innerId: string): Promise<MillraceError | undefined> {
+    const { jobs, graph } = this.sources;
+    const id = job._id.toHexString();
+    const returned = `the task of job ${id} returned job ${innerId}`;
+    const inner = await jobs.ofId(innerId);
+    if (inner === undefined) return new JobNotFoundError(`${returned}, which is not there`);
+    if (await graph.waitsFor(inner._id, job._id)) return circular(job._id, inner._id);
+    const quota = await graph.quotaHeldAround(job, inner);
+    if (quota === undefined) return undefined;
+    return new QuotaError(
+      `${returned}, which could never run: the batch around job ${id} holds places of the quota \`${quota}\` that it needs. Give the batch \`quotas: []\``,
+    );
+  }
+
+  /** Decides about the job of a running attempt, if the token is not stale. */
+  async #decide(
+    { id, token }: AttemptKey,
+    decide: (job: JobDocument) => Promise<JobDocument | undefined>,
+  ): Promise<JobDocument | undefined> {
+    if (!ObjectId.isValid(id)) return undefined;
+    await this.sources.ahead.ensureBegun(attemptKey({ id, token }));
+    return this.sources.jobs.decide(new ObjectId(id), (job) =>
+      job.status === 'active' && job.token === token && job.waiting === undefined ? decide(job) : 'nothing',
+    );
+  }
+}
+
+function circular(id: ObjectId, inner: ObjectId): CircularJobError {
+  return new CircularJobError(
+    `the task of job ${id.toHexString()} returned job ${inner.toHexString()}, which waits for job ${id.toHexString()} itself`,
+  );
+}
+
+function putOff(job: JobDocument, delayMs: number, time: ServerTime): Written {
+  const lane = laneOf(toJob(job), false);
+  return { dueAt: new Computed(time.after(delayMs)), owner: undefined, token: undefined, held: undefined, lane };
+}
+
+function aborted({ _id, task, limits }: JobDocument, interruptions: number): AbortedError {
+  return new AbortedError(`job ${_id.toHexString()} (${task}) was interrupted ${interruptions} times, ${limits.interruptions} are allowed`);
+}
+
+/** The lane of a job that waits with its places in hand. */
+function heldLane({ lane }: JobDocument): string {
+  const [queue, task] = JSON.parse(lane) as [string, unknown];
+  return JSON.stringify([queue, task, '!']);
+}

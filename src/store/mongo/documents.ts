@@ -1,0 +1,140 @@
+/** What the collections hold: the documents of jobs, quotas, dispatchers and of the store itself. */
+
+import type { Binary, ObjectId, Timestamp } from 'mongodb';
+import type { Input, JobKind, OnFailure, Role } from '../../job/job-record.js';
+import type { JobReference } from '../../job/job-reference.js';
+import type { FinalStatus, Status } from '../../job/job-status.js';
+import type { Places } from '../../job/places.js';
+
+/** A job. Fields that do not apply are missing, never `null`: the indexes are partial. */
+export interface JobDocument {
+  readonly _id: ObjectId;
+  // ---- what was queued
+  readonly kind: JobKind;
+  readonly task: string;
+  readonly name?: string;
+  readonly queue: string;
+  readonly args: Binary;
+  readonly input: Input;
+  readonly quotas: Places;
+  readonly within?: string;
+  readonly priority: number;
+  readonly retry?: Binary;
+  readonly limits: { readonly interruptions: number; readonly delayMs: number };
+  readonly beginAfter?: Date;
+  readonly delayMs?: number;
+  readonly beginBy?: Date;
+  readonly parent?: ObjectId;
+  readonly role?: Role;
+  readonly index?: number;
+  readonly onFailure?: OnFailure;
+  /** The two sides of a callback that is not decided yet: trees of such documents, packed. */
+  readonly choice?: Binary;
+  /** The process that queued it. */
+  readonly origin: string;
+  /** The same, once it is final: by this those who wait in that process are told. */
+  readonly told?: string;
+  /** The top of its tree; also on the top itself, unless that is alone. */
+  readonly root?: ObjectId;
+  // ---- what has become of it
+  readonly status: Status;
+  /** Until it is final. */
+  readonly open?: true;
+  /** JSON of queue, task and quotas; `!` for the quotas of a job that waits with its places in hand. */
+  readonly lane: string;
+  readonly order: Timestamp;
+  readonly queuedAt: Date;
+  readonly dueAt?: Date;
+  /** `beginBy`, until it has begun. */
+  readonly startBy?: Date;
+  /** Its lane, on one job of those that become pending together; rings at those who watch. */
+  readonly bell?: string;
+  readonly owner?: string;
+  readonly token?: string;
+  readonly startedAt?: Date;
+  readonly endedAt?: Date;
+  readonly attempts: number;
+  readonly failures: number;
+  readonly interruptions: number;
+  /** Holds places in its own name. */
+  readonly held?: true;
+  readonly waiting?: 'steps' | 'inner';
+  /** The job whose outcome will be its own. */
+  readonly inner?: ObjectId;
+  /** It was queued for this one, and is cancelled with it. */
+  readonly ownsInner?: true;
+  /** Some job waits for its outcome. */
+  readonly followed?: true;
+  /** Has callbacks. */
+  readonly tail?: true;
+  /** How often a callback or a follower was added since it was queued. */
+  readonly adds?: number;
+  readonly cancel?: { readonly reason?: string; readonly owner?: string };
+  readonly outcome?: OutcomeDocument;
+  /** Names the command that recorded the end. */
+  readonly receipt?: string;
+  readonly lastError?: Binary;
+  /** Of a batch whose result they are: looked up when it is read, never stored. */
+  readonly stepsOf?: readonly JobReference[];
+  readonly progress?: Binary;
+  readonly annotations?: Readonly<Record<string, Binary>>;
+}
+
+export interface OutcomeDocument {
+  readonly kind: FinalStatus;
+  readonly value?: Binary;
+  readonly error?: Binary;
+  readonly reason?: string;
+  /** The result is the steps of the batch. */
+  readonly steps?: true;
+}
+
+/** A quota: who holds how many of its places. */
+export interface QuotaDocument {
+  readonly _id: string;
+  readonly size: number;
+  /** The size in the configuration that set it last. */
+  readonly configured: number;
+  readonly holders: readonly Holder[];
+  readonly waiting: readonly WaitingDispatcher[];
+  readonly rev?: number;
+}
+
+/** A dispatcher's share of a quota, or the places that a job holds in its own name. */
+export type Holder = Share | { readonly job: string; readonly n: number };
+
+export interface Share {
+  readonly by: string;
+  readonly n: number;
+  /** Rises with each command, so that one that comes late changes nothing. */
+  readonly v: number;
+}
+
+/** A dispatcher that got fewer places than it needs for one job. */
+export interface WaitingDispatcher {
+  readonly by: string;
+  /** How many it lacks. */
+  readonly n: number;
+  readonly since: Date;
+  /** Counts no longer: it must have asked again, or be gone. */
+  readonly until: Date;
+}
+
+/** One life of a dispatcher. */
+export interface DispatcherDocument {
+  readonly _id: string;
+  readonly state: 'alive' | 'dead';
+  readonly leaseMs: number;
+  readonly leaseUntil: Date;
+  /** Since when it was renewed without a gap. */
+  readonly since: Date;
+}
+
+/** What concerns the store as a whole. */
+export interface ControlDocument {
+  readonly _id: 'store' | 'quotas';
+  readonly version?: number;
+  readonly storeId?: string;
+  /** The quotas in their lock order. */
+  readonly names?: readonly string[];
+}

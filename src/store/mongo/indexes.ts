@@ -1,0 +1,26 @@
+/** The indexes: each partial, each for one question, so that a job costs only those it needs. */
+
+import type { IndexDescription } from 'mongodb';
+import type { Collections } from './collections.js';
+
+const present = (field: string) => ({ partialFilterExpression: { [field]: { $exists: true } } });
+
+export const JOB_INDEXES = [
+  // `status` is a key as well, or the server would fetch each document to check the filter.
+  {
+    name: 'ready',
+    key: { status: 1, lane: 1, priority: 1, order: 1, _id: 1 },
+    partialFilterExpression: { status: 'pending' },
+  },
+  { name: 'due', key: { status: 1, dueAt: 1 }, partialFilterExpression: { status: 'scheduled' } },
+  { name: 'owner', key: { owner: 1, status: 1 }, ...present('owner') },
+  { name: 'tree', key: { parent: 1, role: 1, open: 1, index: 1 }, ...present('parent') },
+  { name: 'root', key: { root: 1 }, ...present('root') },
+  { name: 'inner', key: { inner: 1 }, ...present('inner') },
+  { name: 'startBy', key: { startBy: 1 }, ...present('startBy') },
+  { name: 'expireAt', key: { expireAt: 1 }, expireAfterSeconds: 0, ...present('expireAt') },
+] as const satisfies readonly IndexDescription[];
+
+export async function createIndexes({ jobs }: Collections): Promise<void> {
+  await jobs.createIndexes(JOB_INDEXES.map((index) => ({ ...index })));
+}

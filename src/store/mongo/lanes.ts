@@ -1,0 +1,50 @@
+/** The lanes in which jobs may wait, as far as this process has heard; a claim reads only those that it may take from. */
+
+export interface Lane {
+  readonly key: string;
+  readonly queue: string;
+  /** The task, or the kind of a composite. */
+  readonly task: string;
+  readonly isComposite: boolean;
+}
+
+export class Lanes {
+  /** By queue; each with how often it rang, so that one that rings while it is read is not taken for empty. */
+  readonly #byQueue = new Map<string, Map<string, { readonly lane: Lane; rung: number }>>();
+
+  readonly #rings = new Map<string, number>();
+
+  /** A job waits in it. */
+  ring(key: string): void {
+    const lane = parsed(key);
+    const lanes = this.#byQueue.get(lane.queue) ?? new Map<string, { readonly lane: Lane; rung: number }>();
+    this.#byQueue.set(lane.queue, lanes);
+    this.#rings.set(lane.queue, this.rings(lane.queue) + 1);
+    const known = lanes.get(key);
+    if (known === undefined) lanes.set(key, { lane, rung: 1 });
+    else known.rung++;
+  }
+
+  /** How often any lane of a queue has rung. */
+  rings(queue: string): number {
+    return this.#rings.get(queue) ?? 0;
+  }
+
+  /** Those of a queue whose jobs may be taken, and how often each has rung. */
+  of(queue: string, tasks: ReadonlySet<string>): ReadonlyMap<string, number> {
+    const found = new Map<string, number>();
+    for (const [key, { lane, rung }] of this.#byQueue.get(queue) ?? []) if (lane.isComposite || tasks.has(lane.task)) found.set(key, rung);
+    return found;
+  }
+
+  /** Nothing waited in it when it had rung so often. */
+  quiet(queue: string, key: string, rung: number): void {
+    const lanes = this.#byQueue.get(queue);
+    if (lanes?.get(key)?.rung === rung) lanes.delete(key);
+  }
+}
+
+function parsed(key: string): Lane {
+  const [queue, what] = JSON.parse(key) as [string, string | readonly [string]];
+  return typeof what === 'string' ? { key, queue, task: what, isComposite: false } : { key, queue, task: what[0], isComposite: true };
+}

@@ -1,0 +1,46 @@
+/** What moves write, as the server is to compute it. */
+
+import { dueTime } from '../../job/job-record.js';
+import type { StoredOutcome } from '../../job/outcome.js';
+import type { JobDocument } from './documents.js';
+import { Computed, type Written } from './jobs.js';
+import { toJob, toOutcome } from './records.js';
+import type { ServerTime } from './server-time.js';
+
+/** What an end takes off a job. */
+const OVER = {
+  bell: undefined,
+  dueAt: undefined,
+  startBy: undefined,
+  waiting: undefined,
+  inner: undefined,
+  ownsInner: undefined,
+} as const satisfies Written;
+
+/** Whether something follows from the end of a job, for which somebody has to be responsible. */
+export function hasDuties({ kind, parent, tail, followed, held }: JobDocument): boolean {
+  return kind !== 'task' || parent !== undefined || tail === true || followed === true || held === true;
+}
+
+/** @param by - who sees to what follows */
+export function ended(
+  job: JobDocument,
+  outcome: StoredOutcome | 'steps',
+  { time, by }: { readonly time: ServerTime; readonly by: string },
+): Written {
+  return {
+    ...OVER,
+    outcome: outcome === 'steps' ? { kind: 'completed', steps: true } : toOutcome(outcome),
+    endedAt: new Computed(time.now),
+    owner: hasDuties(job) ? by : undefined,
+    ...(job.tail === true ? {} : { open: undefined, told: job.origin }),
+  };
+}
+
+/** When a job that may run from now on has its turn: the status, and what goes with it. */
+export function turn(job: JobDocument, time: ServerTime): { readonly status: 'pending' | 'scheduled'; readonly written: Written } {
+  const dueAt = dueTime(toJob(job), time.estimate());
+  if (dueAt === undefined) return { status: 'pending', written: { bell: job.lane, dueAt: undefined } };
+  const exact = job.delayMs === undefined ? dueAt : new Computed(time.after(job.delayMs));
+  return { status: 'scheduled', written: { dueAt: exact } };
+}

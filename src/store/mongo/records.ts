@@ -1,0 +1,185 @@
+/** Jobs as documents, and documents as jobs. */
+
+import { type Binary, ObjectId, type Timestamp } from 'mongodb';
+import type { Choice, JobRecord, JobState, JobTree, Progress, QueuedJob } from '../../job/job-record.js';
+import { JobReference } from '../../job/job-reference.js';
+import { laneOf } from '../../job/lane.js';
+import type { StoredOutcome } from '../../job/outcome.js';
+import { Payload } from '../../job/payload.js';
+import type { StoredRetry } from '../../job/retry-policy.js';
+import type { StoredError } from '../../job/stored-error.js';
+import type { JobDocument, OutcomeDocument } from './documents.js';
+import { fromBytes, packed, toBytes, unpacked } from './values.js';
+
+/** What was queued, without what has become of it. */
+export type QueuedPart = Omit<JobDocument, 'status' | 'open' | 'order' | 'queuedAt' | 'attempts' | 'failures' | 'interruptions'>;
+
+/** Orders as numbers: seconds, and a share of the second in which the cluster ticks. */
+const TICKS = 2 ** 20;
+
+/** @param root - the top of its tree, where it has one; origin - the process that queues it */
+export function toDocument(job: QueuedJob, origin: string, root: ObjectId | undefined): QueuedPart {
+  return {
+    _id: new ObjectId(job.id),
+    kind: job.kind,
+    task: job.taskName,
+    queue: job.queue,
+    lane: laneOf(job, false),
+    args: toBytes(job.args),
+    input: job.input,
+    quotas: job.places,
+    priority: job.priority,
+    limits: { interruptions: job.interruptions.limit, delayMs: job.interruptions.delayMs },
+    origin,
+    ...given('name', job.name),
+    ...given('within', job.within),
+    ...given('beginAfter', job.beginAfter),
+    ...given('delayMs', job.delayMs),
+    ...given('beginBy', job.beginBy),
+    ...given('startBy', job.beginBy),
+    ...given('role', job.role),
+    ...given('index', job.index),
+    ...given('onFailure', job.onFailure),
+    ...given('root', root),
+    ...(job.retry === undefined ? {} : { retry: packed(job.retry) }),
+    ...(job.parent === undefined ? {} : { parent: new ObjectId(job.parent) }),
+    ...(job.choice === undefined ? {} : { choice: packedChoice(job.choice, origin, root) }),
+  };
+}
+
+export function toRecord(document: JobDocument): JobRecord {
+  return { job: toJob(document), state: toState(document) };
+}
+
+export function toJob(document: JobDocument): QueuedJob {
+  const { limits, parent, retry, choice } = document;
+  return {
+    id: document._id.toHexString(),
+    kind: document.kind,
+    taskName: document.task,
+    queue: document.queue,
+    args: fromBytes(document.args, 'arguments'),
+    input: document.input,
+    places: document.quotas,
+    priority: document.priority,
+    interruptions: { limit: limits.interruptions, delayMs: limits.delayMs },
+    ...given('name', document.name),
+    ...given('within', document.within),
+    ...given('beginAfter', document.beginAfter),
+    ...given('delayMs', document.delayMs),
+    ...given('beginBy', document.beginBy),
+    ...given('role', document.role),
+    ...given('index', document.index),
+    ...given('onFailure', document.onFailure),
+    ...(retry === undefined ? {} : { retry: unpacked<StoredRetry>(retry) }),
+    ...(parent === undefined ? {} : { parent: parent.toHexString() }),
+    ...(choice === undefined ? {} : { choice: toChoice(choice) }),
+  };
+}
+
+export function toOutcome(outcome: StoredOutcome): OutcomeDocument {
+  switch (outcome.status) {
+    case 'completed':
+      return { kind: 'completed', value: toBytes(outcome.result) };
+    case 'failed':
+      return { kind: 'failed', error: packed(outcome.error) };
+    case 'cancelled':
+      return { kind: 'cancelled', ...given('reason', outcome.reason) };
+  }
+}
+
+/** @param steps - of a batch whose result they are */
+export function fromOutcome(outcome: OutcomeDocument, steps: readonly JobReference[] = []): StoredOutcome {
+  switch (outcome.kind) {
+    case 'completed':
+      return { status: 'completed', result: resultOf(outcome, steps) };
+    case 'failed':
+      return { status: 'failed', error: errorOf(outcome.error) };
+    case 'cancelled':
+      return { status: 'cancelled', reason: outcome.reason };
+  }
+}
+
+export function errorOf(bytes: Binary | undefined): StoredError {
+  return Object.freeze(bytes === undefined ? { name: 'Error', message: '' } : unpacked<StoredError>(bytes));
+}
+
+function resultOf({ value }: OutcomeDocument, steps: readonly JobReference[]): Payload {
+  return value === undefined ? Payload.of([...steps], 'result') : fromBytes(value, 'result');
+}
+
+function toState(document: JobDocument): JobState {
+  const { waiting, inner, cancel, outcome, lastError, progress, annotations } = document;
+  return {
+    status: document.status,
+    order: orderOf(document.order),
+    queuedAt: document.queuedAt,
+    attempts: document.attempts,
+    failures: document.failures,
+    interruptions: document.interruptions,
+    ...given('dueAt', document.dueAt),
+    ...given('token', document.token),
+    ...given('owner', isRun(document) ? document.owner : undefined),
+    ...given('startedAt', document.startedAt),
+    ...given('endedAt', document.endedAt),
+    ...(document.held === true && document.status === 'pending' ? { keepsPlaces: true } : {}),
+    ...(waiting === 'steps' ? { waitsFor: waiting } : {}),
+    ...(inner === undefined ? {} : { waitsFor: { job: inner.toHexString(), ...(document.ownsInner === true ? { isOwn: true } : {}) } }),
+    ...(cancel === undefined ? {} : { cancel: { reason: cancel.reason } }),
+    ...(outcome === undefined ? {} : { outcome: fromOutcome(outcome, document.stepsOf) }),
+    ...(lastError === undefined ? {} : { lastError: errorOf(lastError) }),
+    ...(progress === undefined ? {} : { progress: fromBytes(progress, 'progress').read() as Progress }),
+    ...(annotations === undefined ? {} : { annotations: annotationsOf(annotations) }),
+  };
+}
+
+/** By a dispatcher; of all other jobs the owner only sees to what follows. */
+function isRun({ status, waiting }: JobDocument): boolean {
+  return (status === 'active' || status === 'assigned') && waiting === undefined;
+}
+
+function annotationsOf(annotations: Readonly<Record<string, Binary>>): Readonly<Record<string, Payload>> {
+  return Object.fromEntries(Object.entries(annotations).map(([key, bytes]) => [fromKey(key), fromBytes(bytes, key)]));
+}
+
+/** Names of annotations may have dots and dollars, which paths of fields take for their own. */
+export function toKey(name: string): string {
+  return Buffer.from(name).toString('base64url');
+}
+
+function fromKey(key: string): string {
+  return Buffer.from(key, 'base64url').toString();
+}
+
+function orderOf(order: Timestamp): number {
+  return order.t * TICKS + order.i;
+}
+
+interface PackedChoice {
+  readonly success?: readonly QueuedPart[];
+  readonly failure?: readonly QueuedPart[];
+}
+
+function packedChoice({ success, failure }: Choice, origin: string, root: ObjectId | undefined): Binary {
+  const side = (tree: JobTree | undefined) => tree?.map((job) => toDocument(job, origin, root));
+  return packed({ ...given('success', side(success)), ...given('failure', side(failure)) });
+}
+
+/** The documents of the two sides of a callback. */
+export function choiceOf(choice: Binary): PackedChoice {
+  return unpacked<PackedChoice>(choice);
+}
+
+function toChoice(choice: Binary): Choice {
+  const { success, failure } = choiceOf(choice);
+  const tree = (side: readonly QueuedPart[] | undefined) => side?.map((part) => toJob(part as JobDocument)) as JobTree | undefined;
+  return { ...given('success', tree(success)), ...given('failure', tree(failure)) };
+}
+
+function given<K extends string, T>(key: K, value: T | undefined): { readonly [P in K]?: T } {
+  return (value === undefined ? {} : { [key]: value }) as { readonly [P in K]?: T };
+}
+
+export function referenceOf({ _id, task }: Pick<JobDocument, '_id' | 'task'>): JobReference {
+  return new JobReference(_id.toHexString(), task);
+}

@@ -1,0 +1,52 @@
+/** Takes the owner off jobs for which nothing is left to be done: many at a time, since nobody waits for it. */
+
+import { type Subscription, timer } from 'rxjs';
+import type { Clock } from '../../clock.js';
+import type { Collections } from './collections.js';
+import type { JobDocument } from './documents.js';
+
+const GATHER_MS = 1_000;
+const MAX_GATHERED = 500;
+
+export interface ReliefSources {
+  readonly collections: Collections;
+  readonly clock: Clock;
+  readonly process: string;
+  /** Told of work that nobody waits for. */
+  readonly onBackground: (work: Promise<void>) => void;
+}
+
+export class Relief {
+  /** By status: a job that has moved on since may have something else to be done. */
+  #gathered = new Map<JobDocument['status'], JobDocument['_id'][]>();
+  #count = 0;
+  #waiting: Subscription | undefined;
+
+  constructor(private readonly sources: ReliefSources) {}
+
+  /** What was to be done for it has been done. */
+  add({ _id, owner, status }: JobDocument): void {
+    if (owner !== this.sources.process) return;
+    this.#gathered.set(status, [...(this.#gathered.get(status) ?? []), _id]);
+    if (++this.#count >= MAX_GATHERED) this.sources.onBackground(this.flush());
+    else this.#waiting ??= timer(GATHER_MS, this.sources.clock.scheduler).subscribe(() => this.sources.onBackground(this.flush()));
+  }
+
+  /** A crash before this costs a look at these jobs, no more. */
+  async flush(): Promise<void> {
+    const { collections, process } = this.sources;
+    const gathered = this.#gathered;
+    this.#waiting?.unsubscribe();
+    this.#waiting = undefined;
+    this.#gathered = new Map();
+    this.#count = 0;
+    for (const [status, ids] of gathered) {
+      const places = status === 'active' ? {} : { held: '' as const };
+      await collections.jobs.updateMany(
+        { _id: { $in: ids }, owner: process, status },
+        { $unset: { owner: '', ...places } },
+        { hint: { _id: 1 } },
+      );
+    }
+  }
+}

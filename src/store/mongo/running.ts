@@ -1,0 +1,34 @@
+/** The attempts that this process has claimed and not ended, with their jobs as last known. */
+
+import type { AttemptKey } from '../job-store.js';
+import type { JobDocument } from './documents.js';
+
+/** Names an attempt in memory. */
+export function attemptKey({ id, token }: AttemptKey): string {
+  return `${id} ${token}`;
+}
+
+export class Running {
+  readonly #jobs = new Map<string, JobDocument>();
+
+  add(job: JobDocument): void {
+    this.#jobs.set(keyOf(job), job);
+  }
+
+  get(key: AttemptKey): JobDocument | undefined {
+    return this.#jobs.get(attemptKey(key));
+  }
+
+  has(job: JobDocument): boolean {
+    return this.#jobs.has(keyOf(job));
+  }
+
+  /** Its end, or whatever else ends the attempt, is under way. */
+  remove(key: AttemptKey): void {
+    this.#jobs.delete(attemptKey(key));
+  }
+}
+
+function keyOf({ _id, token = '' }: JobDocument): string {
+  return attemptKey({ id: _id.toHexString(), token });
+}

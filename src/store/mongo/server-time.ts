@@ -1,0 +1,36 @@
+/** The server's time: as an expression in its own commands, and as an estimate where one is needed here. */
+
+import { Timestamp } from 'mongodb';
+import type { Clock } from '../../clock.js';
+
+export class ServerTime {
+  /** How far the server's clock is ahead of ours, by its last answer. */
+  #aheadMs = 0;
+
+  constructor(protected readonly clock: Clock) {}
+
+  /** The time of the server while it executes the command. */
+  get now(): object | string {
+    return '$$NOW';
+  }
+
+  /** So long after the time of the server. */
+  after(ms: number | string): object {
+    return { $add: [this.now, ms] };
+  }
+
+  /** What a date of the server is in its moved time. */
+  learn(now: Date): void {
+    this.#aheadMs = now.getTime() - this.clock.now();
+  }
+
+  /** About the time of the server: good for what is read, and for what no other process compares. */
+  estimate(): Date {
+    return new Date(this.clock.now() + this.#aheadMs);
+  }
+
+  /** The place in the order of insertion: the server's cluster time, which ticks once a document. */
+  get order(): Timestamp {
+    return new Timestamp({ t: 0, i: 0 });
+  }
+}

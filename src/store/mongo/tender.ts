@@ -1,0 +1,322 @@
+/** What follows from an end: callbacks and next steps released, parents ended, places given back. */
+
+import type { ObjectId } from 'mongodb';
+import { BatchFailedError } from '../../errors.js';
+import { type BatchMove, type BatchView, nextMove } from '../../job/batch-rule.js';
+import { isFinal, isWaiting } from '../../job/job-status.js';
+import type { StoredOutcome } from '../../job/outcome.js';
+import { recordedError, type StoredError } from '../../job/stored-error.js';
+import type { Collections } from './collections.js';
+import type { JobDocument } from './documents.js';
+import type { Jobs } from './jobs.js';
+import { ended, turn } from './moves.js';
+import type { News } from './news.js';
+import { choiceOf, errorOf, fromOutcome, type QueuedPart } from './records.js';
+import type { Relief } from './relief.js';
+import type { ServerTime } from './server-time.js';
+import { SharedRuns } from './shared-runs.js';
+import type { Shares } from './shares.js';
+
+export interface TenderSources {
+  readonly collections: Collections;
+  readonly jobs: Jobs;
+  readonly shares: Shares;
+  readonly time: ServerTime;
+  readonly news: News;
+  readonly relief: Relief;
+  /** Names this process as the one who sees to what follows. */
+  readonly process: string;
+}
+
+type EndMove = 'end' | 'cancel' | 'expire' | 'pass';
+
+/** Work that was begun is finished before the call that began it resolves; every part of it may be done twice. */
+export class Tender {
+  readonly #runs = new SharedRuns();
+
+  constructor(private readonly sources: TenderSources) {}
+
+  /** Records the outcome of a job, and sees to what follows. @returns the job after it, or `undefined` where somebody was faster */
+  async end(job: JobDocument, move: EndMove, outcome: StoredOutcome | 'steps'): Promise<JobDocument | undefined> {
+    const { jobs, time, process } = this.sources;
+    const kind = outcome === 'steps' ? 'completed' : outcome.status;
+    const after = await jobs.move(job, move, job.tail === true ? 'callbacks' : kind, ended(job, outcome, { time, by: process }));
+    if (after !== undefined) await this.tend(after, job.status === 'pending');
+    return after;
+  }
+
+  /** Sees to everything that follows from an end that is recorded. @param wasPending - it may have had places saved up */
+  async tend(job: JobDocument, wasPending = false): Promise<void> {
+    const { shares, news } = this.sources;
+    if (wasPending) shares.stopSaving(job.lane);
+    if (job.held === true) await shares.drop(job._id.toHexString());
+    news.outcome(job);
+    await this.#cancelBelow(job);
+    if (job.status === 'callbacks') await this.#releaseCallbacks(job);
+    else await this.#afterFinal(job);
+    this.sources.relief.add(job);
+  }
+
+  /** Lets a callback run, if the work of its job is over: the side that is needed, or none. */
+  async releaseCallback(callback: JobDocument, outcome: StoredOutcome): Promise<void> {
+    if (callback.status !== 'blocked') return;
+    if (callback.choice === undefined) return this.unblock(callback);
+    const { success, failure } = choiceOf(callback.choice);
+    const side = outcome.status === 'completed' ? success : outcome.status === 'failed' ? failure : undefined;
+    if (side === undefined) await this.end(callback, 'pass', outcome);
+    else await this.#become(callback, side);
+  }
+
+  /** Lets a job wait for another one's outcome, or gives it that at once. */
+  async follow(inner: ObjectId): Promise<void> {
+    const { jobs } = this.sources;
+    const followed = await jobs.decide(inner, (other) => {
+      if (other.followed === true) return Promise.resolve(other);
+      return jobs.note(other, { followed: true, adds: (other.adds ?? 0) + 1 });
+    });
+    if (followed !== undefined && isFinal(followed.status)) await this.#endFollowers(followed);
+  }
+
+  async unblock(job: JobDocument): Promise<void> {
+    const { jobs, time, news } = this.sources;
+    const { status, written } = turn(job, time);
+    const after = await jobs.move(job, 'unblock', status, written);
+    if (after !== undefined) news.waits(after);
+  }
+
+  /** Does again what somebody who is gone may have left undone. */
+  async resume(job: JobDocument): Promise<void> {
+    if (job.status === 'callbacks' || isFinal(job.status)) await this.tend(job);
+    else if (job.waiting === 'steps') await this.open(job);
+    else if (job.inner !== undefined) await this.follow(job.inner);
+    this.sources.relief.add(job);
+  }
+
+  /** Lets the steps of a batch that has just been opened begin. */
+  async open(batch: JobDocument): Promise<void> {
+    if (batch.kind === 'parallel') {
+      const steps = await this.sources.jobs.find({ parent: batch._id, role: 'step', status: 'blocked' });
+      await Promise.all(steps.map((step) => this.unblock(step)));
+    }
+    await this.advance(batch._id);
+  }
+
+  /** Cancels a job with everything below it, as far as each can be. */
+  async cancel(id: ObjectId, reason: string | undefined): Promise<void> {
+    await this.sources.jobs.decide(id, (job) => {
+      // What is below it follows its end: a batch that is opened meanwhile must not find all its steps ended.
+      if (isWaiting(job.status)) return this.end(job, 'cancel', { status: 'cancelled', reason });
+      if (job.status !== 'active' && job.status !== 'assigned') return 'nothing';
+      return job.inner === undefined ? this.#askToEnd(job, reason) : this.#cancelFollower(job, reason);
+    });
+  }
+
+  /** Does for a batch what is to be done next. */
+  advance(id: ObjectId): Promise<void> {
+    return this.#runs.run(`advance ${id.toHexString()}`, async () => {
+      while (!(await this.#advance(id)));
+    });
+  }
+
+  /** @returns `false` where the batch has changed meanwhile */
+  async #advance(id: ObjectId): Promise<boolean> {
+    const { job: batch, open: first } = await this.sources.jobs.withFirstOpen(id, 'step');
+    if (batch?.status !== 'active' || batch.waiting !== 'steps') return true;
+    const below = { first, ...(await this.#besides(batch, first)) };
+    const { postprocess } = below;
+    const cancelReason = batch.cancel?.reason;
+    switch (nextMove(viewOf(batch, below)) satisfies BatchMove) {
+      case 'wait':
+        return true;
+      case 'release step':
+        if (first !== undefined) await this.unblock(first);
+        return true;
+      case 'release postprocess':
+        if (postprocess !== undefined) await this.unblock(postprocess);
+        return true;
+      case 'cancel postprocess':
+        if (postprocess !== undefined) await this.cancel(postprocess._id, cancelReason);
+        return true;
+      case 'cancel steps':
+        return this.#cancelSteps(batch);
+      case 'cancel':
+        return this.#done(this.end(batch, 'end', { status: 'cancelled', reason: cancelReason }));
+      case 'fail':
+        return this.#done(this.end(batch, 'end', { status: 'failed', error: await this.#failureOf(batch) }));
+      case 'complete':
+        return this.#done(this.end(batch, 'end', 'steps'));
+      case 'take outcome':
+        return this.#done(this.end(batch, 'end', await this.outcomeOf(postprocess)));
+    }
+  }
+
+  async #done(ending: Promise<JobDocument | undefined>): Promise<boolean> {
+    return (await ending) !== undefined;
+  }
+
+  /** The outcome of a job that has ended, with the steps of a batch. */
+  async outcomeOf(job: JobDocument | undefined): Promise<StoredOutcome> {
+    if (job?.outcome === undefined) return { status: 'cancelled', reason: undefined };
+    return fromOutcome(job.outcome, await this.sources.news.stepsOf(job));
+  }
+
+  /** What else the rule asks for, as far as it matters now. */
+  async #besides(batch: JobDocument, first: JobDocument | undefined): Promise<Pick<Below, 'failed' | 'postprocess'>> {
+    const { jobs } = this.sources.collections;
+    const asksForFailed = batch.onFailure === 'stop' || (batch.onFailure === 'fail' && first === undefined);
+    const [failed, postprocess] = await Promise.all([
+      asksForFailed ? this.#firstFailed(batch) : null,
+      first === undefined ? jobs.findOne({ parent: batch._id, role: 'postprocess' }) : null,
+    ]);
+    return { failed: failed ?? undefined, postprocess: postprocess ?? undefined };
+  }
+
+  #firstFailed(batch: JobDocument): Promise<JobDocument | null> {
+    return this.sources.collections.jobs.findOne({ parent: batch._id, role: 'step', status: 'failed' }, { sort: { index: 1 } });
+  }
+
+  async #failureOf(batch: JobDocument): Promise<StoredError> {
+    const { jobs } = this.sources.collections;
+    const [first, failed, all] = await Promise.all([
+      this.#firstFailed(batch),
+      jobs.countDocuments({ parent: batch._id, role: 'step', status: 'failed' }),
+      jobs.countDocuments({ parent: batch._id, role: 'step' }),
+    ]);
+    const cause = errorOf(first?.outcome?.error);
+    const message = `${failed} of ${all} jobs of the batch failed; the first is ${first?._id.toHexString()} (${first?.task}): ${cause.message}`;
+    return recordedError(new BatchFailedError(message), cause);
+  }
+
+  /** All that are left; those that run are told, and the last that ends looks again. */
+  async #cancelSteps(batch: JobDocument): Promise<true> {
+    const reason = batch.cancel === undefined ? 'an earlier job of its batch failed' : batch.cancel.reason;
+    const open = await this.sources.jobs.find({ parent: batch._id, role: 'step', open: true, cancel: { $exists: false } });
+    for (const step of open) await this.cancel(step._id, reason);
+    return true;
+  }
+
+  async #cancelFollower(job: JobDocument, reason: string | undefined): Promise<JobDocument | undefined> {
+    if (job.ownsInner === true && job.inner !== undefined) await this.cancel(job.inner, reason);
+    return this.end(job, 'end', { status: 'cancelled', reason });
+  }
+
+  async #askToEnd(job: JobDocument, reason: string | undefined): Promise<JobDocument | undefined> {
+    const { jobs, news } = this.sources;
+    const cancel = { ...(reason === undefined ? {} : { reason }), ...(job.owner === undefined ? {} : { owner: job.owner }) };
+    const told = job.cancel === undefined ? await jobs.note(job, { cancel }) : job;
+    if (told === undefined) return undefined;
+    if (told.waiting === 'steps') await this.advance(told._id);
+    else news.cancel(told);
+    return told;
+  }
+
+  /** What is below a batch that never began, or was cancelled, will not be run. */
+  async #cancelBelow({ _id, kind, outcome }: JobDocument): Promise<void> {
+    if (kind === 'task' || outcome === undefined || outcome.kind === 'completed') return;
+    const reason = outcome.kind === 'cancelled' ? outcome.reason : 'its batch was not started in time';
+    const below = await this.sources.jobs.find({ parent: _id, role: { $in: ['step', 'postprocess'] }, open: true });
+    for (const child of below) await this.cancel(child._id, reason);
+  }
+
+  async #releaseCallbacks(job: JobDocument): Promise<void> {
+    const outcome = await this.outcomeOf(job);
+    const callbacks = await this.sources.jobs.find({ parent: job._id, role: 'callback', status: 'blocked' });
+    await Promise.all(callbacks.map((callback) => this.releaseCallback(callback, outcome)));
+    // Otherwise the last of them to end looks whether it is the last.
+    if (callbacks.length === 0) await this.#finish(job._id);
+  }
+
+  /** Lets a callback become the one of its two sides that is needed, with everything below that. */
+  async #become(callback: JobDocument, [root, ...below]: readonly QueuedPart[]): Promise<void> {
+    const { collections, time, news } = this.sources;
+    if (root === undefined) return;
+    const before = { queuedAt: time.estimate(), attempts: 0, failures: 0, interruptions: 0, open: true } as const;
+    if (below.length > 0) {
+      const children = below.map((part): JobDocument => ({ ...part, ...before, status: 'blocked', order: callback.order }));
+      await collections.jobs.insertMany(children, { ordered: false }).catch(ignoreDuplicates);
+    }
+    const { queuedAt, order, adds, tail } = callback;
+    const hasTail = tail === true || below.some(({ role, parent }) => role === 'callback' && parent?.equals(root._id));
+    const chosen: JobDocument = {
+      ...root,
+      ...before,
+      queuedAt,
+      order,
+      status: 'blocked',
+      ...(adds === undefined ? {} : { adds }),
+      ...(hasTail ? { tail: true } : {}),
+    };
+    const { status, written } = turn(chosen, time);
+    const plain = Object.fromEntries(Object.entries(written).filter(([, value]) => value !== undefined));
+    const dueAt = status === 'scheduled' && root.delayMs !== undefined ? { dueAt: new Date(time.estimate().getTime() + root.delayMs) } : {};
+    const after = { ...chosen, ...plain, ...dueAt, status } as JobDocument;
+    const { _id, ...replacement } = after;
+    const replaced = await collections.jobs.findOneAndReplace({ _id, status: 'blocked', choice: { $exists: true } }, replacement, {
+      returnDocument: 'after',
+    });
+    if (replaced !== null) news.waits(replaced);
+  }
+
+  async #afterFinal(job: JobDocument): Promise<void> {
+    await this.#endFollowers(job);
+    if (job.parent === undefined) return;
+    // Not waited for: it may be this very parent whose turn it is, and which ends its steps.
+    this.sources.news.track(job.role === 'callback' ? this.#finish(job.parent) : this.advance(job.parent));
+  }
+
+  async #endFollowers(job: JobDocument): Promise<void> {
+    if (job.followed !== true) return;
+    const outcome = await this.outcomeOf(job);
+    for (const follower of await this.sources.jobs.find({ inner: job._id, open: true }))
+      await this.sources.jobs.decide(follower._id, (now) =>
+        now.inner?.equals(job._id) === true ? this.end(now, 'end', outcome) : 'nothing',
+      );
+  }
+
+  /** A job whose last callback has ended is final. */
+  #finish(id: ObjectId): Promise<void> {
+    return this.#runs.run(`finish ${id.toHexString()}`, async () => {
+      while (!(await this.#tryToFinish(id)));
+    });
+  }
+
+  async #tryToFinish(id: ObjectId): Promise<boolean> {
+    const { jobs, process, relief } = this.sources;
+    const { job, open } = await jobs.withFirstOpen(id, 'callback');
+    if (job?.status !== 'callbacks' || job.outcome === undefined || open !== undefined) return true;
+    const final = await jobs.move(job, 'finish', job.outcome.kind, { open: undefined, told: job.origin, owner: process });
+    if (final === undefined) return false;
+    await this.#afterFinal(final);
+    relief.add(final);
+    return true;
+  }
+}
+
+interface Below {
+  readonly first: JobDocument | undefined;
+  readonly failed: JobDocument | undefined;
+  readonly postprocess: JobDocument | undefined;
+}
+
+function viewOf(batch: JobDocument, { first, failed, postprocess }: Below): BatchView {
+  return {
+    kind: batch.kind === 'serial' ? 'serial' : 'parallel',
+    onFailure: batch.onFailure ?? 'continue',
+    isCancelled: batch.cancel !== undefined,
+    firstOpen: first === undefined ? 'none' : progressOf(first),
+    hasFailedStep: failed !== undefined,
+    postprocess: postprocess === undefined ? 'none' : isFinal(postprocess.status) ? 'ended' : progressOf(postprocess),
+  };
+}
+
+function progressOf({ status }: JobDocument): 'blocked' | 'under way' {
+  return status === 'blocked' ? 'blocked' : 'under way';
+}
+
+/** It has been done already: these documents are there. */
+export function ignoreDuplicates(error: unknown): void {
+  const { code, writeErrors } = error as { readonly code?: unknown; readonly writeErrors?: unknown };
+  const errors = Array.isArray(writeErrors) ? writeErrors : writeErrors === undefined ? [error] : [writeErrors];
+  const isDuplicate = (one: unknown): boolean => (one as { readonly code?: unknown }).code === 11_000;
+  if (code !== 11_000 || !errors.every(isDuplicate)) throw error;
+}

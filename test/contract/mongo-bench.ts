@@ -1,0 +1,58 @@
+/** Fresh stores on MongoDB, on whatever replica set is found; their time is that of a virtual clock, which stands still. */
+
+import { MongoClient, Timestamp } from 'mongodb';
+import { firstValueFrom } from 'rxjs';
+import { nextTurn } from '../../src/clock.js';
+import { MongoStore } from '../../src/store/mongo/mongo-store.js';
+import { ServerTime } from '../../src/store/mongo/server-time.js';
+import { type StoreBench, VirtualClock } from '../../src/testing/index.js';
+import { findReplicaSet } from '../replica-set/find-replica-set.js';
+
+/** Sends the time of the virtual clock where the server would take its own. */
+class StandingTime extends ServerTime {
+  #ticks = 0;
+
+  override get now(): object {
+    return { $literal: new Date(this.clock.now()) };
+  }
+
+  override get order(): Timestamp {
+    return new Timestamp({ t: Math.floor(this.clock.now() / 1_000), i: 1_000 + this.#ticks++ });
+  }
+}
+
+/** Each store has a database of its own, which can be dropped. */
+export interface MongoBench extends StoreBench {
+  readonly drop: () => Promise<void>;
+}
+
+export interface MongoBenches {
+  readonly make: () => MongoBench;
+  readonly close: () => Promise<void>;
+}
+
+export async function mongoBenches(): Promise<MongoBenches> {
+  const replicaSet = await findReplicaSet();
+  const client = await new MongoClient(replicaSet.uri).connect();
+  let databases = 0;
+  return {
+    make: () => bench(client, `contract-${process.pid}-${databases++}`),
+    close: async () => {
+      await client.close();
+      await replicaSet.stop();
+    },
+  };
+}
+
+function bench(client: MongoClient, database: string): MongoBench {
+  const clock = new VirtualClock();
+  const store = new MongoStore({ client, database }, () => new StandingTime(clock));
+  const settled = async (): Promise<void> => {
+    await store.idle();
+    await firstValueFrom(nextTurn());
+  };
+  const drop = async (): Promise<void> => {
+    await client.db(database).dropDatabase();
+  };
+  return { store, clock, settled, advance: (ms) => clock.advance(ms, settled), drop };
+}

@@ -1,0 +1,170 @@
+/** A seeded random walk over the port, of any store: whatever is called in whatever order, the promises hold after every step. */
+
+import { expect } from 'vitest';
+import { JobIds } from '../../src/job/job-id.js';
+import { type JobPlan, plant } from '../../src/job/job-plan.js';
+import { isFinal } from '../../src/job/job-status.js';
+import { Payload } from '../../src/job/payload.js';
+import { placesOf } from '../../src/job/places.js';
+import type { AttemptKey, JobStore } from '../../src/store/job-store.js';
+import { type StoreBench, seededRandom } from '../../src/testing/index.js';
+
+const TASKS = new Set(['a', 'b']);
+const SIZES = new Map([
+  ['default', 1],
+  ['two', 2],
+  ['five', 5],
+]);
+const WEIGHTS: readonly Readonly<Record<string, number>>[] = [{}, { default: 1 }, { two: 1 }, { five: 3 }, { two: 1, five: 2 }];
+const NOTHING = Payload.of([], 'arguments');
+
+class Walk {
+  readonly store: JobStore;
+  readonly #random: () => number;
+  readonly #ids: JobIds;
+  /** Attempts that were claimed and have not been ended, with the places they hold. */
+  readonly running = new Map<
+    string,
+    { readonly key: AttemptKey; readonly id: string; readonly places: Readonly<Record<string, number>> }
+  >();
+  readonly stale: AttemptKey[] = [];
+  readonly claimedInLane = new Map<string, number>();
+
+  constructor(
+    private readonly bench: StoreBench,
+    seed: number,
+  ) {
+    this.store = bench.store;
+    this.#random = seededRandom(seed);
+    this.#ids = new JobIds(this.#random);
+  }
+
+  async begin(): Promise<void> {
+    await this.store.start({ clock: this.bench.clock, quotas: SIZES });
+    await this.store.heartbeat('d', 10 ** 9);
+  }
+
+  pick<T>(items: readonly T[]): T {
+    return items[Math.floor(this.#random() * items.length)] as T;
+  }
+
+  plan(depth: number): JobPlan {
+    const base = { args: NOTHING, input: 'none', steps: [], callbacks: [] } as const;
+    const kind = depth < 2 && this.#random() < 0.3 ? this.pick(['serial', 'parallel'] as const) : 'task';
+    const callbacks = this.#random() < 0.2 ? [{ both: { ...base, kind: 'task', taskName: 'b', options: {} } as JobPlan }] : [];
+    if (kind !== 'task') {
+      const steps = Array.from({ length: Math.floor(this.#random() * 4) }, () => this.plan(depth + 1));
+      return {
+        ...base,
+        kind,
+        taskName: kind,
+        options: { places: {} },
+        steps,
+        callbacks,
+        onFailure: this.pick(['continue', 'stop', 'fail']),
+      };
+    }
+    const places = placesOf(this.pick(WEIGHTS), 'a job');
+    const delay = this.#random() < 0.1 ? { delayMs: 500 } : {};
+    return { ...base, kind, taskName: this.pick(['a', 'b']), options: { places, priority: this.pick([0, 0, 1]), ...delay }, callbacks };
+  }
+
+  async insert(): Promise<void> {
+    const ground = { nextId: () => this.#ids.next(this.bench.clock.now()), book: SIZES, valueLimitBytes: 1_000 };
+    await this.store.insert([plant(this.plan(0), ground)]);
+  }
+
+  async claim(limit: number): Promise<number> {
+    const claimed = await this.store.claim({ dispatcher: 'd', queue: '', tasks: TASKS, limit });
+    expect(claimed.length).toBeLessThanOrEqual(limit);
+    for (const { job, attempt } of claimed) {
+      expect(this.running.has(job.id), `job ${job.id} is handed out once at a time`).toBe(false);
+      this.running.set(job.id, { key: { id: job.id, token: attempt.token }, id: job.id, places: job.places });
+    }
+    return claimed.length;
+  }
+
+  async end(): Promise<void> {
+    const one = this.pick([...this.running.values()]);
+    if (one === undefined) return;
+    this.stale.push(one.key);
+    const verdict = this.#random();
+    if (verdict < 0.15) {
+      const [again] = await this.store.reschedule([{ ...one.key, delayMs: 0 }]);
+      if (again === undefined) this.running.delete(one.id);
+      else this.running.set(one.id, { ...one, key: { id: one.id, token: again.token } });
+      return;
+    }
+    this.running.delete(one.id);
+    if (verdict < 0.25) await this.store.reschedule([{ ...one.key, delayMs: 100 }]);
+    else if (verdict < 0.35) await this.store.release([{ ...one.key, hasBegun: false }]);
+    else if (verdict < 0.5)
+      await this.store.settle([{ ...one.key, outcome: { status: 'failed', error: { name: 'Error', message: 'x' } } }]);
+    else await this.store.settle([{ ...one.key, outcome: { status: 'completed', result: NOTHING } }]);
+  }
+
+  async cancel(): Promise<void> {
+    const jobs = await this.store.find({});
+    if (jobs.length > 0) await this.store.cancel([this.pick(jobs).job.id], 'walk');
+  }
+
+  async useStale(): Promise<void> {
+    if (this.stale.length === 0) return;
+    const key = this.pick(this.stale);
+    const [before] = await this.store.find({ ids: [key.id] });
+    expect(await this.store.settle([{ ...key, outcome: { status: 'cancelled', reason: 'stale' } }])).toEqual([false]);
+    expect(await this.store.reschedule([{ ...key, delayMs: 0 }])).toEqual([undefined]);
+    const [after] = await this.store.find({ ids: [key.id] });
+    expect(after?.state).toEqual(before?.state);
+  }
+
+  check(): void {
+    const used = new Map<string, number>();
+    for (const { places } of this.running.values()) {
+      for (const [name, weight] of Object.entries(places)) used.set(name, (used.get(name) ?? 0) + weight);
+    }
+    for (const [name, count] of used) expect(count, `places of ${name}`).toBeLessThanOrEqual(SIZES.get(name) ?? 0);
+  }
+
+  async step(): Promise<void> {
+    const dice = this.#random();
+    if (dice < 0.3) await this.insert();
+    else if (dice < 0.55) await this.claim(1 + Math.floor(this.#random() * 4));
+    else if (dice < 0.85) await this.end();
+    else if (dice < 0.9) await this.cancel();
+    else if (dice < 0.95) await this.useStale();
+    else await this.pass(300);
+    await this.bench.settled();
+    this.check();
+  }
+
+  /** Lets time pass, and what it makes due be done. */
+  async pass(ms: number): Promise<void> {
+    await this.bench.advance(ms);
+    await this.store.recover('d');
+    await this.bench.settled();
+  }
+
+  /** Runs everything that is left. */
+  async drain(): Promise<void> {
+    for (let rounds = 0; rounds < 1_000; rounds++) {
+      while (this.running.size > 0) await this.end();
+      if ((await this.claim(10)) > 0) continue;
+      const open = (await this.store.find({})).filter(({ state }) => !isFinal(state.status));
+      if (open.length === 0) return;
+      await this.pass(1_000);
+    }
+    const open = (await this.store.find({})).filter(({ state }) => !isFinal(state.status));
+    throw new Error(`these never end: ${JSON.stringify(open.map(({ job, state }) => [job.kind, job.role, job.places, state]))}`);
+  }
+}
+
+/** Walks so many steps, then runs everything that is left: it must all come to an end. */
+export async function walk(bench: StoreBench, seed: number, steps: number): Promise<void> {
+  const walk = new Walk(bench, seed);
+  await walk.begin();
+  for (let step = 0; step < steps; step++) await walk.step();
+  await walk.drain();
+  for (const { job, state } of await walk.store.find({})) expect(isFinal(state.status), `${job.id} ${job.taskName}`).toBe(true);
+  await walk.store.stop();
+}

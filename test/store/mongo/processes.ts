@@ -1,0 +1,72 @@
+/** Processes that share a database, each with a client, a store and a service of its own; their commands are counted. */
+
+import { Container } from 'inversify';
+import { type CommandStartedEvent, MongoClient } from 'mongodb';
+import { type AsyncModuleOptions, asyncModule, type IAsyncService, type JobStore, start } from '../../../src/index.js';
+import { mongoStore } from '../../../src/store/mongo/mongo-store.js';
+import { findReplicaSet } from '../../replica-set/find-replica-set.js';
+
+/** Asked for by the driver itself, or for as long as somebody listens. */
+const NOT_COUNTED = new Set(['hello', 'ismaster', 'ping', 'endSessions', 'getMore']);
+
+export interface Process {
+  readonly async: IAsyncService;
+  readonly store: JobStore;
+}
+
+const silent = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
+
+export class Processes {
+  readonly #uri: string;
+  readonly #stopSet: () => Promise<void>;
+  readonly #running: { readonly async: IAsyncService; readonly client: MongoClient }[] = [];
+  #database = '';
+  #commands: CommandStartedEvent[] = [];
+
+  private constructor(uri: string, stopSet: () => Promise<void>) {
+    this.#uri = uri;
+    this.#stopSet = stopSet;
+  }
+
+  static async find(): Promise<Processes> {
+    const set = await findReplicaSet();
+    return new Processes(set.uri, () => set.stop());
+  }
+
+  /** From now on in a database of their own. */
+  useFreshDatabase(name: string): void {
+    this.#database = `${name}-${process.pid}`;
+  }
+
+  async start(options: Omit<AsyncModuleOptions, 'store'>): Promise<Process> {
+    const client = new MongoClient(this.#uri, { monitorCommands: true });
+    client.on('commandStarted', (event) => this.#commands.push(event));
+    await client.connect();
+    const store = mongoStore({ client, database: this.#database });
+    const container = new Container();
+    container.load(asyncModule({ logger: silent, ...options, store }));
+    const async = await start(container);
+    this.#running.push({ async, client });
+    return { async, store };
+  }
+
+  /** The names of the commands that all of them send while something is done. */
+  async during(act: () => Promise<unknown>): Promise<readonly string[]> {
+    this.#commands = [];
+    await act();
+    return this.#commands.map(({ commandName }) => commandName).filter((name) => !NOT_COUNTED.has(name));
+  }
+
+  /** Stops all, and drops their database. */
+  async stopAll(): Promise<void> {
+    const running = this.#running.splice(0);
+    for (const { async } of running) await async.stop();
+    await running[0]?.client.db(this.#database).dropDatabase();
+    for (const { client } of running) await client.close();
+  }
+
+  async close(): Promise<void> {
+    await this.stopAll();
+    await this.#stopSet();
+  }
+}

@@ -1,0 +1,108 @@
+/** One process queues, another works: what the one asks for, the other does, and both hear of it. */
+
+import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { currentTask, fixedDelay, makeJob, parallel, type StoredError, serial, task } from '../../../src/index.js';
+import { deferred } from '../../service/deferred.js';
+import { Processes } from './processes.js';
+
+const processes = await Processes.find();
+let databases = 0;
+
+const add = task('add', { quotas: [] }, (x: number, y: number) => x + y);
+const inOrder = task('inOrder', (value: number) => value);
+const fails = task('fails', { quotas: [], retry: fixedDelay({ attempts: 2, delayMs: 0 }) }, (message: string): number => {
+  throw new Error(message);
+});
+const hang = task('hang', { quotas: [] }, () => {
+  const { signal } = currentTask();
+  return new Promise<never>((_resolve, reject) => signal.addEventListener('abort', () => reject(signal.reason)));
+});
+const messageOf = task('messageOf', { quotas: [] }, (error: StoredError) => error.message);
+const total = task('total', { quotas: [] }, (jobs: readonly { readonly result: number | undefined }[]) =>
+  jobs.reduce((sum, { result = 0 }) => sum + result, 0),
+);
+const tasks = [add, inOrder, fails, hang, messageOf, total];
+
+beforeEach(() => processes.useFreshDatabase(`two-${databases++}`));
+afterEach(() => processes.stopAll());
+afterAll(() => processes.close());
+
+async function setup() {
+  const queuer = await processes.start({ tasks, dispatcher: false });
+  const worker = await processes.start({ tasks });
+  return { queuer: queuer.async, worker: worker.async };
+}
+
+describe('a job queued in one process', () => {
+  it('runs in another, and its result comes back', async () => {
+    const { queuer } = await setup();
+    expect(await (await queuer.queueJob(add, 40, 2)).waitForResult()).toBe(42);
+  });
+
+  it('is known in a third by its id, while it runs and when it has ended', async () => {
+    const { queuer } = await setup();
+    const third = (await processes.start({ tasks, dispatcher: false })).async;
+    const running = await queuer.queueJob(hang);
+    const seen = await third.getJob(running.id, hang);
+    const cancelled = seen?.waitForOutcome();
+    await third.getJob(running.id).then((job) => job?.cancel('enough'));
+    expect(await cancelled).toEqual({ status: 'cancelled', reason: 'enough' });
+    expect(await running.waitForOutcome()).toEqual({ status: 'cancelled', reason: 'enough' });
+  });
+
+  it('fails there with its error, after its retries, and its callback runs', async () => {
+    const { queuer } = await setup();
+    const job = await queuer.queueJob(fails, 'no paper');
+    const told = await job.addCallbacks({ failure: messageOf });
+    expect(await told.waitForResult()).toBe('no paper');
+    await job.refresh();
+    expect([job.status, job.attempts, job.error?.message]).toEqual(['failed', 2, 'no paper']);
+  });
+
+  it('shows its progress to the one who queued it', async () => {
+    const gate = deferred();
+    const slow = task('slow', { quotas: [] }, async () => {
+      currentTask().progress({ done: 1, total: 2 });
+      await gate.promise;
+    });
+    const queuer = (await processes.start({ tasks: [slow], dispatcher: false })).async;
+    await processes.start({ tasks: [slow] });
+    const job = await queuer.queueJob(slow);
+    await new Promise<void>((resolve) => {
+      job.changes.subscribe(({ progress }) => progress !== undefined && resolve());
+    });
+    expect(job.progress).toEqual({ done: 1, total: 2 });
+    gate.resolve();
+    await job.waitForResult();
+  });
+});
+
+describe('batches', () => {
+  it('go through, nested and with a postprocess', async () => {
+    const { queuer } = await setup();
+    const sums = parallel(makeJob(add, 1, 2), makeJob(add, 3, 4)).postprocess(total);
+    const batch = await queuer.queueJob(serial(makeJob(inOrder, 1), sums, makeJob(inOrder, 2)).with({ quotas: [] }));
+    const [first, sum, last] = await batch.waitForResult();
+    expect([first.result, sum.result, last.result]).toEqual([1, 10, 2]);
+  });
+});
+
+describe('two that work', () => {
+  it('run jobs of a quota of 1 one at a time, in the order queued', async () => {
+    const ran: number[] = [];
+    let running = 0;
+    const alone = task('alone', async (value: number) => {
+      expect(++running).toBe(1);
+      await Promise.resolve();
+      running--;
+      ran.push(value);
+    });
+    const queuer = (await processes.start({ tasks: [alone], dispatcher: false })).async;
+    await processes.start({ tasks: [alone] });
+    await processes.start({ tasks: [alone] });
+    const jobs = await Promise.all(Array.from({ length: 50 }, (_, value) => queuer.queueJob(alone, value)));
+    await Promise.all(jobs.map((job) => job.waitForResult()));
+    expect(ran).toEqual([...ran].sort((a, b) => a - b));
+    expect(ran).toHaveLength(50);
+  });
+});
