@@ -430,6 +430,22 @@ describe('whatever a task throws', () => {
     expect(error.cause).toBeInstanceOf(Error);
   });
 
+  it('fails a thousand jobs at once, one of them with 50 MB, and goes on serving', async () => {
+    const makers = [...strange.map(([, make]) => make), () => new Error('x'.repeat(50 * 1024 * 1024))];
+    const fling = task('fling', { quotas: [] }, (index: number) => {
+      throw (makers[index % makers.length] ?? makers[0])?.();
+    });
+    const { async } = await setup({ tasks: [fling, addNumbers], dispatcher: { agents: [{ concurrency: 50 }] } });
+    const jobs = await async.queueJobs(Array.from({ length: 1_000 }, (_, index) => makeJob(fling, index % (makers.length - 1))));
+    const huge = await async.queueJob(fling, makers.length - 1);
+    for (const { status, error } of await Promise.all([...jobs, huge].map((job) => job.waitForOutcome().then(() => job)))) {
+      expect(status).toBe('failed');
+      expect(error?.message.length).toBeGreaterThan(0);
+      expect(error?.message.length).toBeLessThan(20_000);
+    }
+    expect(await (await async.queueJob(addNumbers, 40, 2)).waitForResult()).toBe(42);
+  });
+
   it('nor does a result that throws when it is read', async () => {
     const give = task('give', { quotas: [] }, (): unknown => {
       const get = (_target: object, key: string | symbol): unknown => {
