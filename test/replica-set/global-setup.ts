@@ -1,7 +1,7 @@
 /** vitest's global setup: says in one line what the MongoDB tests run on, and starts a real mongod once for all files if there is one. */
 
 import type { TestProject } from 'vitest/node';
-import { chooseReplicaSet, describeChoice } from './replica-set-choice.js';
+import { chooseReplicaSet, describeChoice, type ReplicaSetChoice } from './replica-set-choice.js';
 
 declare module 'vitest' {
   interface ProvidedContext {
@@ -10,9 +10,19 @@ declare module 'vitest' {
   }
 }
 
+/** A sentence is enough for whoever demanded a real one where there is none. */
+function chosen(): ReplicaSetChoice {
+  try {
+    return chooseReplicaSet();
+  } catch (error) {
+    console.error(error instanceof Error ? error.message : error);
+    process.exit(1);
+  }
+}
+
 /** Called by vitest before the first worker starts; the function returned runs after the last has ended. */
 export async function setup(project: TestProject): Promise<(() => Promise<void>) | undefined> {
-  const choice = chooseReplicaSet();
+  const choice = chosen();
   console.log(describeChoice(choice));
   if (choice.kind !== 'mongod') return undefined;
   const { startMongod } = await import('./mongod.js');
