@@ -42,6 +42,11 @@ export class StartError extends MillraceError {
   }
 }
 
+/** The database cannot keep what a store promises. Do what the message says, then start again. */
+export class StoreError extends MillraceError {
+  readonly code = 'MILLRACE_STORE';
+}
+
 /** `currentTask()` was called where no task runs. Call it inside a task, before the task has returned. */
 export class NoCurrentTaskError extends MillraceError {
   readonly code = 'MILLRACE_NO_CURRENT_TASK';

@@ -24,6 +24,7 @@ export {
   QuotaError,
   RetryLater,
   StartError,
+  StoreError,
   TaskTimeoutError,
   TooLargeError,
   UnknownQuotaError,

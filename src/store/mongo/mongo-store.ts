@@ -28,7 +28,6 @@ import { Attempts } from './attempts.js';
 import { Claims } from './claims.js';
 import { openCollections } from './collections.js';
 import type { JobDocument, QuotaDocument } from './documents.js';
-import { createIndexes } from './indexes.js';
 import { Inserts } from './inserts.js';
 import { Jobs } from './jobs.js';
 import { Lanes } from './lanes.js';
@@ -40,6 +39,7 @@ import { Running } from './running.js';
 import { ServerTime } from './server-time.js';
 import { isOutcome, Settlements } from './settlements.js';
 import { Shares } from './shares.js';
+import { checkStore } from './start-up.js';
 import { Tender } from './tender.js';
 import { WaitGraph } from './waiting.js';
 import { type Heard, Watch } from './watch.js';
@@ -212,7 +212,7 @@ export class MongoStore implements JobStore {
 
   async start(setup: StoreSetup): Promise<void> {
     const parts = this.#started ?? new Parts(this.options, setup.clock, this.timeOf(setup));
-    if (this.#started === undefined) await createIndexes(parts.collections);
+    if (this.#started === undefined) await checkStore(parts.collections);
     await parts.shares.configure(setup.quotas);
     this.#started = parts;
     this.#users++;

@@ -1,0 +1,79 @@
+/** Looks before anything is stored whether this database can keep what the store promises, and says what to do if not. */
+
+import { type Document, MongoServerError, ObjectId } from 'mongodb';
+import { StoreError } from '../../errors.js';
+import type { Collections } from './collections.js';
+import { createIndexes } from './indexes.js';
+
+/** What this version writes; a store written by a later one is not touched. */
+export const STORE_VERSION = 1;
+/** MongoDB 4.4. */
+const MIN_WIRE_VERSION = 9;
+const MAJORITY_MS = 10_000;
+
+const UNAUTHORIZED = 13;
+const WRITE_CONCERN_TIMEOUT = 64;
+const INDEX_CONFLICTS: ReadonlySet<unknown> = new Set([85, 86]);
+
+/** @param majorityMs - how long the majority may take for one write. @throws StoreError */
+export async function checkStore(collections: Collections, majorityMs: number = MAJORITY_MS): Promise<void> {
+  const problem = problemOf(await collections.database.command({ hello: 1 }));
+  if (problem !== undefined) throw new StoreError(problem);
+  await checkMajority(collections, majorityMs);
+  await checkVersion(collections);
+  await checkIndexes(collections);
+}
+
+/** What is wrong with a server, by its answer to `hello`. */
+export function problemOf({ setName, msg, maxWireVersion }: Document): string | undefined {
+  if (setName === undefined && msg !== 'isdbgrid')
+    return 'MongoDB runs as a standalone server, which has neither transactions nor change streams; start it as a replica set (one member is enough): `mongod --replSet rs0`, then once `rs.initiate()`';
+  if (typeof maxWireVersion === 'number' && maxWireVersion < MIN_WIRE_VERSION)
+    return 'MongoDB is older than 4.4, which is the oldest that is supported; upgrade it';
+  return undefined;
+}
+
+async function checkMajority({ control }: Collections, majorityMs: number): Promise<void> {
+  const first = { version: STORE_VERSION, storeId: new ObjectId().toHexString() };
+  const options = { upsert: true, writeConcern: { w: 'majority', journal: true, wtimeoutMS: majorityMs } } as const;
+  try {
+    await control.updateOne({ _id: 'store' }, { $setOnInsert: first }, options);
+  } catch (cause) {
+    if (codeOf(cause) === UNAUTHORIZED) throw refused('may not write to its collections', cause);
+    if (codeOf(cause) !== WRITE_CONCERN_TIMEOUT) throw cause;
+    throw new StoreError(
+      `no majority of the replica set confirmed a write within ${majorityMs} ms; see to it that most of its members that hold data are up`,
+      { cause },
+    );
+  }
+}
+
+async function checkVersion({ control }: Collections): Promise<void> {
+  const version = (await control.findOne({ _id: 'store' }))?.version ?? STORE_VERSION;
+  if (version > STORE_VERSION)
+    throw new StoreError(
+      `the store was written by a later version of Millrace (its format is ${version}, this one knows ${STORE_VERSION}); upgrade this process`,
+    );
+}
+
+async function checkIndexes(collections: Collections): Promise<void> {
+  try {
+    await createIndexes(collections);
+  } catch (cause) {
+    const code = codeOf(cause);
+    if (code === UNAUTHORIZED) throw refused('may not create its indexes', cause);
+    if (!INDEX_CONFLICTS.has(code)) throw cause;
+    const { message } = cause as MongoServerError;
+    throw new StoreError(`an index of ${collections.jobs.collectionName} is there with other options: ${message}; drop that index`, {
+      cause,
+    });
+  }
+}
+
+function refused(what: string, cause: unknown): StoreError {
+  return new StoreError(`the user of the client ${what}; give it the role \`readWrite\` on the database of the store`, { cause });
+}
+
+function codeOf(error: unknown): unknown {
+  return error instanceof MongoServerError ? error.code : undefined;
+}

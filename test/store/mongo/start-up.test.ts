@@ -1,0 +1,69 @@
+/** What is said before anything is stored, where a database cannot keep what the store promises. */
+
+import { MongoClient } from 'mongodb';
+import { afterAll, describe, expect, it } from 'vitest';
+import { StoreError } from '../../../src/index.js';
+import { openCollections } from '../../../src/store/mongo/collections.js';
+import { checkStore, problemOf, STORE_VERSION } from '../../../src/store/mongo/start-up.js';
+import { findReplicaSet } from '../../replica-set/find-replica-set.js';
+
+const set = await findReplicaSet();
+const client = await new MongoClient(set.uri).connect();
+let databases = 0;
+
+afterAll(async () => {
+  await client.close();
+  await set.stop();
+});
+
+function fresh() {
+  const database = `start-up-${process.pid}-${databases++}`;
+  return { collections: openCollections(client, database, ''), drop: () => client.db(database).dropDatabase() };
+}
+
+describe('a server', () => {
+  it.each<[string, object, string | undefined]>([
+    ['that stands alone', { maxWireVersion: 21 }, '`mongod --replSet rs0`'],
+    ['that is too old', { setName: 'rs0', maxWireVersion: 8 }, 'older than 4.4'],
+    ['of a replica set', { setName: 'rs0', maxWireVersion: 21 }, undefined],
+    ['that routes to shards', { msg: 'isdbgrid', maxWireVersion: 21 }, undefined],
+  ])('%s', (_what, hello, problem) => {
+    if (problem === undefined) expect(problemOf(hello)).toBeUndefined();
+    else expect(problemOf(hello)).toContain(problem);
+  });
+});
+
+describe('a store', () => {
+  it('is made ready once, and found ready from then on', async () => {
+    const { collections, drop } = fresh();
+    await checkStore(collections);
+    const first = await collections.control.findOne({ _id: 'store' });
+    await checkStore(collections);
+    expect(await collections.control.findOne({ _id: 'store' })).toEqual(first);
+    expect(first?.version).toBe(STORE_VERSION);
+    await drop();
+  });
+
+  it('that a later version has written is left alone', async () => {
+    const { collections, drop } = fresh();
+    await collections.control.insertOne({ _id: 'store', version: STORE_VERSION + 1 });
+    await expect(checkStore(collections)).rejects.toThrow('upgrade this process');
+    await expect(checkStore(collections)).rejects.toBeInstanceOf(StoreError);
+    await drop();
+  });
+
+  it('whose index is there with other options is refused, naming it', async () => {
+    const { collections, drop } = fresh();
+    await collections.jobs.createIndex({ root: 1 }, { name: 'root' });
+    await expect(checkStore(collections)).rejects.toThrow(/an index of jobs is there with other options: .*root/);
+    await drop();
+  });
+
+  it.skipIf(set.faults === undefined)('without a majority is refused', async () => {
+    const { collections, drop } = fresh();
+    set.faults?.holdMajority();
+    await expect(checkStore(collections, 200)).rejects.toThrow('no majority of the replica set');
+    set.faults?.releaseMajority();
+    await drop();
+  });
+});
