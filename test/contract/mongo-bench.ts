@@ -44,9 +44,11 @@ export async function mongoBenches(): Promise<MongoBenches> {
   };
 }
 
+const KEEP_MS = 1_000_000;
+
 function bench(client: MongoClient, database: string): MongoBench {
   const clock = new VirtualClock();
-  const store = new MongoStore({ client, database }, () => new StandingTime(clock));
+  const store = new MongoStore({ client, database }, () => new StandingTime(clock, KEEP_MS));
   const settled = async (): Promise<void> => {
     await store.idle();
     await firstValueFrom(nextTurn());

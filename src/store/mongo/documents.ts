@@ -76,6 +76,8 @@ export interface JobDocument {
   readonly lastError?: Binary;
   /** Of a batch whose result they are: looked up when it is read, never stored. */
   readonly stepsOf?: readonly JobReference[];
+  /** When it is removed: set once it and everything in its tree has ended. */
+  readonly expireAt?: Date;
   readonly progress?: Binary;
   readonly annotations?: Readonly<Record<string, Binary>>;
 }

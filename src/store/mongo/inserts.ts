@@ -81,14 +81,19 @@ export class Inserts {
   /** As a transaction; a callback's parent is noted to have one more, so that its end cannot miss it. */
   async #put(documents: JobDocument[], parentId: ObjectId | undefined): Promise<Put> {
     const { collections, client } = this.sources;
-    const attach = { $inc: { adds: 1 }, $set: { tail: true as const } };
+    // The tree of a job that is alone begins now; one that has ended stays as long as what is added to it will.
+    const later = { $cond: [{ $eq: [{ $type: '$expireAt' }, 'missing'] }, '$$REMOVE', { $max: ['$expireAt', this.sources.time.removal] }] };
+    const attach = [
+      { $set: { adds: { $add: [{ $ifNull: ['$adds', 0] }, 1] }, tail: true, root: { $ifNull: ['$root', '$_id'] }, expireAt: later } },
+    ];
     try {
       return await client.withSession((session) =>
         session.withTransaction(async (): Promise<Put> => {
           const options = { session, returnDocument: 'after' } as const;
           const parent = parentId === undefined ? undefined : await collections.jobs.findOneAndUpdate({ _id: parentId }, attach, options);
           if (parent === null) return 'no parent';
-          await collections.jobs.insertMany(documents, { session });
+          const root = parent?.open === true ? parent.root : undefined;
+          await collections.jobs.insertMany(root === undefined ? documents : documents.map((job) => ({ ...job, root })), { session });
           return { parent };
         }),
       );

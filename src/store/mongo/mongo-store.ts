@@ -51,18 +51,24 @@ export interface MongoStoreOptions {
   readonly database: string;
   /** Begins the names of the collections. @default 'millrace.' */
   readonly prefix?: string | undefined;
+  /** Milliseconds for which a job is kept after the end of the batch or job that it belongs to. @default 604_800_000 */
+  readonly keepMs?: number | undefined;
 }
 
-export const MONGO_STORE_DEFAULTS = Object.freeze({ prefix: 'millrace.' } as const satisfies Partial<MongoStoreOptions>);
+export const MONGO_STORE_DEFAULTS = Object.freeze({
+  prefix: 'millrace.',
+  keepMs: 604_800_000,
+} as const satisfies Partial<MongoStoreOptions>);
 
-const RULES: Rules<MongoStoreOptions> = { client: is.object, database: is.text, prefix: is.string };
+const RULES: Rules<MongoStoreOptions> = { client: is.object, database: is.text, prefix: is.string, keepMs: is.durationMs };
 
 /** A store in a MongoDB database. @throws OptionError */
 export function mongoStore(options: MongoStoreOptions): JobStore {
   checkOptions<MongoStoreOptions>('`mongoStore`', options, RULES);
   checkOption('`mongoStore`', 'client', options.client, RULES.client);
   checkOption('`mongoStore`', 'database', options.database, RULES.database);
-  return new MongoStore(options, (setup) => new ServerTime(setup.clock));
+  const { keepMs = MONGO_STORE_DEFAULTS.keepMs } = options;
+  return new MongoStore(options, (setup) => new ServerTime(setup.clock, keepMs));
 }
 
 /** Between two looks at the jobs that are watched here, in case news of them was lost. */

@@ -34,6 +34,8 @@ export function ended(
     endedAt: new Computed(time.now),
     owner: hasDuties(job) ? by : undefined,
     ...(job.tail === true ? {} : { open: undefined, told: job.origin }),
+    // Of a tree, the end of its top decides for all.
+    ...(job.root === undefined ? { expireAt: new Computed(time.removal) } : {}),
   };
 }
 

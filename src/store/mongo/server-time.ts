@@ -7,7 +7,16 @@ export class ServerTime {
   /** How far the server's clock is ahead of ours, by its last answer. */
   #aheadMs = 0;
 
-  constructor(protected readonly clock: Clock) {}
+  /** @param keepMs - how long jobs that have ended are kept */
+  constructor(
+    protected readonly clock: Clock,
+    private readonly keepMs: number,
+  ) {}
+
+  /** When a job that ends now is removed. */
+  get removal(): object {
+    return this.after(this.keepMs);
+  }
 
   /** The time of the server while it executes the command. */
   get now(): object | string {

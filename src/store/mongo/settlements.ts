@@ -159,6 +159,7 @@ function groupOf(
     status: { $cond: [hasTail, 'callbacks', own(outcomes.map(({ kind }) => kind))] },
     open: { $cond: [hasTail, true, '$$REMOVE'] },
     told: { $cond: [hasTail, '$$REMOVE', '$origin'] },
+    expireAt: { $cond: [{ $eq: [{ $type: '$root' }, 'missing'] }, time.removal, '$$REMOVE'] },
     owner: { $cond: [hasDuty, { $literal: process }, '$$REMOVE'] },
   };
   return { filter, written };

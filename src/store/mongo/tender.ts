@@ -259,9 +259,16 @@ export class Tender {
 
   async #afterFinal(job: JobDocument): Promise<void> {
     await this.#endFollowers(job);
+    if (job.root?.equals(job._id) === true) await this.#expireTree(job._id);
     if (job.parent === undefined) return;
     // Not waited for: it may be this very parent whose turn it is, and which ends its steps.
     this.sources.news.track(job.role === 'callback' ? this.#finish(job.parent) : this.advance(job.parent));
+  }
+
+  /** The top of a tree has ended, and with it everything below: all of it is removed together. */
+  async #expireTree(root: ObjectId): Promise<void> {
+    const { collections, time } = this.sources;
+    await collections.jobs.updateMany({ root }, [{ $set: { expireAt: time.removal } }]);
   }
 
   async #endFollowers(job: JobDocument): Promise<void> {

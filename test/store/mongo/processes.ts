@@ -1,9 +1,9 @@
 /** Processes that share a database, each with a client, a store and a service of its own; their commands are counted. */
 
 import { Container } from 'inversify';
-import { type CommandStartedEvent, MongoClient } from 'mongodb';
+import { type Collection, type CommandStartedEvent, MongoClient } from 'mongodb';
 import { type AsyncModuleOptions, asyncModule, type IAsyncService, type JobStore, start } from '../../../src/index.js';
-import { mongoStore } from '../../../src/store/mongo/mongo-store.js';
+import { type MongoStoreOptions, mongoStore } from '../../../src/store/mongo/mongo-store.js';
 import { findReplicaSet } from '../../replica-set/find-replica-set.js';
 
 /** Asked for by the driver itself, or for as long as somebody listens. */
@@ -38,16 +38,28 @@ export class Processes {
     this.#database = `${name}-${process.pid}`;
   }
 
-  async start(options: Omit<AsyncModuleOptions, 'store'>): Promise<Process> {
+  async start(options: Omit<AsyncModuleOptions, 'store'>, storeOptions: Partial<MongoStoreOptions> = {}): Promise<Process> {
     const client = new MongoClient(this.#uri, { monitorCommands: true });
     client.on('commandStarted', (event) => this.#commands.push(event));
     await client.connect();
-    const store = mongoStore({ client, database: this.#database });
+    const store = mongoStore({ client, database: this.#database, ...storeOptions });
     const container = new Container();
     container.load(asyncModule({ logger: silent, ...options, store }));
     const async = await start(container);
     this.#running.push({ async, client });
     return { async, store };
+  }
+
+  /** One of their collections, to look into; one of them must have been started. */
+  collection(name: string): Collection {
+    const [first] = this.#running;
+    if (first === undefined) throw new Error('no process has been started');
+    return first.client.db(this.#database).collection(`millrace.${name}`);
+  }
+
+  /** Looks again and again until it is so: what follows from an end is done soon after it, and nobody is told. */
+  async until(holds: () => Promise<boolean>): Promise<void> {
+    while (!(await holds()));
   }
 
   /** The names of the commands that all of them send while something is done. */

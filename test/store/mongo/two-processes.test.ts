@@ -55,7 +55,7 @@ describe('a job queued in one process', () => {
     const job = await queuer.queueJob(fails, 'no paper');
     const told = await job.addCallbacks({ failure: messageOf });
     expect(await told.waitForResult()).toBe('no paper');
-    await job.refresh();
+    await job.waitForOutcome();
     expect([job.status, job.attempts, job.error?.message]).toEqual(['failed', 2, 'no paper']);
   });
 

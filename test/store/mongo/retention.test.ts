@@ -1,0 +1,68 @@
+/** How long jobs are kept: as long as the tree that they belong to, and then as long as the store is told. */
+
+import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { makeJob, parallel, serial, task } from '../../../src/index.js';
+import { Processes } from './processes.js';
+
+const processes = await Processes.find();
+const KEEP_MS = 60_000;
+let databases = 0;
+
+const add = task('add', { quotas: [] }, (x: number, y: number) => x + y);
+const hang = task('hang', { quotas: [] }, () => new Promise<never>(() => {}));
+
+beforeEach(() => processes.useFreshDatabase(`retention-${databases++}`));
+afterEach(() => processes.stopAll());
+afterAll(() => processes.close());
+
+async function setup() {
+  const { async } = await processes.start({ tasks: [add, hang], dispatcher: { stopMs: 0 } }, { keepMs: KEEP_MS });
+  const jobs = processes.collection('jobs');
+  /** By task: for how long after its end each job is kept, or `undefined` for ever. */
+  const kept = async (): Promise<readonly [string, number | undefined][]> => {
+    const found = await jobs.find().sort({ _id: 1 }).toArray();
+    return found.map(({ task: name, expireAt, endedAt }) => [name, expireAt === undefined ? undefined : expireAt - endedAt]);
+  };
+  return { async, kept };
+}
+
+describe('a job', () => {
+  it('that is alone is kept so long after its end', async () => {
+    const { async, kept } = await setup();
+    await (await async.queueJob(add, 1, 2)).waitForResult();
+    expect(await kept()).toEqual([['add', KEEP_MS]]);
+  });
+
+  it('is kept as long as its batch, however early it has ended', async () => {
+    const { async, kept } = await setup();
+    const batch = await async.queueJob(serial(makeJob(add, 1, 2), makeJob(hang)).with({ quotas: [] }));
+    await processes.until(async () => (await kept()).length === 3 && (await batch.refresh()).status === 'active');
+    expect((await kept()).map(([, ms]) => ms)).toEqual([undefined, undefined, undefined]);
+  });
+
+  it('goes with its tree, callbacks and steps together', async () => {
+    const { async, kept } = await setup();
+    const batch = await async.queueJob(parallel(makeJob(add, 1, 2), makeJob(add, 3, 4)).withCallbacks({ success: makeJob(add, 5, 6) }));
+    await batch.waitForResult();
+    await processes.until(async () => (await kept()).every(([, ms]) => ms !== undefined));
+    for (const [, ms] of await kept()) expect(ms).toBeGreaterThanOrEqual(KEEP_MS);
+  });
+
+  it('that gets a callback after its end is kept at least as long as that', async () => {
+    const { async, kept } = await setup();
+    const job = await async.queueJob(add, 1, 2);
+    await job.waitForResult();
+    await (await job.addCallbacks({ success: makeJob(add, 3, 4) })).waitForResult();
+    await processes.until(async () => (await kept()).every(([, ms]) => ms !== undefined));
+    const [first] = await kept();
+    expect(first?.[1]).toBeGreaterThanOrEqual(KEEP_MS);
+  });
+});
+
+describe('the index', () => {
+  it('removes by that time', async () => {
+    await setup();
+    const indexes = await processes.collection('jobs').indexes();
+    expect(indexes.find(({ name }) => name === 'expireAt')).toMatchObject({ key: { expireAt: 1 }, expireAfterSeconds: 0 });
+  });
+});
