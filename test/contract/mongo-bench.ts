@@ -3,6 +3,7 @@
 import { MongoClient, Timestamp } from 'mongodb';
 import { firstValueFrom } from 'rxjs';
 import { nextTurn } from '../../src/clock.js';
+import { checkMongoOptions } from '../../src/store/mongo/mongo-options.js';
 import { MongoStore } from '../../src/store/mongo/mongo-store.js';
 import { ServerTime } from '../../src/store/mongo/server-time.js';
 import { type StoreBench, VirtualClock } from '../../src/testing/index.js';
@@ -48,7 +49,7 @@ const KEEP_MS = 1_000_000;
 
 function bench(client: MongoClient, database: string): MongoBench {
   const clock = new VirtualClock();
-  const store = new MongoStore({ client, database }, () => new StandingTime(clock, KEEP_MS));
+  const store = new MongoStore(checkMongoOptions({ client, database }), () => new StandingTime(clock, KEEP_MS));
   const settled = async (): Promise<void> => {
     await store.idle();
     await firstValueFrom(nextTurn());

@@ -8,7 +8,7 @@ import { AGENT_DEFAULTS, DISPATCHER_DEFAULTS } from '../../src/dispatch/dispatch
 import { RETRY_DEFAULTS } from '../../src/job/retry-policy.js';
 import { JOB_FILTER_DEFAULTS } from '../../src/service/queues.js';
 import { MEMORY_STORE_DEFAULTS } from '../../src/store/memory/memory-store.js';
-import { MONGO_STORE_DEFAULTS } from '../../src/store/mongo/mongo-store.js';
+import { MONGO_STORE_DEFAULTS } from '../../src/store/mongo/mongo-options.js';
 import { TASK_DEFAULTS } from '../../src/task/task-options.js';
 
 const SOURCES = resolve(import.meta.dirname, '../../src');
@@ -20,7 +20,7 @@ const options: readonly [string, string, Readonly<Record<string, unknown>>][] = 
   ['job/retry-policy.ts', 'StoredRetry', RETRY_DEFAULTS],
   ['service/queues.ts', 'JobFilter', JOB_FILTER_DEFAULTS],
   ['store/memory/memory-store.ts', 'MemoryStoreOptions', MEMORY_STORE_DEFAULTS],
-  ['store/mongo/mongo-store.ts', 'MongoStoreOptions', MONGO_STORE_DEFAULTS],
+  ['store/mongo/mongo-options.ts', 'MongoStoreOptions', MONGO_STORE_DEFAULTS],
   ['task/task-options.ts', 'TaskOptions', TASK_DEFAULTS],
 ];
 

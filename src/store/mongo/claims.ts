@@ -7,7 +7,7 @@ import type { Ahead } from './ahead.js';
 import type { Collections } from './collections.js';
 import type { JobDocument } from './documents.js';
 import { asPipeline, Computed } from './jobs.js';
-import type { Lanes } from './lanes.js';
+import { byPlaces, type Lanes, placesOfLane } from './lanes.js';
 import type { Leases } from './leases.js';
 import type { News } from './news.js';
 import { inOrder } from './order.js';
@@ -265,15 +265,4 @@ function taken({ bell: _, ...job }: JobDocument, by: Pick<JobDocument, 'owner' |
 /** One that must not be begun twice has to be recorded as begun before it is; one that expires stays where it is looked for. */
 function mayBeClaimedAhead({ kind, status, limits, startBy }: JobDocument): boolean {
   return kind === 'task' && status === 'pending' && limits.interruptions > 0 && startBy === undefined;
-}
-
-function byPlaces(keys: readonly string[]): ReadonlyMap<string, readonly string[]> {
-  const sets = new Map<string, string[]>();
-  for (const key of keys) sets.set(placesOfLane(key), [...(sets.get(placesOfLane(key)) ?? []), key]);
-  return sets;
-}
-
-/** The part of a lane's key that says what its jobs need. */
-function placesOfLane(key: string): string {
-  return JSON.stringify((JSON.parse(key) as readonly unknown[])[2]);
 }

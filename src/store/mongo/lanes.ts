@@ -48,3 +48,15 @@ function parsed(key: string): Lane {
   const [queue, what] = JSON.parse(key) as [string, string | readonly [string]];
   return typeof what === 'string' ? { key, queue, task: what, isComposite: false } : { key, queue, task: what[0], isComposite: true };
 }
+
+/** Lanes whose jobs need the same, which a claim reads together. */
+export function byPlaces(keys: readonly string[]): ReadonlyMap<string, readonly string[]> {
+  const sets = new Map<string, string[]>();
+  for (const key of keys) sets.set(placesOfLane(key), [...(sets.get(placesOfLane(key)) ?? []), key]);
+  return sets;
+}
+
+/** The part of a lane's key that says what its jobs need. */
+export function placesOfLane(key: string): string {
+  return JSON.stringify((JSON.parse(key) as readonly unknown[])[2]);
+}

@@ -2,14 +2,12 @@
 
 import type { Document } from 'mongodb';
 import { DEFAULT_QUOTA, type Places, type QuotaBook } from '../../job/places.js';
-import { SAVES_AFTER_MS, Savers } from '../savers.js';
+import { Savers } from '../savers.js';
 import type { Collections } from './collections.js';
 import type { QuotaDocument } from './documents.js';
 import type { Leases } from './leases.js';
 import type { ServerTime } from './server-time.js';
-
-/** A dispatcher that waits for places and has not asked again for so long waits no more. */
-const WAITS_FOR_MS = 15_000;
+import { askPipeline, jobsBut, NEXT, roomOf, shareOf, sharesBut, waitingBut } from './share-commands.js';
 
 /** What a dispatcher of this process holds of one quota. */
 interface Share {
@@ -296,77 +294,4 @@ export class Shares {
     this.#savers.set(dispatcher, savers);
     return savers;
   }
-}
-
-function roomOf({ size, holders }: QuotaDocument): number {
-  return holders.reduce((room, { n }) => room - n, size);
-}
-
-interface Ask {
-  readonly dispatcher: string;
-  readonly want: number;
-  readonly need: number;
-  readonly inUse: number;
-  readonly v: number;
-}
-
-/** Gives as much as is wanted and there is, never less than what is in use; an older command that comes late changes nothing. */
-function askPipeline({ dispatcher, want, need, inUse, v }: Ask, time: ServerTime): Document[] {
-  const mine = { $first: { $filter: { input: '$holders', as: 'h', cond: { $eq: ['$$h.by', dispatcher] } } } };
-  const others = { $sum: { $map: { input: sharesBut(dispatcher), as: 'h', in: '$$h.n' } } };
-  const longSince = { $subtract: [time.now, SAVES_AFTER_MS] };
-  const me = { $indexOfArray: ['$waiting.by', dispatcher] };
-  const isBefore = {
-    $and: [
-      { $ne: ['$$w.by', dispatcher] },
-      { $gt: ['$$w.until', time.now] },
-      { $lte: ['$$w.since', longSince] },
-      { $or: [{ $lt: ['$$me', 0] }, { $lt: [{ $indexOfArray: ['$waiting.by', '$$w.by'] }, '$$me'] }] },
-    ],
-  };
-  const ahead = { $sum: { $map: { input: { $filter: { input: '$waiting', as: 'w', cond: isBefore } }, as: 'w', in: '$$w.n' } } };
-  const room = { $subtract: ['$size', { $add: [others, ahead] }] };
-  const given = { $max: [{ $min: [inUse, { $ifNull: ['$$mine.n', 0] }] }, { $min: [want, room] }, 0] };
-  const isOld = { $gte: [{ $ifNull: ['$$mine.v', -1] }, v] };
-  const give = { $let: { vars: { mine, me }, in: { $cond: [isOld, '$$mine.n', given] } } };
-  const share = { by: { $literal: dispatcher }, n: '$give', v: { $literal: v } };
-  const since = {
-    $let: {
-      vars: { old: { $first: { $filter: { input: '$waiting', as: 'w', cond: { $eq: ['$$w.by', dispatcher] } } } } },
-      in: { $ifNull: ['$$old.since', time.now] },
-    },
-  };
-  const entry = { by: { $literal: dispatcher }, n: { $subtract: [need, '$give'] }, since, until: time.after(WAITS_FOR_MS) };
-  const place = { $indexOfArray: ['$waiting.by', dispatcher] };
-  const updated = {
-    $map: { input: '$waiting', as: 'w', in: { $cond: [{ $eq: ['$$w.by', dispatcher] }, entry, '$$w'] } },
-  };
-  const waiting = {
-    $cond: [
-      { $lt: ['$give', need] },
-      { $cond: [{ $gte: [place, 0] }, updated, { $concatArrays: ['$waiting', [entry]] }] },
-      waitingBut(dispatcher),
-    ],
-  };
-  const holders = { $concatArrays: [sharesBut(dispatcher), { $cond: [{ $gt: ['$give', 0] }, [share], []] }] };
-  return [{ $set: { give } }, { $set: { rev: NEXT, holders, waiting } }, { $unset: 'give' }];
-}
-
-/** Rises with each write, so that what was seen already need not be read again. */
-const NEXT = { $add: [{ $ifNull: ['$rev', 0] }, 1] };
-
-function sharesBut(dispatcher: string): Document {
-  return { $filter: { input: '$holders', as: 'h', cond: { $ne: ['$$h.by', dispatcher] } } };
-}
-
-function jobsBut(job: string): Document {
-  return { $filter: { input: '$holders', as: 'h', cond: { $ne: ['$$h.job', job] } } };
-}
-
-function waitingBut(dispatcher: string): Document {
-  return { $filter: { input: '$waiting', as: 'w', cond: { $ne: ['$$w.by', dispatcher] } } };
-}
-
-function shareOf(dispatcher: string, { n, v }: Share): Document {
-  return { $literal: { by: dispatcher, n, v } };
 }

@@ -1,17 +1,15 @@
 /** What follows from an end: callbacks and next steps released, parents ended, places given back. */
 
 import type { ObjectId } from 'mongodb';
-import { BatchFailedError } from '../../errors.js';
-import { type BatchMove, type BatchView, nextMove } from '../../job/batch-rule.js';
 import { isFinal, isWaiting } from '../../job/job-status.js';
 import type { StoredOutcome } from '../../job/outcome.js';
-import { recordedError, type StoredError } from '../../job/stored-error.js';
+import { Batches } from './batches.js';
 import type { Collections } from './collections.js';
 import type { JobDocument } from './documents.js';
 import type { Jobs } from './jobs.js';
 import { ended, turn } from './moves.js';
 import type { News } from './news.js';
-import { choiceOf, errorOf, fromOutcome, type QueuedPart } from './records.js';
+import { choiceOf, fromOutcome, type QueuedPart } from './records.js';
 import type { Relief } from './relief.js';
 import type { ServerTime } from './server-time.js';
 import { SharedRuns } from './shared-runs.js';
@@ -32,9 +30,17 @@ type EndMove = 'end' | 'cancel' | 'expire' | 'pass';
 
 /** Work that was begun is finished before the call that began it resolves; every part of it may be done twice. */
 export class Tender {
-  readonly #runs = new SharedRuns();
+  readonly #finishing = new SharedRuns();
+  readonly #batches: Batches;
 
-  constructor(private readonly sources: TenderSources) {}
+  constructor(private readonly sources: TenderSources) {
+    this.#batches = new Batches(sources, this);
+  }
+
+  /** Lets the steps of a batch that has just been opened begin. */
+  open(batch: JobDocument): Promise<void> {
+    return this.#batches.open(batch);
+  }
 
   /** Records the outcome of a job, and sees to what follows. @returns the job after it, or `undefined` where somebody was faster */
   async end(job: JobDocument, move: EndMove, outcome: StoredOutcome | 'steps'): Promise<JobDocument | undefined> {
@@ -92,15 +98,6 @@ export class Tender {
     this.sources.relief.add(job);
   }
 
-  /** Lets the steps of a batch that has just been opened begin. */
-  async open(batch: JobDocument): Promise<void> {
-    if (batch.kind === 'parallel') {
-      const steps = await this.sources.jobs.find({ parent: batch._id, role: 'step', status: 'blocked' });
-      await Promise.all(steps.map((step) => this.unblock(step)));
-    }
-    await this.advance(batch._id);
-  }
-
   /** Cancels a job with everything below it, as far as each can be. */
   async cancel(id: ObjectId, reason: string | undefined): Promise<void> {
     await this.sources.jobs.decide(id, (job) => {
@@ -111,88 +108,10 @@ export class Tender {
     });
   }
 
-  /** Does for a batch what is to be done next. */
-  advance(id: ObjectId): Promise<void> {
-    return this.#runs.run(`advance ${id.toHexString()}`, async () => {
-      while (!(await this.#advance(id)));
-    });
-  }
-
-  /** @returns `false` where the batch has changed meanwhile */
-  async #advance(id: ObjectId): Promise<boolean> {
-    const { job: batch, open: first } = await this.sources.jobs.withFirstOpen(id, 'step');
-    if (batch?.status !== 'active' || batch.waiting !== 'steps') return true;
-    const below = { first, ...(await this.#besides(batch, first)) };
-    const { postprocess } = below;
-    const cancelReason = batch.cancel?.reason;
-    switch (nextMove(viewOf(batch, below)) satisfies BatchMove) {
-      case 'wait':
-        return true;
-      case 'release step':
-        if (first !== undefined) await this.unblock(first);
-        return true;
-      case 'release postprocess':
-        if (postprocess !== undefined) await this.unblock(postprocess);
-        return true;
-      case 'cancel postprocess':
-        if (postprocess !== undefined) await this.cancel(postprocess._id, cancelReason);
-        return true;
-      case 'cancel steps':
-        return this.#cancelSteps(batch);
-      case 'cancel':
-        return this.#done(this.end(batch, 'end', { status: 'cancelled', reason: cancelReason }));
-      case 'fail':
-        return this.#done(this.end(batch, 'end', { status: 'failed', error: await this.#failureOf(batch) }));
-      case 'complete':
-        return this.#done(this.end(batch, 'end', 'steps'));
-      case 'take outcome':
-        return this.#done(this.end(batch, 'end', await this.outcomeOf(postprocess)));
-    }
-  }
-
-  async #done(ending: Promise<JobDocument | undefined>): Promise<boolean> {
-    return (await ending) !== undefined;
-  }
-
   /** The outcome of a job that has ended, with the steps of a batch. */
   async outcomeOf(job: JobDocument | undefined): Promise<StoredOutcome> {
     if (job?.outcome === undefined) return { status: 'cancelled', reason: undefined };
     return fromOutcome(job.outcome, await this.sources.news.stepsOf(job));
-  }
-
-  /** What else the rule asks for, as far as it matters now. */
-  async #besides(batch: JobDocument, first: JobDocument | undefined): Promise<Pick<Below, 'failed' | 'postprocess'>> {
-    const { jobs } = this.sources.collections;
-    const asksForFailed = batch.onFailure === 'stop' || (batch.onFailure === 'fail' && first === undefined);
-    const [failed, postprocess] = await Promise.all([
-      asksForFailed ? this.#firstFailed(batch) : null,
-      first === undefined ? jobs.findOne({ parent: batch._id, role: 'postprocess' }) : null,
-    ]);
-    return { failed: failed ?? undefined, postprocess: postprocess ?? undefined };
-  }
-
-  #firstFailed(batch: JobDocument): Promise<JobDocument | null> {
-    return this.sources.collections.jobs.findOne({ parent: batch._id, role: 'step', status: 'failed' }, { sort: { index: 1 } });
-  }
-
-  async #failureOf(batch: JobDocument): Promise<StoredError> {
-    const { jobs } = this.sources.collections;
-    const [first, failed, all] = await Promise.all([
-      this.#firstFailed(batch),
-      jobs.countDocuments({ parent: batch._id, role: 'step', status: 'failed' }),
-      jobs.countDocuments({ parent: batch._id, role: 'step' }),
-    ]);
-    const cause = errorOf(first?.outcome?.error);
-    const message = `${failed} of ${all} jobs of the batch failed; the first is ${first?._id.toHexString()} (${first?.task}): ${cause.message}`;
-    return recordedError(new BatchFailedError(message), cause);
-  }
-
-  /** All that are left; those that run are told, and the last that ends looks again. */
-  async #cancelSteps(batch: JobDocument): Promise<true> {
-    const reason = batch.cancel === undefined ? 'an earlier job of its batch failed' : batch.cancel.reason;
-    const open = await this.sources.jobs.find({ parent: batch._id, role: 'step', open: true, cancel: { $exists: false } });
-    for (const step of open) await this.cancel(step._id, reason);
-    return true;
   }
 
   async #cancelFollower(job: JobDocument, reason: string | undefined): Promise<JobDocument | undefined> {
@@ -205,7 +124,7 @@ export class Tender {
     const cancel = { ...(reason === undefined ? {} : { reason }), ...(job.owner === undefined ? {} : { owner: job.owner }) };
     const told = job.cancel === undefined ? await jobs.note(job, { cancel }) : job;
     if (told === undefined) return undefined;
-    if (told.waiting === 'steps') await this.advance(told._id);
+    if (told.waiting === 'steps') await this.#batches.advance(told._id);
     else news.cancel(told);
     return told;
   }
@@ -262,7 +181,7 @@ export class Tender {
     if (job.root?.equals(job._id) === true) await this.#expireTree(job._id);
     if (job.parent === undefined) return;
     // Not waited for: it may be this very parent whose turn it is, and which ends its steps.
-    this.sources.news.track(job.role === 'callback' ? this.#finish(job.parent) : this.advance(job.parent));
+    this.sources.news.track(job.role === 'callback' ? this.#finish(job.parent) : this.#batches.advance(job.parent));
   }
 
   /** The top of a tree has ended, and with it everything below: all of it is removed together. */
@@ -282,7 +201,7 @@ export class Tender {
 
   /** A job whose last callback has ended is final. */
   #finish(id: ObjectId): Promise<void> {
-    return this.#runs.run(`finish ${id.toHexString()}`, async () => {
+    return this.#finishing.run(id.toHexString(), async () => {
       while (!(await this.#tryToFinish(id)));
     });
   }
@@ -297,27 +216,6 @@ export class Tender {
     relief.add(final);
     return true;
   }
-}
-
-interface Below {
-  readonly first: JobDocument | undefined;
-  readonly failed: JobDocument | undefined;
-  readonly postprocess: JobDocument | undefined;
-}
-
-function viewOf(batch: JobDocument, { first, failed, postprocess }: Below): BatchView {
-  return {
-    kind: batch.kind === 'serial' ? 'serial' : 'parallel',
-    onFailure: batch.onFailure ?? 'continue',
-    isCancelled: batch.cancel !== undefined,
-    firstOpen: first === undefined ? 'none' : progressOf(first),
-    hasFailedStep: failed !== undefined,
-    postprocess: postprocess === undefined ? 'none' : isFinal(postprocess.status) ? 'ended' : progressOf(postprocess),
-  };
-}
-
-function progressOf({ status }: JobDocument): 'blocked' | 'under way' {
-  return status === 'blocked' ? 'blocked' : 'under way';
 }
 
 /** It has been done already: these documents are there. */

@@ -3,7 +3,8 @@
 import { Container } from 'inversify';
 import { type Collection, type CommandStartedEvent, MongoClient } from 'mongodb';
 import { type AsyncModuleOptions, asyncModule, type IAsyncService, type JobStore, start } from '../../../src/index.js';
-import { type MongoStoreOptions, mongoStore } from '../../../src/store/mongo/mongo-store.js';
+import type { MongoStoreOptions } from '../../../src/store/mongo/mongo-options.js';
+import { mongoStore } from '../../../src/store/mongo/mongo-store.js';
 import { findReplicaSet } from '../../replica-set/find-replica-set.js';
 
 /** Asked for by the driver itself, or for as long as somebody listens. */

@@ -1,0 +1,143 @@
+/** How a batch goes on: looked at afresh each time one of its children has ended, and told what to do by the batch rule. */
+
+import type { ObjectId } from 'mongodb';
+import { BatchFailedError } from '../../errors.js';
+import { type BatchView, nextMove } from '../../job/batch-rule.js';
+import { isFinal } from '../../job/job-status.js';
+import type { StoredOutcome } from '../../job/outcome.js';
+import { recordedError, type StoredError } from '../../job/stored-error.js';
+import type { Collections } from './collections.js';
+import type { JobDocument } from './documents.js';
+import type { Jobs } from './jobs.js';
+import { errorOf } from './records.js';
+import { SharedRuns } from './shared-runs.js';
+
+export interface BatchSources {
+  readonly collections: Collections;
+  readonly jobs: Jobs;
+}
+
+/** What a batch has done to its jobs, and to itself. */
+export interface BatchHands {
+  unblock(job: JobDocument): Promise<void>;
+  cancel(id: ObjectId, reason: string | undefined): Promise<void>;
+  end(job: JobDocument, move: 'end', outcome: StoredOutcome | 'steps'): Promise<JobDocument | undefined>;
+  outcomeOf(job: JobDocument | undefined): Promise<StoredOutcome>;
+}
+
+interface Below {
+  readonly first: JobDocument | undefined;
+  readonly failed: JobDocument | undefined;
+  readonly postprocess: JobDocument | undefined;
+}
+
+export class Batches {
+  readonly #runs = new SharedRuns();
+
+  constructor(
+    private readonly sources: BatchSources,
+    private readonly hands: BatchHands,
+  ) {}
+
+  /** Lets the steps of a batch that has just been opened begin. */
+  async open(batch: JobDocument): Promise<void> {
+    if (batch.kind === 'parallel') {
+      const steps = await this.sources.jobs.find({ parent: batch._id, role: 'step', status: 'blocked' });
+      await Promise.all(steps.map((step) => this.hands.unblock(step)));
+    }
+    await this.advance(batch._id);
+  }
+
+  /** Does for a batch what is to be done next. */
+  advance(id: ObjectId): Promise<void> {
+    return this.#runs.run(id.toHexString(), async () => {
+      while (!(await this.#advance(id)));
+    });
+  }
+
+  /** @returns `false` where the batch has changed meanwhile */
+  async #advance(id: ObjectId): Promise<boolean> {
+    const { job: batch, open: first } = await this.sources.jobs.withFirstOpen(id, 'step');
+    if (batch?.status !== 'active' || batch.waiting !== 'steps') return true;
+    const below = { first, ...(await this.#besides(batch, first)) };
+    const { postprocess } = below;
+    const cancelReason = batch.cancel?.reason;
+    switch (nextMove(viewOf(batch, below))) {
+      case 'wait':
+        return true;
+      case 'release step':
+        if (first !== undefined) await this.hands.unblock(first);
+        return true;
+      case 'release postprocess':
+        if (postprocess !== undefined) await this.hands.unblock(postprocess);
+        return true;
+      case 'cancel postprocess':
+        if (postprocess !== undefined) await this.hands.cancel(postprocess._id, cancelReason);
+        return true;
+      case 'cancel steps':
+        return this.#cancelSteps(batch);
+      case 'cancel':
+        return this.#done(this.hands.end(batch, 'end', { status: 'cancelled', reason: cancelReason }));
+      case 'fail':
+        return this.#done(this.hands.end(batch, 'end', { status: 'failed', error: await this.#failureOf(batch) }));
+      case 'complete':
+        return this.#done(this.hands.end(batch, 'end', 'steps'));
+      case 'take outcome':
+        return this.#done(this.hands.end(batch, 'end', await this.hands.outcomeOf(postprocess)));
+    }
+  }
+
+  async #done(ending: Promise<JobDocument | undefined>): Promise<boolean> {
+    return (await ending) !== undefined;
+  }
+
+  /** What else the rule asks for, as far as it matters now. */
+  async #besides(batch: JobDocument, first: JobDocument | undefined): Promise<Pick<Below, 'failed' | 'postprocess'>> {
+    const { jobs } = this.sources.collections;
+    const asksForFailed = batch.onFailure === 'stop' || (batch.onFailure === 'fail' && first === undefined);
+    const [failed, postprocess] = await Promise.all([
+      asksForFailed ? this.#firstFailed(batch) : null,
+      first === undefined ? jobs.findOne({ parent: batch._id, role: 'postprocess' }) : null,
+    ]);
+    return { failed: failed ?? undefined, postprocess: postprocess ?? undefined };
+  }
+
+  #firstFailed(batch: JobDocument): Promise<JobDocument | null> {
+    return this.sources.collections.jobs.findOne({ parent: batch._id, role: 'step', status: 'failed' }, { sort: { index: 1 } });
+  }
+
+  async #failureOf(batch: JobDocument): Promise<StoredError> {
+    const { jobs } = this.sources.collections;
+    const [first, failed, all] = await Promise.all([
+      this.#firstFailed(batch),
+      jobs.countDocuments({ parent: batch._id, role: 'step', status: 'failed' }),
+      jobs.countDocuments({ parent: batch._id, role: 'step' }),
+    ]);
+    const cause = errorOf(first?.outcome?.error);
+    const message = `${failed} of ${all} jobs of the batch failed; the first is ${first?._id.toHexString()} (${first?.task}): ${cause.message}`;
+    return recordedError(new BatchFailedError(message), cause);
+  }
+
+  /** All that are left; those that run are told, and the last that ends looks again. */
+  async #cancelSteps(batch: JobDocument): Promise<true> {
+    const reason = batch.cancel === undefined ? 'an earlier job of its batch failed' : batch.cancel.reason;
+    const open = await this.sources.jobs.find({ parent: batch._id, role: 'step', open: true, cancel: { $exists: false } });
+    for (const step of open) await this.hands.cancel(step._id, reason);
+    return true;
+  }
+}
+
+function viewOf(batch: JobDocument, { first, failed, postprocess }: Below): BatchView {
+  return {
+    kind: batch.kind === 'serial' ? 'serial' : 'parallel',
+    onFailure: batch.onFailure ?? 'continue',
+    isCancelled: batch.cancel !== undefined,
+    firstOpen: first === undefined ? 'none' : progressOf(first),
+    hasFailedStep: failed !== undefined,
+    postprocess: postprocess === undefined ? 'none' : isFinal(postprocess.status) ? 'ended' : progressOf(postprocess),
+  };
+}
+
+function progressOf({ status }: JobDocument): 'blocked' | 'under way' {
+  return status === 'blocked' ? 'blocked' : 'under way';
+}

@@ -1,0 +1,33 @@
+/** What can be said of a Mongo store: where it is, and for how long it keeps what has ended. */
+
+import type { MongoClient } from 'mongodb';
+import { checkOption, checkOptions, is, type Rules } from '../../check.js';
+
+export interface MongoStoreOptions {
+  /** A client of the application, connected to a replica set. */
+  readonly client: MongoClient;
+  /** The database in which the jobs live. */
+  readonly database: string;
+  /** Begins the names of the collections. @default 'millrace.' */
+  readonly prefix?: string | undefined;
+  /** Milliseconds for which a job is kept after the end of the batch or job that it belongs to. @default 604_800_000 */
+  readonly keepMs?: number | undefined;
+}
+
+export const MONGO_STORE_DEFAULTS = Object.freeze({
+  prefix: 'millrace.',
+  keepMs: 604_800_000,
+} as const satisfies Partial<MongoStoreOptions>);
+
+export type CheckedMongoOptions = { readonly [K in keyof Required<MongoStoreOptions>]: Exclude<MongoStoreOptions[K], undefined> };
+
+const RULES: Rules<MongoStoreOptions> = { client: is.object, database: is.text, prefix: is.string, keepMs: is.durationMs };
+
+/** @throws OptionError */
+export function checkMongoOptions(options: MongoStoreOptions): CheckedMongoOptions {
+  checkOptions<MongoStoreOptions>('`mongoStore`', options, RULES);
+  checkOption('`mongoStore`', 'client', options.client, RULES.client);
+  checkOption('`mongoStore`', 'database', options.database, RULES.database);
+  const { client, database, prefix = MONGO_STORE_DEFAULTS.prefix, keepMs = MONGO_STORE_DEFAULTS.keepMs } = options;
+  return Object.freeze({ client, database, prefix, keepMs });
+}

@@ -1,0 +1,83 @@
+/** What is written to a quota: its document is read and computed anew by the server, so that each command is one step. */
+
+import type { Document } from 'mongodb';
+import { SAVES_AFTER_MS } from '../savers.js';
+import type { QuotaDocument } from './documents.js';
+import type { ServerTime } from './server-time.js';
+
+/** A dispatcher that waits for places and has not asked again for so long waits no more. */
+const WAITS_FOR_MS = 15_000;
+
+/** How many places nobody holds. */
+export function roomOf({ size, holders }: QuotaDocument): number {
+  return holders.reduce((room, { n }) => room - n, size);
+}
+
+export interface Ask {
+  readonly dispatcher: string;
+  readonly want: number;
+  readonly need: number;
+  readonly inUse: number;
+  readonly v: number;
+}
+
+/** Gives as much as is wanted and there is, never less than what is in use; an older command that comes late changes nothing. */
+export function askPipeline({ dispatcher, want, need, inUse, v }: Ask, time: ServerTime): Document[] {
+  const mine = { $first: { $filter: { input: '$holders', as: 'h', cond: { $eq: ['$$h.by', dispatcher] } } } };
+  const others = { $sum: { $map: { input: sharesBut(dispatcher), as: 'h', in: '$$h.n' } } };
+  const longSince = { $subtract: [time.now, SAVES_AFTER_MS] };
+  const me = { $indexOfArray: ['$waiting.by', dispatcher] };
+  const isBefore = {
+    $and: [
+      { $ne: ['$$w.by', dispatcher] },
+      { $gt: ['$$w.until', time.now] },
+      { $lte: ['$$w.since', longSince] },
+      { $or: [{ $lt: ['$$me', 0] }, { $lt: [{ $indexOfArray: ['$waiting.by', '$$w.by'] }, '$$me'] }] },
+    ],
+  };
+  const ahead = { $sum: { $map: { input: { $filter: { input: '$waiting', as: 'w', cond: isBefore } }, as: 'w', in: '$$w.n' } } };
+  const room = { $subtract: ['$size', { $add: [others, ahead] }] };
+  const given = { $max: [{ $min: [inUse, { $ifNull: ['$$mine.n', 0] }] }, { $min: [want, room] }, 0] };
+  const isOld = { $gte: [{ $ifNull: ['$$mine.v', -1] }, v] };
+  const give = { $let: { vars: { mine, me }, in: { $cond: [isOld, '$$mine.n', given] } } };
+  const share = { by: { $literal: dispatcher }, n: '$give', v: { $literal: v } };
+  const since = {
+    $let: {
+      vars: { old: { $first: { $filter: { input: '$waiting', as: 'w', cond: { $eq: ['$$w.by', dispatcher] } } } } },
+      in: { $ifNull: ['$$old.since', time.now] },
+    },
+  };
+  const entry = { by: { $literal: dispatcher }, n: { $subtract: [need, '$give'] }, since, until: time.after(WAITS_FOR_MS) };
+  const place = { $indexOfArray: ['$waiting.by', dispatcher] };
+  const updated = {
+    $map: { input: '$waiting', as: 'w', in: { $cond: [{ $eq: ['$$w.by', dispatcher] }, entry, '$$w'] } },
+  };
+  const waiting = {
+    $cond: [
+      { $lt: ['$give', need] },
+      { $cond: [{ $gte: [place, 0] }, updated, { $concatArrays: ['$waiting', [entry]] }] },
+      waitingBut(dispatcher),
+    ],
+  };
+  const holders = { $concatArrays: [sharesBut(dispatcher), { $cond: [{ $gt: ['$give', 0] }, [share], []] }] };
+  return [{ $set: { give } }, { $set: { rev: NEXT, holders, waiting } }, { $unset: 'give' }];
+}
+
+/** Rises with each write, so that what was seen already need not be read again. */
+export const NEXT = { $add: [{ $ifNull: ['$rev', 0] }, 1] };
+
+export function sharesBut(dispatcher: string): Document {
+  return { $filter: { input: '$holders', as: 'h', cond: { $ne: ['$$h.by', dispatcher] } } };
+}
+
+export function jobsBut(job: string): Document {
+  return { $filter: { input: '$holders', as: 'h', cond: { $ne: ['$$h.job', job] } } };
+}
+
+export function waitingBut(dispatcher: string): Document {
+  return { $filter: { input: '$waiting', as: 'w', cond: { $ne: ['$$w.by', dispatcher] } } };
+}
+
+export function shareOf(dispatcher: string, { n, v }: { readonly n: number; readonly v: number }): Document {
+  return { $literal: { by: dispatcher, n, v } };
+}
