@@ -70,13 +70,13 @@ async function resolveAll(container: Container, registry: TaskRegistry): Promise
   const problems: string[] = [];
   for (const [service, methods] of registry.services) {
     const isOurs = !container.isBound(service);
-    if (isOurs) container.bind(service).to(newable(service));
     try {
+      if (isOurs) container.bind(service).to(newable(service));
       const instance = (await container.getAsync(service)) as Record<string, unknown>;
       const missing = [...methods].filter((method) => typeof instance[method] !== 'function');
       for (const method of missing) problems.push(`\`tasks\`: ${service.name} has no method \`${method}\`, which is a task`);
     } catch (error) {
-      if (isOurs) await container.unbindAsync(service);
+      if (isOurs && container.isBound(service)) await container.unbindAsync(service);
       problems.push(`\`tasks\`: ${service.name} cannot be resolved: ${storedError(error).message}`);
     }
   }

@@ -58,7 +58,6 @@ export class Composition {
     const { store, clock, logger, random } = options;
     const recorder = new Recorder({ store, clock, logger });
     const caller = new TaskCaller({
-      store,
       ground: this.#ground,
       resolve: (cls) => this.#resolve(cls),
       read: (payload) => service.read(payload),

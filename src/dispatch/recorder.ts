@@ -2,8 +2,9 @@
 
 import { firstValueFrom, timer } from 'rxjs';
 import type { Clock } from '../clock.js';
+import type { JobTree } from '../job/job-record.js';
 import { GroupCommit } from '../store/group-commit.js';
-import type { Again, Attempt, End, Hold, JobStore, Report } from '../store/job-store.js';
+import type { Again, Attempt, End, Hold, Inserted, JobStore, Report } from '../store/job-store.js';
 import type { Logger } from '../task/logger.js';
 
 /** Between two tries to write. */
@@ -20,6 +21,7 @@ export class Recorder {
   readonly #agains: GroupCommit<Again, Attempt | undefined>;
   readonly #holds: GroupCommit<Hold, undefined>;
   readonly #reports: GroupCommit<Report, undefined>;
+  readonly #insert: (trees: readonly JobTree[]) => Promise<readonly Inserted[]>;
   #lastReport: Promise<unknown> = Promise.resolve();
   #hasGivenUp = false;
 
@@ -32,6 +34,7 @@ export class Recorder {
     );
     this.#agains = new GroupCommit(this.#persistently('new attempts', (agains) => store.reschedule(agains)));
     this.#holds = new GroupCommit(this.#persistently('what is handed back', (holds) => store.release(holds).then(() => [])));
+    this.#insert = this.#persistently('jobs that a task returned', (trees) => store.insert(trees));
     this.#reports = new GroupCommit((reports) => this.#report(reports));
   }
 
@@ -45,6 +48,12 @@ export class Recorder {
 
   async release(hold: Hold): Promise<void> {
     await this.#holds.add(hold);
+  }
+
+  /** Queues jobs that a task returned as a draft. @returns `undefined` where it was given up */
+  async insert(tree: JobTree): Promise<Inserted | undefined> {
+    const [inserted] = await this.#insert([tree]);
+    return inserted;
   }
 
   /** Progress and annotations; later ones make up for those that could not be written. */

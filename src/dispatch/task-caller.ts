@@ -1,14 +1,13 @@
 /** Calls the code of a task: with its stored arguments, on a new instance of its service; and queues a draft that it returned. */
 
 import { type Ground, type JobPlan, plantFor } from '../job/job-plan.js';
-import type { Input } from '../job/job-record.js';
+import type { Input, JobTree } from '../job/job-record.js';
 import { Payload } from '../job/payload.js';
-import type { ClaimedJob, Follows, JobStore } from '../store/job-store.js';
+import type { ClaimedJob } from '../store/job-store.js';
 import type { AnyFunction, Class } from '../task/task.js';
 import type { TaskDefinition } from '../task/task-definition.js';
 
 export interface CallSources {
-  readonly store: JobStore;
   /** Gives the instance that a method is called on, new for each run. */
   readonly resolve: (service: Class) => Promise<object>;
   /** Reads a stored value, with jobs in it as the application knows them. */
@@ -26,12 +25,9 @@ export class TaskCaller {
     return this.#callWith(code, claimed);
   }
 
-  /** Queues the draft that a task returned; its job stands in for the one that returned it. @throws what queueing throws */
-  async plant(plan: JobPlan, { job }: ClaimedJob): Promise<Follows> {
-    const { store, ground } = this.sources;
-    const [inserted] = await store.insert([plantFor(job, plan, ground)]);
-    if (inserted === undefined || 'refused' in inserted) throw inserted?.refused;
-    return { status: 'follows', job: inserted.record.job.id, isOwn: true };
+  /** The jobs of a draft that a task returned; they stand in for the job that returned it. @throws what queueing throws */
+  planted(plan: JobPlan, { job }: ClaimedJob): JobTree {
+    return plantFor(job, plan, this.sources.ground);
   }
 
   async #callWith(code: TaskDefinition['code'], { job, given }: ClaimedJob): Promise<unknown> {

@@ -141,7 +141,10 @@ export class Worker {
   /** The verdict on an attempt that returned a draft, which is queued on the way. */
   async #queued(plan: JobPlan, claimed: ClaimedJob, trial: Trial): Promise<Verdict> {
     try {
-      return { type: 'end', outcome: await this.sources.caller.plant(plan, claimed) };
+      const inserted = await this.sources.recorder.insert(this.sources.caller.planted(plan, claimed));
+      if (inserted === undefined) return { type: 'interrupted' };
+      if ('refused' in inserted) throw inserted.refused;
+      return { type: 'end', outcome: { status: 'follows', job: inserted.record.job.id, isOwn: true } };
     } catch (thrown) {
       return judge({ thrown }, undefined, trial);
     }
@@ -152,6 +155,7 @@ export class Worker {
     const { attempt } = running;
     return new Promise((resolve) => {
       const watch: Subscription = timer(timeoutMs, this.sources.clock.scheduler).subscribe(() => {
+        if (attempt.aborted?.cause === 'cancelled') return resolve(judge({ thrown: attempt.aborted.reason }, attempt.aborted, trial));
         if (attempt.aborted !== undefined) return;
         attempt.abort({ cause: 'timed out', reason: new TaskTimeoutError(`ran longer than its \`timeoutMs\` of ${timeoutMs}`) });
         resolve(judgeTimeout(timeoutMs, trial));

@@ -129,6 +129,8 @@ class Copier {
   }
 
   #copyRegExp(value: RegExp): RegExp {
+    if (value.source.includes('\0') || !value.source.isWellFormed())
+      this.#refuse('is a RegExp whose source has no UTF-8 form, or a null byte');
     if (/[^im]/.test(value.flags)) this.#refuse(`is a RegExp with the flags '${value.flags}'; only i and m are stored`);
     this.#weighed(Buffer.byteLength(value.source), undefined);
     return new RegExp(value.source, value.flags);

@@ -1,6 +1,7 @@
 /** The service: turns tasks and drafts into stored jobs, and stored jobs into handles. */
 
 import { AsyncSubject, ReplaySubject, switchMap, takeUntil } from 'rxjs';
+import { checkOption, is } from '../check.js';
 import { JobTypeError, NotRunningError } from '../errors.js';
 import { type CallbackPlan, type Ground, type JobPlan, plant, plantCallback } from '../job/job-plan.js';
 import type { JobRecord, JobTree } from '../job/job-record.js';
@@ -42,6 +43,8 @@ export class AsyncService implements IAsyncService {
   readonly #warned = new Set<string>();
   #state: 'new' | 'starting' | 'running' | 'stopped' = 'new';
   #stopping: Promise<void> | undefined;
+  /** It was to be stopped before it had started. */
+  #isUnwanted = false;
   #dispatcher: OwnDispatcher | undefined;
 
   constructor(private readonly sources: ServiceSources) {
@@ -79,6 +82,10 @@ export class AsyncService implements IAsyncService {
       throw error;
     }
     this.#state = 'running';
+    if (this.#isUnwanted) {
+      await this.stop();
+      throw new NotRunningError('the service was stopped before it had started');
+    }
     this.#started.next();
     this.#started.complete();
     this.#dispatcher = dispatcher;
@@ -91,6 +98,7 @@ export class AsyncService implements IAsyncService {
 
   stop(): Promise<void> {
     if (this.#state === 'running') this.#stopping ??= this.#stop();
+    else if (this.#state !== 'stopped') this.#isUnwanted = true;
     return this.#stopping ?? Promise.resolve();
   }
 
@@ -115,7 +123,8 @@ export class AsyncService implements IAsyncService {
   }
 
   async queueJobs(drafts: readonly Draft<unknown>[]): Promise<never> {
-    const trees = drafts.map((draft, index) => this.#planted(planOf(draft, `drafts[${index}]`)));
+    checkOption('`queueJobs`', 'drafts', drafts, is.array);
+    const trees = Array.from(drafts, (draft, index) => this.#planted(planOf(draft, `drafts[${index}]`)));
     const records = await Promise.all(trees.map((tree) => this.#inserts.add(tree)));
     return Promise.all(
       records.map(inserted).map(async (record) => handleOf(this.#access, await see(record, this.sources.store))),

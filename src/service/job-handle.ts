@@ -151,7 +151,7 @@ export class JobHandle implements Job<unknown> {
       const changes = this.#sightings({ ended: this.id }).subscribe({
         next: () => this.outcome !== undefined && resolve(this.outcome),
         error: reject,
-        complete: () => reject(this.#lost()),
+        complete: () => resolve(this.#lastWord()),
       });
       const abort = (): void => {
         changes.unsubscribe();
@@ -188,6 +188,14 @@ export class JobHandle implements Job<unknown> {
 
   #gone(): JobNotFoundError {
     return new JobNotFoundError(`job ${this.id} (${this[standsFor].taskName}) is not there: it was never queued, or its retention is over`);
+  }
+
+  /** When there are no more changes: it may have ended while nobody was told any more. */
+  async #lastWord(): Promise<Outcome<unknown>> {
+    const lost = this.#lost();
+    await this.refresh().catch(() => undefined);
+    if (this.outcome === undefined) throw lost;
+    return this.outcome;
   }
 
   /** Why there are no more changes, although it has not ended. */

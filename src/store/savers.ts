@@ -30,6 +30,11 @@ export class Savers {
     return this.#savers.delete(lane);
   }
 
+  /** Saves no more for lanes whose places do not pass. */
+  keepOnly(passes: (places: Places) => boolean): void {
+    for (const [lane, { places }] of this.#savers) if (!passes(places)) this.#savers.delete(lane);
+  }
+
   /** How many places of a quota are saved for lanes before this one, or for all. */
   savedBefore(lane: string | undefined, quota: string, nowMs: number): number {
     let saved = 0;

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { currentTask, forever, makeJob, parallel, task } from '../../src/index.js';
+import { currentTask, type FunctionTask, forever, makeJob, parallel, serial, task } from '../../src/index.js';
 import { setup } from '../bundle.js';
 import { deferred, untilAborted } from './deferred.js';
 
@@ -101,6 +101,52 @@ describe('a batch of tens of thousands that is cancelled', () => {
     const steps = Array.from({ length: 30_000 }, () => makeJob(waits).with({ queue: 'nobody' }));
     const batch = await async.queueJob(parallel(makeJob(fails), ...steps).with({ onFailure: 'stop' }));
     await drain();
+    expect((await batch.refresh()).status).toBe('completed');
+  });
+});
+
+describe('a chain of thousands of returned drafts', () => {
+  it('is cancelled to its end', async () => {
+    const step: FunctionTask<(left: number) => unknown> = task('step', { quotas: [] }, (left: number): unknown =>
+      left === 0 ? untilAborted() : makeJob(step, left - 1),
+    );
+    const { async, drain, store } = await setup({ tasks: [step] });
+    const job = await async.queueJob(step, 5_000);
+    await drain();
+    await job.cancel('enough');
+    await drain();
+    const ends = new Set((await store.find({})).map(({ state }) => state.status));
+    expect([...ends]).toEqual(['cancelled']);
+  });
+});
+
+describe('a cancelled job that ignores its signal', () => {
+  it('ends as cancelled when its time is over', async () => {
+    const deaf = task('deaf', { quotas: [], timeoutMs: 1_000 }, () => new Promise<never>(() => {}));
+    const { async, drain, advance } = await setup({ tasks: [deaf] });
+    const job = await async.queueJob(deaf);
+    await drain();
+    await job.cancel('enough');
+    await advance(2_000);
+    expect(await job.waitForOutcome()).toEqual({ status: 'cancelled', reason: 'enough' });
+  });
+});
+
+describe('a serial batch that stops at a failure', () => {
+  it('leaves an earlier step alone that still runs', async () => {
+    const gate = deferred<string>();
+    const slow = task('slow', { quotas: [] }, () => gate.promise);
+    const { async, drain, advance, clock } = await setup({ tasks: [slow, hang] });
+    const late = makeJob(hang).with({ beginBy: new Date(clock.now() + 1_000) });
+    const batch = await async.queueJob(serial(makeJob(slow), makeJob(hang), late, makeJob(hang)).with({ onFailure: 'stop', quotas: [] }));
+    await drain();
+    await advance(2_000);
+    gate.resolve('in peace');
+    await drain();
+    const [child] = await async.getQueues().get('').jobs({ task: slow });
+    expect(child?.result).toBe('in peace');
+    const ends = (await async.getQueues().get('').jobs({ task: hang })).map(({ status }) => status);
+    expect(ends.sort()).toEqual(['cancelled', 'cancelled', 'failed']);
     expect((await batch.refresh()).status).toBe('completed');
   });
 });

@@ -159,3 +159,70 @@ describe('`@Task` without parentheses', () => {
     expect(decorate).toThrow('`@Task` needs parentheses');
   });
 });
+
+describe('a service that is stopped before it has started', () => {
+  it('does not start', async () => {
+    const container = new Container();
+    container.load(asyncModule({ store: memoryStore(), tasks: [work] }));
+    const starting = start(container);
+    await container.get(IAsyncService).stop();
+    await expect(starting).rejects.toThrow(NotRunningError);
+  });
+});
+
+describe('a job that ended while the service stopped', () => {
+  it('can still be waited for', async () => {
+    const { async, drain, stop } = await setup({ tasks: [work] });
+    const job = await async.queueJob(work, 1);
+    await drain();
+    await stop();
+    expect(await job.waitForResult()).toBe(1);
+  });
+});
+
+describe('a constructor parameter that nobody can inject', () => {
+  it('is a problem among the others', async () => {
+    @injectable()
+    class NeedsMore {
+      constructor(readonly more: object) {}
+
+      @Task()
+      go(): void {}
+    }
+    const error = await setup({ tasks: [NeedsMore, undefined as never] }).catch((thrown: unknown) => thrown);
+    expect(String(error)).toContain('NeedsMore cannot be resolved');
+    expect(String(error)).toContain('`tasks[1]`');
+  });
+});
+
+describe('`queueJobs`', () => {
+  it.each<[string, unknown]>([
+    ['a hole', Object.assign(new Array(3), { 0: makeJob(work, 1), 2: makeJob(work, 2) })],
+    ['no array', makeJob(work, 1)],
+    ['nothing', undefined],
+  ])('refuses %s, and queues nothing', async (_what, drafts) => {
+    const { async, store } = await setup({ tasks: [work] });
+    await expect(async.queueJobs(drafts as never)).rejects.toThrow(/drafts/);
+    expect(await store.count({})).toBe(0);
+  });
+});
+
+describe('a callback and its own callback that come too late in one round', () => {
+  it('are counted once each, so that waiting goes on for what still runs', async () => {
+    const store = memoryStore();
+    const { async, clock } = await setup({ tasks: [work], store, dispatcher: false });
+    const late = (ms: number) => makeJob(work, ms).with({ beginBy: new Date(clock.now() + ms) });
+    const job = await async.queueJob(
+      makeJob(work, 0)
+        .withCallback(late(101).withCallback(late(100)))
+        .withCallback(makeJob(work, 1)),
+    );
+    await store.heartbeat('d', 1_000_000);
+    const claim = { dispatcher: 'd', queue: '', tasks: new Set(['work']), limit: 1 };
+    const [run] = await store.claim(claim);
+    await store.settle([{ id: job.id, token: run?.attempt.token ?? '', outcome: { status: 'cancelled', reason: undefined } }]);
+    await clock.advance(200, async () => {});
+    await store.recover('d');
+    expect((await job.refresh()).status).toBe('callbacks');
+  });
+});

@@ -387,3 +387,23 @@ describe('places kept for a method that ignores its signal', () => {
     expect((await job.refresh()).status).toBe('completed');
   });
 });
+
+describe('a quota that has become smaller', () => {
+  it('saves no places for a job that has become too large for it', async () => {
+    const store = memoryStore();
+    const gate = deferred();
+    const hold = task('hold', { quotas: ['gpu'] }, () => gate.promise);
+    const big = task('big', { quotas: { gpu: 3 } }, () => {});
+    const small = task('small', { quotas: ['gpu'] }, () => 'small');
+    const { async, drain, advance, clock } = await setup({ store, tasks: [hold, big, small], quotas: { gpu: 3 } });
+    await async.queueJob(hold);
+    const waits = await async.queueJob(big);
+    await drain();
+    await store.start({ clock, quotas: new Map([['gpu', 2]]) });
+    gate.resolve();
+    await advance(2_000);
+    expect(await (await async.queueJob(small)).waitForResult()).toBe('small');
+    expect((await waits.refresh()).status).toBe('pending');
+    await store.stop();
+  });
+});

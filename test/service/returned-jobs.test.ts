@@ -8,6 +8,7 @@ import {
   IAsyncService,
   type Job,
   makeJob,
+  memoryStore,
   parallel,
   type StoredError,
   serial,
@@ -394,5 +395,64 @@ describe('a draft that a step of a batch returns', () => {
     const batch = await bundle.async.queueJob(serial(makeJob(outer)).with({ quotas: ['default'] }));
     const [step] = await batch.waitForResult();
     expect(step.error?.code).toBe('MILLRACE_QUOTA');
+  });
+});
+
+describe('a job that waits over others for what a batch around it holds', () => {
+  const work = task('work', () => 42);
+
+  it.each([
+    ['that was returned before', true],
+    ['that is returned later', false],
+  ])('fails, with one %s', async (_when, isFirst) => {
+    const gate = deferred();
+    const relay = task('relay', { quotas: [] }, async () => {
+      if (!isFirst) await gate.promise;
+      return makeJob(work);
+    });
+    const step = task('step', { quotas: [] }, async () => {
+      const job = await bundle.async.queueJob(relay);
+      if (isFirst) await bundle.async.getJob(job.id).then(() => gate.promise);
+      return job;
+    });
+    const bundle = await setup({ tasks: [work, relay, step] });
+    const batch = await bundle.async.queueJob(serial(makeJob(step)).with({ quotas: ['default'] }));
+    await bundle.drain();
+    gate.resolve();
+    const [child] = await batch.waitForResult();
+    expect(child.error?.code).toBe('MILLRACE_QUOTA');
+  });
+
+  it('fails where a callback of a step follows a batch that is not open yet', async () => {
+    let batch: Job<unknown> | undefined;
+    const nothing = task('nothing', { quotas: [] }, () => {});
+    const back = task('back', { quotas: [] }, () => batch);
+    const { async, drain, advance } = await setup({ tasks: [nothing, back] });
+    batch = await async.queueJob(parallel(makeJob(nothing).withCallback(back)).with({ delayMs: 10_000, quotas: [] }));
+    const [step] = await async.getQueues().get('').jobs({ task: nothing });
+    await step?.cancel();
+    await drain();
+    await advance(60_000);
+    expect((await batch.refresh()).status).toBe('completed');
+    const [callback] = await async.getQueues().get('').jobs({ task: back });
+    expect(callback?.error?.code).toBe('MILLRACE_CIRCULAR_JOB');
+  });
+});
+
+describe('a draft that is returned while the store cannot be reached', () => {
+  it('is queued once it can', async () => {
+    const store = memoryStore();
+    const insert = store.insert.bind(store);
+    let failures = 0;
+    const inner = task('inner', { quotas: [] }, () => 'inner');
+    const outer = task('outer', { quotas: [] }, () => {
+      store.insert = (trees) => (failures++ < 2 ? Promise.reject(new Error('connection lost')) : insert(trees));
+      return makeJob(inner);
+    });
+    const { async, drain, advance } = await setup({ tasks: [inner, outer], store });
+    const job = await async.queueJob(outer);
+    await drain();
+    await advance(5_000);
+    expect(await job.waitForResult()).toBe('inner');
   });
 });

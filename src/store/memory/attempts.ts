@@ -109,14 +109,14 @@ export class Attempts {
   }
 
   #problemOfFollowing({ job: { id } }: JobRecord, jobId: string): MillraceError | undefined {
-    const { table, ledger } = this.rooms;
+    const { table } = this.rooms;
     const returned = `the task of job ${id} returned job ${jobId}`;
     if (table.get(jobId) === undefined) return new JobNotFoundError(`${returned}, which is not there`);
     if (waitsFor(table, jobId, id)) return new CircularJobError(`${returned}, which waits for job ${id} itself`);
-    const quota = quotaHeldAround(id, jobId, { table, ledger });
+    const quota = quotaHeldAround(id, jobId, this.rooms);
     if (quota === undefined) return undefined;
     return new QuotaError(
-      `${returned}, which could never run: the batch around job ${id} holds places of the quota \`${quota}\` that it needs. Give the batch \`quotas: []\``,
+      `${returned}, which could never run: a batch that waits for job ${id} holds places of the quota \`${quota}\` that it needs. Give the batch \`quotas: []\``,
     );
   }
 

@@ -62,15 +62,16 @@ export class Kin {
     return undefined;
   }
 
+  childrenOf(id: string): readonly string[] {
+    const { steps, postprocess, callbacks } = this.of(id);
+    return [...steps, ...(postprocess === undefined ? [] : [postprocess]), ...callbacks];
+  }
+
   /** Everything below a job, then the job itself. */
   tree(id: string): readonly string[] {
     const found = [id];
     for (let next = 0; next < found.length; next++) {
-      const below = this.#below.get(found[next] ?? '');
-      if (below === undefined) continue;
-      const { steps, postprocess, callbacks } = below;
-      for (const children of [steps, postprocess === undefined ? [] : [postprocess], callbacks])
-        for (const child of children) found.push(child);
+      for (const child of this.childrenOf(found[next] ?? '')) found.push(child);
     }
     return found.reverse();
   }

@@ -2,9 +2,9 @@
 
 import { BatchFailedError } from '../../errors.js';
 import { nextMove } from '../../job/batch-rule.js';
-import { type Changes, dueTime, type JobRecord, type JobState } from '../../job/job-record.js';
+import { type Changes, dueTime, type JobRecord } from '../../job/job-record.js';
 import { JobReference } from '../../job/job-reference.js';
-import { isFinal, isWaiting } from '../../job/job-status.js';
+import { isFinal, isWaiting, type Status } from '../../job/job-status.js';
 import { laneOf } from '../../job/lane.js';
 import type { StoredOutcome } from '../../job/outcome.js';
 import { Payload } from '../../job/payload.js';
@@ -14,12 +14,17 @@ import type { JobTable } from './job-table.js';
 import type { Below } from './kin.js';
 import type { QuotaLedger } from './quota-ledger.js';
 
+const NO_FOLLOWERS: ReadonlySet<string> = new Set();
+
 /** What an end takes off a record. */
 const OVER: Changes = { owner: undefined, dueAt: undefined, waitsFor: undefined, keepsPlaces: undefined };
 
 export class Tender {
   /** Jobs that have just come to `callbacks` or to a final status; a list, since a long chain would be too deep for calls. */
-  #ended: string[] = [];
+  #ended: { readonly id: string; readonly status: Status }[] = [];
+  /** Jobs still to be cancelled: a list as well. */
+  #toCancel: { readonly id: string; readonly reason: string | undefined }[] = [];
+  #isCancelling = false;
   readonly #followers = new Map<string, Set<string>>();
 
   constructor(
@@ -38,21 +43,25 @@ export class Tender {
     const status = this.table.kin.of(id).openCallbacks > 0 ? 'callbacks' : outcome.status;
     const ended = this.table.move(record, move, status, { ...OVER, outcome, endedAt: this.now() });
     this.table.feed.outcome(ended);
-    this.#ended.push(id);
+    this.#ended.push({ id, status });
   }
 
   /** Sees to everything that follows from the ends recorded since the last time. */
   tend(): void {
     try {
-      for (let next = 0; next < this.#ended.length; next++) this.#afterEnd(this.table.get(this.#ended[next] ?? ''));
+      for (let next = 0; next < this.#ended.length; next++) {
+        const ended = this.#ended[next];
+        if (ended !== undefined) this.#afterEnd(ended.status, this.table.get(ended.id));
+      }
     } finally {
       this.#ended = [];
     }
   }
 
-  #afterEnd(record: JobRecord | undefined): void {
+  /** @param status - the one that it came to; it may have come to another since, for which it is in the list once more */
+  #afterEnd(status: Status, record: JobRecord | undefined): void {
     if (record === undefined) return;
-    if (record.state.status === 'callbacks') for (const id of this.table.kin.of(record.job.id).callbacks) this.releaseCallback(id);
+    if (status === 'callbacks') for (const id of this.table.kin.of(record.job.id).callbacks) this.releaseCallback(id);
     else this.#afterFinal(record);
   }
 
@@ -90,6 +99,26 @@ export class Tender {
 
   /** Cancels a job with everything below it, as far as each can be. */
   cancel(record: JobRecord, reason: string | undefined): void {
+    this.cancelId(record.job.id, reason);
+  }
+
+  cancelId(id: string, reason: string | undefined): void {
+    this.#toCancel.push({ id, reason });
+    if (this.#isCancelling) return;
+    this.#isCancelling = true;
+    try {
+      for (let next = 0; next < this.#toCancel.length; next++) {
+        const wanted = this.#toCancel[next];
+        const record = wanted === undefined ? undefined : this.table.get(wanted.id);
+        if (record !== undefined) this.#cancel(record, wanted?.reason);
+      }
+    } finally {
+      this.#toCancel = [];
+      this.#isCancelling = false;
+    }
+  }
+
+  #cancel(record: JobRecord, reason: string | undefined): void {
     const { job, state } = record;
     if (isWaiting(state.status)) {
       this.#cancelBelow(job.id, reason);
@@ -105,8 +134,9 @@ export class Tender {
     else if (state.owner !== undefined) this.table.feed.cancelOf(state.owner, job.id, cancel?.reason);
   }
 
-  cancelId(id: string, reason: string | undefined): void {
-    this.#cancelIds([id], reason);
+  /** Those who wait for the outcome of a job. */
+  followersOf(id: string): ReadonlySet<string> {
+    return this.#followers.get(id) ?? NO_FOLLOWERS;
   }
 
   /** Ends a job that was not started in time, and cancels what is below it. */
@@ -148,8 +178,9 @@ export class Tender {
   #finish(id: string): void {
     const record = this.table.get(id);
     if (record?.state.status !== 'callbacks' || record.state.outcome === undefined || this.table.kin.of(id).openCallbacks > 0) return;
-    this.table.move(record, 'finish', record.state.outcome.status);
-    this.#ended.push(id);
+    const { status } = record.state.outcome;
+    this.table.move(record, 'finish', status);
+    this.#ended.push({ id, status });
   }
 
   #advance(id: string): void {
@@ -176,7 +207,7 @@ export class Tender {
       case 'cancel postprocess':
         return this.#cancelIds([below.postprocess], batch.state.cancel?.reason);
       case 'cancel steps':
-        return this.#cancelSteps(below, batch.state.cancel);
+        return this.#cancelSteps(batch, below);
       case 'cancel':
         return this.end(batch, 'end', { status: 'cancelled', reason: batch.state.cancel?.reason });
       case 'fail':
@@ -189,10 +220,18 @@ export class Tender {
   }
 
   /** Once: each step that ends later would otherwise look at all the others again. */
-  #cancelSteps(below: Below, cancel: JobState['cancel']): void {
+  #cancelSteps({ job, state }: JobRecord, below: Below): void {
     if (below.areStepsCancelled) return;
     below.areStepsCancelled = true;
-    this.#cancelIds(below.steps.slice(below.firstOpen), cancel === undefined ? 'an earlier job of its batch failed' : cancel.reason);
+    if (state.cancel !== undefined) return this.#cancelIds(below.steps.slice(below.firstOpen), state.cancel.reason);
+    // A step that was not started in time may have failed before its turn: the one whose turn it is runs to its end.
+    const failed = job.kind === 'serial' ? (below.failedStep?.index ?? 0) : 0;
+    const left = below.steps.slice(below.firstOpen).filter((id, offset) => below.firstOpen + offset > failed || this.#waits(id));
+    this.#cancelIds(job.kind === 'serial' ? left : below.steps.slice(below.firstOpen), 'another job of its batch failed');
+  }
+
+  #waits(id: string): boolean {
+    return isWaiting(this.table.get(id)?.state.status ?? 'completed');
   }
 
   #cancelBelow(id: string, reason: string | undefined): void {
@@ -201,10 +240,7 @@ export class Tender {
   }
 
   #cancelIds(ids: readonly (string | undefined)[], reason: string | undefined): void {
-    for (const id of ids) {
-      const record = this.table.get(id ?? '');
-      if (record !== undefined) this.cancel(record, reason);
-    }
+    for (const id of ids) if (id !== undefined) this.cancelId(id, reason);
   }
 
   #unblockId(id: string | undefined): void {

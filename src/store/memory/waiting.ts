@@ -26,22 +26,37 @@ export function waitsFor(table: JobTable, id: string, other: string): boolean {
   return false;
 }
 
-/** A quota of which the batches around a job hold so much that another job, or one below it, could not be started before they end. */
-export function quotaHeldAround(id: string, other: string, { table, ledger }: Pick<Rooms, 'table' | 'ledger'>): string | undefined {
+/** A quota of which those who wait for a job hold so much that another one, or one that it waits for, could not be started before they end. */
+export function quotaHeldAround(id: string, other: string, { table, ledger, tender }: Rooms): string | undefined {
   const held = new Map<string, number>();
-  for (let above = parentOf(table, id); above !== undefined; above = parentOf(table, above))
-    for (const [name, weight] of Object.entries(ledger.heldBy(above))) held.set(name, (held.get(name) ?? 0) + weight);
+  // What the job itself holds it gives back.
+  for (const above of reached(id, (at) => [...parentOf(table, at), ...tender.followersOf(at)]))
+    for (const [name, weight] of above === id ? [] : Object.entries(ledger.heldBy(above))) held.set(name, (held.get(name) ?? 0) + weight);
   if (held.size === 0) return undefined;
-  return table.kin
-    .tree(other)
-    .map((below) => table.get(below))
-    .filter((record) => record !== undefined && isWaiting(record.state.status))
-    .flatMap((record) => Object.entries(record?.job.places ?? {}))
-    .find(([name, weight]) => weight + (held.get(name) ?? 0) > (ledger.sizes.get(name) ?? 0))?.[0];
+  for (const below of reached(other, (at) => [...table.kin.childrenOf(at), ...followedBy(table, at)])) {
+    const record = table.get(below);
+    const needed = record !== undefined && isWaiting(record.state.status) ? Object.entries(record.job.places) : [];
+    const missing = needed.find(([name, weight]) => weight + (held.get(name) ?? 0) > (ledger.sizes.get(name) ?? 0));
+    if (missing !== undefined) return missing[0];
+  }
+  return undefined;
 }
 
-function parentOf(table: JobTable, id: string): string | undefined {
-  return table.get(id)?.job.parent;
+/** A job and all that are reached from it. */
+function reached(from: string, next: (id: string) => Iterable<string>): ReadonlySet<string> {
+  const found = new Set([from]);
+  for (const id of found) for (const other of next(id)) found.add(other);
+  return found;
+}
+
+function parentOf(table: JobTable, id: string): readonly string[] {
+  const parent = table.get(id)?.job.parent;
+  return parent === undefined ? [] : [parent];
+}
+
+function followedBy(table: JobTable, id: string): readonly string[] {
+  const followed = table.get(id)?.state.waitsFor;
+  return typeof followed === 'object' ? [followed.job] : [];
 }
 
 /** What has to come before a moment that has not come yet. */
@@ -54,11 +69,11 @@ function before(table: JobTable, of: Moment['of'], record: JobRecord): readonly 
 }
 
 function beforeOutcome(table: JobTable, { job, state }: JobRecord): readonly Moment[] {
-  if (state.status === 'blocked') return [{ of: 'turn', id: job.id }];
-  if (state.waitsFor === undefined) return [];
-  if (state.waitsFor !== 'steps') return [{ of: 'end', id: state.waitsFor.job }];
+  const turn: readonly Moment[] = state.status === 'blocked' ? [{ of: 'turn', id: job.id }] : [];
+  if (typeof state.waitsFor === 'object') return [{ of: 'end', id: state.waitsFor.job }];
   const { postprocess } = table.kin.of(job.id);
-  return [...openSteps(table, job.id), ...(postprocess === undefined ? [] : [{ of: 'end', id: postprocess } as const])];
+  // Of a batch that is not open yet as well: its steps may have ended by then, but for their callbacks.
+  return [...turn, ...openSteps(table, job.id), ...(postprocess === undefined ? [] : [{ of: 'end', id: postprocess } as const])];
 }
 
 function beforeTurn(table: JobTable, { job }: JobRecord): readonly Moment[] {

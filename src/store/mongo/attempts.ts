@@ -187,7 +187,7 @@ export class Attempts {
     const quota = await graph.quotaHeldAround(job, inner);
     if (quota === undefined) return undefined;
     return new QuotaError(
-      `${returned}, which could never run: the batch around job ${id} holds places of the quota \`${quota}\` that it needs. Give the batch \`quotas: []\``,
+      `${returned}, which could never run: a batch that waits for job ${id} holds places of the quota \`${quota}\` that it needs. Give the batch \`quotas: []\``,
     );
   }
 

@@ -3,7 +3,7 @@
 import type { ObjectId } from 'mongodb';
 import { BatchFailedError } from '../../errors.js';
 import { type BatchView, nextMove } from '../../job/batch-rule.js';
-import { isFinal } from '../../job/job-status.js';
+import { isFinal, WAITING } from '../../job/job-status.js';
 import type { StoredOutcome } from '../../job/outcome.js';
 import { recordedError, type StoredError } from '../../job/stored-error.js';
 import type { Collections } from './collections.js';
@@ -120,9 +120,13 @@ export class Batches {
 
   /** All that are left; those that run are told, and the last that ends looks again. */
   async #cancelSteps(batch: JobDocument): Promise<true> {
-    const reason = batch.cancel === undefined ? 'an earlier job of its batch failed' : batch.cancel.reason;
-    const open = await this.sources.jobs.find({ parent: batch._id, role: 'step', open: true, cancel: { $exists: false } });
-    for (const step of open) await this.hands.cancel(step._id, reason);
+    const { jobs } = this.sources;
+    const reason = batch.cancel === undefined ? 'another job of its batch failed' : batch.cancel.reason;
+    // A step that was not started in time may have failed before its turn: the one whose turn it is runs to its end.
+    const failed = batch.kind === 'serial' && batch.cancel === undefined ? await this.#firstFailed(batch) : null;
+    const left = failed?.index === undefined ? {} : { $or: [{ index: { $gt: failed.index } }, { status: { $in: [...WAITING] } }] };
+    for (const step of await jobs.find({ parent: batch._id, role: 'step', open: true, cancel: { $exists: false }, ...left }))
+      await this.hands.cancel(step._id, reason);
     return true;
   }
 }

@@ -112,7 +112,7 @@ export class Shares {
     for (const [name, weight] of Object.entries(places)) {
       const share = this.#share(dispatcher, name);
       if (share.n - share.inUse - savers.savedBefore(lane, name, now) < weight) {
-        savers.save(lane, places, now);
+        if (Object.entries(places).every(([quota, needed]) => needed <= (this.#book.get(quota) ?? 0))) savers.save(lane, places, now);
         return false;
       }
     }

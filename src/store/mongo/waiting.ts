@@ -2,7 +2,6 @@
 
 import type { ObjectId } from 'mongodb';
 import { isFinal, isWaiting } from '../../job/job-status.js';
-import type { QuotaBook } from '../../job/places.js';
 import type { JobDocument } from './documents.js';
 import type { Jobs } from './jobs.js';
 import type { Shares } from './shares.js';
@@ -34,27 +33,42 @@ export class WaitGraph {
     return false;
   }
 
-  /** A quota of which the batches around a job hold so much that another job, or one below it, could not be started before they end. */
+  /** A quota of which those who wait for a job hold so much that another one, or one that it waits for, could not be started before they end. */
   async quotaHeldAround(job: JobDocument, other: JobDocument): Promise<string | undefined> {
-    if (job.parent === undefined) return undefined;
+    // What the job itself holds it gives back.
+    const above = (await this.#reached(job, (at) => this.#waitersOf(at))).filter(({ _id }) => !_id.equals(job._id));
+    if (!above.some(({ held }) => held === true)) return undefined;
     await this.shares.refresh();
     const held = new Map<string, number>();
-    for (let above = await this.#parentOf(job); above !== undefined; above = await this.#parentOf(above))
-      for (const [name, weight] of Object.entries(this.shares.heldBy(above._id.toHexString())))
-        held.set(name, (held.get(name) ?? 0) + weight);
-    return held.size === 0 ? undefined : this.#tooLittleFor(other, held, this.shares.book);
-  }
-
-  async #tooLittleFor(top: JobDocument, held: ReadonlyMap<string, number>, book: QuotaBook): Promise<string | undefined> {
-    for (const open = [top]; open.length > 0; ) {
-      const job = open.pop();
-      if (job === undefined) break;
-      const needed = isWaiting(job.status) ? Object.entries(job.quotas) : [];
-      const missing = needed.find(([name, weight]) => weight + (held.get(name) ?? 0) > (book.get(name) ?? 0));
+    for (const { _id } of above)
+      for (const [name, weight] of Object.entries(this.shares.heldBy(_id.toHexString()))) held.set(name, (held.get(name) ?? 0) + weight);
+    for (const { status, quotas } of await this.#reached(other, (at) => this.#awaitedBy(at))) {
+      const needed = isWaiting(status) ? Object.entries(quotas) : [];
+      const missing = needed.find(([name, weight]) => weight + (held.get(name) ?? 0) > (this.shares.book.get(name) ?? 0));
       if (missing !== undefined) return missing[0];
-      if (job.kind !== 'task' || job.tail === true) open.push(...(await this.jobs.find({ parent: job._id, open: true })));
     }
     return undefined;
+  }
+
+  /** Its batch or the job that it is a callback of, and those who wait for its outcome. */
+  async #waitersOf(job: JobDocument): Promise<readonly JobDocument[]> {
+    const parent = await this.#parentOf(job);
+    const followers = job.followed === true ? await this.jobs.find({ inner: job._id, open: true }) : [];
+    return parent === undefined ? followers : [parent, ...followers];
+  }
+
+  /** What is below it, and the job whose outcome it waits for. */
+  async #awaitedBy(job: JobDocument): Promise<readonly JobDocument[]> {
+    const below = job.kind !== 'task' || job.tail === true ? await this.jobs.find({ parent: job._id, open: true }) : [];
+    const inner = job.inner === undefined ? undefined : await this.jobs.get(job.inner);
+    return inner === undefined ? below : [...below, inner];
+  }
+
+  /** A job and all that are reached from it. */
+  async #reached(from: JobDocument, next: (job: JobDocument) => Promise<readonly JobDocument[]>): Promise<readonly JobDocument[]> {
+    const found = new Map([[from._id.toHexString(), from]]);
+    for (const job of found.values()) for (const other of await next(job)) found.set(other._id.toHexString(), other);
+    return [...found.values()];
   }
 
   /** What has to come before a moment that has not come yet. */
@@ -67,10 +81,11 @@ export class WaitGraph {
   }
 
   async #beforeOutcome(job: JobDocument): Promise<readonly Moment[]> {
-    if (job.status === 'blocked') return [{ of: 'turn', id: job._id }];
     if (job.inner !== undefined) return [{ of: 'end', id: job.inner }];
-    if (job.waiting !== 'steps') return [];
-    return (await this.jobs.find({ parent: job._id, role: { $in: ['step', 'postprocess'] }, open: true })).map(endOf);
+    const turn: readonly Moment[] = job.status === 'blocked' ? [{ of: 'turn', id: job._id }] : [];
+    if (job.kind === 'task') return turn;
+    // Of a batch that is not open yet as well: its steps may have ended by then, but for their callbacks.
+    return [...turn, ...(await this.jobs.find({ parent: job._id, role: { $in: ['step', 'postprocess'] }, open: true })).map(endOf)];
   }
 
   async #beforeTurn(job: JobDocument): Promise<readonly Moment[]> {
