@@ -12,7 +12,8 @@ export interface StoredError {
   readonly cause?: StoredError;
 }
 
-const MAX = { name: 200, code: 200, message: 10_000, stack: 20_000, causes: 5, keys: 50 } as const;
+const MAX = { name: 200, code: 200, message: 10_000, stack: 20_000, causes: 5, parts: 50 } as const;
+const SHOWN_DEPTH = 2;
 
 /** Describes anything that can be thrown; never throws itself. */
 export function storedError(thrown: unknown, causes: number = MAX.causes): StoredError {
@@ -67,17 +68,26 @@ function looksLikeError(thrown: unknown): thrown is object {
 function describe(thrown: unknown): string {
   if (typeof thrown === 'string') return thrown;
   try {
-    return `${inspect(withFewKeys(thrown), { depth: 2, customInspect: false, maxStringLength: 1_000, maxArrayLength: 20 })} was thrown, which is no error`;
+    return `${inspect(trimmed(thrown, SHOWN_DEPTH), { depth: SHOWN_DEPTH, customInspect: false, maxStringLength: 1_000, maxArrayLength: 20 })} was thrown, which is no error`;
   } catch {
     return `something was thrown that cannot be read (${typeof thrown})`;
   }
 }
 
-/** An object of a million keys would take seconds to be shown. */
-function withFewKeys(thrown: unknown): unknown {
-  if (typeof thrown !== 'object' || thrown === null || Array.isArray(thrown) || ArrayBuffer.isView(thrown)) return thrown;
-  const keys = Object.keys(thrown);
-  return keys.length <= MAX.keys ? thrown : Object.fromEntries(keys.slice(0, MAX.keys).map((key) => [key, peek(thrown, key)]));
+/** What is shown of a value, to its depth: an object, list or map of a million parts would take seconds. */
+function trimmed(value: unknown, depth: number): unknown {
+  if (typeof value !== 'object' || value === null || ArrayBuffer.isView(value) || value instanceof Date) return value;
+  if (value instanceof Map || value instanceof Set) return `(${value instanceof Map ? 'map' : 'set'} of ${value.size})`;
+  if (Array.isArray(value))
+    return depth === 0 ? `(array of ${value.length})` : value.slice(0, MAX.parts).map((part) => trimmed(part, depth - 1));
+  if (depth === 0) return '(object)';
+  const shown = Object.create(Object.getPrototypeOf(value)) as Record<string, unknown>;
+  let count = 0;
+  for (const key in value) {
+    if (++count > MAX.parts) break;
+    shown[key] = trimmed(peek(value, key), depth - 1);
+  }
+  return count === 0 ? value : shown;
 }
 
 function peek(thrown: object, key: string): unknown {

@@ -355,6 +355,11 @@ describe('whatever a task throws', () => {
     ['a number', () => 7],
     ['a symbol', () => Symbol('x')],
     ['a function', () => () => {}],
+    [
+      'an object of many keys below others',
+      () => ({ data: Object.fromEntries(Array.from({ length: 1_000 }, (_, key) => [`k${key}`, key])) }),
+    ],
+    ['a map of objects', () => new Map([[1, { a: 1 }]])],
     ['a frozen object', () => Object.freeze({ message: 'frozen' })],
     [
       'a circular object',
