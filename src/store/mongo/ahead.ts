@@ -86,6 +86,10 @@ export class Ahead {
     if (this.#unbegun.has(key)) await this.#recordBegun();
   }
 
+  has(job: JobDocument): boolean {
+    return [...this.#buffers.values()].some(({ jobs }) => jobs.some(({ _id }) => _id.equals(job._id)));
+  }
+
   /** Takes a job out whose cancellation was asked for. @returns it, if it was here */
   drop(id: string): JobDocument | undefined {
     for (const buffer of this.#buffers.values()) {

@@ -76,7 +76,11 @@ export class Claims {
     if (!leases.isAlive(request.dispatcher)) return [];
     await shares.yieldIdle();
     for (let look = { ...NOTHING, mayFindMore: true } as Look; look.mayFindMore && claimed.length < request.limit; ) {
-      look = await this.#look(request, request.limit - claimed.length);
+      look = await this.#look(request, request.limit - claimed.length).catch((error: unknown) => {
+        // What has been taken is handed out; the error comes again, if it lasts.
+        if (claimed.length > 0) return NOTHING;
+        throw error;
+      });
       claimed.push(...look.won);
     }
     return Promise.all(claimed.map((job) => this.#claimedJob(job)));
@@ -167,7 +171,7 @@ export class Claims {
   async #win(request: ClaimRequest, { now, begun, left }: Picked, token: string, mayFindMore: boolean): Promise<Look> {
     const { shares, news, running, ahead } = this.sources;
     const forLater = left.slice(0, ahead.appetite(request.dispatcher, left.length));
-    const written = now.length + forLater.length === 0 ? [] : await this.#write(request, { now, forLater, token });
+    const written = await this.#written(request, { now, forLater, token }, begun.length > 0);
     const won = written.filter(({ status }) => status === 'active');
     ahead.add(
       request.dispatcher,
@@ -180,6 +184,19 @@ export class Claims {
     const lost = now.filter(({ _id }) => !won.some((job) => job._id.equals(_id)));
     await Promise.all(lost.map(({ _id }) => shares.free(attemptKey({ id: _id.toHexString(), token }))));
     return { won: [...begun, ...won].sort(inOrder), mayFindMore: mayFindMore || lost.length > 0 };
+  }
+
+  /** What was taken. After an error nobody knows: places are given back, and what was taken all the same is found by a round. */
+  async #written(request: ClaimRequest, chosen: Chosen, hasOthers: boolean): Promise<readonly JobDocument[]> {
+    if (chosen.now.length + chosen.forLater.length === 0) return [];
+    try {
+      return await this.#write(request, chosen);
+    } catch (error) {
+      const keys = chosen.now.map(({ _id }) => attemptKey({ id: _id.toHexString(), token: chosen.token }));
+      for (const key of keys) this.sources.shares.freeSoon(key);
+      if (hasOthers) return [];
+      throw error;
+    }
   }
 
   async #write({ dispatcher }: ClaimRequest, { now, forLater, token }: Chosen): Promise<readonly JobDocument[]> {
@@ -223,19 +240,16 @@ export class Claims {
       startBy: undefined,
       ...(hasPlaces ? { held: true } : {}),
     });
-    if (hasPlaces && batch.held !== true) await shares.keepFor(id, key);
-    const opened =
-      fence === undefined
-        ? null
-        : await collections.jobs.findOneAndUpdate({ _id: batch._id, status: 'pending', $expr: fence }, [{ $set: written }], {
-            returnDocument: 'after',
-          });
-    if (opened === null) {
+    const filter = { _id: batch._id, status: 'pending' as const, $expr: fence ?? false };
+    let opened: JobDocument | null = null;
+    try {
+      opened = await collections.jobs.findOneAndUpdate(filter, [{ $set: written }], { returnDocument: 'after' });
+      // Only who has opened it makes the places the batch's own.
+      if (opened !== null && hasPlaces && batch.held !== true) await shares.keepFor(id, key);
+    } finally {
       await shares.free(key);
-      await shares.drop(id);
-      return;
     }
-    await shares.free(key);
+    if (opened === null) return;
     news.changed(opened);
     await tender.open(opened);
     relief.add(opened);

@@ -12,7 +12,7 @@ export const JOB_INDEXES = [
     key: { status: 1, lane: 1, priority: 1, order: 1, _id: 1 },
     partialFilterExpression: { status: 'pending' },
   },
-  { name: 'due', key: { status: 1, dueAt: 1 }, partialFilterExpression: { status: 'scheduled' } },
+  { name: 'due', key: { status: 1, dueAt: 1, order: 1 }, partialFilterExpression: { status: 'scheduled' } },
   { name: 'owner', key: { owner: 1, status: 1 }, ...present('owner') },
   { name: 'tree', key: { parent: 1, role: 1, open: 1, index: 1 }, ...present('parent') },
   { name: 'root', key: { root: 1 }, ...present('root') },

@@ -1,6 +1,6 @@
 /** Puts trees of jobs in: many of one job by one command, one of several as a transaction. */
 
-import { type MongoClient, MongoServerError, ObjectId } from 'mongodb';
+import { type MongoClient, MongoServerError, ObjectId, type TransactionOptions } from 'mongodb';
 import { JobNotFoundError } from '../../errors.js';
 import { dueTime, type JobTree } from '../../job/job-record.js';
 import type { Inserted } from '../job-store.js';
@@ -21,6 +21,13 @@ export interface InsertSources {
   readonly tender: Tender;
   readonly process: string;
 }
+
+/** Whatever the client's own are. */
+const TRANSACTION: TransactionOptions = {
+  readConcern: { level: 'snapshot' },
+  writeConcern: { w: 'majority', journal: true },
+  readPreference: 'primary',
+};
 
 /** What came of putting a tree in. */
 type Put = 'there' | 'no parent' | { readonly parent: JobDocument | undefined };
@@ -95,7 +102,7 @@ export class Inserts {
           const root = parent?.open === true ? parent.root : undefined;
           await collections.jobs.insertMany(root === undefined ? documents : documents.map((job) => ({ ...job, root })), { session });
           return { parent };
-        }),
+        }, TRANSACTION),
       );
     } catch (error) {
       ignoreDuplicates(error);

@@ -124,7 +124,7 @@ export class MongoStore implements JobStore {
   changes(interest: Interest): Observable<Change> {
     return defer(() => {
       const parts = this.#started;
-      if (parts === undefined) return EMPTY;
+      if (parts === undefined || this.#users === 0) return EMPTY;
       // What ended here is known here; all else may be done by other processes.
       if (!('outcomes' in interest)) parts.listen();
       return parts.news.listen(interest);

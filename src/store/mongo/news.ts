@@ -27,6 +27,7 @@ export class News {
   /** Jobs that somebody watches and that have to be read, and those that are being read. */
   readonly #unread = new Set<string>();
   readonly #reading = new Set<string>();
+  #isReading = false;
   readonly #pending = new Set<Promise<void>>();
   /** Jobs queued here in this turn: nothing can have become of them yet. */
   readonly #fresh = new Map<string, JobDocument>();
@@ -134,9 +135,13 @@ export class News {
 
   /** Those of one turn are read together; what changes while they are read is read again. */
   #readSoon(id: string): void {
-    const isFirst = this.#unread.size === 0;
     this.#unread.add(id);
-    if (isFirst && this.#reading.size === 0) this.track(this.#read());
+    if (this.#isReading) return;
+    this.#isReading = true;
+    const done = (): void => {
+      this.#isReading = false;
+    };
+    this.track(this.#read().finally(done));
   }
 
   async #read(): Promise<void> {
@@ -146,18 +151,25 @@ export class News {
       this.#unread.clear();
       for (const id of ids) this.#reading.add(id);
       try {
-        const found = await this.sources.collections.jobs.find({ _id: { $in: ids.map((id) => new ObjectId(id)) } }).toArray();
-        const gone = new Set(ids);
-        for (const job of found) {
-          gone.delete(job._id.toHexString());
-          if (job.outcome?.steps === true) this.#tellRecord(await this.recordOf(job));
-          else this.#tellJob(job);
-        }
-        for (const id of gone) this.#topics.get(id)?.complete();
+        await this.#tellEach(ids);
+      } catch {
+        // The next look at all that are watched reads them.
+        return;
       } finally {
         this.#reading.clear();
       }
     }
+  }
+
+  async #tellEach(ids: readonly string[]): Promise<void> {
+    const found = await this.sources.collections.jobs.find({ _id: { $in: ids.map((id) => new ObjectId(id)) } }).toArray();
+    const gone = new Set(ids);
+    for (const job of found) {
+      gone.delete(job._id.toHexString());
+      if (job.outcome?.steps === true) this.#tellRecord(await this.recordOf(job));
+      else this.#tellJob(job);
+    }
+    for (const id of gone) this.#topics.get(id)?.complete();
   }
 
   #tellJob(job: JobDocument): void {

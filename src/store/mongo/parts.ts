@@ -89,7 +89,7 @@ export class Parts {
     this.settlements = new Settlements({ ahead, collections, jobs, running, shares, tender, time, news, process });
     this.claims = new Claims({ ahead, collections, relief, lanes, leases, running, shares, time, tender, news, process });
     this.inserts = new Inserts({ client, collections, jobs, time, news, tender, process });
-    this.rounds = new Rounds({ collections, jobs, leases, shares, time, tender, attempts, ahead, news });
+    this.rounds = new Rounds({ collections, jobs, leases, shares, time, tender, attempts, ahead, running, news });
     this.relief = relief;
     this.lanes = lanes;
     this.process = process;
@@ -117,7 +117,8 @@ export class Parts {
     this.#polling?.unsubscribe();
     await this.watch.close();
     await this.news.idle();
-    await this.relief.flush();
+    // What is not written now is found by a round of somebody else.
+    await this.relief.flush().catch(() => undefined);
     this.news.complete();
   }
 

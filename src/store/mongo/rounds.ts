@@ -11,6 +11,7 @@ import type { JobDocument } from './documents.js';
 import type { Jobs } from './jobs.js';
 import type { Leases } from './leases.js';
 import type { News } from './news.js';
+import type { Running } from './running.js';
 import type { ServerTime } from './server-time.js';
 import type { Shares } from './shares.js';
 import type { Tender } from './tender.js';
@@ -24,6 +25,7 @@ export interface RoundSources {
   readonly tender: Tender;
   readonly attempts: Attempts;
   readonly ahead: Ahead;
+  readonly running: Running;
   readonly news: News;
 }
 
@@ -31,7 +33,13 @@ const AT_ONCE = 200;
 /** What follows from an end takes milliseconds; if it is undone so long after, whoever had begun it is gone. */
 const LEFT_UNDONE_MS = 30_000;
 
+/** A claim under way is unknown for a moment; one that is unknown for so long has been lost. */
+const UNKNOWN_MS = 5_000;
+
 export class Rounds {
+  /** By attempt, since when. */
+  #unknown = new Map<string, number>();
+
   constructor(private readonly sources: RoundSources) {}
 
   async round(dispatcher: string): Promise<Recovery> {
@@ -40,6 +48,7 @@ export class Rounds {
     await this.#expire();
     for (const dead of await leases.declareDead(dispatcher)) await this.takeBack(dead);
     await this.#resume();
+    await this.#audit(dispatcher);
     await shares.refresh();
     for (const lane of await collections.jobs.distinct('lane', { status: 'pending' })) news.found(lane);
     const nextAt = await this.#next();
@@ -82,6 +91,25 @@ export class Rounds {
     for (const job of await collections.jobs.find({ owner: dead, status: 'assigned' }).toArray()) {
       const after = await attempts.putBack(job);
       if (after?.status === 'pending') news.waits(after);
+    }
+  }
+
+  /** Jobs that are a dispatcher's by the store, but unknown here: a claim of which no answer came. They have not begun, and go back. */
+  async #audit(dispatcher: string): Promise<void> {
+    const { collections, running, ahead, attempts, news, time } = this.sources;
+    const before = this.#unknown;
+    this.#unknown = new Map();
+    const own = collections.jobs.find({ owner: dispatcher, status: { $in: ['active', 'assigned'] }, waiting: { $exists: false } });
+    for (const job of await own.toArray()) {
+      const id = job._id.toHexString();
+      if (running.has(job) || ahead.has(job)) {
+        if (job.cancel !== undefined) news.cancelOf(dispatcher, id, job.cancel.reason);
+        continue;
+      }
+      const sinceMs = before.get(`${id} ${job.token}`) ?? time.estimate().getTime();
+      if (time.estimate().getTime() - sinceMs < UNKNOWN_MS) this.#unknown.set(`${id} ${job.token}`, sinceMs);
+      else if (job.status === 'assigned') await attempts.putBack(job).then((after) => after?.status === 'pending' && news.waits(after));
+      else await attempts.release({ id, token: job.token ?? '', hasBegun: false });
     }
   }
 

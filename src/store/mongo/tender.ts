@@ -57,10 +57,16 @@ export class Tender {
     if (wasPending) shares.stopSaving(job.lane);
     if (job.held === true) await shares.drop(job._id.toHexString());
     news.outcome(job);
+    await this.#followUp(job);
+  }
+
+  /** The duty for a job is over only when all that follows has been done. */
+  async #followUp(job: JobDocument): Promise<void> {
     await this.#cancelBelow(job);
-    if (job.status === 'callbacks') await this.#releaseCallbacks(job);
-    else await this.#afterFinal(job);
-    this.sources.relief.add(job);
+    if (job.status === 'callbacks') {
+      await this.#releaseCallbacks(job);
+      this.sources.relief.add(job);
+    } else await this.#afterFinal(job);
   }
 
   /** Lets a callback run, if the work of its job is over: the side that is needed, or none. */
@@ -92,10 +98,14 @@ export class Tender {
 
   /** Does again what somebody who is gone may have left undone. */
   async resume(job: JobDocument): Promise<void> {
-    if (job.status === 'callbacks' || isFinal(job.status)) await this.tend(job);
-    else if (job.waiting === 'steps') await this.open(job);
+    if (job.status === 'callbacks' || isFinal(job.status)) {
+      if (job.held === true) await this.sources.shares.drop(job._id.toHexString());
+      await this.#followUp(job);
+    } else if (job.waiting === 'steps') await this.open(job);
     else if (job.inner !== undefined) await this.follow(job.inner);
-    this.sources.relief.add(job);
+    const held = job.outcome === undefined ? {} : { held: '' as const };
+    const { _id, owner = '', status } = job;
+    await this.sources.collections.jobs.updateOne({ _id, owner, status }, { $unset: { owner: '', ...held } });
   }
 
   /** Cancels a job with everything below it, as far as each can be. */
@@ -179,9 +189,10 @@ export class Tender {
   async #afterFinal(job: JobDocument): Promise<void> {
     await this.#endFollowers(job);
     if (job.root?.equals(job._id) === true) await this.#expireTree(job._id);
-    if (job.parent === undefined) return;
+    if (job.parent === undefined) return this.sources.relief.add(job);
     // Not waited for: it may be this very parent whose turn it is, and which ends its steps.
-    this.sources.news.track(job.role === 'callback' ? this.#finish(job.parent) : this.#batches.advance(job.parent));
+    const next = job.role === 'callback' ? this.#finish(job.parent) : this.#batches.advance(job.parent);
+    this.sources.news.track(next.then(() => this.sources.relief.add(job)));
   }
 
   /** The top of a tree has ended, and with it everything below: all of it is removed together. */
@@ -207,13 +218,12 @@ export class Tender {
   }
 
   async #tryToFinish(id: ObjectId): Promise<boolean> {
-    const { jobs, process, relief } = this.sources;
+    const { jobs, process } = this.sources;
     const { job, open } = await jobs.withFirstOpen(id, 'callback');
     if (job?.status !== 'callbacks' || job.outcome === undefined || open !== undefined) return true;
     const final = await jobs.move(job, 'finish', job.outcome.kind, { open: undefined, told: job.origin, owner: process });
     if (final === undefined) return false;
     await this.#afterFinal(final);
-    relief.add(final);
     return true;
   }
 }

@@ -92,6 +92,8 @@ export class Watch {
 
   #open(resumeAfter?: ResumeToken): void {
     const { database } = this.sources.collections;
+    this.#reopening?.unsubscribe();
+    this.#drop();
     this.#listed = [...this.#followed];
     const options = { maxAwaitTimeMS: MAX_AWAIT_MS, ...(resumeAfter === undefined ? {} : { resumeAfter }) };
     const stream = database.watch(this.#pipeline(this.#listed), options);
@@ -119,9 +121,7 @@ export class Watch {
 
   /** Opens it anew where it stands, with the jobs that are followed now. */
   #reopen(): void {
-    const token = this.#stream?.resumeToken;
-    this.#drop();
-    if (this.#wanted) this.#open(token);
+    if (this.#wanted) this.#open(this.#stream?.resumeToken);
   }
 
   #watchSilence(): void {

@@ -2,6 +2,8 @@
 
 import { Container } from 'inversify';
 import { type Collection, type CommandStartedEvent, MongoClient } from 'mongodb';
+import { firstValueFrom } from 'rxjs';
+import { nextTurn } from '../../../src/clock.js';
 import { type AsyncModuleOptions, asyncModule, type IAsyncService, type JobStore, start } from '../../../src/index.js';
 import type { MongoStoreOptions } from '../../../src/store/mongo/mongo-options.js';
 import { mongoStore } from '../../../src/store/mongo/mongo-store.js';
@@ -9,6 +11,9 @@ import { findReplicaSet } from '../../replica-set/find-replica-set.js';
 
 /** Asked for by the driver itself, or for as long as somebody listens. */
 const NOT_COUNTED = new Set(['hello', 'ismaster', 'ping', 'endSessions', 'getMore']);
+
+/** So many turns without a command are taken for quiet. */
+const QUIET_TURNS = 50;
 
 export interface Process {
   readonly async: IAsyncService;
@@ -23,6 +28,7 @@ export class Processes {
   readonly #running: { readonly async: IAsyncService; readonly client: MongoClient }[] = [];
   #database = '';
   #commands: CommandStartedEvent[] = [];
+  #underWay = 0;
 
   private constructor(uri: string, stopSet: () => Promise<void>) {
     this.#uri = uri;
@@ -41,7 +47,15 @@ export class Processes {
 
   async start(options: Omit<AsyncModuleOptions, 'store'>, storeOptions: Partial<MongoStoreOptions> = {}): Promise<Process> {
     const client = new MongoClient(this.#uri, { monitorCommands: true });
-    client.on('commandStarted', (event) => this.#commands.push(event));
+    client.on('commandStarted', (event) => {
+      this.#commands.push(event);
+      if (!NOT_COUNTED.has(event.commandName)) this.#underWay++;
+    });
+    const ended = ({ commandName }: { readonly commandName: string }): void => {
+      if (!NOT_COUNTED.has(commandName)) this.#underWay--;
+    };
+    client.on('commandSucceeded', ended);
+    client.on('commandFailed', ended);
     await client.connect();
     const store = mongoStore({ client, database: this.#database, ...storeOptions });
     const container = new Container();
@@ -63,11 +77,21 @@ export class Processes {
     while (!(await holds()));
   }
 
-  /** The names of the commands that all of them send while something is done. */
+  /** The names of the commands that all of them send while something is done; what was under way before has ended by then. */
   async during(act: () => Promise<unknown>): Promise<readonly string[]> {
+    await this.#quiet();
     this.#commands = [];
     await act();
     return this.#commands.map(({ commandName }) => commandName).filter((name) => !NOT_COUNTED.has(name));
+  }
+
+  /** Waits until no command is under way, and none has been sent for many turns of the event loop. */
+  async #quiet(): Promise<void> {
+    for (let turns = 0; turns < QUIET_TURNS; turns++) {
+      const before = this.#commands.length;
+      await firstValueFrom(nextTurn());
+      if (this.#commands.length > before || this.#underWay > 0) turns = 0;
+    }
   }
 
   /** Stops all, and drops their database. */
