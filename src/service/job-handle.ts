@@ -151,7 +151,7 @@ export class JobHandle implements Job<unknown> {
       const changes = this.#sightings({ ended: this.id }).subscribe({
         next: () => this.outcome !== undefined && resolve(this.outcome),
         error: reject,
-        complete: () => resolve(this.#lastWord()),
+        complete: () => this.outcome === undefined && resolve(this.#lastWord()),
       });
       const abort = (): void => {
         changes.unsubscribe();

@@ -1,7 +1,7 @@
 /** Tells those who listen in this process what has happened, from its own writes and from what the server tells of others'. */
 
 import { ObjectId } from 'mongodb';
-import { Observable, Subject } from 'rxjs';
+import { firstValueFrom, Observable, Subject } from 'rxjs';
 import { nextTurn } from '../../clock.js';
 import type { JobRecord } from '../../job/job-record.js';
 import type { JobReference } from '../../job/job-reference.js';
@@ -10,6 +10,9 @@ import type { Change, Interest } from '../job-store.js';
 import type { Collections } from './collections.js';
 import type { JobDocument } from './documents.js';
 import { referenceOf, toRecord } from './records.js';
+
+/** For so many turns of the event loop jobs to be read are gathered. */
+const GATHER_TURNS = 3;
 
 export interface NewsSources {
   readonly collections: Collections;
@@ -145,8 +148,9 @@ export class News {
   }
 
   async #read(): Promise<void> {
-    await Promise.resolve();
     while (this.#unread.size > 0) {
+      // Events of one answer of the server come one after the other, and are read about together.
+      for (let turns = 0; turns < GATHER_TURNS; turns++) await firstValueFrom(nextTurn());
       const ids = [...this.#unread];
       this.#unread.clear();
       for (const id of ids) this.#reading.add(id);
