@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { currentTask, makeJob, NoCurrentTaskError, task } from '../../src/index.js';
 import { seededRandom } from '../../src/testing/index.js';
 import { setup } from '../bundle.js';
-import { Log } from './deferred.js';
+import { deferred, Log } from './deferred.js';
 
 describe('currentTask', () => {
   it('is nowhere but in a task', async () => {
@@ -116,5 +116,49 @@ describe('what a handle shows', () => {
     await worked.waitForOutcome();
     expect(() => Object.assign(worked.progress as object, { done: 99 })).toThrow(TypeError);
     expect((await async.getJob(failed.id))?.error?.message).toBe('as thrown');
+  });
+});
+
+describe('what a running task may say', () => {
+  it('is limited in size', async () => {
+    const large = 'x'.repeat(2_000);
+    const notes = task('notes', { quotas: [] }, () => currentTask().progress({ done: 1, note: large }));
+    const annotates = task('annotates', { quotas: [] }, () => currentTask().annotate('large', large));
+    const { async } = await setup({ tasks: [notes, annotates], valueLimitBytes: 1_000 });
+    for (const [what, path] of [
+      [notes, '`progress`'],
+      [annotates, '`annotations.large`'],
+    ] as const) {
+      // biome-ignore format: pairs
+      const job = await async.queueJob(what);
+      expect((await job.waitForOutcome()).status).toBe('failed');
+      expect(job.error?.message).toContain(path);
+    }
+  });
+
+  it('is cleaned up after at once where the attempt is over', async () => {
+    const cleaned: string[] = [];
+    const gate = deferred();
+    const late = task('late', { quotas: [] }, () => {
+      const { onEnd } = currentTask();
+      onEnd(() => cleaned.push('in time'));
+      void gate.promise.then(() => onEnd(() => cleaned.push('late')));
+    });
+    const { async, drain } = await setup({ tasks: [late] });
+    await (await async.queueJob(late)).waitForResult();
+    expect(cleaned).toEqual(['in time']);
+    gate.resolve();
+    await drain();
+    expect(cleaned).toEqual(['in time', 'late']);
+  });
+
+  it('keeps the first reason of an error that has many', async () => {
+    const any = task('any', { quotas: [] }, () =>
+      Promise.any([Promise.reject(new Error('the first')), Promise.reject(new Error('the second'))]),
+    );
+    const { async } = await setup({ tasks: [any] });
+    const job = await async.queueJob(any);
+    await job.waitForOutcome();
+    expect(job.error).toMatchObject({ name: 'AggregateError', cause: { message: 'the first' } });
   });
 });

@@ -407,3 +407,11 @@ describe('a quota that has become smaller', () => {
     await store.stop();
   });
 });
+
+describe('a quota that is named twice', () => {
+  it('is refused, with how several places are written', () => {
+    const twice = () => task('twice', { quotas: ['gpu', 'gpu'] }, () => {});
+    expect(twice).toThrow(OptionError);
+    expect(twice).toThrow('`{ gpu: 2 }`');
+  });
+});
