@@ -28,18 +28,22 @@ export function waitsFor(table: JobTable, id: string, other: string): boolean {
 
 /** A quota of which those who wait for a job hold so much that another one, or one that it waits for, could not be started before they end. */
 export function quotaHeldAround(id: string, other: string, { table, ledger, tender }: Rooms): string | undefined {
+  const needed = neededBelow(other, table);
+  if (needed.length === 0) return undefined;
   const held = new Map<string, number>();
-  // What the job itself holds it gives back.
-  for (const above of reached(id, (at) => [...parentOf(table, at), ...tender.followersOf(at)]))
+  for (const above of reached(id, (at) => [...parentOf(table, at), ...tender.followersOf(at)])) {
+    // What the job itself holds it gives back.
     for (const [name, weight] of above === id ? [] : Object.entries(ledger.heldBy(above))) held.set(name, (held.get(name) ?? 0) + weight);
-  if (held.size === 0) return undefined;
-  for (const below of reached(other, (at) => [...table.kin.childrenOf(at), ...followedBy(table, at)])) {
-    const record = table.get(below);
-    const needed = record !== undefined && isWaiting(record.state.status) ? Object.entries(record.job.places) : [];
-    const missing = needed.find(([name, weight]) => weight + (held.get(name) ?? 0) > (ledger.sizes.get(name) ?? 0));
-    if (missing !== undefined) return missing[0];
   }
-  return undefined;
+  return needed.find(([name, weight]) => held.has(name) && weight + (held.get(name) ?? 0) > (ledger.sizes.get(name) ?? 0))?.[0];
+}
+
+/** The places that a job, those below it and those that it waits for have still to be given. */
+function neededBelow(id: string, table: JobTable): readonly [string, number][] {
+  return [...reached(id, (at) => [...table.kin.childrenOf(at), ...followedBy(table, at)])].flatMap((below) => {
+    const record = table.get(below);
+    return record !== undefined && isWaiting(record.state.status) ? Object.entries(record.job.places) : [];
+  });
 }
 
 /** A job and all that are reached from it. */

@@ -35,6 +35,9 @@ export class WaitGraph {
 
   /** A quota of which those who wait for a job hold so much that another one, or one that it waits for, could not be started before they end. */
   async quotaHeldAround(job: JobDocument, other: JobDocument): Promise<string | undefined> {
+    const below = await this.#reached(other, (at) => this.#awaitedBy(at));
+    const needed = below.flatMap(({ status, quotas }) => (isWaiting(status) ? Object.entries(quotas) : []));
+    if (needed.length === 0) return undefined;
     // What the job itself holds it gives back.
     const above = (await this.#reached(job, (at) => this.#waitersOf(at))).filter(({ _id }) => !_id.equals(job._id));
     if (!above.some(({ held }) => held === true)) return undefined;
@@ -42,12 +45,8 @@ export class WaitGraph {
     const held = new Map<string, number>();
     for (const { _id } of above)
       for (const [name, weight] of Object.entries(this.shares.heldBy(_id.toHexString()))) held.set(name, (held.get(name) ?? 0) + weight);
-    for (const { status, quotas } of await this.#reached(other, (at) => this.#awaitedBy(at))) {
-      const needed = isWaiting(status) ? Object.entries(quotas) : [];
-      const missing = needed.find(([name, weight]) => weight + (held.get(name) ?? 0) > (this.shares.book.get(name) ?? 0));
-      if (missing !== undefined) return missing[0];
-    }
-    return undefined;
+    const isTooMuch = (name: string, weight: number): boolean => weight + (held.get(name) ?? 0) > (this.shares.book.get(name) ?? 0);
+    return needed.find(([name, weight]) => held.has(name) && isTooMuch(name, weight))?.[0];
   }
 
   /** Its batch or the job that it is a callback of, and those who wait for its outcome. */
