@@ -11,7 +11,7 @@ export default defineConfig({
     include: ['test/**/*.test.ts', 'samples/**/*.test.ts'],
     globalSetup: ['./test/replica-set/global-setup.ts'],
     setupFiles: ['./test/setup.ts'],
-    testTimeout: 10_000,
+    testTimeout: 20_000,
     maxWorkers: 2,
   },
 });
