@@ -70,6 +70,11 @@ export function lastHeld(places: Places, book: QuotaBook, within: string | undef
   return [...Object.keys(places), ...(within === undefined ? [] : [within])].sort((a, b) => names.indexOf(a) - names.indexOf(b)).at(-1);
 }
 
+/** Whether the quotas are large enough for these places, if nobody else held any. */
+export function couldEverFit(places: Places, book: QuotaBook): boolean {
+  return Object.entries(places).every(([name, weight]) => weight <= (book.get(name) ?? 0));
+}
+
 /** How many places in all: a job that needs several may have to save them up. */
 export function placesInAll(places: Places): number {
   let sum = 0;

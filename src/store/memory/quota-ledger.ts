@@ -1,6 +1,6 @@
 /** Who holds how many places of which quota. */
 
-import { DEFAULT_QUOTA, NO_PLACES, type Places, placesInAll } from '../../job/places.js';
+import { couldEverFit, DEFAULT_QUOTA, NO_PLACES, type Places, placesInAll } from '../../job/places.js';
 import { Savers } from '../savers.js';
 
 /** The attempt for which places are kept after its end. */
@@ -26,14 +26,14 @@ export class QuotaLedger {
     if (!this.#sizes.has(DEFAULT_QUOTA)) this.#sizes.set(DEFAULT_QUOTA, 1);
     for (const [name, size] of sizes) this.#sizes.set(name, size);
     // What has become too large for its quota would otherwise save places for ever.
-    this.#savers.keepOnly((places) => this.#couldFit(places));
+    this.#savers.keepOnly((places) => couldEverFit(places, this.#sizes));
   }
 
   /** Takes the places for a job, all or none; one that needs several and gets none begins to save. */
   take(jobId: string, places: Places, lane: string, nowMs: number): boolean {
     if (this.#held.has(jobId)) return true;
     if (!this.#fits(lane, places, nowMs)) {
-      if (this.#couldFit(places)) this.#savers.save(lane, places, nowMs);
+      if (couldEverFit(places, this.#sizes)) this.#savers.save(lane, places, nowMs);
       return false;
     }
     for (const name in places) this.#used.set(name, this.#inUse(name) + (places[name] ?? 0));
@@ -77,10 +77,6 @@ export class QuotaLedger {
   /** What was saved for a lane is for everybody again; its next job begins anew. @returns whether there was something */
   stopSaving(lane: string): boolean {
     return this.#savers.stop(lane);
-  }
-
-  #couldFit(places: Places): boolean {
-    return Object.entries(places).every(([name, weight]) => weight <= (this.#sizes.get(name) ?? 0));
   }
 
   #fits(lane: string, places: Places, nowMs: number): boolean {

@@ -7,7 +7,7 @@ import type { JobDocument } from './documents.js';
 import { asPipeline, Computed } from './jobs.js';
 import type { News } from './news.js';
 import { inOrder } from './order.js';
-import { attemptKey, type Running } from './running.js';
+import { attemptOf, type Running } from './running.js';
 import type { ServerTime } from './server-time.js';
 
 /** Before a job that was begun from here is recorded as begun, if its end has not been by then. */
@@ -68,7 +68,7 @@ export class Ahead {
     const buffer = this.#bufferOf(dispatcher);
     buffer.jobs = buffer.jobs.filter(({ _id }) => !_id.equals(job._id));
     const begun: JobDocument = { ...job, status: 'active', attempts: job.attempts + 1, startedAt: this.sources.time.estimate() };
-    this.#unbegun.set(keyOf(begun), begun);
+    this.#unbegun.set(attemptOf(begun), begun);
     this.#beginning ??= timer(BEGIN_MS, this.sources.clock.scheduler).subscribe(() => {
       this.#beginning = undefined;
       this.sources.news.track(this.#recordBegun());
@@ -147,8 +147,4 @@ export class Ahead {
     this.#buffers.set(dispatcher, buffer);
     return buffer;
   }
-}
-
-function keyOf({ _id, token = '' }: JobDocument): string {
-  return attemptKey({ id: _id.toHexString(), token });
 }

@@ -48,7 +48,6 @@ export class Parts {
   readonly relief: Relief;
   readonly ahead: Ahead;
   readonly watch: Watch;
-  readonly lanes: Lanes;
   #polling: Subscription | undefined;
 
   constructor({ client, database, prefix }: CheckedMongoOptions, clock: Clock, time: ServerTime) {
@@ -91,7 +90,6 @@ export class Parts {
     this.inserts = new Inserts({ client, collections, jobs, time, news, tender, process });
     this.rounds = new Rounds({ collections, jobs, leases, shares, time, tender, attempts, ahead, running, news });
     this.relief = relief;
-    this.lanes = lanes;
     this.process = process;
     this.watch = new Watch({
       collections,

@@ -12,7 +12,7 @@ export class Running {
   readonly #jobs = new Map<string, JobDocument>();
 
   add(job: JobDocument): void {
-    this.#jobs.set(keyOf(job), job);
+    this.#jobs.set(attemptOf(job), job);
   }
 
   get(key: AttemptKey): JobDocument | undefined {
@@ -20,7 +20,7 @@ export class Running {
   }
 
   has(job: JobDocument): boolean {
-    return this.#jobs.has(keyOf(job));
+    return this.#jobs.has(attemptOf(job));
   }
 
   /** Its end, or whatever else ends the attempt, is under way. */
@@ -29,6 +29,7 @@ export class Running {
   }
 }
 
-function keyOf({ _id, token = '' }: JobDocument): string {
+/** Names the attempt that a job is in. */
+export function attemptOf({ _id, token = '' }: JobDocument): string {
   return attemptKey({ id: _id.toHexString(), token });
 }

@@ -111,7 +111,7 @@ export class Settlements {
     const { jobs, tender, time, process, shares } = this.sources;
     if (!ObjectId.isValid(end.id)) return false;
     const after = await jobs.decide(new ObjectId(end.id), (job) => {
-      if (!isRun(job) || job.token !== end.token || job.waiting !== undefined) return 'nothing';
+      if (!mayEnd(job) || job.token !== end.token || job.waiting !== undefined) return 'nothing';
       return jobs.move(job, 'end', job.tail === true ? 'callbacks' : end.outcome.status, ended(job, end.outcome, { time, by: process }));
     });
     if (after === undefined) return false;
@@ -166,7 +166,7 @@ function groupOf(
 }
 
 /** By a dispatcher; one claimed ahead may have begun without its being recorded yet. */
-function isRun({ status }: JobDocument): boolean {
+function mayEnd({ status }: JobDocument): boolean {
   return status === 'active' || status === 'assigned';
 }
 

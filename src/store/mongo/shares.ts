@@ -1,7 +1,7 @@
 /** Quotas as leased places: how many each dispatcher holds of each quota, and which of its jobs use them. */
 
 import type { Document } from 'mongodb';
-import { DEFAULT_QUOTA, type Places, type QuotaBook } from '../../job/places.js';
+import { couldEverFit, DEFAULT_QUOTA, type Places, type QuotaBook } from '../../job/places.js';
 import { Savers } from '../savers.js';
 import type { Collections } from './collections.js';
 import type { QuotaDocument } from './documents.js';
@@ -112,7 +112,7 @@ export class Shares {
     for (const [name, weight] of Object.entries(places)) {
       const share = this.#share(dispatcher, name);
       if (share.n - share.inUse - savers.savedBefore(lane, name, now) < weight) {
-        if (Object.entries(places).every(([quota, needed]) => needed <= (this.#book.get(quota) ?? 0))) savers.save(lane, places, now);
+        if (couldEverFit(places, this.#book)) savers.save(lane, places, now);
         return false;
       }
     }
@@ -125,13 +125,14 @@ export class Shares {
   /** Whether a dispatcher holds places of all these quotas, so that the next that is free is its own. */
   hasSome(dispatcher: string, places: Places): boolean {
     return (
-      Object.entries(places).every(([name, weight]) => this.#share(dispatcher, name).n >= weight) && !this.#othersWait(dispatcher, places)
+      Object.entries(places).every(([name, weight]) => this.#share(dispatcher, name).n >= weight) &&
+      !Object.keys(places).some((name) => this.#doOthersWait(dispatcher, name))
     );
   }
 
-  #othersWait(dispatcher: string, places: Places): boolean {
+  #doOthersWait(dispatcher: string, name: string): boolean {
     const now = this.sources.time.estimate();
-    return Object.keys(places).some((name) => this.#seen.get(name)?.waiting.some(({ by, until }) => by !== dispatcher && until > now));
+    return this.#seen.get(name)?.waiting.some(({ by, until }) => by !== dispatcher && until > now) === true;
   }
 
   /** An attempt that goes on under another name. */
@@ -243,10 +244,9 @@ export class Shares {
     for (const name of names) {
       const share = this.#share(dispatcher, name);
       const now = this.sources.time.estimate();
-      const others = this.#seen.get(name)?.waiting.some(({ by, until }) => by !== dispatcher && until > now);
       const saved = this.#saversOf(dispatcher).savedBefore(undefined, name, now.getTime());
       const needed = share.inUse + Math.min(saved, share.n - share.inUse);
-      if (others !== true || share.n <= needed) continue;
+      if (!this.#doOthersWait(dispatcher, name) || share.n <= needed) continue;
       // Before the place is gone: whoever has it next must find these jobs where they stood.
       await this.sources.beforeGivingWay(dispatcher);
       await this.#ask(dispatcher, name, needed, 0);
