@@ -97,6 +97,11 @@ export class JobTypeError extends MillraceError {
   readonly code = 'MILLRACE_JOB_TYPE';
 }
 
+/** The database has not answered in time: what was asked for may have been done or not. Look for the job, or give it a key that makes asking again safe. */
+export class UncertainError extends MillraceError {
+  readonly code = 'MILLRACE_UNCERTAIN';
+}
+
 // ---- Told to a waiter
 
 /** The job failed; `cause` is the error of the task, `jobId` and `taskName` say whose. Look at the cause. */

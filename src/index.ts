@@ -27,6 +27,7 @@ export {
   StoreError,
   TaskTimeoutError,
   TooLargeError,
+  UncertainError,
   UnknownQuotaError,
   UnstorableError,
   WaitTimeoutError,

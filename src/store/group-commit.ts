@@ -1,5 +1,7 @@
 /** Gathers writes asked for at the same time into one: those of one turn, and those that come while one is under way. */
 
+import { type Observable, Subject } from 'rxjs';
+
 type Write<T, R> = (items: readonly T[]) => Promise<readonly R[]>;
 
 interface Waiting<T, R> {
@@ -16,28 +18,34 @@ export interface GroupCommitOptions {
    * turn has a write of its own, for a writer that keeps order and groups by itself. @default true
    */
   readonly oneAtATime?: boolean;
+  /** Resolves when what waits is to be written; told how many wait, now and after each that is added. @default at once */
+  readonly linger?: (waiting: number, added: Observable<number>) => Promise<void>;
 }
 
 /** Nothing is delayed while idle. */
 export class GroupCommit<T, R> {
   readonly #maxItems: number;
   readonly #oneAtATime: boolean;
+  readonly #linger: GroupCommitOptions['linger'];
+  readonly #added = new Subject<number>();
   #waiting: Waiting<T, R>[] = [];
   #writing: Promise<void> | undefined;
   readonly #overlapping = new Set<Promise<void>>();
 
   constructor(
     private readonly write: Write<T, R>,
-    { maxItems = 1_000, oneAtATime = true }: GroupCommitOptions = {},
+    { maxItems = 1_000, oneAtATime = true, linger }: GroupCommitOptions = {},
   ) {
     this.#maxItems = maxItems;
     this.#oneAtATime = oneAtATime;
+    this.#linger = linger;
   }
 
   /** Resolves with what the write says of this item, once it is durable. */
   add(item: T): Promise<R> {
     return new Promise((resolve, reject) => {
       this.#waiting.push({ item, resolve, reject });
+      this.#added.next(this.#waiting.length);
       this.#writing ??= this.#flush();
     });
   }
@@ -54,6 +62,7 @@ export class GroupCommit<T, R> {
   async #flush(): Promise<void> {
     await Promise.resolve();
     while (this.#waiting.length > 0) {
+      await this.#linger?.(this.#waiting.length, this.#added);
       const group = this.#waiting.length <= this.#maxItems ? this.#waiting : this.#waiting.slice(0, this.#maxItems);
       this.#waiting = this.#waiting.slice(group.length);
       if (this.#oneAtATime) await this.#commit(group);

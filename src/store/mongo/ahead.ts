@@ -1,6 +1,6 @@
 /** Jobs claimed ahead: they wait here for a place in their quota, so that one follows another without asking the server. */
 
-import { type Subscription, timer } from 'rxjs';
+import { Subject, type Subscription, timer } from 'rxjs';
 import type { Clock } from '../../clock.js';
 import type { Collections } from './collections.js';
 import type { JobDocument } from './documents.js';
@@ -24,6 +24,8 @@ export interface AheadSources {
   readonly time: ServerTime;
   readonly running: Running;
   readonly news: News;
+  /** Ends a job that has not begun, whose cancellation was asked for. */
+  readonly endCancelled: (job: JobDocument) => Promise<void>;
 }
 
 interface Buffer {
@@ -35,8 +37,13 @@ interface Buffer {
 
 export class Ahead {
   readonly #buffers = new Map<string, Buffer>();
+  /** Begun, but not recorded as begun. */
   readonly #unbegun = new Map<string, JobDocument>();
+  /** Being handed back: whether they still are the dispatcher's, nobody knows. */
+  readonly #returning = new Map<string, JobDocument>();
   #beginning: Subscription | undefined;
+  #recording: Promise<void> = Promise.resolve();
+  readonly #drained = new Subject<void>();
 
   constructor(private readonly sources: AheadSources) {}
 
@@ -48,12 +55,27 @@ export class Ahead {
     return buffer.jobs.filter((job) => job.queue === queue && tasks.has(job.task));
   }
 
-  /** How many more may be claimed ahead, now that so many wait for nothing but a quota. */
-  appetite(dispatcher: string, left: number): number {
+  /** Whether anything is at hand here to follow what runs. */
+  get hasSome(): boolean {
+    return [...this.#buffers.values()].some(({ jobs }) => jobs.length > 0);
+  }
+
+  /** Emits when nothing is at hand any more. */
+  get drained(): Subject<void> {
+    return this.#drained;
+  }
+
+  /** How many may be claimed ahead now. */
+  appetite(dispatcher: string): number {
+    const { jobs, hunger } = this.#bufferOf(dispatcher);
+    if (jobs.length > 0 || hunger < HUNGRY_AFTER) return 0;
+    return Math.min(MAX_AHEAD, 2 ** (hunger - HUNGRY_AFTER + 2));
+  }
+
+  /** Some jobs waited for nothing but a place in a quota, and none was at hand. */
+  hunger(dispatcher: string): void {
     const buffer = this.#bufferOf(dispatcher);
-    if (left === 0 || buffer.jobs.length > 0) return 0;
-    buffer.hunger++;
-    return buffer.hunger < HUNGRY_AFTER ? 0 : Math.min(MAX_AHEAD, 2 ** (buffer.hunger - HUNGRY_AFTER + 2), left);
+    if (buffer.jobs.length === 0) buffer.hunger++;
   }
 
   add(dispatcher: string, jobs: readonly JobDocument[]): void {
@@ -63,16 +85,19 @@ export class Ahead {
     this.#watchUnwanted(dispatcher, buffer);
   }
 
-  /** Begins a job that was claimed ahead. @returns it as it is once that is recorded */
+  /** Whether a job is at hand now, so that it may begin. */
+  isAtHand(dispatcher: string, { _id }: JobDocument): boolean {
+    return this.#buffers.get(dispatcher)?.jobs.some((job) => job._id.equals(_id)) === true;
+  }
+
+  /** Begins a job that is at hand. @returns it as it is once that is recorded */
   begin(dispatcher: string, job: JobDocument): JobDocument {
     const buffer = this.#bufferOf(dispatcher);
     buffer.jobs = buffer.jobs.filter(({ _id }) => !_id.equals(job._id));
+    if (!this.hasSome) this.#drained.next();
     const begun: JobDocument = { ...job, status: 'active', attempts: job.attempts + 1, startedAt: this.sources.time.estimate() };
     this.#unbegun.set(attemptOf(begun), begun);
-    this.#beginning ??= timer(BEGIN_MS, this.sources.clock.scheduler).subscribe(() => {
-      this.#beginning = undefined;
-      this.sources.news.track(this.#recordBegun());
-    });
+    this.#recordSoon();
     return begun;
   }
 
@@ -83,10 +108,12 @@ export class Ahead {
 
   /** Has it recorded that an attempt began, if it was not yet. */
   async ensureBegun(key: string): Promise<void> {
+    await this.#recording.catch(() => undefined);
     if (this.#unbegun.has(key)) await this.#recordBegun();
   }
 
   has(job: JobDocument): boolean {
+    if (this.#returning.has(attemptOf(job))) return true;
     return [...this.#buffers.values()].some(({ jobs }) => jobs.some(({ _id }) => _id.equals(job._id)));
   }
 
@@ -101,29 +128,65 @@ export class Ahead {
     return undefined;
   }
 
-  /** Puts all of a dispatcher's back where they stood. */
+  /** Puts all of a dispatcher's back where they stood; what an error leaves in doubt, a round puts back. */
   async handBack(dispatcher: string): Promise<void> {
+    const jobs = this.#takeOut(dispatcher);
+    if (jobs.length === 0) return;
+    for (const job of jobs) this.#returning.set(attemptOf(job), job);
+    try {
+      await this.#writeBack(dispatcher, jobs);
+    } finally {
+      for (const job of jobs) this.#returning.delete(attemptOf(job));
+    }
+    for (const lane of new Set(jobs.map((job) => job.lane))) this.sources.news.found(lane);
+  }
+
+  /** The life of a dispatcher is over: others take back what it had at hand. */
+  forget(dispatcher: string): void {
+    this.#takeOut(dispatcher);
+    for (const [key, { owner }] of this.#unbegun) if (owner === dispatcher) this.#unbegun.delete(key);
+  }
+
+  close(): void {
+    this.#beginning?.unsubscribe();
+    for (const dispatcher of this.#buffers.keys()) this.forget(dispatcher);
+  }
+
+  #takeOut(dispatcher: string): readonly JobDocument[] {
     const buffer = this.#buffers.get(dispatcher);
     this.#buffers.delete(dispatcher);
     buffer?.unwanted?.unsubscribe();
-    if (buffer === undefined || buffer.jobs.length === 0) return;
-    const { collections, news } = this.sources;
-    const ids = buffer.jobs.map(({ _id }) => _id);
-    const back = asPipeline({ status: 'pending', owner: undefined, token: undefined, bell: new Computed('$lane') });
-    await collections.jobs.updateMany(
-      { _id: { $in: ids }, owner: dispatcher, status: 'assigned', cancel: { $exists: false } },
-      [{ $set: back }],
-      { hint: { _id: 1 } },
-    );
-    for (const lane of new Set(buffer.jobs.map((job) => job.lane))) news.found(lane);
+    if (!this.hasSome) this.#drained.next();
+    return buffer?.jobs ?? [];
   }
 
-  async #recordBegun(): Promise<void> {
-    const begun = [...this.#unbegun.values()].filter((job) => this.sources.running.has(job));
-    this.#unbegun.clear();
+  async #writeBack(dispatcher: string, returned: readonly JobDocument[]): Promise<void> {
+    const { jobs } = this.sources.collections;
+    const back = asPipeline({ status: 'pending', owner: undefined, token: undefined, bell: new Computed('$lane') });
+    const own = { _id: { $in: returned.map(({ _id }) => _id) }, owner: dispatcher, status: 'assigned' as const };
+    const { modifiedCount } = await jobs.updateMany({ ...own, cancel: { $exists: false } }, [{ $set: back }], { hint: { _id: 1 } });
+    if (modifiedCount < returned.length) for (const job of await jobs.find(own)) await this.sources.endCancelled(job);
+  }
+
+  #recordSoon(): void {
+    this.#beginning ??= timer(BEGIN_MS, this.sources.clock.scheduler).subscribe(() => {
+      this.#beginning = undefined;
+      this.sources.news.track(this.#recordBegun());
+    });
+  }
+
+  /** One after the other; what could not be recorded is asked for again before anything else is done about it. */
+  #recordBegun(): Promise<void> {
+    const recorded = this.#recording.catch(() => undefined).then(() => this.#writeBegun());
+    this.#recording = recorded;
+    return recorded;
+  }
+
+  async #writeBegun(): Promise<void> {
+    const { collections, time, running } = this.sources;
+    const begun = [...this.#unbegun].filter(([, job]) => running.has(job));
     if (begun.length === 0) return;
-    const { collections, time } = this.sources;
-    const tokens = [...new Set(begun.map(({ token }) => token))];
+    const tokens = [...new Set(begun.map(([, { token = '' }]) => token))];
     const written = asPipeline({
       status: 'active',
       startedAt: new Computed(time.now),
@@ -131,10 +194,11 @@ export class Ahead {
       startBy: undefined,
     });
     await collections.jobs.updateMany(
-      { _id: { $in: begun.map(({ _id }) => _id) }, token: { $in: tokens }, status: 'assigned' } as never,
+      { _id: { $in: begun.map(([, { _id }]) => _id) }, token: { $in: tokens }, status: 'assigned' },
       [{ $set: written }],
       { hint: { _id: 1 } },
     );
+    for (const [key] of begun) this.#unbegun.delete(key);
   }
 
   #watchUnwanted(dispatcher: string, buffer: Buffer): void {

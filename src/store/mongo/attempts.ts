@@ -1,18 +1,20 @@
 /** What becomes of attempts: ended, tried again, handed back or interrupted; only by who has the token. */
 
-import { ObjectId } from 'mongodb';
+import type { ObjectId } from 'mongodb';
 import { AbortedError, CircularJobError, JobNotFoundError, type MillraceError, QuotaError } from '../../errors.js';
 import { laneOf } from '../../job/lane.js';
 import { Payload } from '../../job/payload.js';
 import { recordedError } from '../../job/stored-error.js';
 import type { Again, Attempt, AttemptKey, Follows, Hold, Report } from '../job-store.js';
 import type { Ahead } from './ahead.js';
+import { Asked } from './asked.js';
 import type { JobDocument } from './documents.js';
-import { Computed, type Jobs, type Written } from './jobs.js';
+import type { HeldPlaces } from './held-places.js';
+import { Computed, type Jobs, toId, type Written } from './jobs.js';
 import type { News } from './news.js';
 import { toJob, toKey } from './records.js';
 import type { Relief } from './relief.js';
-import { attemptKey, type Running } from './running.js';
+import { attemptKey, type Running, tokenAfter } from './running.js';
 import type { ServerTime } from './server-time.js';
 import type { Shares } from './shares.js';
 import type { Tender } from './tender.js';
@@ -22,6 +24,7 @@ import type { WaitGraph } from './waiting.js';
 export interface AttemptSources {
   readonly jobs: Jobs;
   readonly shares: Shares;
+  readonly held: HeldPlaces;
   readonly tender: Tender;
   readonly time: ServerTime;
   readonly news: News;
@@ -34,6 +37,8 @@ export interface AttemptSources {
 }
 
 export class Attempts {
+  readonly #asked = new Asked<Again, Attempt | undefined>((again, wasUnanswered) => this.#reschedule(again, wasUnanswered));
+
   constructor(private readonly sources: AttemptSources) {}
 
   async report({ progress, annotations = {}, ...key }: Report): Promise<void> {
@@ -47,91 +52,102 @@ export class Attempts {
     });
   }
 
-  async reschedule({ delayMs, error, ...key }: Again): Promise<Attempt | undefined> {
-    const { jobs, shares, time, news } = this.sources;
-    const after = await this.#decide(key, (job) => {
-      if (job.cancel !== undefined) return this.#cancelled(job, job.cancel.reason);
-      const counted = {
-        failures: job.failures + (error === undefined ? 0 : 1),
-        ...(error === undefined ? {} : { lastError: packed(error) }),
-      };
-      if (delayMs > 0) return jobs.move(job, 'retryLater', 'scheduled', { ...counted, ...putOff(job, delayMs, time) });
-      const token = new ObjectId().toHexString();
-      return jobs.move(job, 'rerun', 'active', { ...counted, token, attempts: job.attempts + 1, startedAt: new Computed(time.now) });
-    });
-    this.sources.running.remove(key);
-    if (after === undefined) return undefined;
+  /** After an error what was recorded is recognised when it is sent again. */
+  reschedule(again: readonly Again[]): Promise<readonly (Attempt | undefined)[]> {
+    return this.#asked.all(again, undefined);
+  }
+
+  async #reschedule({ delayMs, error, ...key }: Again, wasUnanswered: boolean): Promise<Attempt | undefined> {
+    const { jobs, shares, held, time, news, running } = this.sources;
     const use = attemptKey(key);
-    if (after.status === 'active' && after.token !== undefined) {
-      this.sources.running.add(after);
-      shares.rename(use, attemptKey({ id: key.id, token: after.token }));
-      return { token: after.token, number: after.attempts, failures: after.failures };
+    const token = tokenAfter(key.token);
+    let before: JobDocument | undefined;
+    const after = await this.#decide(
+      key,
+      (job) => {
+        before = job;
+        if (job.cancel !== undefined) return this.#cancelled(job, job.cancel.reason);
+        const counted = {
+          failures: job.failures + (error === undefined ? 0 : 1),
+          ...(error === undefined ? {} : { lastError: packed(error) }),
+        };
+        if (delayMs > 0) return jobs.move(job, 'retryLater', 'scheduled', { ...counted, ...putOff(job, delayMs, time) });
+        return jobs.move(job, 'rerun', 'active', { ...counted, token, attempts: job.attempts + 1, startedAt: new Computed(time.now) });
+      },
+      (job) => wasUnanswered && job.status === 'active' && job.token === token,
+    );
+    running.remove(key);
+    if (after?.status === 'active') {
+      running.add(after);
+      shares.rename(use, attemptKey({ id: key.id, token }));
+      return { token, number: after.attempts, failures: after.failures };
     }
     await shares.free(use);
-    if (after.status === 'scheduled') {
-      await shares.drop(key.id);
-      news.waits(after);
-    }
+    if (after?.status !== 'scheduled') return undefined;
+    if (before !== undefined) await held.drop(before);
+    news.waits(after);
     return undefined;
   }
 
   async release({ hasBegun, ...key }: Hold): Promise<void> {
-    const { jobs, shares, news } = this.sources;
+    const { jobs, shares, news, ahead, running } = this.sources;
     const use = attemptKey(key);
-    await this.sources.ahead.ensureBegun(use);
-    this.sources.running.remove(key);
-    if (hasBegun) {
-      await this.interrupt(key);
-      await shares.free(use);
-      return;
-    }
-    const after = await this.#decide(key, (job) => {
-      if (job.cancel !== undefined) return this.#cancelled(job, job.cancel.reason);
-      return jobs.move(job, 'handBack', 'pending', {
-        owner: undefined,
-        token: undefined,
-        startedAt: undefined,
-        attempts: job.attempts - 1,
-        bell: job.lane,
-      });
-    });
+    await ahead.ensureBegun(use);
+    running.remove(key);
+    const after = hasBegun
+      ? await this.interrupt(key)
+      : await this.#decide(key, (job) => {
+          if (job.cancel !== undefined) return this.#cancelled(job, job.cancel.reason);
+          return jobs.move(job, 'handBack', 'pending', { ...BACK, startedAt: undefined, attempts: job.attempts - 1, bell: job.lane });
+        });
     await shares.free(use);
     if (after?.status === 'pending') news.waits(after);
+    if (after === undefined) await this.#dropKept(key);
   }
 
   /** A job that was claimed ahead and has not begun. @returns it after that, unless somebody was faster */
   putBack(job: JobDocument): Promise<JobDocument | undefined> {
     if (job.cancel !== undefined) return this.#cancelled(job, job.cancel.reason);
-    return this.sources.jobs.move(job, 'handBack', 'pending', { owner: undefined, token: undefined, bell: job.lane });
+    return this.sources.jobs.move(job, 'handBack', 'pending', { ...BACK, bell: job.lane });
   }
 
   /** An attempt whose end nobody will record. @returns the job after it */
   async interrupt(key: AttemptKey): Promise<JobDocument | undefined> {
-    const { jobs, shares, time, news, tender } = this.sources;
-    const use = attemptKey(key);
-    const after = await this.#decide(key, (job) => {
+    const { jobs, held, time, news, tender } = this.sources;
+    let before: JobDocument | undefined;
+    const after = await this.#decide(key, async (job) => {
+      before = job;
       const interruptions = job.interruptions + 1;
       const { interruptions: limit, delayMs } = job.limits;
       if (job.cancel !== undefined) return this.#cancelled(job, job.cancel.reason);
       if (interruptions > limit) return tender.end(job, 'end', { status: 'failed', error: recordedError(aborted(job, interruptions)) });
       if (delayMs > 0) return jobs.move(job, 'interrupt', 'scheduled', { interruptions, ...putOff(job, delayMs, time) });
-      return jobs.move(job, 'interrupt', 'pending', {
-        interruptions,
-        owner: undefined,
-        token: undefined,
-        bell: heldLane(job),
-        lane: heldLane(job),
-        held: true,
-      });
+      const kept = await this.#keptPlaces(job, key);
+      const lane = kept === undefined ? laneOf(toJob(job), false) : heldLane(job);
+      return jobs.move(job, 'interrupt', 'pending', { ...BACK, interruptions, bell: lane, lane, held: kept });
     });
-    if (after?.status === 'pending') {
-      await shares.keepFor(key.id, use);
-      news.waits(after);
-    } else if (after?.status === 'scheduled') {
-      await shares.drop(key.id);
-      news.waits(after);
-    }
+    if (after?.status === 'scheduled' && before !== undefined) await held.drop(before);
+    if (after?.status === 'pending' || after?.status === 'scheduled') news.waits(after);
     return after;
+  }
+
+  /** The attempt under which an interrupted job holds its places from now on; `undefined` where they are not to be had. */
+  async #keptPlaces(job: JobDocument, { id, token }: AttemptKey): Promise<string | undefined> {
+    const { held, shares } = this.sources;
+    if (job.held !== undefined) return job.held;
+    const isKept =
+      held.has({ id: job._id, attempt: token, places: job.quotas }) ||
+      (await shares.keepFor(id, { attempt: token, key: attemptKey({ id, token }) }));
+    return isKept ? token : undefined;
+  }
+
+  /** Of a job that has ended, while its method ran on: the places that it held in its own name. */
+  async #dropKept({ id, token }: AttemptKey): Promise<void> {
+    const { jobs, held, relief } = this.sources;
+    const job = await jobs.ofId(id);
+    if (job?.token !== token || job.outcome === undefined) return;
+    await held.drop(job);
+    relief.add(job);
   }
 
   #cancelled(job: JobDocument, reason: string | undefined): Promise<JobDocument | undefined> {
@@ -140,27 +156,34 @@ export class Attempts {
 
   /** A job whose task returned another one waits for that. @returns whether the token was not stale */
   async follow(key: AttemptKey, { job: innerId, isOwn = false }: Follows): Promise<boolean> {
-    const { jobs, shares, tender } = this.sources;
-    const inner = ObjectId.isValid(innerId) ? new ObjectId(innerId) : undefined;
-    await this.sources.ahead.ensureBegun(attemptKey(key));
-    this.sources.running.remove(key);
-    const after = await this.#decide(key, async (job) => {
-      if (job.cancel !== undefined) {
-        if (isOwn && inner !== undefined) await tender.cancel(inner, job.cancel.reason);
-        return this.#cancelled(job, job.cancel.reason);
-      }
-      const problem = await this.#problemOfFollowing(job, innerId);
-      if (problem !== undefined) return tender.end(job, 'end', { status: 'failed', error: recordedError(problem) });
-      return jobs.move(job, 'follow', 'active', {
-        waiting: 'inner',
-        owner: this.sources.process,
-        ...(inner === undefined ? {} : { inner }),
-        ...(isOwn ? { ownsInner: true } : {}),
-      });
-    });
-    if (after === undefined) return false;
+    const { jobs, shares, held, tender, ahead, running } = this.sources;
+    const inner = toId(innerId);
+    await ahead.ensureBegun(attemptKey(key));
+    running.remove(key);
+    let before: JobDocument | undefined;
+    const after = await this.#decide(
+      key,
+      async (job) => {
+        before = job;
+        if (job.cancel !== undefined) {
+          if (isOwn && inner !== undefined) await tender.cancel(inner, job.cancel.reason);
+          return this.#cancelled(job, job.cancel.reason);
+        }
+        const problem = await this.#problemOfFollowing(job, innerId);
+        if (problem !== undefined) return tender.end(job, 'end', { status: 'failed', error: recordedError(problem) });
+        return jobs.move(job, 'follow', 'active', {
+          waiting: 'inner',
+          owner: this.sources.process,
+          held: undefined,
+          ...(inner === undefined ? {} : { inner }),
+          ...(isOwn ? { ownsInner: true } : {}),
+        });
+      },
+      (job) => job.token === key.token && inner !== undefined && job.inner?.equals(inner) === true,
+    );
     await shares.free(attemptKey(key));
-    await shares.drop(key.id);
+    if (after === undefined) return false;
+    if (before !== undefined) await held.drop(before);
     if (after.inner !== undefined) await this.#begin(after, after.inner);
     return true;
   }
@@ -191,18 +214,24 @@ export class Attempts {
     );
   }
 
-  /** Decides about the job of a running attempt, if the token is not stale. */
+  /** Decides about the job of a running attempt, if the token is not stale. @param isDone - whether it was done before, and not answered */
   async #decide(
     { id, token }: AttemptKey,
     decide: (job: JobDocument) => Promise<JobDocument | undefined>,
+    isDone: (job: JobDocument) => boolean = () => false,
   ): Promise<JobDocument | undefined> {
-    if (!ObjectId.isValid(id)) return undefined;
+    const jobId = toId(id);
+    if (jobId === undefined) return undefined;
     await this.sources.ahead.ensureBegun(attemptKey({ id, token }));
-    return this.sources.jobs.decide(new ObjectId(id), (job) =>
-      job.status === 'active' && job.token === token && job.waiting === undefined ? decide(job) : 'nothing',
-    );
+    return this.sources.jobs.decide(jobId, (job) => {
+      if (job.status === 'active' && job.token === token && job.waiting === undefined) return decide(job);
+      return isDone(job) ? Promise.resolve(job) : 'nothing';
+    });
   }
 }
+
+/** What a job loses that nobody runs any more. */
+const BACK = { owner: undefined, token: undefined } as const satisfies Written;
 
 function circular(id: ObjectId, inner: ObjectId): CircularJobError {
   return new CircularJobError(
@@ -212,7 +241,7 @@ function circular(id: ObjectId, inner: ObjectId): CircularJobError {
 
 function putOff(job: JobDocument, delayMs: number, time: ServerTime): Written {
   const lane = laneOf(toJob(job), false);
-  return { dueAt: new Computed(time.after(delayMs)), owner: undefined, token: undefined, held: undefined, lane };
+  return { ...BACK, dueAt: new Computed(time.after(delayMs)), held: undefined, lane };
 }
 
 function aborted({ _id, task, limits }: JobDocument, interruptions: number): AbortedError {

@@ -1,7 +1,9 @@
 /** The collections of the store, opened with concerns of our own, whatever the client's are. */
 
-import { type Collection, type Db, type MongoClient, ReadConcern, type WriteConcernSettings } from 'mongodb';
+import { type Db, type Document, type MongoClient, ReadConcern, type WriteConcernSettings } from 'mongodb';
+import type { Deadline } from './deadline.js';
 import type { ControlDocument, DispatcherDocument, JobDocument, QuotaDocument } from './documents.js';
+import { Table } from './table.js';
 
 /** What is answered is on the disks of a majority. */
 const DURABLE: WriteConcernSettings = { w: 'majority', journal: true };
@@ -10,14 +12,17 @@ const CERTAIN = new ReadConcern('majority');
 
 export interface Collections {
   readonly database: Db;
-  readonly jobs: Collection<JobDocument>;
-  readonly quotas: Collection<QuotaDocument>;
-  readonly dispatchers: Collection<DispatcherDocument>;
-  readonly control: Collection<ControlDocument>;
+  readonly jobs: Table<JobDocument>;
+  readonly quotas: Table<QuotaDocument>;
+  readonly dispatchers: Table<DispatcherDocument>;
+  readonly control: Table<ControlDocument>;
 }
 
-/** @param prefix - begins the names of all collections */
-export function openCollections(client: MongoClient, database: string, prefix: string): Collections {
+/** @param prefix - begins the names of all */
+export function openCollections(
+  client: MongoClient,
+  { database, prefix, deadline }: { readonly database: string; readonly prefix: string; readonly deadline: Deadline },
+): Collections {
   const db = client.db(database, {
     readPreference: 'primary',
     readConcern: CERTAIN,
@@ -30,11 +35,6 @@ export function openCollections(client: MongoClient, database: string, prefix: s
     serializeFunctions: false,
     useBigInt64: false,
   });
-  return {
-    database: db,
-    jobs: db.collection(`${prefix}jobs`),
-    quotas: db.collection(`${prefix}quotas`),
-    dispatchers: db.collection(`${prefix}dispatchers`),
-    control: db.collection(`${prefix}control`),
-  };
+  const table = <T extends Document>(name: string): Table<T> => new Table<T>(db.collection<T>(`${prefix}${name}`), deadline);
+  return { database: db, jobs: table('jobs'), quotas: table('quotas'), dispatchers: table('dispatchers'), control: table('control') };
 }

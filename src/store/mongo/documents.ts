@@ -56,8 +56,8 @@ export interface JobDocument {
   readonly attempts: number;
   readonly failures: number;
   readonly interruptions: number;
-  /** Holds places in its own name. */
-  readonly held?: true;
+  /** The attempt for which it holds places in its own name. */
+  readonly held?: string;
   readonly waiting?: 'steps' | 'inner';
   /** The job whose outcome will be its own. */
   readonly inner?: ObjectId;
@@ -71,7 +71,7 @@ export interface JobDocument {
   readonly adds?: number;
   readonly cancel?: { readonly reason?: string; readonly owner?: string };
   readonly outcome?: OutcomeDocument;
-  /** Names the command that recorded the end. */
+  /** The attempt whose end was recorded by who ran it, and not by others. */
   readonly receipt?: string;
   readonly lastError?: Binary;
   /** Of a batch whose result they are: looked up when it is read, never stored. */
@@ -103,7 +103,14 @@ export interface QuotaDocument {
 }
 
 /** A dispatcher's share of a quota, or the places that a job holds in its own name. */
-export type Holder = Share | { readonly job: string; readonly n: number };
+export type Holder = Share | Held;
+
+/** Places that a job holds in its own name; the attempt keeps a late command off places taken anew. */
+export interface Held {
+  readonly job: string;
+  readonly n: number;
+  readonly attempt: string;
+}
 
 export interface Share {
   readonly by: string;
@@ -130,6 +137,8 @@ export interface DispatcherDocument {
   readonly leaseUntil: Date;
   /** Since when it was renewed without a gap. */
   readonly since: Date;
+  /** When it is forgotten: of one that is dead, and of which everything has been taken back. */
+  readonly expireAt?: Date;
 }
 
 /** What concerns the store as a whole. */

@@ -21,6 +21,7 @@ export const JOB_INDEXES = [
   { name: 'expireAt', key: { expireAt: 1 }, expireAfterSeconds: 0, ...present('expireAt') },
 ] as const satisfies readonly IndexDescription[];
 
-export async function createIndexes({ jobs }: Collections): Promise<void> {
-  await jobs.createIndexes(JOB_INDEXES.map((index) => ({ ...index })));
+export async function createIndexes({ jobs, dispatchers }: Collections): Promise<void> {
+  await jobs.raw.createIndexes(JOB_INDEXES.map((index) => ({ ...index })));
+  await dispatchers.raw.createIndex({ expireAt: 1 }, { name: 'expireAt', expireAfterSeconds: 0 });
 }

@@ -30,11 +30,12 @@ export class Jobs {
 
   /** Of an id as the rest of Millrace has it; one that is no ObjectId names no job. */
   async ofId(id: string): Promise<JobDocument | undefined> {
-    return ObjectId.isValid(id) ? this.get(new ObjectId(id)) : undefined;
+    const objectId = toId(id);
+    return objectId === undefined ? undefined : this.get(objectId);
   }
 
   find(filter: Filter<JobDocument>, limit = 0): Promise<JobDocument[]> {
-    return this.collections.jobs.find(filter).sort({ order: 1, _id: 1 }).limit(limit).toArray();
+    return this.collections.jobs.find(filter, { sort: { order: 1, _id: 1 }, limit });
   }
 
   /** Makes a move, if the job is still as it was read. @returns the job after it, or `undefined` where somebody was faster */
@@ -55,9 +56,8 @@ export class Jobs {
   ): Promise<{ readonly job: JobDocument | undefined; readonly open: JobDocument | undefined }> {
     const { jobs } = this.collections;
     const firstOpen = [{ $match: { parent: id, role, open: true } }, { $sort: { index: 1 } }, { $limit: 1 }];
-    const found = await jobs
-      .aggregate<JobDocument>([{ $match: { _id: id } }, { $unionWith: { coll: jobs.collectionName, pipeline: firstOpen } }])
-      .toArray();
+    const pipeline = [{ $match: { _id: id } }, { $unionWith: { coll: jobs.collectionName, pipeline: firstOpen } }];
+    const found = await jobs.aggregate<JobDocument>(pipeline);
     return { job: found.find(({ _id }) => _id.equals(id)), open: found.find(({ _id }) => !_id.equals(id)) };
   }
 
@@ -81,6 +81,11 @@ export class Jobs {
     this.onWrite(after);
     return after;
   }
+}
+
+/** An id as the store has it; `undefined` for one that is no ObjectId, and so names no job. */
+export function toId(id: string): ObjectId | undefined {
+  return ObjectId.isValid(id) ? new ObjectId(id) : undefined;
 }
 
 function unchanged(job: JobDocument): Filter<JobDocument> {

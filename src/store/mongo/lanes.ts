@@ -60,3 +60,9 @@ export function byPlaces(keys: readonly string[]): ReadonlyMap<string, readonly 
 export function placesOfLane(key: string): string {
   return JSON.stringify((JSON.parse(key) as readonly unknown[])[2]);
 }
+
+/** Whether jobs of a lane need places in a quota that they have not in hand. */
+export function needsPlaces(key: string): boolean {
+  const places = placesOfLane(key);
+  return places !== '[]' && places !== '"!"' && places !== '""';
+}

@@ -6,6 +6,10 @@ import type { ServerTime } from './server-time.js';
 
 /** Added to a lease before others may act on its end. */
 const GRACE_MS = 5_000;
+/** The lease of one that is buried: nobody has to look at it again. */
+const NEVER = new Date(8.64e15);
+/** Longer than any command may be under way. */
+const REMEMBERED_MS = 86_400_000;
 
 export class Leases {
   /** The leases of this process, as the server answered last. */
@@ -18,11 +22,7 @@ export class Leases {
 
   /** Renews; a lease of 0 ms is given up. @returns `false` when others took over */
   async renew(dispatcher: string, leaseMs: number): Promise<boolean> {
-    if (leaseMs === 0) {
-      this.#own.delete(dispatcher);
-      await this.collections.dispatchers.deleteOne({ _id: dispatcher });
-      return true;
-    }
+    if (leaseMs === 0) return this.#giveUp(dispatcher);
     const renewed = await this.#renew(dispatcher, leaseMs);
     if (renewed === undefined || renewed.state === 'dead') {
       this.#own.delete(dispatcher);
@@ -55,7 +55,7 @@ export class Leases {
     if (own === undefined || own.leaseUntil.getTime() <= now || now - own.since.getTime() < own.leaseMs) return [];
     const over = { $expr: { $gt: [this.time.now, { $add: ['$leaseUntil', GRACE_MS] }] } };
     const dead: string[] = [];
-    for (const { _id } of await this.collections.dispatchers.find(over).toArray()) {
+    for (const { _id } of await this.collections.dispatchers.find(over)) {
       const declared = await this.collections.dispatchers.findOneAndUpdate(
         { _id, ...over },
         [{ $set: { state: 'dead', leaseUntil: this.time.after(own.leaseMs) } }],
@@ -68,11 +68,28 @@ export class Leases {
     return dead;
   }
 
-  /** Forgets one whose jobs and places have all been taken back; what it would still send is fenced. */
+  /** Jobs and places have all been taken back. Its document stays for a while, so that a late sign of life brings nothing back. */
   async buried(dispatcher: string): Promise<void> {
     await this.collections.dispatchers.updateOne({ _id: dispatcher, state: 'dead' }, [
-      { $set: { leaseUntil: { $literal: new Date(8.64e15) } } },
+      { $set: { leaseUntil: { $literal: NEVER }, expireAt: this.time.after(REMEMBERED_MS) } },
     ]);
+  }
+
+  /** All that may hold jobs or places: alive, or dead and not buried yet; and of these, the living. */
+  async roster(): Promise<{ readonly known: ReadonlySet<string>; readonly living: readonly string[] }> {
+    const found = await this.collections.dispatchers.find<Pick<DispatcherDocument, '_id' | 'state'>>(
+      { leaseUntil: { $lt: NEVER } },
+      { projection: { state: 1 } },
+    );
+    return { known: new Set(found.map(({ _id }) => _id)), living: found.flatMap(({ _id, state }) => (state === 'alive' ? [_id] : [])) };
+  }
+
+  /** Whoever looks next may take back what it holds, if it cannot do that itself. */
+  async #giveUp(dispatcher: string): Promise<true> {
+    this.#own.delete(dispatcher);
+    const over = { state: { $literal: 'dead' }, leaseUntil: { $subtract: [this.time.now, GRACE_MS + 1] } };
+    await this.collections.dispatchers.updateOne({ _id: dispatcher }, [{ $set: over }]);
+    return true;
   }
 
   async #renew(dispatcher: string, leaseMs: number): Promise<DispatcherDocument | undefined> {

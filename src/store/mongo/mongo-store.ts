@@ -44,13 +44,13 @@ export class MongoStore implements JobStore {
   ) {}
 
   get quotas(): QuotaBook {
-    return this.#parts.shares.book;
+    return this.#parts.quotas.book;
   }
 
   async start(setup: StoreSetup): Promise<void> {
     const parts = this.#started ?? new Parts(this.options, setup.clock, this.timeOf(setup));
     if (this.#started === undefined) await checkStore(parts.collections);
-    await parts.shares.configure(setup.quotas);
+    await parts.quotas.configure(setup.quotas);
     this.#started = parts;
     this.#users++;
   }
@@ -75,16 +75,16 @@ export class MongoStore implements JobStore {
   async settle(ends: readonly End[]): Promise<readonly boolean[]> {
     const { attempts, settlements } = this.#parts;
     const outcomes = ends.filter(isOutcome);
-    const settled = await settlements.settle(outcomes);
-    const answers = new Map<End, boolean>(outcomes.map((end, index) => [end, settled[index] === true]));
+    const answers = new Map<End, boolean>();
+    // First: sent again, they are recognised, while an end is told once.
     for (const end of ends) if (end.outcome.status === 'follows') answers.set(end, await attempts.follow(end, end.outcome));
+    const settled = await settlements.settle(outcomes);
+    for (const [index, end] of outcomes.entries()) answers.set(end, settled[index] === true);
     return ends.map((end) => answers.get(end) === true);
   }
 
   async reschedule(again: readonly Again[]): Promise<readonly (Attempt | undefined)[]> {
-    const attempts: (Attempt | undefined)[] = [];
-    for (const one of again) attempts.push(await this.#parts.attempts.reschedule(one));
-    return attempts;
+    return this.#parts.attempts.reschedule(again);
   }
 
   async release(holds: readonly Hold[]): Promise<void> {
@@ -96,11 +96,12 @@ export class MongoStore implements JobStore {
   }
 
   async heartbeat(dispatcher: string, leaseMs: number): Promise<boolean> {
-    const { leases, rounds, news } = this.#parts;
+    const { leases, rounds, news, forget } = this.#parts;
     const wasAlive = leases.isAlive(dispatcher);
     const isHeld = await leases.renew(dispatcher, leaseMs);
     if (leaseMs === 0) await rounds.takeBack(dispatcher);
-    else if (isHeld && !wasAlive) news.room();
+    else if (!isHeld) forget(dispatcher);
+    else if (!wasAlive) news.room();
     return isHeld;
   }
 

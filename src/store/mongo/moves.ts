@@ -19,7 +19,7 @@ const OVER = {
 
 /** Whether something follows from the end of a job, for which somebody has to be responsible. */
 export function hasDuties({ kind, parent, tail, followed, held }: JobDocument): boolean {
-  return kind !== 'task' || parent !== undefined || tail === true || followed === true || held === true;
+  return kind !== 'task' || parent !== undefined || tail === true || followed === true || held !== undefined;
 }
 
 /** @param by - who sees to what follows */

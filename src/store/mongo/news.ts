@@ -112,8 +112,11 @@ export class News {
   async stepsOf(job: JobDocument): Promise<readonly JobReference[]> {
     if (job.outcome?.steps !== true) return [];
     const batch = job.kind === 'serial' || job.kind === 'parallel' ? job._id : job.inner;
-    const steps = this.sources.collections.jobs.find({ parent: batch ?? job._id, role: 'step' }).sort({ index: 1 });
-    return (await steps.project<Pick<JobDocument, '_id' | 'task'>>({ task: 1 }).toArray()).map(referenceOf);
+    const steps = await this.sources.collections.jobs.find<Pick<JobDocument, '_id' | 'task'>>(
+      { parent: batch ?? job._id, role: 'step' },
+      { sort: { index: 1 }, projection: { task: 1 } },
+    );
+    return steps.map(referenceOf);
   }
 
   /** Resolves when everything that has happened has been told. */
@@ -166,7 +169,7 @@ export class News {
   }
 
   async #tellEach(ids: readonly string[]): Promise<void> {
-    const found = await this.sources.collections.jobs.find({ _id: { $in: ids.map((id) => new ObjectId(id)) } }).toArray();
+    const found = await this.sources.collections.jobs.find({ _id: { $in: ids.map((id) => new ObjectId(id)) } });
     const gone = new Set(ids);
     for (const job of found) {
       gone.delete(job._id.toHexString());

@@ -7,20 +7,26 @@ import { Ahead } from './ahead.js';
 import { Attempts } from './attempts.js';
 import { Claims } from './claims.js';
 import { type Collections, openCollections } from './collections.js';
-import type { QuotaDocument } from './documents.js';
+import { Deadline } from './deadline.js';
+import type { JobDocument, QuotaDocument } from './documents.js';
+import { HeldPlaces } from './held-places.js';
 import { Inserts } from './inserts.js';
 import { Jobs } from './jobs.js';
 import { Lanes } from './lanes.js';
 import { Leases } from './leases.js';
 import type { CheckedMongoOptions } from './mongo-options.js';
 import { News } from './news.js';
+import { Openings } from './openings.js';
+import { Quotas } from './quotas.js';
 import { Relief } from './relief.js';
 import { Rounds } from './rounds.js';
 import { Running } from './running.js';
 import type { ServerTime } from './server-time.js';
 import { Settlements } from './settlements.js';
 import { Shares } from './shares.js';
+import { Takes } from './takes.js';
 import { Tender } from './tender.js';
+import { Unfinished } from './unfinished.js';
 import { WaitGraph } from './waiting.js';
 import { type Heard, Watch } from './watch.js';
 
@@ -35,7 +41,9 @@ interface HeardOfQuota {
 
 export class Parts {
   readonly news: News;
-  readonly shares: Shares;
+  readonly quotas: Quotas;
+  readonly unfinished: Unfinished;
+  readonly forget: (dispatcher: string) => void;
   readonly leases: Leases;
   readonly tender: Tender;
   readonly attempts: Attempts;
@@ -52,7 +60,7 @@ export class Parts {
 
   constructor({ client, database, prefix }: CheckedMongoOptions, clock: Clock, time: ServerTime) {
     const process = new ObjectId().toHexString();
-    const collections = openCollections(client, database, prefix);
+    const collections = openCollections(client, { database, prefix, deadline: new Deadline(clock) });
     const lanes = new Lanes();
     const news = new News({
       collections,
@@ -63,32 +71,44 @@ export class Parts {
     });
     const jobs = new Jobs(collections, (job) => news.changed(job));
     const leases = new Leases(collections, time);
+    const quotas = new Quotas({ collections, time });
+    const unfinished = new Unfinished({ clock, onBackground: (work) => news.track(work) });
+    const held = new HeldPlaces({ collections, quotas, onFreed: () => news.room() });
     const shares = new Shares({
       collections,
+      quotas,
       time,
       leases,
       onFreed: () => news.room(),
-      beforeGivingWay: (dispatcher) => this.ahead.handBack(dispatcher),
+      beforeGivingWay: (dispatcher) => ahead.handBack(dispatcher),
       onBackground: (work) => news.track(work),
     });
-    const relief = new Relief({ collections, clock, process, onBackground: (work) => news.track(work) });
-    const tender = new Tender({ collections, jobs, shares, time, news, relief, process });
-    const graph = new WaitGraph(jobs, shares);
+    const relief = new Relief({ collections, clock, onBackground: (work) => news.track(work) });
+    const tender = new Tender({ collections, jobs, shares, held, time, news, relief, unfinished, process });
+    const graph = new WaitGraph(jobs, quotas);
     const running = new Running();
-    const ahead = new Ahead({ collections, clock, time, running, news });
+    const ahead = new Ahead({ collections, clock, time, running, news, endCancelled: (job) => this.#endCancelled(job) });
+    const attempts = new Attempts({ jobs, shares, held, tender, time, news, graph, running, ahead, relief, process });
+    const takes = new Takes({ collections, leases, shares, time });
+    const openings = new Openings({ collections, held, leases, news, relief, shares, tender, time, unfinished });
+    const claims = new Claims({ ahead, collections, lanes, leases, news, openings, running, shares, takes, tender, time });
+    const forget = (dispatcher: string): void => {
+      for (const part of [shares, running, ahead, takes, claims]) part.forget(dispatcher);
+    };
     this.ahead = ahead;
-    const attempts = new Attempts({ jobs, shares, tender, time, news, graph, running, ahead, relief, process });
     this.collections = collections;
     this.news = news;
     this.jobs = jobs;
     this.leases = leases;
-    this.shares = shares;
+    this.quotas = quotas;
+    this.unfinished = unfinished;
     this.tender = tender;
     this.attempts = attempts;
-    this.settlements = new Settlements({ ahead, collections, jobs, running, shares, tender, time, news, process });
-    this.claims = new Claims({ ahead, collections, relief, lanes, leases, running, shares, time, tender, news, process });
+    this.settlements = new Settlements({ ahead, clock, collections, jobs, running, shares, tender, time, news, process });
+    this.claims = claims;
     this.inserts = new Inserts({ client, collections, jobs, time, news, tender, process });
-    this.rounds = new Rounds({ collections, jobs, leases, shares, time, tender, attempts, ahead, running, news });
+    this.rounds = new Rounds({ collections, jobs, leases, quotas, held, takes, time, tender, attempts, ahead, running, news, forget });
+    this.forget = forget;
     this.relief = relief;
     this.process = process;
     this.watch = new Watch({
@@ -100,10 +120,12 @@ export class Parts {
       onFailed: () => undefined,
     });
     this.#clock = clock;
+    this.#shares = shares;
   }
 
   readonly process: string;
   readonly #clock: Clock;
+  readonly #shares: Shares;
 
   /** Hears of what other processes do, and looks now and then in case something is not heard. */
   listen(): void {
@@ -113,16 +135,18 @@ export class Parts {
 
   async close(): Promise<void> {
     this.#polling?.unsubscribe();
+    this.unfinished.close();
     await this.watch.close();
     await this.news.idle();
+    this.ahead.close();
     // What is not written now is found by a round of somebody else.
     await this.relief.flush().catch(() => undefined);
     this.news.complete();
   }
 
   #hear({ collection, id, quota, rev, isInsert, origin, bell, dueAt, startBy, cancelOwner, cancelReason }: Heard): void {
-    const { news, shares, collections } = this;
-    if (collection === collections.quotas.collectionName) return news.track(this.#hearOfQuota(shares, { name: String(id), quota, rev }));
+    const { news, collections } = this;
+    if (collection === collections.quotas.collectionName) return news.track(this.#hearOfQuota({ name: String(id), quota, rev }));
     const isEcho = isInsert && origin === this.process;
     if (bell !== undefined && !isEcho) news.found(bell);
     if (dueAt !== undefined) news.due(dueAt);
@@ -134,16 +158,20 @@ export class Parts {
   #dropAhead(id: string, reason: string | undefined): boolean {
     const job = this.ahead.drop(id);
     if (job === undefined) return false;
-    const end = this.jobs.decide(job._id, (now) =>
-      now.status === 'assigned' ? this.tender.end(now, 'end', { status: 'cancelled', reason }) : 'nothing',
-    );
-    this.news.track(end.then(() => undefined));
+    this.news.track(this.#endCancelled({ ...job, cancel: { ...(reason === undefined ? {} : { reason }) } }));
     return true;
   }
 
-  async #hearOfQuota(shares: Shares, { name, quota, rev }: HeardOfQuota): Promise<void> {
-    if (await shares.hear(name, quota, rev)) this.news.room();
-    await shares.yieldIdle();
+  /** A job that was claimed ahead, and whose cancellation was asked for before it began. */
+  async #endCancelled({ _id, cancel }: JobDocument): Promise<void> {
+    await this.jobs.decide(_id, (now) =>
+      now.status === 'assigned' ? this.tender.end(now, 'end', { status: 'cancelled', reason: cancel?.reason }) : 'nothing',
+    );
+  }
+
+  async #hearOfQuota({ name, quota, rev }: HeardOfQuota): Promise<void> {
+    if (await this.quotas.hear(name, quota, rev)) this.news.room();
+    await this.#shares.yieldIdle();
   }
 
   /** What happened while nothing was heard is looked for. */

@@ -122,7 +122,7 @@ function toState(document: JobDocument): JobState {
     ...given('owner', isRun(document) ? document.owner : undefined),
     ...given('startedAt', document.startedAt),
     ...given('endedAt', document.endedAt),
-    ...(document.held === true && document.status === 'pending' ? { keepsPlaces: true } : {}),
+    ...(document.held !== undefined && document.status === 'pending' ? { keepsPlaces: true } : {}),
     ...(waiting === 'steps' ? { waitsFor: waiting } : {}),
     ...(inner === undefined ? {} : { waitsFor: { job: inner.toHexString(), ...(document.ownsInner === true ? { isOwn: true } : {}) } }),
     ...(cancel === undefined ? {} : { cancel: { reason: cancel.reason } }),

@@ -23,10 +23,21 @@ export class Running {
     return this.#jobs.has(attemptOf(job));
   }
 
+  /** The life of a dispatcher is over. */
+  forget(dispatcher: string): void {
+    for (const [key, { owner }] of this.#jobs) if (owner === dispatcher) this.#jobs.delete(key);
+  }
+
   /** Its end, or whatever else ends the attempt, is under way. */
   remove(key: AttemptKey): void {
     this.#jobs.delete(attemptKey(key));
   }
+}
+
+/** The token of the attempt that follows at once, so that who asks for it again sees whether it has been recorded. */
+export function tokenAfter(token: string): string {
+  const [first = token, rerun = '0'] = token.split('+');
+  return `${first}+${Number(rerun) + 1}`;
 }
 
 /** Names the attempt that a job is in. */

@@ -1,13 +1,16 @@
 /** Records ends: all that are asked for at once by one write, in which every job finds its own outcome. */
 
-import { type Document, ObjectId } from 'mongodb';
+import type { Document } from 'mongodb';
+import { filter, firstValueFrom, type Observable, race, timer } from 'rxjs';
+import type { Clock } from '../../clock.js';
 import type { StoredOutcome } from '../../job/outcome.js';
 import { GroupCommit } from '../group-commit.js';
 import type { AttemptKey, End } from '../job-store.js';
 import type { Ahead } from './ahead.js';
+import { Asked } from './asked.js';
 import type { Collections } from './collections.js';
 import type { JobDocument, OutcomeDocument } from './documents.js';
-import { asPipeline, Computed, type Jobs } from './jobs.js';
+import { asPipeline, Computed, type Jobs, toId } from './jobs.js';
 import { ended, hasDuties } from './moves.js';
 import type { News } from './news.js';
 import { toOutcome } from './records.js';
@@ -16,7 +19,14 @@ import type { ServerTime } from './server-time.js';
 import type { Shares } from './shares.js';
 import type { Tender } from './tender.js';
 
+/** How many ends are recorded by one write at most. */
+const MAX_TOGETHER = 500;
+/** So many are worth a write of their own, though more follow. */
+const ENOUGH = 100;
+const LINGER_MS = 5;
+
 export interface SettlementSources {
+  readonly clock: Clock;
   readonly collections: Collections;
   readonly ahead: Ahead;
   readonly jobs: Jobs;
@@ -44,26 +54,33 @@ export function isOutcome(end: End): end is Outcome {
 }
 
 export class Settlements {
-  readonly #group = new GroupCommit<Known, boolean>((known) => this.#settleTogether(known), { maxItems: 500 });
+  readonly #group: GroupCommit<Known, boolean>;
+  readonly #asked = new Asked<Outcome, boolean>((end, wasUnanswered) => this.#settle(end, wasUnanswered));
 
-  constructor(private readonly sources: SettlementSources) {}
+  constructor(private readonly sources: SettlementSources) {
+    const linger = (waiting: number, added: Observable<number>): Promise<void> => this.#linger(waiting, added);
+    this.#group = new GroupCommit<Known, boolean>((known) => this.#settleTogether(known), { maxItems: MAX_TOGETHER, linger });
+  }
 
-  /** @returns of each whether its token was not stale */
-  async settle(ends: readonly Outcome[]): Promise<readonly boolean[]> {
-    const settled = new Map<Outcome, boolean>();
-    const known: Known[] = [];
-    const seen = new Set<string>();
-    for (const end of ends) {
-      const job = this.sources.running.get(end);
-      if (job === undefined || seen.has(end.id)) continue;
-      seen.add(end.id);
-      known.push({ end, job });
-      this.#workIsOver(end);
-    }
-    const recorded = await Promise.all(known.map((one) => this.#group.add(one)));
-    for (const [index, one] of known.entries()) if (recorded[index] === true) settled.set(one.end, true);
-    for (const end of ends) if (!settled.has(end)) settled.set(end, await this.#settleAlone(end));
-    return ends.map((end) => settled.get(end) === true);
+  /** @returns of each whether its token was not stale. After an error what was recorded is recognised when it is sent again. */
+  settle(ends: readonly Outcome[]): Promise<readonly boolean[]> {
+    return this.#asked.all(ends, false);
+  }
+
+  async #settle(end: Outcome, wasUnanswered: boolean): Promise<boolean> {
+    const job = this.sources.running.get(end);
+    if (job === undefined) return this.#settleAlone(end, wasUnanswered);
+    this.#workIsOver(end);
+    if (keepsOwn(end, job)) return this.#settleAlone(end, false);
+    return (await this.#group.add({ end, job })) || this.#settleAlone(end, false);
+  }
+
+  /** While more is at hand to follow, ends are gathered, for a few milliseconds at most; nobody waits longer than for what runs. */
+  async #linger(waiting: number, added: Observable<number>): Promise<void> {
+    const { ahead, clock } = this.sources;
+    if (!ahead.hasSome || waiting >= ENOUGH) return;
+    const isEnough = added.pipe(filter((count) => count >= ENOUGH));
+    await firstValueFrom(race(isEnough, ahead.drained, timer(LINGER_MS, clock.scheduler)), { defaultValue: undefined });
   }
 
   /** Its places are free as soon as the work is over, for what it leaves to be written needs none. */
@@ -75,20 +92,21 @@ export class Settlements {
 
   /** @returns of each whether it was recorded */
   async #settleTogether(known: readonly Known[]): Promise<readonly boolean[]> {
-    const receipt = new ObjectId().toHexString();
     const { collections, time, process } = this.sources;
-    const { filter, written } = groupOf(known, { receipt, time, process });
+    const { filter, written } = groupOf(known, { time, process });
     const { modifiedCount } = await collections.jobs.updateMany(filter, [{ $set: written }], { hint: { _id: 1 } });
-    const recorded = new Set(modifiedCount === known.length ? known : await this.#recorded(known, receipt));
+    const recorded = new Set(modifiedCount === known.length ? known : await this.#recorded(known));
     await Promise.all([...recorded].map((one) => this.#after(one)));
     return known.map((one) => recorded.has(one));
   }
 
-  async #recorded(known: readonly Known[], receipt: string): Promise<readonly Known[]> {
+  async #recorded(known: readonly Known[]): Promise<readonly Known[]> {
+    const { jobs } = this.sources.collections;
     const ids = known.map(({ job }) => job._id);
-    const found = this.sources.collections.jobs.find({ _id: { $in: ids }, receipt }).project<Pick<JobDocument, '_id'>>({ _id: 1 });
-    const recorded = new Set((await found.toArray()).map(({ _id }) => _id.toHexString()));
-    return known.filter(({ end }) => recorded.has(end.id));
+    const options = { projection: { _id: 1, receipt: 1 } };
+    const found = await jobs.find<Pick<JobDocument, '_id' | 'receipt'>>({ _id: { $in: ids } }, options);
+    const receipts = new Set(found.map(({ _id, receipt = '' }) => attemptKey({ id: _id.toHexString(), token: receipt })));
+    return known.filter(({ end }) => receipts.has(attemptKey(end)));
   }
 
   async #after({ end, job }: Known): Promise<void> {
@@ -106,26 +124,33 @@ export class Settlements {
     else news.outcome(after);
   }
 
-  /** One that is not known here, or has changed since: it is read, and decided about. */
-  async #settleAlone(end: Outcome): Promise<boolean> {
+  /** One that is not known here, or has changed since, or was not answered: it is read, and decided about. */
+  async #settleAlone(end: Outcome, wasUnanswered: boolean): Promise<boolean> {
     const { jobs, tender, time, process, shares } = this.sources;
-    if (!ObjectId.isValid(end.id)) return false;
-    const after = await jobs.decide(new ObjectId(end.id), (job) => {
+    const id = toId(end.id);
+    if (id === undefined) return false;
+    const after = await jobs.decide(id, (job) => {
+      if (wasUnanswered && job.receipt === end.token) return Promise.resolve(job);
       if (!mayEnd(job) || job.token !== end.token || job.waiting !== undefined) return 'nothing';
-      return jobs.move(job, 'end', job.tail === true ? 'callbacks' : end.outcome.status, ended(job, end.outcome, { time, by: process }));
+      // One that was claimed ahead has begun without its being recorded.
+      const begun = job.status === 'assigned' ? { attempts: job.attempts + 1, startedAt: new Computed(time.now) } : {};
+      const written = {
+        ...ended(job, end.outcome, { time, by: keepsOwn(end, job) ? (job.owner ?? process) : process }),
+        ...begun,
+        receipt: end.token,
+      };
+      return jobs.move(job, 'end', job.tail === true ? 'callbacks' : end.outcome.status, written);
     });
-    if (after === undefined) return false;
     if (end.keepsPlaces !== true) await shares.free(attemptKey(end));
-    await tender.tend(after);
+    if (after === undefined) return false;
+    const { held: _, owner: __, ...rest } = after;
+    await tender.tend(keepsOwn(end, after) ? rest : after);
     return true;
   }
 }
 
 /** One write for all: each job finds its token, and its outcome, by the place of its id in a list. */
-function groupOf(
-  known: readonly Known[],
-  { receipt, time, process }: { readonly receipt: string; readonly time: ServerTime; readonly process: string },
-) {
+function groupOf(known: readonly Known[], { time, process }: { readonly time: ServerTime; readonly process: string }) {
   const place = { $indexOfArray: [{ $literal: known.map(({ job }) => job._id) }, '$_id'] };
   const own = (values: readonly unknown[]): Document => ({ $arrayElemAt: [{ $literal: values }, place] });
   const outcomes = known.map(({ end }): OutcomeDocument => toOutcome(end.outcome));
@@ -137,7 +162,7 @@ function groupOf(
       { $ne: ['$kind', 'task'] },
       { $ne: [{ $type: '$parent' }, 'missing'] },
       { $eq: [{ $ifNull: ['$followed', false] }, true] },
-      { $eq: [{ $ifNull: ['$held', false] }, true] },
+      { $ne: [{ $type: '$held' }, 'missing'] },
     ],
   };
   const filter = {
@@ -152,8 +177,9 @@ function groupOf(
     },
   };
   const written = {
-    ...asPipeline({ bell: undefined, dueAt: undefined, startBy: undefined, receipt, endedAt: new Computed(time.now) }),
+    ...asPipeline({ bell: undefined, dueAt: undefined, startBy: undefined, endedAt: new Computed(time.now) }),
     outcome: own(outcomes),
+    receipt: '$token',
     attempts: { $add: ['$attempts', { $cond: [isAhead, 1, 0] }] },
     startedAt: { $cond: [isAhead, time.now, '$startedAt'] },
     status: { $cond: [hasTail, 'callbacks', own(outcomes.map(({ kind }) => kind))] },
@@ -163,6 +189,11 @@ function groupOf(
     owner: { $cond: [hasDuty, { $literal: process }, '$$REMOVE'] },
   };
   return { filter, written };
+}
+
+/** Its method runs on, with places in the job's own name: who runs it has to see to them still. */
+function keepsOwn({ keepsPlaces }: Outcome, { held }: JobDocument): boolean {
+  return keepsPlaces === true && held !== undefined;
 }
 
 /** By a dispatcher; one claimed ahead may have begun without its being recorded yet. */

@@ -6,6 +6,7 @@ import type { StoredOutcome } from '../../job/outcome.js';
 import { Batches } from './batches.js';
 import type { Collections } from './collections.js';
 import type { JobDocument } from './documents.js';
+import type { HeldPlaces } from './held-places.js';
 import type { Jobs } from './jobs.js';
 import { ended, turn } from './moves.js';
 import type { News } from './news.js';
@@ -14,11 +15,14 @@ import type { Relief } from './relief.js';
 import type { ServerTime } from './server-time.js';
 import { SharedRuns } from './shared-runs.js';
 import type { Shares } from './shares.js';
+import type { Unfinished } from './unfinished.js';
 
 export interface TenderSources {
   readonly collections: Collections;
   readonly jobs: Jobs;
   readonly shares: Shares;
+  readonly held: HeldPlaces;
+  readonly unfinished: Unfinished;
   readonly time: ServerTime;
   readonly news: News;
   readonly relief: Relief;
@@ -46,22 +50,34 @@ export class Tender {
   async end(job: JobDocument, move: EndMove, outcome: StoredOutcome | 'steps'): Promise<JobDocument | undefined> {
     const { jobs, time, process } = this.sources;
     const kind = outcome === 'steps' ? 'completed' : outcome.status;
-    const after = await jobs.move(job, move, job.tail === true ? 'callbacks' : kind, ended(job, outcome, { time, by: process }));
+    const moving = jobs.move(job, move, job.tail === true ? 'callbacks' : kind, ended(job, outcome, { time, by: process }));
+    const after = await moving.catch((error: unknown): never => {
+      this.sources.unfinished.again(() => this.#tendUnanswered(job._id));
+      throw error;
+    });
     if (after !== undefined) await this.tend(after, job.status === 'pending');
     return after;
   }
 
-  /** Sees to everything that follows from an end that is recorded. @param wasPending - it may have had places saved up */
+  /** Sees to everything that follows from an end that is recorded, if need be later. @param wasPending - it may have had places saved up */
   async tend(job: JobDocument, wasPending = false): Promise<void> {
-    const { shares, news } = this.sources;
+    const { shares, news, unfinished } = this.sources;
     if (wasPending) shares.stopSaving(job.lane);
-    if (job.held === true) await shares.drop(job._id.toHexString());
     news.outcome(job);
+    await unfinished.finish(() => this.#followUp(job));
+  }
+
+  /** An end that was not answered: if it has been recorded all the same, what follows from it is for this process. */
+  async #tendUnanswered(id: ObjectId): Promise<void> {
+    const job = await this.sources.jobs.get(id);
+    if (job?.outcome === undefined || job.owner !== this.sources.process) return;
+    this.sources.news.outcome(job);
     await this.#followUp(job);
   }
 
   /** The duty for a job is over only when all that follows has been done. */
   async #followUp(job: JobDocument): Promise<void> {
+    await this.sources.held.drop(job);
     await this.#cancelBelow(job);
     if (job.status === 'callbacks') {
       await this.#releaseCallbacks(job);
@@ -99,7 +115,6 @@ export class Tender {
   /** Does again what somebody who is gone may have left undone. */
   async resume(job: JobDocument): Promise<void> {
     if (job.status === 'callbacks' || isFinal(job.status)) {
-      if (job.held === true) await this.sources.shares.drop(job._id.toHexString());
       await this.#followUp(job);
     } else if (job.waiting === 'steps') await this.open(job);
     else if (job.inner !== undefined) await this.follow(job.inner);
@@ -191,8 +206,9 @@ export class Tender {
     if (job.root?.equals(job._id) === true) await this.#expireTree(job._id);
     if (job.parent === undefined) return this.sources.relief.add(job);
     // Not waited for: it may be this very parent whose turn it is, and which ends its steps.
-    const next = job.role === 'callback' ? this.#finish(job.parent) : this.#batches.advance(job.parent);
-    this.sources.news.track(next.then(() => this.sources.relief.add(job)));
+    const { parent } = job;
+    const next = (): Promise<void> => (job.role === 'callback' ? this.#finish(parent) : this.#batches.advance(parent));
+    this.sources.news.track(this.sources.unfinished.finish(() => next().then(() => this.sources.relief.add(job))));
   }
 
   /** The top of a tree has ended, and with it everything below: all of it is removed together. */

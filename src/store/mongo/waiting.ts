@@ -4,7 +4,7 @@ import type { ObjectId } from 'mongodb';
 import { isFinal, isWaiting } from '../../job/job-status.js';
 import type { JobDocument } from './documents.js';
 import type { Jobs } from './jobs.js';
-import type { Shares } from './shares.js';
+import type { Quotas } from './quotas.js';
 
 /** A moment in the life of a job that others wait for: its turn, its outcome, or its end, callbacks included. */
 interface Moment {
@@ -15,7 +15,7 @@ interface Moment {
 export class WaitGraph {
   constructor(
     private readonly jobs: Jobs,
-    private readonly shares: Shares,
+    private readonly quotas: Quotas,
   ) {}
 
   /** Whether the end of a job has to wait for the outcome of another, over however many jobs. */
@@ -40,12 +40,12 @@ export class WaitGraph {
     if (needed.length === 0) return undefined;
     // What the job itself holds it gives back.
     const above = (await this.#reached(job, (at) => this.#waitersOf(at))).filter(({ _id }) => !_id.equals(job._id));
-    if (!above.some(({ held }) => held === true)) return undefined;
-    await this.shares.refresh();
+    if (!above.some(({ held }) => held !== undefined)) return undefined;
+    await this.quotas.refresh();
     const held = new Map<string, number>();
     for (const { _id } of above)
-      for (const [name, weight] of Object.entries(this.shares.heldBy(_id.toHexString()))) held.set(name, (held.get(name) ?? 0) + weight);
-    const isTooMuch = (name: string, weight: number): boolean => weight + (held.get(name) ?? 0) > (this.shares.book.get(name) ?? 0);
+      for (const [name, weight] of Object.entries(this.quotas.heldBy(_id.toHexString()))) held.set(name, (held.get(name) ?? 0) + weight);
+    const isTooMuch = (name: string, weight: number): boolean => weight + (held.get(name) ?? 0) > (this.quotas.book.get(name) ?? 0);
     return needed.find(([name, weight]) => held.has(name) && isTooMuch(name, weight))?.[0];
   }
 

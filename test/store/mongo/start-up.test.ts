@@ -2,8 +2,9 @@
 
 import { MongoClient } from 'mongodb';
 import { afterAll, describe, expect, it } from 'vitest';
-import { StoreError } from '../../../src/index.js';
+import { StoreError, systemClock } from '../../../src/index.js';
 import { openCollections } from '../../../src/store/mongo/collections.js';
+import { Deadline } from '../../../src/store/mongo/deadline.js';
 import { checkStore, problemOf, STORE_VERSION } from '../../../src/store/mongo/start-up.js';
 import { findReplicaSet } from '../../replica-set/find-replica-set.js';
 
@@ -18,7 +19,10 @@ afterAll(async () => {
 
 function fresh() {
   const database = `start-up-${process.pid}-${databases++}`;
-  return { collections: openCollections(client, database, ''), drop: () => client.db(database).dropDatabase() };
+  return {
+    collections: openCollections(client, { database, prefix: '', deadline: new Deadline(systemClock) }),
+    drop: () => client.db(database).dropDatabase(),
+  };
 }
 
 describe('a server', () => {
@@ -46,7 +50,7 @@ describe('a store', () => {
 
   it('that a later version has written is left alone', async () => {
     const { collections, drop } = fresh();
-    await collections.control.insertOne({ _id: 'store', version: STORE_VERSION + 1 });
+    await collections.control.raw.insertOne({ _id: 'store', version: STORE_VERSION + 1 });
     await expect(checkStore(collections)).rejects.toThrow('upgrade this process');
     await expect(checkStore(collections)).rejects.toBeInstanceOf(StoreError);
     await drop();
@@ -54,7 +58,7 @@ describe('a store', () => {
 
   it('whose index is there with other options is refused, naming it', async () => {
     const { collections, drop } = fresh();
-    await collections.jobs.createIndex({ root: 1 }, { name: 'root' });
+    await collections.jobs.raw.createIndex({ root: 1 }, { name: 'root' });
     await expect(checkStore(collections)).rejects.toThrow(/an index of jobs is there with other options: .*root/);
     await drop();
   });

@@ -2,15 +2,20 @@
 
 import type { Document } from 'mongodb';
 import { SAVES_AFTER_MS } from '../savers.js';
-import type { QuotaDocument } from './documents.js';
+import type { Held, Holder, QuotaDocument } from './documents.js';
 import type { ServerTime } from './server-time.js';
 
 /** A dispatcher that waits for places and has not asked again for so long waits no more. */
-const WAITS_FOR_MS = 15_000;
+const WAITS_FOR_MS = 45_000;
 
 /** How many places nobody holds. */
 export function roomOf({ size, holders }: QuotaDocument): number {
   return holders.reduce((room, { n }) => room - n, size);
+}
+
+/** Whether places are held by a job in its own name. */
+export function isHeld(holder: Holder): holder is Held {
+  return 'job' in holder;
 }
 
 export interface Ask {
@@ -23,7 +28,7 @@ export interface Ask {
 
 /** Gives as much as is wanted and there is, never less than what is in use; an older command that comes late changes nothing. */
 export function askPipeline({ dispatcher, want, need, inUse, v }: Ask, time: ServerTime): Document[] {
-  const mine = { $first: { $filter: { input: '$holders', as: 'h', cond: { $eq: ['$$h.by', dispatcher] } } } };
+  const mine = shareOf(dispatcher);
   const others = { $sum: { $map: { input: sharesBut(dispatcher), as: 'h', in: '$$h.n' } } };
   const longSince = { $subtract: [time.now, SAVES_AFTER_MS] };
   const me = { $indexOfArray: ['$waiting.by', dispatcher] };
@@ -59,7 +64,8 @@ export function askPipeline({ dispatcher, want, need, inUse, v }: Ask, time: Ser
       waitingBut(dispatcher),
     ],
   };
-  const holders = { $concatArrays: [sharesBut(dispatcher), { $cond: [{ $gt: ['$give', 0] }, [share], []] }] };
+  // Also a share of none stays, for its number.
+  const holders = { $concatArrays: [sharesBut(dispatcher), [share]] };
   return [{ $set: { give } }, { $set: { rev: NEXT, holders, waiting } }, { $unset: 'give' }];
 }
 
@@ -70,14 +76,36 @@ export function sharesBut(dispatcher: string): Document {
   return { $filter: { input: '$holders', as: 'h', cond: { $ne: ['$$h.by', dispatcher] } } };
 }
 
-export function jobsBut(job: string): Document {
-  return { $filter: { input: '$holders', as: 'h', cond: { $ne: ['$$h.job', job] } } };
+export function heldBut(job: string, attempt: string): Document {
+  const isIt = { $and: [{ $eq: ['$$h.job', job] }, { $eq: ['$$h.attempt', attempt] }] };
+  return { $filter: { input: '$holders', as: 'h', cond: { $not: [isIt] } } };
 }
 
 export function waitingBut(dispatcher: string): Document {
   return { $filter: { input: '$waiting', as: 'w', cond: { $ne: ['$$w.by', dispatcher] } } };
 }
 
-export function shareOf(dispatcher: string, { n, v }: { readonly n: number; readonly v: number }): Document {
-  return { $literal: { by: dispatcher, n, v } };
+function shareOf(dispatcher: string): Document {
+  return { $first: { $filter: { input: '$holders', as: 'h', cond: { $eq: ['$$h.by', dispatcher] } } } };
+}
+
+export interface Keep {
+  readonly dispatcher: string;
+  readonly held: Held;
+  readonly v: number;
+}
+
+/** Takes places off a dispatcher's share and makes them a job's own, once however often it is asked for. */
+export function keepPipeline({ dispatcher, held, v }: Keep): Document[] {
+  const share = { by: { $literal: dispatcher }, n: { $subtract: ['$$mine.n', held.n] }, v: { $literal: v } };
+  const kept = { $concatArrays: [sharesBut(dispatcher), [share], [{ $literal: held }]] };
+  const mayBeKept = {
+    $and: [
+      { $lt: [{ $ifNull: ['$$mine.v', v] }, v] },
+      { $gte: ['$$mine.n', held.n] },
+      { $not: [{ $in: [{ $literal: held.attempt }, '$holders.attempt'] }] },
+    ],
+  };
+  const holders = { $let: { vars: { mine: shareOf(dispatcher) }, in: { $cond: [mayBeKept, kept, '$holders'] } } };
+  return [{ $set: { rev: NEXT, holders } }];
 }

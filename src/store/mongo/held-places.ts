@@ -1,0 +1,83 @@
+/** Places that jobs hold in their own names, which no lease ends: of open batches, and of jobs that were interrupted and run again at once. */
+
+import type { ObjectId } from 'mongodb';
+import type { Places } from '../../job/places.js';
+import type { Collections } from './collections.js';
+import type { Held, JobDocument } from './documents.js';
+import { heldBut, isHeld, NEXT, sharesBut, waitingBut } from './quota-commands.js';
+import type { Quotas } from './quotas.js';
+
+/** A job that is to go on with the places that its attempt used. */
+export interface Keeper {
+  readonly id: ObjectId;
+  readonly attempt: string;
+  readonly places: Places;
+}
+
+export interface HeldPlacesSources {
+  readonly collections: Collections;
+  readonly quotas: Quotas;
+  /** Told when places may have become free. */
+  readonly onFreed: () => void;
+}
+
+export class HeldPlaces {
+  constructor(private readonly sources: HeldPlacesSources) {}
+
+  /** Gives up what a job holds in its own name; twice does no harm. */
+  async drop({ _id, held, quotas }: Pick<JobDocument, '_id' | 'held' | 'quotas'>): Promise<void> {
+    if (held === undefined) return;
+    for (const name of Object.keys(quotas)) await this.dropEntry(name, { job: _id.toHexString(), attempt: held });
+  }
+
+  async dropEntry(name: string, { job, attempt }: Pick<Held, 'job' | 'attempt'>): Promise<void> {
+    const quota = await this.sources.collections.quotas.findOneAndUpdate(
+      { _id: name, holders: { $elemMatch: { job, attempt } } },
+      [{ $set: { rev: NEXT, holders: heldBut(job, attempt) } }],
+      { returnDocument: 'after' },
+    );
+    if (quota === null) return;
+    this.sources.quotas.notice(quota);
+    this.sources.onFreed();
+  }
+
+  /** Whether a job holds all that its attempt needs, as last seen. */
+  has({ id, attempt, places }: Keeper): boolean {
+    const entries = this.sources.quotas.held.filter(({ held }) => held.job === id.toHexString() && held.attempt === attempt);
+    return Object.keys(places).every((name) => entries.some((entry) => entry.name === name));
+  }
+
+  /**
+   * Turns what a dead dispatcher held into places of jobs that go on with them, the first of them first; the rest is
+   * free. One command a quota, so that no place is ever counted twice, and none is free that a job will go on with.
+   */
+  async takeBack(dead: string, keepers: readonly Keeper[]): Promise<void> {
+    const { collections, quotas } = this.sources;
+    await quotas.refresh();
+    for (const { _id: name, holders, waiting } of [...quotas.all]) {
+      const share = holders.find((holder) => !isHeld(holder) && holder.by === dead);
+      if (share === undefined && !waiting.some(({ by }) => by === dead)) continue;
+      const entries = entriesOf(name, keepers, share?.n ?? 0);
+      const quota = await collections.quotas.findOneAndUpdate(
+        { _id: name, $or: [{ 'holders.by': dead }, { 'waiting.by': dead }] },
+        [{ $set: { rev: NEXT, holders: { $concatArrays: [sharesBut(dead), { $literal: entries }] }, waiting: waitingBut(dead) } }],
+        { returnDocument: 'after' },
+      );
+      if (quota !== null) quotas.notice(quota);
+    }
+    this.sources.onFreed();
+  }
+}
+
+/** As many as there are places. */
+function entriesOf(name: string, keepers: readonly Keeper[], places: number): readonly Held[] {
+  const entries: Held[] = [];
+  let left = places;
+  for (const { id, attempt, places: needed } of keepers) {
+    const n = needed[name] ?? 0;
+    if (n === 0 || n > left) continue;
+    left -= n;
+    entries.push({ job: id.toHexString(), n, attempt });
+  }
+  return entries;
+}

@@ -1,0 +1,84 @@
+/** Opens batches that are due: their places become their own, then they are written as open, then their steps begin. */
+
+import type { Collections } from './collections.js';
+import type { JobDocument } from './documents.js';
+import type { HeldPlaces } from './held-places.js';
+import { asPipeline, Computed } from './jobs.js';
+import type { Leases } from './leases.js';
+import type { News } from './news.js';
+import type { Relief } from './relief.js';
+import { attemptKey } from './running.js';
+import type { ServerTime } from './server-time.js';
+import type { Shares } from './shares.js';
+import type { Tender } from './tender.js';
+import type { Unfinished } from './unfinished.js';
+
+export interface OpeningSources {
+  readonly collections: Collections;
+  readonly held: HeldPlaces;
+  readonly leases: Leases;
+  readonly news: News;
+  readonly relief: Relief;
+  readonly shares: Shares;
+  readonly tender: Tender;
+  readonly time: ServerTime;
+  readonly unfinished: Unfinished;
+}
+
+export interface Opening {
+  readonly dispatcher: string;
+  readonly batch: JobDocument;
+  /** Under which its places are in use. */
+  readonly token: string;
+}
+
+export class Openings {
+  constructor(private readonly sources: OpeningSources) {}
+
+  async open(opening: Opening): Promise<void> {
+    try {
+      await this.#open(opening);
+    } catch (error) {
+      // Sent again, rather than looked at: then it cannot be done after its places were given up.
+      this.sources.unfinished.again(() => this.#open(opening));
+      throw error;
+    }
+  }
+
+  /** Goes on where it was cut off. */
+  async #open({ dispatcher, batch, token }: Opening): Promise<void> {
+    const { shares, held, news, tender, relief } = this.sources;
+    const id = batch._id.toHexString();
+    const key = attemptKey({ id, token });
+    const needsPlaces = batch.held === undefined && Object.keys(batch.quotas).length > 0;
+    const isKept = !needsPlaces || (await shares.keepFor(id, { attempt: token, key }));
+    const opened = isKept ? await this.#opened(dispatcher, batch, needsPlaces ? token : batch.held) : undefined;
+    await shares.free(key);
+    // Somebody else has opened it, with places of its own.
+    if (opened === undefined) return needsPlaces ? held.drop({ ...batch, held: token }) : undefined;
+    news.changed(opened);
+    await tender.open(opened);
+    relief.add(opened);
+  }
+
+  /** The batch, unless somebody else has opened it; its dispatcher owns it until its steps have begun. */
+  async #opened(dispatcher: string, batch: JobDocument, held: string | undefined): Promise<JobDocument | undefined> {
+    const { collections, leases, time } = this.sources;
+    const fence = leases.fence(dispatcher);
+    const written = asPipeline({
+      status: 'active',
+      waiting: 'steps',
+      owner: dispatcher,
+      attempts: 1,
+      startedAt: new Computed(time.now),
+      bell: undefined,
+      startBy: undefined,
+      held,
+    });
+    const filter = { _id: batch._id, status: 'pending' as const, $expr: fence ?? false };
+    const opened = await collections.jobs.findOneAndUpdate(filter, [{ $set: written }], { returnDocument: 'after', hint: { _id: 1 } });
+    return (
+      opened ?? (await collections.jobs.findOne({ _id: batch._id, status: 'active', waiting: 'steps', owner: dispatcher })) ?? undefined
+    );
+  }
+}

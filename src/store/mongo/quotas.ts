@@ -1,0 +1,100 @@
+/** The quotas as this process saw them last: their sizes in lock order, who holds places, who waits for some. */
+
+import { DEFAULT_QUOTA, type Places, type QuotaBook } from '../../job/places.js';
+import type { Collections } from './collections.js';
+import type { Held, QuotaDocument } from './documents.js';
+import { isHeld, roomOf } from './quota-commands.js';
+import type { ServerTime } from './server-time.js';
+
+export interface QuotaSources {
+  readonly collections: Collections;
+  readonly time: ServerTime;
+}
+
+export class Quotas {
+  readonly #book = new Map<string, number>();
+  readonly #seen = new Map<string, QuotaDocument>();
+
+  constructor(private readonly sources: QuotaSources) {}
+
+  get book(): QuotaBook {
+    return this.#book;
+  }
+
+  get all(): Iterable<QuotaDocument> {
+    return this.#seen.values();
+  }
+
+  /** Takes over the sizes that are given, and reads those of all quotas, in their lock order. */
+  async configure(sizes: QuotaBook): Promise<void> {
+    const { control, quotas } = this.sources.collections;
+    const named = new Map([...(sizes.has(DEFAULT_QUOTA) ? [] : [[DEFAULT_QUOTA, 1] as const]), ...sizes]);
+    for (const name of named.keys()) {
+      await control.updateOne({ _id: 'quotas' }, { $setOnInsert: { names: [] } }, { upsert: true });
+      await control.updateOne({ _id: 'quotas', names: { $ne: name } }, { $push: { names: name } });
+    }
+    for (const [name, size] of named) {
+      await quotas.updateOne({ _id: name }, { $setOnInsert: { size, configured: size, holders: [], waiting: [] } }, { upsert: true });
+      if (sizes.has(name))
+        await quotas.updateOne({ _id: name, configured: { $ne: size } }, { $set: { size, configured: size }, $inc: { rev: 1 } });
+    }
+    await this.refresh();
+  }
+
+  /** Reads all quotas anew. */
+  async refresh(): Promise<void> {
+    const { control, quotas } = this.sources.collections;
+    const names = (await control.findOne({ _id: 'quotas' }))?.names ?? [];
+    const found = new Map((await quotas.find()).map((quota) => [quota._id, quota]));
+    for (const name of names) {
+      const quota = found.get(name);
+      if (quota !== undefined) this.notice(quota);
+    }
+  }
+
+  /** Hears that a quota has changed. @returns whether more of it is free than before, as far as is known */
+  async hear(name: string, heard: QuotaDocument | undefined, rev: number | undefined): Promise<boolean> {
+    const before = this.#seen.get(name);
+    if (rev !== undefined && rev <= (before?.rev ?? -1)) return false;
+    const quota = heard ?? (await this.sources.collections.quotas.findOne({ _id: name }));
+    if (quota === null) return false;
+    this.notice(quota);
+    return before === undefined || roomOf(quota) > roomOf(before);
+  }
+
+  notice(quota: QuotaDocument): void {
+    if ((quota.rev ?? 0) < (this.#seen.get(quota._id)?.rev ?? 0)) return;
+    this.#seen.set(quota._id, quota);
+    this.#book.set(quota._id, quota.size);
+  }
+
+  isFull(name: string): boolean {
+    const quota = this.#seen.get(name);
+    return quota !== undefined && roomOf(quota) <= 0;
+  }
+
+  /** Whether another dispatcher waits for places. */
+  doOthersWait(dispatcher: string, name: string): boolean {
+    const now = this.sources.time.estimate();
+    return this.#seen.get(name)?.waiting.some(({ by, until }) => by !== dispatcher && until > now) === true;
+  }
+
+  /** What jobs hold in their own names, by quota. */
+  get held(): readonly { readonly name: string; readonly held: Held }[] {
+    return [...this.#seen.values()].flatMap(({ _id, holders }) => holders.filter(isHeld).map((held) => ({ name: _id, held })));
+  }
+
+  /** Those that hold places or wait for some. */
+  get dispatchers(): ReadonlySet<string> {
+    const all = [...this.#seen.values()].flatMap(({ holders, waiting }) => [
+      ...holders.flatMap((holder) => (isHeld(holder) ? [] : [holder.by])),
+      ...waiting.map(({ by }) => by),
+    ]);
+    return new Set(all);
+  }
+
+  /** How many places a job holds in its own name. */
+  heldBy(job: string): Places {
+    return Object.fromEntries(this.held.filter(({ held }) => held.job === job).map(({ name, held }) => [name, held.n]));
+  }
+}

@@ -1,0 +1,127 @@
+/** Takes jobs by one conditional write; where its answer is lost, the next look reads by the token what was taken. */
+
+import type { ObjectId } from 'mongodb';
+import type { ClaimRequest } from '../job-store.js';
+import type { Collections } from './collections.js';
+import type { JobDocument } from './documents.js';
+import { asPipeline, Computed } from './jobs.js';
+import type { Leases } from './leases.js';
+import { attemptKey } from './running.js';
+import type { ServerTime } from './server-time.js';
+import type { Shares } from './shares.js';
+
+export interface TakeSources {
+  readonly collections: Collections;
+  readonly leases: Leases;
+  readonly shares: Shares;
+  readonly time: ServerTime;
+}
+
+/** What is to be taken under one token: to be run now, and ahead. */
+export interface Chosen {
+  readonly now: readonly JobDocument[];
+  readonly forLater: readonly JobDocument[];
+  readonly token: string;
+}
+
+type Asker = Pick<ClaimRequest, 'dispatcher' | 'queue'>;
+
+export class Takes {
+  /** By dispatcher and queue: writes that were not answered; the places of their jobs stay in use. */
+  readonly #unanswered = new Map<string, readonly Chosen[]>();
+  /** The tokens of all writes of which it is not known yet what they took. */
+  readonly #open = new Set<string>();
+
+  constructor(private readonly sources: TakeSources) {}
+
+  /** What was taken; of all else, the places are free again. */
+  async take(asker: Asker, chosen: Chosen): Promise<readonly JobDocument[]> {
+    if (chosen.now.length + chosen.forLater.length === 0) return [];
+    this.#open.add(chosen.token);
+    try {
+      const taken = await this.#write(asker.dispatcher, chosen);
+      return this.#known(chosen, taken);
+    } catch (error) {
+      const unanswered = this.#unanswered.get(nameOf(asker)) ?? [];
+      this.#unanswered.set(nameOf(asker), [...unanswered, chosen]);
+      throw error;
+    }
+  }
+
+  /** What was taken by writes that were not answered. One that is done even later is found by a round: its jobs have not begun. */
+  async takenUnanswered(asker: Asker): Promise<readonly JobDocument[]> {
+    const unanswered = this.#unanswered.get(nameOf(asker));
+    if (unanswered === undefined) return [];
+    const found = await Promise.all(unanswered.map((chosen) => this.#taken(chosen)));
+    this.#unanswered.delete(nameOf(asker));
+    return unanswered.flatMap((chosen, index) => this.#known(chosen, found[index] ?? []));
+  }
+
+  /** The life of a dispatcher is over. */
+  forget(dispatcher: string): void {
+    for (const [name, unanswered] of this.#unanswered) {
+      if (!name.startsWith(`${dispatcher} `)) continue;
+      this.#unanswered.delete(name);
+      for (const { token } of unanswered) this.#open.delete(token);
+    }
+  }
+
+  /** Whether it is still to be seen what was taken under a token. */
+  isOpen(token: string): boolean {
+    return this.#open.has(token);
+  }
+
+  #known({ now, token }: Chosen, taken: readonly JobDocument[]): readonly JobDocument[] {
+    this.#open.delete(token);
+    const ids = new Set(taken.map(({ _id }) => _id.toHexString()));
+    for (const { _id } of now) {
+      const id = _id.toHexString();
+      if (!ids.has(id)) this.sources.shares.freeSoon(attemptKey({ id, token }));
+    }
+    return taken;
+  }
+
+  #taken({ now, forLater, token }: Chosen): Promise<readonly JobDocument[]> {
+    const open = { status: { $in: ['active' as const, 'assigned' as const] } };
+    return this.sources.collections.jobs.find({ _id: { $in: idsOf([...now, ...forLater]) }, token, ...open });
+  }
+
+  async #write(dispatcher: string, chosen: Chosen): Promise<readonly JobDocument[]> {
+    const { collections, leases, time } = this.sources;
+    const { now, forLater, token } = chosen;
+    const fence = leases.fence(dispatcher);
+    if (fence === undefined) return [];
+    const ids = idsOf([...now, ...forLater]);
+    const inTime = { $or: [{ $gt: ['$attempts', 0] }, { $lt: [time.now, { $ifNull: ['$startBy', { $literal: new Date(8.64e15) }] }] }] };
+    const isNow = { $in: ['$_id', { $literal: idsOf(now) }] };
+    const written = asPipeline({
+      status: new Computed({ $cond: [isNow, 'active', 'assigned'] }),
+      owner: dispatcher,
+      token,
+      startedAt: new Computed({ $cond: [isNow, time.now, '$startedAt'] }),
+      attempts: new Computed({ $add: ['$attempts', { $cond: [isNow, 1, 0] }] }),
+      bell: undefined,
+    });
+    const filter = { _id: { $in: ids }, status: 'pending' as const, $expr: { $and: [fence, inTime] } };
+    const { modifiedCount } = await collections.jobs.updateMany(filter, [{ $set: written }], { hint: { _id: 1 } });
+    if (modifiedCount === 0) return [];
+    if (modifiedCount !== ids.length) return this.#taken(chosen);
+    return [
+      ...now.map((job) => taken(job, { owner: dispatcher, token, startedAt: time.estimate() })),
+      ...forLater.map(({ bell: _, ...job }): JobDocument => ({ ...job, status: 'assigned', owner: dispatcher, token })),
+    ];
+  }
+}
+
+function nameOf({ dispatcher, queue }: Asker): string {
+  return `${dispatcher} ${queue}`;
+}
+
+function idsOf(jobs: readonly JobDocument[]): ObjectId[] {
+  return jobs.map(({ _id }) => _id);
+}
+
+/** A job as the write left it: nothing else can have changed while it was pending, but a wish to cancel ends it at once. */
+function taken({ bell: _, ...job }: JobDocument, by: Pick<JobDocument, 'owner' | 'token' | 'startedAt'>): JobDocument {
+  return { ...job, ...by, status: 'active', attempts: job.attempts + 1 };
+}

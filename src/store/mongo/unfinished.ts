@@ -1,0 +1,45 @@
+/** Does again, until it succeeds, what has to be done and could not be; whoever dies over it leaves an owner in the documents. */
+
+import { type Subscription, timer } from 'rxjs';
+import type { Clock } from '../../clock.js';
+
+const AGAIN_MS = 1_000;
+
+export interface UnfinishedSources {
+  readonly clock: Clock;
+  /** Told of work that nobody waits for. */
+  readonly onBackground: (work: Promise<void>) => void;
+}
+
+export class Unfinished {
+  readonly #waiting = new Set<Subscription>();
+  #isClosed = false;
+
+  constructor(private readonly sources: UnfinishedSources) {}
+
+  /** Does it now; what fails is done again after a while, and nobody is told. @param work - may be done twice */
+  async finish(work: () => Promise<unknown>): Promise<void> {
+    try {
+      await work();
+    } catch {
+      this.again(work);
+    }
+  }
+
+  /** Does it after a while. */
+  again(work: () => Promise<unknown>): void {
+    if (this.#isClosed) return;
+    const waiting = timer(AGAIN_MS, this.sources.clock.scheduler).subscribe(() => {
+      this.#waiting.delete(waiting);
+      this.sources.onBackground(this.finish(work));
+    });
+    this.#waiting.add(waiting);
+  }
+
+  /** From now on nothing is done again. */
+  close(): void {
+    this.#isClosed = true;
+    for (const waiting of this.#waiting) waiting.unsubscribe();
+    this.#waiting.clear();
+  }
+}
