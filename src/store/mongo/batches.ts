@@ -20,6 +20,8 @@ export interface BatchSources {
 /** What a batch has done to its jobs, and to itself. */
 export interface BatchHands {
   unblock(job: JobDocument): Promise<void>;
+  /** Steps that have been written as pending. */
+  released(steps: readonly Pick<JobDocument, '_id' | 'lane'>[]): void;
   cancel(id: ObjectId, reason: string | undefined): Promise<void>;
   end(job: JobDocument, move: 'end', outcome: StoredOutcome | 'steps'): Promise<JobDocument | undefined>;
   outcomeOf(job: JobDocument | undefined): Promise<StoredOutcome>;
@@ -41,11 +43,23 @@ export class Batches {
 
   /** Lets the steps of a batch that has just been opened begin. */
   async open(batch: JobDocument): Promise<void> {
-    if (batch.kind === 'parallel') {
-      const steps = await this.sources.jobs.find({ parent: batch._id, role: 'step', status: 'blocked' });
-      await Promise.all(steps.map((step) => this.hands.unblock(step)));
-    }
+    if (batch.kind === 'parallel') await this.#releaseSteps(batch);
     await this.advance(batch._id);
+  }
+
+  /** All at once, but for those that have a time of their own. */
+  async #releaseSteps(batch: JobDocument): Promise<void> {
+    const { jobs } = this.sources.collections;
+    const isBlocked = { parent: batch._id, role: 'step' as const, status: 'blocked' as const };
+    const timed = await jobs.find({ ...isBlocked, $or: [{ beginAfter: { $exists: true } }, { delayMs: { $exists: true } }] });
+    await Promise.all(timed.map((step) => this.hands.unblock(step)));
+    const untimed = { ...isBlocked, beginAfter: { $exists: false }, delayMs: { $exists: false } };
+    const steps = await jobs.find<Pick<JobDocument, '_id' | 'lane'>>(untimed, { projection: { lane: 1 } });
+    if (steps.length === 0) return;
+    const firsts = [...new Map(steps.map((step) => [step.lane, step._id])).values()];
+    const bell = { $cond: [{ $in: ['$_id', { $literal: firsts }] }, '$lane', '$$REMOVE'] };
+    await jobs.updateMany(untimed, [{ $set: { status: 'pending', bell } }], { hint: 'tree' });
+    this.hands.released(steps);
   }
 
   /** Does for a batch what is to be done next. */

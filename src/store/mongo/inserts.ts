@@ -51,7 +51,7 @@ export class Inserts {
   async #insertAlone(trees: readonly JobTree[]): Promise<readonly Inserted[]> {
     const { collections, news } = this.sources;
     const documents = trees.map(([job]) => this.#first(toDocument(job, this.sources.process, undefined), false));
-    const once = [...new Map(documents.map((document) => [document._id.toHexString(), document])).values()];
+    const once = rungOnce([...new Map(documents.map((document) => [document._id.toHexString(), document])).values()]);
     const isNew = await collections.jobs.insertMany(once, { ordered: false }).then(
       () => true,
       (error: unknown) => {
@@ -153,6 +153,16 @@ export class Inserts {
       }),
     );
   }
+}
+
+/** One bell is enough for all that come to a lane together. */
+function rungOnce(documents: readonly JobDocument[]): readonly JobDocument[] {
+  const lanes = new Set<string>();
+  return documents.map((document) => {
+    const { bell, ...silent } = document;
+    if (bell === undefined || !lanes.has(bell)) return lanes.add(document.lane) && document;
+    return silent;
+  });
 }
 
 /** How many trees from here on are of one job without a parent. */

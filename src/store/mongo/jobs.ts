@@ -34,8 +34,8 @@ export class Jobs {
     return objectId === undefined ? undefined : this.get(objectId);
   }
 
-  find(filter: Filter<JobDocument>, limit = 0): Promise<JobDocument[]> {
-    return this.collections.jobs.find(filter, { sort: { order: 1, _id: 1 }, limit });
+  find(filter: Filter<JobDocument>): Promise<JobDocument[]> {
+    return this.collections.jobs.find(filter);
   }
 
   /** Makes a move, if the job is still as it was read. @returns the job after it, or `undefined` where somebody was faster */

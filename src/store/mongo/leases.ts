@@ -11,6 +11,12 @@ const NEVER = new Date(8.64e15);
 /** Longer than any command may be under way. */
 const REMEMBERED_MS = 86_400_000;
 
+export interface Roster {
+  readonly known: ReadonlySet<string>;
+  readonly living: readonly string[];
+  readonly dead: readonly string[];
+}
+
 export class Leases {
   /** The leases of this process, as the server answered last. */
   readonly #own = new Map<string, DispatcherDocument>();
@@ -46,26 +52,37 @@ export class Leases {
   }
 
   /**
+   * All that may hold jobs or places: alive, or dead and not buried yet; the living; and those that are dead by now.
    * Declares dead whose lease is over. Only one whose own lease has been held for its whole length may:
    * after a pause of the database or of this process nobody has, and everybody gets the time to renew.
    */
-  async declareDead(by: string): Promise<readonly string[]> {
-    const own = this.#own.get(by);
-    const now = this.time.estimate().getTime();
-    if (own === undefined || own.leaseUntil.getTime() <= now || now - own.since.getTime() < own.leaseMs) return [];
-    const over = { $expr: { $gt: [this.time.now, { $add: ['$leaseUntil', GRACE_MS] }] } };
-    const dead: string[] = [];
-    for (const { _id } of await this.collections.dispatchers.find(over)) {
-      const declared = await this.collections.dispatchers.findOneAndUpdate(
-        { _id, ...over },
-        [{ $set: { state: 'dead', leaseUntil: this.time.after(own.leaseMs) } }],
-        { returnDocument: 'after' },
-      );
-      if (declared === null) continue;
-      this.#own.delete(_id);
-      dead.push(_id);
+  async roster(by: string): Promise<Roster> {
+    const found = await this.collections.dispatchers.find({ leaseUntil: { $lt: NEVER } });
+    const dead = new Set<string>();
+    if (this.#hasHeldOn(by)) {
+      const longAgo = new Date(this.time.estimate().getTime() - GRACE_MS);
+      for (const { _id, leaseUntil } of found) if (leaseUntil < longAgo && (await this.#declareDead(_id, by))) dead.add(_id);
     }
-    return dead;
+    const living = found.filter(({ _id, state }) => state === 'alive' && !dead.has(_id)).map(({ _id }) => _id);
+    return { known: new Set(found.map(({ _id }) => _id)), living, dead: [...dead] };
+  }
+
+  /** Whether a lease has been held for its whole length. */
+  #hasHeldOn(dispatcher: string): boolean {
+    const own = this.#own.get(dispatcher);
+    const now = this.time.estimate().getTime();
+    return own !== undefined && own.leaseUntil.getTime() > now && now - own.since.getTime() >= own.leaseMs;
+  }
+
+  /** So that others leave it to this one, for the length of its lease. */
+  async #declareDead(dispatcher: string, by: string): Promise<boolean> {
+    const over = { $expr: { $gt: [this.time.now, { $add: ['$leaseUntil', GRACE_MS] }] } };
+    const leaseMs = this.#own.get(by)?.leaseMs ?? 0;
+    const declared = await this.collections.dispatchers.updateOne({ _id: dispatcher, ...over }, [
+      { $set: { state: 'dead', leaseUntil: this.time.after(leaseMs) } },
+    ]);
+    if (declared.modifiedCount > 0) this.#own.delete(dispatcher);
+    return declared.modifiedCount > 0;
   }
 
   /** Jobs and places have all been taken back. Its document stays for a while, so that a late sign of life brings nothing back. */
@@ -73,15 +90,6 @@ export class Leases {
     await this.collections.dispatchers.updateOne({ _id: dispatcher, state: 'dead' }, [
       { $set: { leaseUntil: { $literal: NEVER }, expireAt: this.time.after(REMEMBERED_MS) } },
     ]);
-  }
-
-  /** All that may hold jobs or places: alive, or dead and not buried yet; and of these, the living. */
-  async roster(): Promise<{ readonly known: ReadonlySet<string>; readonly living: readonly string[] }> {
-    const found = await this.collections.dispatchers.find<Pick<DispatcherDocument, '_id' | 'state'>>(
-      { leaseUntil: { $lt: NEVER } },
-      { projection: { state: 1 } },
-    );
-    return { known: new Set(found.map(({ _id }) => _id)), living: found.flatMap(({ _id, state }) => (state === 'alive' ? [_id] : [])) };
   }
 
   /** Whoever looks next may take back what it holds, if it cannot do that itself. */

@@ -96,10 +96,10 @@ export class MongoStore implements JobStore {
   }
 
   async heartbeat(dispatcher: string, leaseMs: number): Promise<boolean> {
-    const { leases, rounds, news, forget } = this.#parts;
+    const { leases, recovery, news, forget } = this.#parts;
     const wasAlive = leases.isAlive(dispatcher);
     const isHeld = await leases.renew(dispatcher, leaseMs);
-    if (leaseMs === 0) await rounds.takeBack(dispatcher);
+    if (leaseMs === 0) await recovery.takeBack(dispatcher);
     else if (!isHeld) forget(dispatcher);
     else if (!wasAlive) news.room();
     return isHeld;
@@ -110,8 +110,9 @@ export class MongoStore implements JobStore {
   }
 
   async find(query: JobQuery): Promise<readonly JobRecord[]> {
-    const { jobs, news } = this.#parts;
-    const found = await jobs.find(filterOf(query), query.ids === undefined ? (query.limit ?? 0) : 0);
+    const { collections, news } = this.#parts;
+    const limit = query.ids === undefined ? (query.limit ?? 0) : 0;
+    const found = await collections.jobs.find(filterOf(query), { sort: { order: 1, _id: 1 }, limit });
     const records = await Promise.all(found.map((job) => news.recordOf(job)));
     if (query.ids === undefined) return records;
     const byId = new Map(records.map((record) => [record.job.id, record]));

@@ -44,8 +44,9 @@ export class Quotas {
   /** Reads all quotas anew. */
   async refresh(): Promise<void> {
     const { control, quotas } = this.sources.collections;
-    const names = (await control.findOne({ _id: 'quotas' }))?.names ?? [];
     const found = new Map((await quotas.find()).map((quota) => [quota._id, quota]));
+    const isNew = [...found.keys()].some((name) => !this.#book.has(name));
+    const names = isNew ? ((await control.findOne({ _id: 'quotas' }))?.names ?? []) : found.keys();
     for (const name of names) {
       const quota = found.get(name);
       if (quota !== undefined) this.notice(quota);

@@ -112,6 +112,12 @@ export class Tender {
     if (after !== undefined) news.waits(after);
   }
 
+  released(steps: readonly Pick<JobDocument, '_id' | 'lane'>[]): void {
+    const { news } = this.sources;
+    for (const step of steps) news.changed(step);
+    for (const lane of new Set(steps.map((step) => step.lane))) news.found(lane);
+  }
+
   /** Does again what somebody who is gone may have left undone. */
   async resume(job: JobDocument): Promise<void> {
     if (job.status === 'callbacks' || isFinal(job.status)) {

@@ -1,0 +1,83 @@
+/** Finds what the store counts for somebody who does not know of it: where an answer was lost, or a command was done late. */
+
+import { ObjectId } from 'mongodb';
+import type { Ahead } from './ahead.js';
+import type { Attempts } from './attempts.js';
+import type { Collections } from './collections.js';
+import type { HeldPlaces } from './held-places.js';
+import type { News } from './news.js';
+import type { Quotas } from './quotas.js';
+import type { Recovery } from './recovery.js';
+import { attemptOf, type Running } from './running.js';
+import type { ServerTime } from './server-time.js';
+import type { Takes } from './takes.js';
+
+export interface AuditSources {
+  readonly ahead: Ahead;
+  readonly attempts: Attempts;
+  readonly collections: Collections;
+  readonly held: HeldPlaces;
+  readonly news: News;
+  readonly quotas: Quotas;
+  readonly recovery: Recovery;
+  readonly running: Running;
+  readonly takes: Takes;
+  readonly time: ServerTime;
+}
+
+/** A command under way explains that something is unknown for a moment; what is unknown for so long has been lost. */
+const UNKNOWN_MS = 5_000;
+
+export class Audit {
+  /** Attempts and places that nobody seems to know, since when. */
+  readonly #unknown = new Map<string, number>();
+
+  constructor(private readonly sources: AuditSources) {}
+
+  /** Jobs that are a dispatcher's by the store, but unknown here: a claim of which no answer came. They have not begun, and go back. */
+  async ofOwn(dispatcher: string): Promise<void> {
+    const { collections, running, ahead, takes, attempts, news } = this.sources;
+    const isOwn = { owner: dispatcher, status: { $in: ['active' as const, 'assigned' as const] }, waiting: { $exists: false } };
+    for (const job of await collections.jobs.find(isOwn)) {
+      const { _id, token = '' } = job;
+      const id = _id.toHexString();
+      const isKnown = running.has(job) || ahead.has(job) || takes.isOpen(token);
+      if (isKnown && job.cancel !== undefined) news.cancelOf(dispatcher, id, job.cancel.reason);
+      if (!this.#isLost(attemptOf(job), isKnown)) continue;
+      if (job.status === 'active') await attempts.release({ id, token, hasBegun: false });
+      else if ((await attempts.putBack(job))?.status === 'pending') news.found(job.lane);
+    }
+  }
+
+  /** Attempts of a dispatcher that nobody remembers are taken back like those of the dead. */
+  async ofOwner(owner: string): Promise<void> {
+    const isRun = { owner, status: { $in: ['active' as const, 'assigned' as const] }, waiting: { $exists: false } };
+    const hasNone = (await this.sources.collections.jobs.findOne(isRun)) === null;
+    if (this.#isLost(`owner ${owner}`, hasNone)) await this.sources.recovery.takeBack(owner);
+  }
+
+  /** Places of dispatchers that nobody remembers, and of jobs that do not hold them. */
+  async ofPlaces(known: ReadonlySet<string>): Promise<void> {
+    const { quotas, held, collections } = this.sources;
+    for (const by of quotas.dispatchers) if (this.#isLost(`share ${by}`, known.has(by))) await held.takeBack(by, []);
+    const entries = quotas.held;
+    if (entries.length === 0) return;
+    const ids = entries.map((entry) => new ObjectId(entry.held.job));
+    const holders = await collections.jobs.find({ _id: { $in: ids }, held: { $exists: true } }, { projection: { held: 1 } });
+    const holds = new Set(holders.map((job) => `${job._id.toHexString()} ${job.held}`));
+    for (const { name, held: entry } of entries) {
+      const key = `${entry.job} ${entry.attempt}`;
+      if (this.#isLost(`place ${name} ${key}`, holds.has(key))) await held.dropEntry(name, entry);
+    }
+  }
+
+  /** Whether something has been unknown for longer than any command is under way that would explain it. */
+  #isLost(what: string, isKnown: boolean): boolean {
+    const now = this.sources.time.estimate().getTime();
+    const since = this.#unknown.get(what) ?? now;
+    const isLost = !isKnown && now - since >= UNKNOWN_MS;
+    if (isKnown || isLost) this.#unknown.delete(what);
+    else this.#unknown.set(what, since);
+    return isLost;
+  }
+}
