@@ -12,13 +12,26 @@ import { findReplicaSet } from '../replica-set/find-replica-set.js';
 /** Sends the time of the virtual clock where the server would take its own. */
 class StandingTime extends ServerTime {
   #ticks = 0;
+  #tickedAt = 0;
 
   override get now(): object {
     return { $literal: new Date(this.clock.now()) };
   }
 
+  /** Exact to the millisecond, as the memory store is. */
   override get order(): Timestamp {
-    return new Timestamp({ t: Math.floor(this.clock.now() / 1_000), i: 1_000 + this.#ticks++ });
+    const now = this.clock.now();
+    this.#ticks = now === this.#tickedAt ? this.#ticks + 1 : 1;
+    this.#tickedAt = now;
+    return this.#at(now, this.#ticks);
+  }
+
+  override orderAt(due: Date): Timestamp {
+    return this.#at(due.getTime(), 0);
+  }
+
+  #at(ms: number, ticks: number): Timestamp {
+    return new Timestamp({ t: Math.floor(ms / 1_000), i: (ms % 1_000) * 4_000_000 + ticks });
   }
 }
 

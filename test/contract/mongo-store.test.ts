@@ -1,11 +1,12 @@
 /** The store contract and the random walk, over MongoDB. */
 
-import { afterAll, describe, it } from 'vitest';
+import { afterAll, describe, expect, it } from 'vitest';
 import { runStoreCase, storeContract } from '../../src/testing/index.js';
+import { memoryBench } from './memory-bench.js';
 import { mongoBenches } from './mongo-bench.js';
 import { walk } from './random-walk.js';
 
-const SEEDS = Number(process.env['MILLRACE_MONGO_SEEDS'] ?? 3);
+const SEEDS = Number(process.env['MILLRACE_MONGO_SEEDS'] ?? 10);
 const STEPS = 60;
 
 const benches = await mongoBenches();
@@ -21,11 +22,11 @@ describe.each([...new Set(storeContract.map(({ theme }) => theme))])('%s', (them
 
 describe('a random walk', () => {
   it.each(Array.from({ length: SEEDS }, (_, index) => index + 1))(
-    'keeps every promise under seed %i',
+    'keeps every promise, and does as the memory store does, under seed %i',
     { timeout: 60_000 },
     async (seed) => {
       const bench = benches.make();
-      await walk(bench, seed, STEPS);
+      expect(await walk(bench, seed, STEPS)).toEqual(await walk(memoryBench(), seed, STEPS));
       await bench.drop();
     },
   );

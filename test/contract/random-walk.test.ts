@@ -8,7 +8,11 @@ const SEEDS = Number(process.env['MILLRACE_SEEDS'] ?? 20);
 const STEPS = 150;
 
 describe('a random walk', () => {
-  it.each(Array.from({ length: SEEDS }, (_, index) => index + 1))('keeps every promise under seed %i', { timeout: 20_000 }, (seed) =>
-    walk(memoryBench(), seed, STEPS),
+  it.each(Array.from({ length: SEEDS }, (_, index) => index + 1))(
+    'keeps every promise under seed %i',
+    { timeout: 20_000 },
+    async (seed) => {
+      await walk(memoryBench(), seed, STEPS);
+    },
   );
 });

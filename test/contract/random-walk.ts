@@ -3,7 +3,8 @@
 import { expect } from 'vitest';
 import { JobIds } from '../../src/job/job-id.js';
 import { type JobPlan, plant } from '../../src/job/job-plan.js';
-import { isFinal } from '../../src/job/job-status.js';
+import type { JobRecord } from '../../src/job/job-record.js';
+import { FINAL, isFinal } from '../../src/job/job-status.js';
 import { Payload } from '../../src/job/payload.js';
 import { placesOf } from '../../src/job/places.js';
 import type { AttemptKey, JobStore } from '../../src/store/job-store.js';
@@ -74,13 +75,23 @@ class Walk {
     await this.store.insert([plant(this.plan(0), ground)]);
   }
 
+  /** What a claim brings about, such as the end of a batch without work, may give the next one something. */
   async claim(limit: number): Promise<number> {
+    let sum = 0;
+    for (let ended = -1, before = -2; ended > before && sum < limit; before = ended, ended = await this.store.count({ statuses: FINAL })) {
+      for (let won = 1; won > 0 && sum < limit; sum += won) won = await this.#claim(limit - sum);
+    }
+    return sum;
+  }
+
+  async #claim(limit: number): Promise<number> {
     const claimed = await this.store.claim({ dispatcher: 'd', queue: '', tasks: TASKS, limit });
     expect(claimed.length).toBeLessThanOrEqual(limit);
     for (const { job, attempt } of claimed) {
       expect(this.running.has(job.id), `job ${job.id} is handed out once at a time`).toBe(false);
       this.running.set(job.id, { key: { id: job.id, token: attempt.token }, id: job.id, places: job.places });
     }
+    await this.bench.settled();
     return claimed.length;
   }
 
@@ -138,6 +149,16 @@ class Walk {
     this.check();
   }
 
+  async sight(): Promise<Sight> {
+    const shown = ({ job, state }: JobRecord): string => {
+      const { status, attempts, failures, interruptions, outcome } = state;
+      // A store may claim ahead, and write down later that a job has begun.
+      if (this.running.has(job.id)) return `${job.id} runs`;
+      return `${job.id} ${status === 'assigned' ? 'pending' : status} ${attempts} ${failures} ${interruptions} ${outcome?.status}`;
+    };
+    return (await this.store.find({})).map(shown);
+  }
+
   /** Lets time pass, and what it makes due be done. */
   async pass(ms: number): Promise<void> {
     await this.bench.advance(ms);
@@ -159,12 +180,20 @@ class Walk {
   }
 }
 
-/** Walks so many steps, then runs everything that is left: it must all come to an end. */
-export async function walk(bench: StoreBench, seed: number, steps: number): Promise<void> {
+/** What can be seen of all jobs after a step. */
+export type Sight = readonly string[];
+
+/** Walks so many steps, then runs everything that is left: it must all come to an end. @returns what could be seen after each of them */
+export async function walk(bench: StoreBench, seed: number, steps: number): Promise<readonly Sight[]> {
   const walk = new Walk(bench, seed);
   await walk.begin();
-  for (let step = 0; step < steps; step++) await walk.step();
+  const sights: Sight[] = [];
+  for (let step = 0; step < steps; step++) {
+    await walk.step();
+    sights.push(await walk.sight());
+  }
   await walk.drain();
   for (const { job, state } of await walk.store.find({})) expect(isFinal(state.status), `${job.id} ${job.taskName}`).toBe(true);
   await walk.store.stop();
+  return sights;
 }

@@ -96,6 +96,8 @@ export class Claims {
     );
     const look = await this.#take(request, waiting, { ...limits, token: new ObjectId().toHexString() });
     this.#noteEmpty(rung, { queue, read, won: look.won });
+    // Something may be left that could be taken at once.
+    if (look.mayFindMore || look.won.length >= limit) this.#looked.delete(nameOf(request));
     return look;
   }
 

@@ -1,6 +1,5 @@
 /** Does what time makes due: scheduled jobs become pending, those not started in time end. */
 
-import { Timestamp } from 'mongodb';
 import { ExpiredError } from '../../errors.js';
 import { WAITING } from '../../job/job-status.js';
 import { recordedError } from '../../job/stored-error.js';
@@ -50,7 +49,7 @@ export class Due {
 
   async #promote(job: JobDocument): Promise<void> {
     const { jobs, time, news } = this.sources;
-    const order = orderAt(job.dueAt ?? time.estimate());
+    const order = time.orderAt(job.dueAt ?? time.estimate());
     const promoted = await jobs.move(job, 'promote', 'pending', { order, dueAt: undefined, bell: job.lane });
     if (promoted !== undefined) news.waits(promoted);
   }
@@ -60,10 +59,4 @@ export class Due {
     const error = new ExpiredError(`job ${_id.toHexString()} (${task}) was not started by ${beginBy?.toISOString()}, its \`beginBy\``);
     await this.sources.tender.end(job, 'expire', { status: 'failed', error: recordedError(error) });
   }
-}
-
-/** As if it had been queued when it was due. */
-function orderAt(due: Date): Timestamp {
-  const ms = due.getTime();
-  return new Timestamp({ t: Math.floor(ms / 1_000), i: (ms % 1_000) + 1 });
 }

@@ -42,4 +42,10 @@ export class ServerTime {
   get order(): Timestamp {
     return new Timestamp({ t: 0, i: 0 });
   }
+
+  /** The place of one that is due at a time: as if it had been queued then. */
+  orderAt(due: Date): Timestamp {
+    const ms = due.getTime();
+    return new Timestamp({ t: Math.floor(ms / 1_000), i: (ms % 1_000) + 1 });
+  }
 }

@@ -1,7 +1,7 @@
 /** Records ends: all that are asked for at once by one write, in which every job finds its own outcome. */
 
 import type { Document } from 'mongodb';
-import { filter, firstValueFrom, type Observable, race, timer } from 'rxjs';
+import { filter, firstValueFrom, last, type Observable, race, repeat, timer } from 'rxjs';
 import type { Clock } from '../../clock.js';
 import type { StoredOutcome } from '../../job/outcome.js';
 import { GroupCommit } from '../group-commit.js';
@@ -24,6 +24,8 @@ const MAX_TOGETHER = 500;
 /** So many are worth a write of their own, though more follow. */
 const ENOUGH = 100;
 const LINGER_MS = 5;
+/** A turn with nothing to do takes a microsecond or two: so ends are recorded soon also while time stands still. */
+const LINGER_TURNS = 1_000;
 
 export interface SettlementSources {
   readonly clock: Clock;
@@ -80,7 +82,8 @@ export class Settlements {
     const { ahead, clock } = this.sources;
     if (!ahead.hasSome || waiting >= ENOUGH) return;
     const isEnough = added.pipe(filter((count) => count >= ENOUGH));
-    await firstValueFrom(race(isEnough, ahead.drained, timer(LINGER_MS, clock.scheduler)), { defaultValue: undefined });
+    const isQuiet = clock.turn().pipe(repeat(LINGER_TURNS), last());
+    await firstValueFrom(race(isEnough, ahead.drained, isQuiet, timer(LINGER_MS, clock.scheduler)), { defaultValue: undefined });
   }
 
   /** Its places are free as soon as the work is over, for what it leaves to be written needs none. */
