@@ -70,6 +70,7 @@ export type {
 // ---- Queueing jobs
 export { callback, makeJob, parallel, serial } from './service/job-draft.js';
 export type { JobFilter, Queue, Queues } from './service/queues.js';
+export type { DispatcherEvent } from './store/dispatcher-event.js';
 // ---- For those who write a store
 export type * from './store/job-store.js';
 export { type MemoryStoreOptions, memoryStore } from './store/memory/memory-store.js';

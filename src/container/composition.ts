@@ -8,8 +8,10 @@ import { NotRunningError } from '../errors.js';
 import { JobIds } from '../job/job-id.js';
 import type { Ground } from '../job/job-plan.js';
 import { AsyncService, type OwnDispatcher } from '../service/async-service.js';
+import { GuardedObservable } from '../service/guarded-observable.js';
 import type { Class } from '../task/task.js';
 import { TaskRegistry } from '../task/task-registry.js';
+import { dispatcherName } from './dispatcher-name.js';
 import type { CheckedModuleOptions } from './module-options.js';
 
 /** Gives an instance of a class, in a request scope of its own. */
@@ -63,7 +65,20 @@ export class Composition {
       read: (payload) => service.read(payload),
     });
     const worker = new Worker({ clock, logger, registry, recorder, caller, random, valueLimitBytes: options.valueLimitBytes });
-    const newId = (): string => `dispatcher-${this.#ids.next(clock.now())}`;
-    return new Dispatcher({ store, clock, logger, registry, recorder, worker, newId }, options.dispatcher);
+    const name = dispatcherName(options.dispatcher.name);
+    return new Dispatcher(
+      {
+        store,
+        clock,
+        logger,
+        registry,
+        recorder,
+        worker,
+        name,
+        newId: () => `${name}-${this.#ids.next(clock.now())}`,
+        guarded: (source) => new GuardedObservable(source, logger),
+      },
+      options.dispatcher,
+    );
   }
 }

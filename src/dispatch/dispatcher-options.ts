@@ -14,20 +14,29 @@ export interface AgentOptions {
 }
 
 export interface DispatcherOptions {
+  /**
+   * What it is called in logs and to those who look at it; a label, which others may bear as well.
+   * @default the environment's MILLRACE_DISPATCHER_ID, else the host's name and the process's id
+   */
+  readonly name?: string | undefined;
   /** @default one agent for the queue '', with a concurrency of 10 */
   readonly agents?: readonly AgentOptions[] | undefined;
   /** Milliseconds that `stop` waits for running jobs before it aborts their signals. @default 10_000 */
   readonly stopMs?: number | undefined;
   /** Milliseconds after which others may take over the jobs of a dispatcher that gave no sign of life. @default 30_000 */
   readonly leaseMs?: number | undefined;
-  /** Milliseconds between two signs of life. @default 5_000 */
+  /** Milliseconds between two signs of life while it has something to do. @default 5_000 */
   readonly heartbeatMs?: number | undefined;
+  /** The same while it has nothing to do; not less than `heartbeatMs`. @default a third of `leaseMs` */
+  readonly idleHeartbeatMs?: number | undefined;
   /** Milliseconds between two looks at the store that nothing asked for. @default 30_000 */
   readonly pollMs?: number | undefined;
 }
 
 export type CheckedAgentOptions = { readonly [K in keyof Required<AgentOptions>]: Exclude<AgentOptions[K], undefined> };
-export type CheckedDispatcherOptions = { readonly [K in keyof Omit<Required<DispatcherOptions>, 'agents'>]: number } & {
+export type CheckedDispatcherOptions = { readonly [K in keyof Omit<Required<DispatcherOptions>, 'name' | 'agents'>]: number } & {
+  /** `undefined` where none was given. */
+  readonly name: string | undefined;
   readonly agents: readonly CheckedAgentOptions[];
 };
 
@@ -44,6 +53,9 @@ export const DISPATCHER_DEFAULTS = Object.freeze({
   pollMs: 30_000,
 } as const satisfies DispatcherOptions);
 
+/** How many signs of life an idle dispatcher gives within a lease. */
+const IDLE_BEATS = 3;
+
 function isFilled(value: unknown): boolean {
   return Array.isArray(value) && value.length > 0;
 }
@@ -55,23 +67,27 @@ const AGENT_RULES: Rules<AgentOptions> = {
 };
 
 const RULES: Rules<DispatcherOptions> = {
+  name: is.text,
   agents: { must: 'an array of at least one agent (`dispatcher: false` is for a process that only queues)', holds: isFilled },
   stopMs: is.timerFromZeroMs,
   leaseMs: is.timerMs,
   heartbeatMs: is.timerMs,
+  idleHeartbeatMs: is.timerMs,
   pollMs: is.timerMs,
 };
 
 /** @throws OptionError */
 export function checkDispatcherOptions(options: DispatcherOptions): CheckedDispatcherOptions {
   checkOptions<DispatcherOptions>('`dispatcher`', options, RULES);
-  const { agents = DISPATCHER_DEFAULTS.agents, ...times } = filled(DISPATCHER_DEFAULTS, options);
+  const { name, agents = DISPATCHER_DEFAULTS.agents, idleHeartbeatMs, ...others } = filled(DISPATCHER_DEFAULTS, options);
+  const times = { ...others, idleHeartbeatMs: idleHeartbeatMs ?? Math.max(others.heartbeatMs, others.leaseMs / IDLE_BEATS) };
   agents.forEach((agent, index) => {
     checkOptions<AgentOptions>(`\`dispatcher.agents[${index}]\``, agent, AGENT_RULES);
   });
   const inTime = { must: `less than \`leaseMs\` (${times.leaseMs})`, holds: (value: unknown) => Number(value) < times.leaseMs };
   checkOption('`dispatcher`', 'heartbeatMs', times.heartbeatMs, inTime);
-  return Object.freeze({ ...times, agents: agents.map((agent) => Object.freeze(filled(AGENT_DEFAULTS, agent))) });
+  checkOption('`dispatcher`', 'idleHeartbeatMs', times.idleHeartbeatMs, inTime);
+  return Object.freeze({ ...times, name, agents: agents.map((agent) => Object.freeze(filled(AGENT_DEFAULTS, agent))) });
 }
 
 /** Options over defaults, where `undefined` counts as absent. */

@@ -21,14 +21,16 @@ import {
 } from 'rxjs';
 import type { Clock } from '../clock.js';
 import { OptionError } from '../errors.js';
+import type { DispatcherEvent } from '../store/dispatcher-event.js';
 import type { ClaimedJob, ClaimRequest, JobStore } from '../store/job-store.js';
 import { namesOf } from '../task/definition-of.js';
 import type { Logger } from '../task/logger.js';
 import type { TaskRegistry } from '../task/task-registry.js';
 import type { Abort } from './attempt.js';
 import { claims } from './claims.js';
+import { Contact } from './contact.js';
 import type { CheckedAgentOptions, CheckedDispatcherOptions } from './dispatcher-options.js';
-import { LeaseLost, lease } from './lease.js';
+import { Lease, LeaseLost } from './lease.js';
 import type { Recorder } from './recorder.js';
 import { rounds } from './rounds.js';
 import { Slots } from './slots.js';
@@ -43,11 +45,31 @@ export interface DispatcherSources {
   readonly registry: TaskRegistry;
   readonly recorder: Recorder;
   readonly worker: Worker;
+  /** What it is called; others may be called the same. */
+  readonly name: string;
   /** Names one life of the dispatcher: from its first heartbeat until it stops, or loses its lease. */
   readonly newId: () => string;
+  /** Makes a stream one whose subscribers can do no harm. */
+  readonly guarded: <T>(source: Observable<T>) => Observable<T>;
 }
 
 type Agent = CheckedAgentOptions & { readonly tasks: ReadonlySet<string> };
+
+/** One life of the dispatcher. */
+interface Life {
+  readonly dispatcher: string;
+  readonly lease: Lease;
+}
+
+/** What is said of an event; the details are in the event. */
+const SAID: Readonly<Record<DispatcherEvent['type'], string>> = {
+  started: 'has begun to work',
+  'database lost': 'cannot reach the database, and goes on trying',
+  'database back': 'can reach the database again',
+  'lease lost': 'has lost its lease: its jobs are given up, and it begins anew',
+  failed: 'failed, gives up its jobs and begins anew',
+  stopped: 'has stopped',
+};
 
 /** Before a claim that failed is tried again. */
 const RETRY_MS = 1_000;
@@ -61,6 +83,11 @@ export class Dispatcher {
   /** Cancellations heard of jobs that are not in hand, while claims are under way. */
   readonly #cancelledBefore = new Map<string, { readonly reason: string | undefined }>();
   readonly #agents: readonly Agent[];
+  readonly #events = new ReplaySubject<DispatcherEvent>(1);
+  readonly #contact = new Contact({
+    onLost: (error) => this.#tell({ type: 'database lost', error }, 'warn'),
+    onBack: () => this.#tell({ type: 'database back' }),
+  });
   #claimed = 0;
   #ended: Promise<void> = Promise.resolve();
   #id = '';
@@ -71,6 +98,14 @@ export class Dispatcher {
     private readonly options: CheckedDispatcherOptions,
   ) {
     this.#agents = options.agents.map((agent, index) => ({ ...agent, tasks: acceptedTasks(agent, index, sources.registry) }));
+  }
+
+  get name(): string {
+    return this.sources.name;
+  }
+
+  get events(): Observable<DispatcherEvent> {
+    return this.sources.guarded(this.#events);
   }
 
   /** The jobs in hand, and which run of each this is. */
@@ -102,7 +137,7 @@ export class Dispatcher {
 
   /** Quiet, waits for what runs, then aborts it; jobs that even so do not end are handed back as interrupted. */
   async stop(): Promise<void> {
-    const { worker, recorder, store } = this.sources;
+    const { worker, recorder, store, logger, name } = this.sources;
     await this.quiet();
     await this.#unloaded(this.options.stopMs);
     if (worker.load > 0) {
@@ -114,16 +149,20 @@ export class Dispatcher {
     recorder.giveUp();
     this.#stop.next();
     await this.#ended;
-    await store.heartbeat(this.#id, 0).catch((error: unknown) => this.sources.logger.warn('the lease could not be given up', { error }));
+    await store
+      .heartbeat(this.#id, 0)
+      .catch((error: unknown) => logger.warn(`the lease of dispatcher ${name} could not be given up`, { error }));
+    this.#tell({ type: 'stopped' });
+    this.#events.complete();
   }
 
   /** One life after another: a new one begins when the lease of the last was lost. */
   #lives(): Observable<void> {
-    const { worker, logger } = this.sources;
+    const { worker } = this.sources;
     return defer(() => this.#life()).pipe(
       catchError((error: unknown) => {
-        if (error instanceof LeaseLost) logger.error('the lease of the dispatcher is over: its jobs are given up, and it begins anew');
-        else logger.error('the dispatcher failed, gives up its jobs and begins anew', { error });
+        this.#contact.forget();
+        this.#tell(error instanceof LeaseLost ? { type: 'lease lost' } : { type: 'failed', error }, 'error');
         worker.abortAll('the lease of the dispatcher is over');
         return defer(() => worker.abandonAll(false)).pipe(
           mergeMap(() => timer(RETRY_MS, this.sources.clock.scheduler)),
@@ -136,20 +175,24 @@ export class Dispatcher {
   /** The whole of it: nothing is claimed before the first heartbeat, nor after the last. */
   #life(): Observable<void> {
     const { store, clock, logger, newId } = this.sources;
-    const { leaseMs, heartbeatMs, pollMs } = this.options;
+    const { leaseMs, heartbeatMs, idleHeartbeatMs, pollMs } = this.options;
     const dispatcher = newId();
     this.#id = dispatcher;
-    const work = defer(() =>
-      merge(
-        ...this.#agents.map((agent) => this.#agent(agent, dispatcher)),
+    const contact = this.#contact;
+    const isBusy = (): boolean => this.sources.worker.load > 0 || !this.isSettled;
+    const lease = new Lease({ store, clock, logger, contact, dispatcher, leaseMs, heartbeatMs, idleHeartbeatMs, isBusy });
+    const work = defer(() => {
+      this.#tell({ type: 'started' });
+      return merge(
+        ...this.#agents.map((agent) => this.#agent(agent, { dispatcher, lease })),
         rounds({ store, clock, dispatcher, pollMs }).pipe(ignoreElements()),
         store.changes({ cancelsOf: dispatcher }).pipe(
           tap((change) => change.type === 'cancel' && this.#cancel(change.id, change.reason)),
           ignoreElements(),
         ),
-      ),
-    );
-    return lease({ store, clock, logger, dispatcher, leaseMs, heartbeatMs }).pipe(
+      );
+    });
+    return lease.renewals.pipe(
       connect((renewals) =>
         merge(
           renewals.pipe(ignoreElements()),
@@ -163,11 +206,11 @@ export class Dispatcher {
   }
 
   /** The pipeline of one agent. */
-  #agent({ queue, concurrency, tasks }: Agent, dispatcher: string): Observable<void> {
+  #agent({ queue, concurrency, tasks }: Agent, { dispatcher, lease }: Life): Observable<void> {
     const { store, clock, worker } = this.sources;
     const slots = new Slots(concurrency);
     return wakeUps({ store, queue, clock, pollMs: this.options.pollMs }).pipe(
-      claims({ slots, clock, claim: (limit) => this.#claim({ dispatcher, queue, tasks, limit }) }),
+      claims({ slots, clock, claim: (limit) => this.#claim({ dispatcher, queue, tasks, limit }, lease) }),
       takeUntil(this.#quiet),
       workOn({ work: (job, freeSlot) => worker.work(job, freeSlot, this.#endBefore(job)) }, slots),
     );
@@ -184,11 +227,13 @@ export class Dispatcher {
   }
 
   /** A claim whose answer comes when nobody wants it any more is handed back. */
-  #claim(request: ClaimRequest): Observable<readonly ClaimedJob[]> {
-    const { store, clock, logger } = this.sources;
+  #claim(request: ClaimRequest, lease: Lease): Observable<readonly ClaimedJob[]> {
+    const { store, clock, logger, name } = this.sources;
+    const what = `claim ${request.queue}`;
     const once = new Observable<readonly ClaimedJob[]>((subscriber) => {
       const answered = async (): Promise<void> => {
         const claimed = await store.claim(request);
+        this.#contact.worked(what);
         this.#claimed += claimed.length;
         if (subscriber.closed) return this.#handBack(claimed);
         subscriber.next(claimed);
@@ -205,15 +250,25 @@ export class Dispatcher {
       this.#claiming.add(claiming);
     });
     const delay = (error: unknown): Observable<unknown> => {
-      logger.error(`a claim failed; trying again in ${RETRY_MS} ms`, { error });
+      logger.error(`a claim of dispatcher ${name} failed; trying again in ${RETRY_MS} ms`, { error });
+      this.#contact.failed(what, error);
       return timer(RETRY_MS, clock.scheduler);
     };
-    return once.pipe(retry({ delay }));
+    return lease.confirmed().pipe(
+      switchMap(() => once),
+      retry({ delay }),
+    );
   }
 
   async #handBack(claimed: readonly ClaimedJob[]): Promise<void> {
     const { recorder } = this.sources;
     await Promise.all(claimed.map(({ job, attempt }) => recorder.release({ id: job.id, token: attempt.token, hasBegun: false })));
+  }
+
+  #tell(event: DispatcherEvent, level: 'info' | 'warn' | 'error' = 'info'): void {
+    const { logger, name } = this.sources;
+    logger[level](`dispatcher ${name} ${SAID[event.type]}`, 'error' in event ? { error: event.error } : undefined);
+    this.#events.next(event);
   }
 
   /** Resolves when nothing is in hand, or after so many milliseconds. */

@@ -1,18 +1,43 @@
 /** A dispatcher's sign of life: renews its lease, and tells when it is lost. */
 
-import { catchError, concat, defer, EMPTY, interval, map, type Observable, of, race, startWith, switchMap, timer } from 'rxjs';
+import {
+  catchError,
+  concat,
+  defer,
+  EMPTY,
+  filter,
+  from,
+  interval,
+  map,
+  merge,
+  type Observable,
+  of,
+  race,
+  Subject,
+  startWith,
+  switchMap,
+  take,
+  tap,
+  throwError,
+  timer,
+} from 'rxjs';
 import type { Clock } from '../clock.js';
 import type { JobStore } from '../store/job-store.js';
 import type { Logger } from '../task/logger.js';
 import { coalesceMap } from './coalesce-map.js';
+import type { Contact } from './contact.js';
 
 export interface LeaseSources {
-  readonly store: JobStore;
+  readonly store: Pick<JobStore, 'heartbeat'>;
   readonly clock: Clock;
   readonly logger: Logger;
+  readonly contact: Pick<Contact, 'failed' | 'worked'>;
   readonly dispatcher: string;
   readonly leaseMs: number;
   readonly heartbeatMs: number;
+  readonly idleHeartbeatMs: number;
+  /** Whether the dispatcher has something to do. */
+  readonly isBusy: () => boolean;
 }
 
 /** Thrown into the pipeline of a dispatcher whose lease is over; it begins anew under another id. */
@@ -20,38 +45,134 @@ export class LeaseLost extends Error {
   override readonly name = 'LeaseLost';
 }
 
+/** What the store said to a heartbeat. */
+interface Answer {
+  readonly number: number;
+  readonly sentAt: number;
+  readonly isHeld: boolean;
+}
+
 /** Which part of a lease is kept in reserve: a dispatcher stops that long before others may take its jobs. */
 const RESERVE = 1 / 6;
 
 /**
- * Emits each time the lease has been renewed; errors with `LeaseLost` when the store says that others took
- * over, or when it could not be renewed in time and one last try failed as well.
+ * A lease counts from the moment at which the heartbeat was sent that renewed it. It ends by a timer, or by the
+ * clock, whichever is first: on a machine that slept, or in a process that was stopped, the timers come late.
  */
-export function lease({ store, clock, logger, dispatcher, leaseMs, heartbeatMs }: LeaseSources): Observable<void> {
-  const renew = defer(() => store.heartbeat(dispatcher, leaseMs));
-  const beats = interval(heartbeatMs, clock.scheduler).pipe(
-    startWith(0),
-    coalesceMap(() => renew.pipe(catchError((error: unknown) => failed(error, logger)))),
-    map(held),
-  );
-  const reserveMs = leaseMs * RESERVE;
-  const refused = timer(reserveMs / 2, clock.scheduler).pipe(map(() => false));
-  const lastTry = race(renew.pipe(catchError(() => of(false))), refused).pipe(map(held));
-  /** For most of the lease it is enough to wait; then it lives by last tries. */
-  const watch = (): Observable<void> =>
-    timer(leaseMs - reserveMs, clock.scheduler).pipe(
-      switchMap(() => lastTry),
-      switchMap(renewed),
+export class Lease {
+  readonly #reserveMs: number;
+  readonly #renewed = new Subject<void>();
+  readonly #doubted = new Subject<void>();
+  /** By the clock; unknown before the first heartbeat was answered. */
+  #endsAt: number | undefined;
+  #sent = 0;
+  /** Which heartbeat renewed it last; the answer to one that was sent before is of no account. */
+  #heldBy = 0;
+  #idleBeats = 0;
+
+  constructor(private readonly sources: LeaseSources) {
+    this.#reserveMs = sources.leaseMs * RESERVE;
+  }
+
+  /**
+   * Emits each time it has been renewed; errors with `LeaseLost` when the store says that others took over,
+   * or when it could not be renewed in time and one last try failed as well.
+   */
+  get renewals(): Observable<void> {
+    const { clock, heartbeatMs } = this.sources;
+    return interval(heartbeatMs, clock.scheduler).pipe(
+      startWith(undefined),
+      filter(() => this.#isBeatDue()),
+      coalesceMap(() => this.#renew().pipe(catchError((error: unknown) => this.#failed(error)))),
+      filter((answer) => this.#isNews(answer)),
+      switchMap((answer) => this.#held(answer)),
     );
-  const renewed = (): Observable<void> => concat(of(undefined), defer(watch));
-  return beats.pipe(switchMap(renewed));
+  }
+
+  /** Emits once: now, or if by the clock the lease is over, when it has been renewed after all. */
+  confirmed(): Observable<void> {
+    return defer(() => {
+      if (!this.#isOver) return of(undefined);
+      const renewed = merge(this.#renewed, this.#doubt());
+      return renewed.pipe(take(1));
+    });
+  }
+
+  get #isOver(): boolean {
+    return this.#endsAt !== undefined && this.sources.clock.now() >= this.#endsAt;
+  }
+
+  #doubt(): Observable<never> {
+    return defer(() => {
+      this.#doubted.next();
+      return EMPTY;
+    });
+  }
+
+  /** With every beat while there is something to do, and with only some of them otherwise. */
+  #isBeatDue(): boolean {
+    const { isBusy, heartbeatMs, idleHeartbeatMs } = this.sources;
+    if (this.#isOver) this.#doubted.next();
+    if (this.#endsAt !== undefined && !isBusy() && ++this.#idleBeats < Math.floor(idleHeartbeatMs / heartbeatMs)) return false;
+    this.#idleBeats = 0;
+    return true;
+  }
+
+  #renew(): Observable<Answer> {
+    const { store, clock, contact, dispatcher, leaseMs } = this.sources;
+    return defer(() => {
+      const heartbeat = { number: ++this.#sent, sentAt: clock.now() };
+      return from(store.heartbeat(dispatcher, leaseMs)).pipe(
+        tap(() => contact.worked('heartbeat')),
+        map((isHeld) => ({ ...heartbeat, isHeld })),
+      );
+    });
+  }
+
+  #failed(error: unknown): Observable<never> {
+    this.sources.contact.failed('heartbeat', error);
+    this.sources.logger.warn(`a heartbeat of ${this.sources.dispatcher} failed`, { error });
+    return EMPTY;
+  }
+
+  #isNews({ number, isHeld }: Answer): boolean {
+    return !isHeld || number > this.#heldBy;
+  }
+
+  /** For most of the lease it is enough to wait; then it lives by last tries. */
+  #held({ isHeld, number, sentAt }: Answer): Observable<void> {
+    if (!isHeld) return throwError(over);
+    const { clock, leaseMs } = this.sources;
+    const lengthMs = leaseMs - this.#reserveMs;
+    this.#heldBy = number;
+    this.#endsAt = sentAt + lengthMs;
+    // The clock may have been set back since.
+    const leftMs = Math.min(lengthMs, Math.max(0, this.#endsAt - clock.now()));
+    this.#renewed.next();
+    const ends = timer(leftMs, clock.scheduler);
+    const lastTry = merge(ends, this.#doubted).pipe(
+      take(1),
+      switchMap(() => this.#lastTry()),
+      switchMap((again) => this.#held(again)),
+    );
+    return concat(of(undefined), lastTry);
+  }
+
+  /** One more heartbeat, for which there is not much time. */
+  #lastTry(): Observable<Answer> {
+    const { clock, contact } = this.sources;
+    const unanswered = timer(this.#reserveMs / 2, clock.scheduler).pipe(
+      switchMap(() => throwError(() => new Error('a heartbeat was not answered in time'))),
+    );
+    return race(this.#renew(), unanswered).pipe(
+      catchError((error: unknown) => {
+        contact.failed('heartbeat', error);
+        return throwError(over);
+      }),
+    );
+  }
 }
 
-function held(isHeld: boolean): void {
-  if (!isHeld) throw new LeaseLost('the lease of the dispatcher is over');
-}
-
-function failed(error: unknown, logger: Logger): Observable<never> {
-  logger.warn('a heartbeat failed', { error });
-  return EMPTY;
+function over(): LeaseLost {
+  return new LeaseLost('the lease of the dispatcher is over');
 }

@@ -1,5 +1,7 @@
 /** `IAsyncService`: how an application talks to Millrace; an interface, and the symbol it is injected by. */
 
+import type { Observable } from 'rxjs';
+import type { DispatcherEvent } from '../store/dispatcher-event.js';
 import type { ArgsOf, ResultOf, SignatureOf, TaskLike } from '../task/task.js';
 import type { Events } from './events.js';
 import type { Draft, Job, JobsOf as Jobs, Queueable, QueueResult } from './job.js';
@@ -9,6 +11,10 @@ type QueueArgs<W> = W extends Draft<unknown> ? [] : ArgsOf<SignatureOf<W>>;
 
 /** The dispatcher of this process, to look at. */
 export interface DispatcherView {
+  /** What it is called: a label, which others may bear as well. */
+  readonly name: string;
+  /** The latest first, then each that follows; completes with its stop. A handler that throws is logged and changes nothing. */
+  readonly events: Observable<DispatcherEvent>;
   /** The jobs that it has in hand, and which run of each this is. */
   readonly running: readonly RunningJob[];
   /** How many jobs it has claimed since its start. */

@@ -59,7 +59,7 @@ const MAX_STEPS = 100_000;
 const MAX_STEPS_OF_A_RUN = 1_440;
 
 /** Signs of life are rare in virtual time, so that it can be moved by days at little cost. */
-const RARE_SIGNS = { leaseMs: 86_400_000, heartbeatMs: 21_600_000, pollMs: 21_600_000 } as const;
+const RARE_SIGNS = { name: 'test', leaseMs: 86_400_000, heartbeatMs: 21_600_000, pollMs: 21_600_000 } as const;
 
 const RULES: Pick<Rules<TestAsyncOptions>, 'container' | 'startAt' | 'seed'> = { container: is.object, startAt: is.date, seed: is.integer };
 

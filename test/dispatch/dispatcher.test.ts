@@ -437,7 +437,7 @@ describe('stop', () => {
 });
 
 describe('a dispatcher that lost its lease', () => {
-  const times = { leaseMs: 30_000, heartbeatMs: 5_000, pollMs: 30_000 };
+  const times = { leaseMs: 30_000, heartbeatMs: 5_000, idleHeartbeatMs: 5_000, pollMs: 30_000 };
 
   /** A memory store that can be told to refuse the next heartbeat, as if others had taken over. */
   function refusing() {
@@ -593,5 +593,62 @@ describe('a store that fails now and then', () => {
     const { async } = await setup({ store, tasks: [told] });
     const job = await async.queueJob(told);
     expect((await job.waitForOutcome()).status).toBe('completed');
+  });
+});
+
+describe('what a dispatcher tells of itself', () => {
+  const times = { leaseMs: 30_000, heartbeatMs: 5_000, pollMs: 30_000 };
+
+  it('is each change once: that it began, lost the database, has it back, has stopped', async () => {
+    let isAway = false;
+    const answer = <T>(call: () => Promise<T>): Promise<T> => (isAway ? Promise.reject(new Error('no route')) : call());
+    const store = wrapped((memory) => ({
+      heartbeat: (...args) => answer(() => memory.heartbeat(...args)),
+      claim: (request) => answer(() => memory.claim(request)),
+    }));
+    const { async, advance, drain, stop } = await setup({ store, tasks: [add], dispatcher: times });
+    const told: string[] = [];
+    async.dispatcher?.events.subscribe({ next: ({ type }) => told.push(type), complete: () => told.push('complete') });
+    await drain();
+    isAway = true;
+    await advance(120_000);
+    isAway = false;
+    await advance(20_000);
+    await stop();
+    expect(told).toEqual(['started', 'database lost', 'lease lost', 'database back', 'started', 'stopped', 'complete']);
+  });
+
+  it('is the latest first, for those who come later', async () => {
+    const { async, drain } = await setup({ tasks: [add] });
+    await drain();
+    const told: string[] = [];
+    async.dispatcher?.events.subscribe(({ type }) => told.push(type));
+    expect(told).toEqual(['started']);
+  });
+
+  it('goes on when a handler throws', async () => {
+    const { async, stop, drain } = await setup({ tasks: [add] });
+    const told: string[] = [];
+    async.dispatcher?.events.subscribe(({ type }) => {
+      told.push(type);
+      throw new Error('a bad handler');
+    });
+    await drain();
+    await stop();
+    expect(told).toEqual(['started', 'stopped']);
+  });
+
+  it('has its name, which is part of the name of each of its lives', async () => {
+    const lives: string[] = [];
+    const store = wrapped((memory) => ({
+      heartbeat: (dispatcher, leaseMs) => {
+        lives.push(dispatcher);
+        return memory.heartbeat(dispatcher, leaseMs);
+      },
+    }));
+    const { async, drain } = await setup({ store, tasks: [add], dispatcher: { name: 'reports-1' } });
+    await drain();
+    expect(async.dispatcher?.name).toBe('reports-1');
+    expect(lives[0]).toMatch(/^reports-1-[0-9a-f]{24}$/);
   });
 });

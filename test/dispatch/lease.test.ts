@@ -1,15 +1,27 @@
-import { firstValueFrom, NEVER, type Observable, of, takeUntil, throwError, timer } from 'rxjs';
+import { firstValueFrom, NEVER, type Observable, of, switchMap, takeUntil, throwError, timer } from 'rxjs';
 import { describe, expect, it, vi } from 'vitest';
-import { nextTurn } from '../../src/clock.js';
-import { LeaseLost, lease } from '../../src/dispatch/lease.js';
+import { type Clock, nextTurn } from '../../src/clock.js';
+import { Contact } from '../../src/dispatch/contact.js';
+import { Lease, LeaseLost, type LeaseSources } from '../../src/dispatch/lease.js';
 import { VirtualClock } from '../../src/testing/index.js';
 import { answer, type Marbles, marbles, silent, storeOf } from './marbles.js';
 
 const e = { e: undefined };
 const lost = new LeaseLost('the lease of the dispatcher is over');
 
+/** The clock of a machine that sleeps for an hour, in which no timer moves on. */
+function asleepAt({ clock }: Marbles, at: number): Clock {
+  return { ...clock, now: () => clock.now() + (clock.now() < at ? 0 : 3_600_000) };
+}
+
+const unheard = new Contact({ onLost: () => {}, onBack: () => {} });
+
 /** A lease of 60 frames whose heartbeats are answered as the test says, by the time they are asked at. */
-function leaseWith({ clock }: Marbles, reply: (at: number) => Observable<boolean>, times = { leaseMs: 60, heartbeatMs: 10 }) {
+function leaseWith(
+  { clock }: Pick<Marbles, 'clock'>,
+  reply: (at: number) => Observable<boolean>,
+  times: Partial<LeaseSources> & { readonly leaseMs: number; readonly heartbeatMs: number } = { leaseMs: 60, heartbeatMs: 10 },
+) {
   const asked: number[] = [];
   const store = storeOf({
     heartbeat: () => {
@@ -17,7 +29,15 @@ function leaseWith({ clock }: Marbles, reply: (at: number) => Observable<boolean
       return answer(reply(clock.now()));
     },
   });
-  return { asked, renewals: lease({ store, clock, logger: silent, dispatcher: 'd', ...times }) };
+  const rest = { store, clock, logger: silent, contact: unheard, dispatcher: 'd', idleHeartbeatMs: times.heartbeatMs, isBusy: () => true };
+  const lease = new Lease({ ...rest, ...times });
+  return { asked, lease, renewals: lease.renewals };
+}
+
+/** The same over a store that answers with promises. */
+function realLease(sources: Pick<LeaseSources, 'store'> & Partial<LeaseSources>): Observable<void> {
+  const times = { leaseMs: 60, heartbeatMs: 10, idleHeartbeatMs: 20, isBusy: () => true };
+  return new Lease({ clock: new VirtualClock(), logger: silent, contact: unheard, dispatcher: 'd', ...times, ...sources }).renewals;
 }
 
 const yes = of(true);
@@ -42,14 +62,7 @@ describe('lease', () => {
 
   it('names the dispatcher and the length of the lease', () => {
     const heartbeat = vi.fn(() => Promise.resolve(true));
-    const subscription = lease({
-      store: storeOf({ heartbeat }),
-      clock: new VirtualClock(),
-      logger: silent,
-      dispatcher: 'd-7',
-      leaseMs: 60,
-      heartbeatMs: 10,
-    }).subscribe();
+    const subscription = realLease({ store: storeOf({ heartbeat }), dispatcher: 'd-7' }).subscribe();
     expect(heartbeat).toHaveBeenCalledWith('d-7', 60);
     subscription.unsubscribe();
   });
@@ -145,6 +158,49 @@ describe('lease', () => {
     });
   });
 
+  it('counts from the sending of the heartbeat, however late its answer is', () => {
+    marbles((helpers) => {
+      const { renewals } = leaseWith(helpers, (at) => (at === 0 ? helpers.cold('30ms (t|)', { t: true }) : failure));
+      helpers.expectObservable(renewals).toBe('30ms e 19ms #', e, lost);
+    });
+  });
+
+  it('is not shortened by an answer that comes after that to a later heartbeat', () => {
+    marbles((helpers) => {
+      const late = helpers.cold('45ms (t|)', { t: true });
+      const { renewals } = leaseWith(helpers, (at) => (at === 10 ? late : at === 0 || at === 50 ? yes : failure));
+      helpers.expectObservable(renewals).toBe('e 49ms e 49ms #', e, lost);
+    });
+  });
+
+  it('is given rarer signs of life while there is nothing to do, and soon more when there is', () => {
+    marbles((helpers) => {
+      const isBusy = () => helpers.clock.now() >= 45 && helpers.clock.now() < 65;
+      const { asked, renewals } = leaseWith(helpers, () => yes, { leaseMs: 60, heartbeatMs: 10, idleHeartbeatMs: 20, isBusy });
+      helpers.expectObservable(renewals, '^ 105ms !').toBe('e 19ms e 19ms e 9ms e 9ms e 19ms e 19ms e', e);
+      helpers.flush();
+      expect(asked).toEqual([0, 20, 40, 50, 60, 80, 100]);
+    });
+  });
+
+  it('that is over by the clock, as after a sleep of the machine, is lost with the next beat if it cannot be renewed', () => {
+    marbles((helpers) => {
+      const { renewals } = leaseWith({ clock: asleepAt(helpers, 15) }, (at) => (at === 0 ? yes : failure));
+      helpers.expectObservable(renewals).toBe('e 19ms #', e, lost);
+    });
+  });
+
+  it('that is over by the clock lets nothing begin before it has been renewed', () => {
+    marbles((helpers) => {
+      const { lease, renewals } = leaseWith({ clock: asleepAt(helpers, 15) }, () => helpers.cold('--(t|)', { t: true }));
+      const confirmed = timer(5, helpers.clock.scheduler).pipe(switchMap(() => lease.confirmed()));
+      const afterSleep = timer(16, helpers.clock.scheduler).pipe(switchMap(() => lease.confirmed()));
+      renewals.pipe(takeUntil(timer(30, helpers.clock.scheduler))).subscribe();
+      helpers.expectObservable(confirmed).toBe('5ms (e|)', e);
+      helpers.expectObservable(afterSleep).toBe('18ms (e|)', e);
+    });
+  });
+
   it('goes on trying when not even the first heartbeat works', () => {
     marbles((helpers) => {
       const { renewals } = leaseWith(helpers, (at) => (at < 200 ? failure : yes));
@@ -156,17 +212,17 @@ describe('lease', () => {
     const clock = new VirtualClock();
     const store = storeOf({ heartbeat: () => Promise.reject(new Error('the store cannot be reached')) });
     const warn = vi.fn();
-    const subscription = lease({ store, clock, logger: { ...silent, warn }, dispatcher: 'd', leaseMs: 60, heartbeatMs: 10 }).subscribe();
+    const subscription = realLease({ store, clock, logger: { ...silent, warn } }).subscribe();
     await firstValueFrom(nextTurn());
     await firstValueFrom(nextTurn());
     subscription.unsubscribe();
-    expect(warn).toHaveBeenCalledWith('a heartbeat failed', expect.anything());
+    expect(warn).toHaveBeenCalledWith('a heartbeat of d failed', expect.anything());
   });
 
   it('leaves no timer when it is unsubscribed from', async () => {
     const clock = new VirtualClock();
     const store = storeOf({ heartbeat: () => Promise.resolve(true) });
-    const renewals = lease({ store, clock, logger: silent, dispatcher: 'd', leaseMs: 60, heartbeatMs: 10 });
+    const renewals = realLease({ store, clock });
     const subscription = renewals.subscribe();
     await firstValueFrom(nextTurn());
     expect(clock.scheduler.actions.length).toBeGreaterThan(0);

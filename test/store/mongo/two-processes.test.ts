@@ -88,6 +88,18 @@ describe('batches', () => {
 });
 
 describe('two that work', () => {
+  it('do each other no harm when they have one name', async () => {
+    const queuer = (await processes.start({ tasks, dispatcher: false })).async;
+    const stays = (await processes.start({ tasks, dispatcher: { name: 'twin' } })).async;
+    const goes = (await processes.start({ tasks, dispatcher: { name: 'twin' } })).async;
+    const jobs = await Promise.all(Array.from({ length: 20 }, (_, value) => queuer.queueJob(add, value, 1)));
+    await Promise.all(jobs.map((job) => job.waitForResult()));
+    await goes.stop();
+    expect(await (await queuer.queueJob(add, 40, 2)).waitForResult()).toBe(42);
+    expect(stays.dispatcher?.name).toBe('twin');
+    expect(await processes.collection('dispatchers').countDocuments({ state: 'alive' })).toBe(1);
+  });
+
   it('run jobs of a quota of 1 one at a time, in the order queued', async () => {
     const ran: number[] = [];
     let running = 0;

@@ -1,0 +1,14 @@
+/** What befalls a dispatcher in its dealings with the store. */
+
+export type DispatcherEvent =
+  /** It has its lease, and takes jobs. */
+  | { readonly type: 'started' }
+  /** Heartbeats or claims fail. What runs goes on, as long as the lease holds. */
+  | { readonly type: 'database lost'; readonly error: unknown }
+  /** They succeed again. */
+  | { readonly type: 'database back' }
+  /** Others may take its jobs, which it has given up; it begins anew as soon as it can. */
+  | { readonly type: 'lease lost' }
+  /** A defect: it has given its jobs up, and begins anew. */
+  | { readonly type: 'failed'; readonly error: unknown }
+  | { readonly type: 'stopped' };

@@ -1,0 +1,36 @@
+import { describe, expect, it } from 'vitest';
+import { Contact } from '../../src/dispatch/contact.js';
+
+function contact() {
+  const told: unknown[] = [];
+  return { told, contact: new Contact({ onLost: (error) => told.push(error), onBack: () => told.push('back') }) };
+}
+
+describe('contact with the store', () => {
+  it('is told to be lost once, and to be back once', () => {
+    const { told, contact: it } = contact();
+    it.failed('heartbeat', 'no route');
+    it.failed('heartbeat', 'still none');
+    it.worked('heartbeat');
+    it.worked('heartbeat');
+    expect(told).toEqual(['no route', 'back']);
+  });
+
+  it('is back when everything that failed works again', () => {
+    const { told, contact: it } = contact();
+    it.failed('claim', 'no route');
+    it.failed('heartbeat', 'no route');
+    it.worked('heartbeat');
+    expect(told).toEqual(['no route']);
+    it.worked('claim');
+    expect(told).toEqual(['no route', 'back']);
+  });
+
+  it('is back with the first success, where what failed is not tried again', () => {
+    const { told, contact: it } = contact();
+    it.failed('claim', 'no route');
+    it.forget();
+    it.worked('heartbeat');
+    expect(told).toEqual(['no route', 'back']);
+  });
+});
