@@ -5,7 +5,11 @@ const from = (path: string): string => fileURLToPath(new URL(path, import.meta.u
 
 export default defineConfig({
   resolve: {
-    alias: { 'millrace/testing': from('./src/testing/index.ts'), millrace: from('./src/index.ts') },
+    alias: {
+      'millrace/mongo': from('./src/store/mongo/index.ts'),
+      'millrace/testing': from('./src/testing/index.ts'),
+      millrace: from('./src/index.ts'),
+    },
   },
   test: {
     include: ['test/**/*.test.ts', 'samples/**/*.test.ts'],

@@ -2,12 +2,14 @@
 
 import assert from 'node:assert/strict';
 import { Container } from 'inversify';
-import { asyncModule, callback, IAsyncService, JobFailedError, makeJob, memoryStore, start } from 'millrace';
+import { asyncModule, callback, IAsyncService, JobFailedError, makeJob, start } from 'millrace';
+import { openStore } from '../store.js';
 import { Documents, documents, Mails, mails } from './documents.js';
 
+const { store, close } = await openStore('millrace-documents');
 const container = new Container();
 container.bind(Documents).toSelf().inSingletonScope();
-container.load(asyncModule({ store: memoryStore(), tasks: [Documents, Mails] }));
+container.load(asyncModule({ store, tasks: [Documents, Mails] }));
 await start(container);
 const async = container.get(IAsyncService);
 async.events.failure.subscribe(({ job, error }) => console.log(`event: ${job.taskName} failed: ${error.message}`));
@@ -52,6 +54,7 @@ const told = await failing.addCallbacks({ failure: callback(mails.failed, 'boss@
 console.log(await told.waitForResult());
 
 await async.stop();
+await close();
 
 /* It prints:
 - A job is queued, and run when its turn has come.

@@ -8,9 +8,10 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import Table from 'cli-table3';
 import { Container } from 'inversify';
-import { asyncModule, type IAsyncService, makeJob, memoryStore, parallel, serial, start } from 'millrace';
+import { asyncModule, type IAsyncService, makeJob, parallel, serial, start } from 'millrace';
 import prettyBytes from 'pretty-bytes';
 import prettyMs from 'pretty-ms';
+import { openStore } from '../store.js';
 import { FileReports, FOLDER, fileReports } from './file-reports.js';
 import { FolderReports, folderReports } from './folder-reports.js';
 import { showProgress } from './progress.js';
@@ -25,14 +26,16 @@ async function main(): Promise<number> {
   const folder = folderArgument();
   if (folder === undefined) return 2;
   const paths = await filesOf(folder);
+  const { store, close } = await openStore('millrace-folder-report');
   const container = new Container();
   container.bind(FOLDER).toConstantValue(folder);
-  container.load(asyncModule({ store: memoryStore(), tasks: [FileReports, FolderReports], quotas: { default: 1, files: 4 } }));
+  container.load(asyncModule({ store, tasks: [FileReports, FolderReports], quotas: { default: 1, files: 4 } }));
   const async = await start(container);
   try {
     return await report(async, paths);
   } finally {
     await async.stop();
+    await close();
   }
 }
 

@@ -5,10 +5,12 @@ import { mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'n
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
+import { findReplicaSet } from '../replica-set/find-replica-set.js';
 
 const SAMPLES = resolve(import.meta.dirname, '../../samples');
 const TSX = resolve(import.meta.dirname, '../../node_modules/tsx/dist/cli.mjs');
 const folder = mkdtempSync(join(tmpdir(), 'millrace-'));
+const set = await findReplicaSet();
 const elsewhere = mkdtempSync(join(tmpdir(), 'millrace-'));
 
 interface Run {
@@ -17,17 +19,18 @@ interface Run {
   readonly errors: string;
 }
 
-function run(sample: string, ...args: readonly string[]): Promise<Run> {
+function run(sample: string, args: readonly string[] = [], mongodb = ''): Promise<Run> {
   const tsconfig = resolve(import.meta.dirname, '../../tsconfig.json');
   return new Promise((done) => {
     const program = [TSX, '--tsconfig', tsconfig, join(SAMPLES, sample, 'main.ts'), ...args];
-    execFile(process.execPath, program, { cwd: elsewhere }, (error, output, errors) =>
+    execFile(process.execPath, program, { cwd: elsewhere, env: { ...process.env, MONGODB_URI: mongodb } }, (error, output, errors) =>
       done({ code: Number(error?.code ?? 0), output, errors }),
     );
   });
 }
 
-afterAll(() => {
+afterAll(async () => {
+  await set.stop();
   for (const made of [folder, elsewhere]) rmSync(made, { recursive: true });
 });
 
@@ -39,6 +42,14 @@ describe('samples/documents', () => {
     expect(output).toBe(expected);
     expect(code).toBe(0);
   });
+
+  it('does its work on MongoDB as well', { timeout: 60_000 }, async () => {
+    const { code, output, errors } = await run('documents', [], set.uri);
+    expect(errors).toBe('');
+    expect(output).toContain('inbox/bar is submitted\n');
+    expect(output.endsWith('mail to boss@example.org: the id foo is in use\nsent\n')).toBe(true);
+    expect(code).toBe(0);
+  });
 });
 
 describe('samples/folder-report', () => {
@@ -48,7 +59,7 @@ describe('samples/folder-report', () => {
     writeFileSync(join(folder, 'picture.bin'), Buffer.from([1, 0, 2]));
     symlinkSync(join(folder, 'nowhere'), join(folder, 'dangling'));
     symlinkSync(elsewhere, join(folder, 'linked'));
-    const { code, output } = await run('folder-report', folder);
+    const { code, output } = await run('folder-report', [folder]);
     expect(code).toBe(1);
     expect(output).toContain('5 files, 14 B, 2 lines, 3 words; 1 skipped, 2 failed');
     expect(output).toContain('failed: dangling: ENOENT');
@@ -60,8 +71,14 @@ describe('samples/folder-report', () => {
     expect(report.failures.map(({ path }: { path: string }) => path).sort()).toEqual(['dangling', 'linked']);
   });
 
+  it('measures the same with its jobs on MongoDB', { timeout: 60_000 }, async () => {
+    const { code, output } = await run('folder-report', [folder], set.uri);
+    expect(code).toBe(1);
+    expect(output).toContain('5 files, 14 B, 2 lines, 3 words; 1 skipped, 2 failed');
+  });
+
   it('refuses a folder that is not there, in a sentence', { timeout: 30_000 }, async () => {
-    const { code, errors } = await run('folder-report', join(folder, 'nope'));
+    const { code, errors } = await run('folder-report', [join(folder, 'nope')]);
     expect(code).toBe(2);
     expect(errors).toContain('there is no folder');
     expect(errors).not.toContain('    at ');

@@ -1,0 +1,11 @@
+/** A program that has no MongoDB driver installed, and needs none. */
+
+import { Container } from 'inversify';
+import { asyncModule, memoryStore, start, task } from 'millrace';
+
+const add = task('add', (x: number, y: number) => x + y);
+const container = new Container();
+container.load(asyncModule({ store: memoryStore(), tasks: [add] }));
+const async = await start(container);
+if ((await (await async.queueJob(add, 40, 2)).waitForResult()) !== 42) throw new Error('40 and 2 are not 42');
+await async.stop();
