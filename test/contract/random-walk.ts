@@ -96,7 +96,7 @@ class Walk {
   }
 
   async end(): Promise<void> {
-    const one = this.pick([...this.running.values()]);
+    const one = this.pick([...this.running.values()].sort((a, b) => (a.id < b.id ? -1 : 1)));
     if (one === undefined) return;
     this.stale.push(one.key);
     const verdict = this.#random();

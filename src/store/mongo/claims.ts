@@ -7,7 +7,7 @@ import type { Ahead } from './ahead.js';
 import { type Candidates, NO_CANDIDATES, readCandidates } from './candidates.js';
 import type { Collections } from './collections.js';
 import type { JobDocument } from './documents.js';
-import type { Lanes } from './lanes.js';
+import { type Lanes, needsPlaces, placesIn, placesOfLane } from './lanes.js';
 import type { Leases } from './leases.js';
 import type { News } from './news.js';
 import type { Openings } from './openings.js';
@@ -48,7 +48,6 @@ interface Picked {
   batch?: JobDocument;
 }
 
-const NO_LANES: ReadonlyMap<string, number> = new Map();
 const NOTHING: Look = { won: [], mayFindMore: false };
 
 export class Claims {
@@ -85,7 +84,8 @@ export class Claims {
     const { lanes, shares, ahead, collections } = this.sources;
     const { dispatcher, queue, tasks } = request;
     const atHand = ahead.of(dispatcher, queue, tasks);
-    const rung = this.#hasRung(request) || atHand.length === 0 ? lanes.of(queue, tasks) : NO_LANES;
+    const known = lanes.of(queue, tasks);
+    const rung = this.#hasRung(request) || atHand.length === 0 ? known : this.#besides(dispatcher, atHand, known);
     if ((rung.size === 0 && atHand.length === 0) || limit <= 0) return NOTHING;
     const limits = { limit, ahead: ahead.appetite(dispatcher) };
     const read = rung.size === 0 ? NO_CANDIDATES : await readCandidates(collections, [...rung.keys()], limits);
@@ -99,6 +99,15 @@ export class Claims {
     // Something may be left that could be taken at once.
     if (look.mayFindMore || look.won.length >= limit) this.#looked.delete(nameOf(request));
     return look;
+  }
+
+  /** Lanes that wait for other places than what is at hand, and may get them now. */
+  #besides(dispatcher: string, atHand: readonly JobDocument[], known: ReadonlyMap<string, number>): ReadonlyMap<string, number> {
+    const sets = new Set([...new Set(atHand.map(({ lane }) => lane))].map(placesOfLane));
+    const { shares } = this.sources;
+    const isWorthALook = (key: string): boolean =>
+      needsPlaces(key) && !sets.has(placesOfLane(key)) && shares.mightFit(dispatcher, placesIn(key));
+    return new Map([...known].filter(([key]) => isWorthALook(key)));
   }
 
   /** Whether anything has become pending since the dispatcher looked last, so that it may go before what is at hand. */

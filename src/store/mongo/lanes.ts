@@ -1,5 +1,7 @@
 /** The lanes in which jobs may wait, as far as this process has heard; a claim reads only those that it may take from. */
 
+import type { Places } from '../../job/places.js';
+
 export interface Lane {
   readonly key: string;
   readonly queue: string;
@@ -54,6 +56,15 @@ export function byPlaces(keys: readonly string[]): ReadonlyMap<string, readonly 
   const sets = new Map<string, string[]>();
   for (const key of keys) sets.set(placesOfLane(key), [...(sets.get(placesOfLane(key)) ?? []), key]);
   return sets;
+}
+
+/** The places that each job of a lane needs. */
+export function placesIn(key: string): Places {
+  const [, , places] = JSON.parse(key) as readonly [string, unknown, readonly string[] | string];
+  if (typeof places === 'string') return {};
+  return Object.fromEntries(
+    places.map((place) => [place.slice(0, place.lastIndexOf(':')), Number(place.slice(place.lastIndexOf(':') + 1))]),
+  );
 }
 
 /** The part of a lane's key that says what its jobs need. */

@@ -69,9 +69,10 @@ export class Quotas {
     this.#book.set(quota._id, quota.size);
   }
 
-  isFull(name: string): boolean {
+  /** How many places nobody holds; of a quota that was never seen, any number. */
+  room(name: string): number {
     const quota = this.#seen.get(name);
-    return quota !== undefined && roomOf(quota) <= 0;
+    return quota === undefined ? Number.POSITIVE_INFINITY : roomOf(quota);
   }
 
   /** Whether another dispatcher waits for places. */

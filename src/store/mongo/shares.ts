@@ -48,7 +48,7 @@ export class Shares {
       const share = this.#share(dispatcher, name);
       const more = weights.reduce((sum, weight) => sum + weight, 0);
       // Who holds enough for one has only to wait for his own, where nothing is left as far as is known.
-      if (share.free >= more || (share.n >= first && !share.isInDoubt && quotas.isFull(name))) continue;
+      if (share.free >= more || (share.n >= first && !share.isInDoubt && quotas.room(name) <= 0)) continue;
       await this.#ask(dispatcher, name, { more, first });
       // Idle places that another dispatcher of this process holds are there at once.
       if (share.free < first && (await this.yieldIdle())) await this.#ask(dispatcher, name, { more, first });
@@ -71,6 +71,12 @@ export class Shares {
     savers.stop(lane);
     this.#uses.set(attempt, { dispatcher, places, kept: new Set() });
     return true;
+  }
+
+  /** Whether a dispatcher has these places, or could be given them, as far as is known. */
+  mightFit(dispatcher: string, places: Places): boolean {
+    const { quotas } = this.sources;
+    return Object.entries(places).every(([name, weight]) => this.#share(dispatcher, name).free + Math.max(0, quotas.room(name)) >= weight);
   }
 
   /** Whether a dispatcher holds places of all these quotas, so that the next that is free is its own. */
