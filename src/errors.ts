@@ -102,6 +102,11 @@ export class UncertainError extends MillraceError {
   readonly code = 'MILLRACE_UNCERTAIN';
 }
 
+/** A job was queued in a transaction that has not committed, so that nobody can run it yet; or something was queued in one that is over. Wait after the commit; await what is queued before the transaction's function returns. */
+export class TransactionError extends MillraceError {
+  readonly code = 'MILLRACE_TRANSACTION';
+}
+
 // ---- Told to a waiter
 
 /** The job failed; `cause` is the error of the task, `jobId` and `taskName` say whose. Look at the cause. */

@@ -27,6 +27,7 @@ export {
   StoreError,
   TaskTimeoutError,
   TooLargeError,
+  TransactionError,
   UncertainError,
   UnknownQuotaError,
   UnstorableError,
@@ -36,7 +37,7 @@ export {
 export type { OnFailure, Progress } from './job/job-record.js';
 export type { FinalStatus, Status } from './job/job-status.js';
 export type { Outcome } from './job/outcome.js';
-export type { QuotaName, QuotaSizes, Quotas, Register } from './job/register.js';
+export type { QuotaName, QuotaSizes, Quotas, Register, Session } from './job/register.js';
 export {
   type Backoff,
   exponential,
@@ -73,7 +74,8 @@ export type { JobFilter, Queue, Queues } from './service/queues.js';
 export type { DispatcherEvent } from './store/dispatcher-event.js';
 // ---- For those who write a store
 export type * from './store/job-store.js';
-export { type MemoryStoreOptions, memoryStore } from './store/memory/memory-store.js';
+export { MemorySession } from './store/memory/memory-session.js';
+export { type MemoryJobStore, type MemoryStoreOptions, memoryStore } from './store/memory/memory-store.js';
 // ---- Declaring tasks
 export { type CurrentTask, currentTask } from './task/current-task.js';
 export type { Logger } from './task/logger.js';

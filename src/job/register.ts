@@ -13,5 +13,8 @@ export type QuotaName = Register extends { quotas: infer Q } ? keyof Q & string 
 /** Quotas by name, one place in each; or how many places in each. */
 export type Quotas = readonly QuotaName[] | { readonly [Q in QuotaName]?: number };
 
+/** The session of a transaction: what `millrace/mongo` or the application registered. */
+export type Session = Register extends { session: infer S } ? S : unknown;
+
 /** The sizes that `asyncModule` is given: every registered quota needs one. */
 export type QuotaSizes = Register extends { quotas: object } ? { readonly [Q in QuotaName]: number } : Readonly<Record<string, number>>;

@@ -1,10 +1,11 @@
 /** The service: turns tasks and drafts into stored jobs, and stored jobs into handles. */
 
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { AsyncSubject, ReplaySubject, switchMap, takeUntil } from 'rxjs';
 import { checkOption, is } from '../check.js';
 import { JobTypeError, NotRunningError } from '../errors.js';
 import { type CallbackPlan, type Ground, type JobPlan, plant, plantCallback } from '../job/job-plan.js';
-import type { JobRecord, JobTree } from '../job/job-record.js';
+import { firstState, type JobRecord, type JobTree } from '../job/job-record.js';
 import type { Payload } from '../job/payload.js';
 import type { QuotaBook } from '../job/places.js';
 import { GroupCommit } from '../store/group-commit.js';
@@ -18,6 +19,7 @@ import { type JobAccess, NOBODY, see } from './job-access.js';
 import { draftPlan, parallel, planOf, serial, taskPlan } from './job-draft.js';
 import { handleOf, readValue } from './job-handle.js';
 import { type Queues, StoreQueues } from './queues.js';
+import { Stage } from './stage.js';
 
 /** What the service does with the dispatcher of its process. */
 export interface OwnDispatcher extends DispatcherView {
@@ -39,6 +41,7 @@ export class AsyncService implements IAsyncService {
   readonly #queues: StoreQueues;
   readonly #inserts: GroupCommit<JobTree, Inserted>;
   readonly #started = new AsyncSubject<void>();
+  readonly #stages = new AsyncLocalStorage<Stage>();
   readonly #stopped = new ReplaySubject<void>(1);
   readonly #warned = new Set<string>();
   #state: 'new' | 'starting' | 'running' | 'stopped' = 'new';
@@ -111,24 +114,56 @@ export class AsyncService implements IAsyncService {
   }
 
   async queueJob(work: TaskLike | Draft<unknown>, ...args: readonly unknown[]): Promise<Job<never>> {
-    return this.#handle(await this.#insert(draftPlan(work) ?? taskPlan(work as TaskLike, args)));
+    return this.#queue(this.#planted(draftPlan(work) ?? taskPlan(work as TaskLike, args)));
   }
 
   async queueSerialJobs(...drafts: Draft<unknown>[]): Promise<Job<never>> {
-    return this.#handle(await this.#insert(planOf(serial(...drafts), 'drafts')));
+    return this.#queue(this.#planted(planOf(serial(...drafts), 'drafts')));
   }
 
   async queueParallelJobs(...drafts: Draft<unknown>[]): Promise<Job<never>> {
-    return this.#handle(await this.#insert(planOf(parallel(...drafts), 'drafts')));
+    return this.#queue(this.#planted(planOf(parallel(...drafts), 'drafts')));
   }
 
   async queueJobs(drafts: readonly Draft<unknown>[]): Promise<never> {
     checkOption('`queueJobs`', 'drafts', drafts, is.array);
     const trees = Array.from(drafts, (draft, index) => this.#planted(planOf(draft, `drafts[${index}]`)));
-    const records = await Promise.all(trees.map((tree) => this.#inserts.add(tree)));
-    return Promise.all(
-      records.map(inserted).map(async (record) => handleOf(this.#access, await see(record, this.sources.store))),
-    ) as Promise<never>;
+    return Promise.all(trees.map((tree) => this.#queue(tree))) as Promise<never>;
+  }
+
+  async transaction<T>(fn: (session: never) => Promise<T>): Promise<T> {
+    this.#checkRunning();
+    const outer = this.#stages.getStore();
+    if (outer?.isOpen === true) return fn(outer.session as never);
+    let stage: Stage | undefined;
+    try {
+      const done = await this.sources.store.transaction((session) => {
+        // An earlier try has left nothing.
+        stage?.end(false);
+        stage = new Stage(session);
+        return this.#staged(stage, () => fn(session as never));
+      });
+      (stage as Stage | undefined)?.end(true);
+      return done;
+    } catch (error) {
+      stage?.end(false);
+      throw error;
+    }
+  }
+
+  async withSession<T>(session: unknown, fn: () => Promise<T>): Promise<T> {
+    this.#checkRunning();
+    checkOption('`withSession`', 'session', session, is.object);
+    const stage = new Stage(session);
+    try {
+      const done = await this.#staged(stage, fn);
+      // The commit is for the application.
+      stage.end(true);
+      return done;
+    } catch (error) {
+      stage.end(false);
+      throw error;
+    }
   }
 
   async getJob(id: string, task?: TaskLike): Promise<Job<never> | undefined> {
@@ -147,13 +182,34 @@ export class AsyncService implements IAsyncService {
     return readValue(this.#access, payload);
   }
 
-  #insert(plan: JobPlan): Promise<Inserted> {
-    return this.#inserts.add(this.#planted(plan));
+  /** Stores a tree, at once or with the transaction around it. */
+  async #queue(tree: JobTree): Promise<Job<never>> {
+    const stage = this.#stages.getStore();
+    if (stage !== undefined) return this.#stage(stage, tree);
+    const record = inserted(await this.#inserts.add(tree));
+    return handleOf(this.#access, await see(record, this.sources.store)) as unknown as Job<never>;
   }
 
-  /** The handle of a job that has just been queued, so that there is no outcome that could name others. */
-  #handle(answer: Inserted): Job<never> {
-    return handleOf(this.#access, { record: inserted(answer), named: NOBODY }) as unknown as Job<never>;
+  /** @returns a handle that is of use once the transaction has committed */
+  #stage(stage: Stage, tree: JobTree): Job<never> {
+    stage.add(tree);
+    const [job] = tree;
+    const now = new Date(this.sources.clock.now());
+    const record: JobRecord = { job, state: firstState(job, { order: 0, now }, job.parent !== undefined) };
+    const checkThere = (id: string): void => stage.check(id);
+    const addCallback: JobAccess['addCallback'] = (callback, parent) => {
+      if (this.#stages.getStore() !== stage) checkThere(parent.job.id);
+      return this.#addCallback(callback, parent);
+    };
+    return handleOf({ ...this.#access, checkThere, addCallback }, { record, named: NOBODY }) as unknown as Job<never>;
+  }
+
+  /** Runs code whose jobs are stored together when it has ended. */
+  async #staged<T>(stage: Stage, fn: () => Promise<T>): Promise<T> {
+    const done = await this.#stages.run(stage, fn);
+    const trees = stage.close();
+    if (trees.length > 0) for (const answer of await this.sources.store.insert(trees, stage.session as object)) inserted(answer);
+    return done;
   }
 
   #planted(plan: JobPlan): JobTree {
@@ -166,9 +222,9 @@ export class AsyncService implements IAsyncService {
     return tree;
   }
 
-  async #addCallback(callback: CallbackPlan, parent: JobRecord): Promise<JobRecord> {
+  async #addCallback(callback: CallbackPlan, parent: JobRecord): Promise<Job<never>> {
     this.#checkRunning();
-    return inserted(await this.#inserts.add(plantCallback(callback, parent.job, this.sources.ground)));
+    return this.#queue(plantCallback(callback, parent.job, this.sources.ground));
   }
 
   #checkRunning(): void {

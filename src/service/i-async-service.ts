@@ -1,7 +1,9 @@
 /** `IAsyncService`: how an application talks to Millrace; an interface, and the symbol it is injected by. */
 
 import type { Observable } from 'rxjs';
+import type { Session } from '../job/register.js';
 import type { DispatcherEvent } from '../store/dispatcher-event.js';
+import type { StoreSession } from '../store/job-store.js';
 import type { ArgsOf, ResultOf, SignatureOf, TaskLike } from '../task/task.js';
 import type { Events } from './events.js';
 import type { Draft, Job, JobsOf as Jobs, Queueable, QueueResult } from './job.js';
@@ -49,6 +51,24 @@ export interface IAsyncService {
     id: string,
     task?: T,
   ): Promise<Job<[T] extends [never] ? unknown : ResultOf<SignatureOf<T>>> | undefined>;
+  /**
+   * Runs code in a transaction of the store: what is queued inside, callbacks added to jobs included, is there for
+   * all with its commit, or never. `session` is for the application's own writes. After a conflict the code runs
+   * again, with nothing queued yet. Inside another transaction it joins that. What is queued must be awaited inside.
+   * @throws whatever the code throws, which aborts the transaction; TransactionError for what is queued too late
+   * @example
+   * const job = await async.transaction(async (session) => {
+   *   await orders.insertOne(order, { session });
+   *   return async.queueJob(mails.confirm, order.id);
+   * });
+   */
+  transaction<T>(fn: (session: Session) => Promise<T>): Promise<T>;
+  /**
+   * As `transaction`, in one that the application has begun and commits itself: everything that `fn` queues is
+   * stored through the session when `fn` has ended.
+   * @throws whatever the code and the store throw, with the driver's labels; the application aborts then, or runs it again
+   */
+  withSession<T>(session: Session | StoreSession, fn: () => Promise<T>): Promise<T>;
   getQueues(): Queues;
   readonly events: Events;
   /** `undefined` in a process that only queues. */

@@ -8,6 +8,7 @@ import type { JobReference } from '../job/job-reference.js';
 import type { Revive } from '../job/payload.js';
 import type { Change, Interest, JobStore } from '../store/job-store.js';
 import type { Logger } from '../task/logger.js';
+import type { Job } from './job.js';
 
 export interface JobAccess {
   readonly store: JobStore;
@@ -17,8 +18,10 @@ export interface JobAccess {
   readonly changes: (interest: Interest) => Observable<Change>;
   /** Whether the service goes on telling of changes. */
   readonly isRunning: () => boolean;
+  /** Of jobs queued in a transaction: throws while they cannot be there. */
+  readonly checkThere?: (id: string) => void;
   /** Queues a callback of a job. */
-  readonly addCallback: (callback: CallbackPlan, parent: JobRecord) => Promise<JobRecord>;
+  readonly addCallback: (callback: CallbackPlan, parent: JobRecord) => Promise<Job<never>>;
 }
 
 /** A record, with the records of all jobs that its outcome names, so that it can be read at once. */

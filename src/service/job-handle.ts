@@ -79,10 +79,12 @@ export class JobHandle implements Job<unknown> {
   }
 
   get changes(): Observable<JobSnapshot<unknown>> {
+    this.#access.checkThere?.(this.id);
     return new GuardedObservable(this.#sightings({ job: this.id }).pipe(map(() => this.#snapshot())), this.#access.logger);
   }
 
   async refresh(): Promise<JobSnapshot<unknown>> {
+    this.#access.checkThere?.(this.id);
     const [record] = await this.#access.store.find({ ids: [this.id] });
     if (record === undefined) throw this.#gone();
     this.#last = await see(record, this.#access.store);
@@ -99,6 +101,7 @@ export class JobHandle implements Job<unknown> {
   async waitForOutcome(options: WaitOptions = {}): Promise<Outcome<unknown>> {
     checkOptions<WaitOptions>('the options of waiting', options, WAIT_RULES);
     options.signal?.throwIfAborted();
+    this.#access.checkThere?.(this.id);
     return this.#last === undefined ? Promise.reject(this.#gone()) : (this.outcome ?? this.#untilEnded(options));
   }
 
@@ -112,6 +115,7 @@ export class JobHandle implements Job<unknown> {
 
   async cancel(reason?: string): Promise<void> {
     if (reason !== undefined) checkOption('`cancel`', 'reason', reason, is.string);
+    this.#access.checkThere?.(this.id);
     await this.#access.store.cancel([this.id], reason);
     const [record] = await this.#access.store.find({ ids: [this.id] });
     if (record !== undefined) this.#last = await see(record, this.#access.store);
@@ -127,8 +131,7 @@ export class JobHandle implements Job<unknown> {
   }
 
   async #add(plan: CallbackPlan): Promise<Job<unknown>> {
-    const record = await this.#access.addCallback(plan, this.#seen.record);
-    return handleOf(this.#access, await see(record, this.#access.store));
+    return this.#access.addCallback(plan, this.#seen.record);
   }
 
   /** Each change of the record, with everything that is needed to read it, in order. */

@@ -12,7 +12,7 @@ import type { QuotaBook } from '../job/places.js';
 import type { StoredError } from '../job/stored-error.js';
 
 /**
- * Where jobs live. Twelve methods, each doing what it says for each of its items atomically, and for
+ * Where jobs live. Twelve operations, framed by `start`, `stop` and `transaction`; each does what it says for each of its items atomically, and for
  * the items one by one: one that cannot be done never spoils its neighbours. Whose promise has resolved,
  * is recorded for good. Time is the store's own.
  *
@@ -29,13 +29,17 @@ export interface JobStore {
   stop(): Promise<void>;
   /** The quotas' sizes in lock order, as last known. */
   readonly quotas: QuotaBook;
+  /** Runs code in a transaction, again where the store asks for it, and commits; an error aborts it. */
+  transaction<T>(fn: (session: object) => Promise<T>): Promise<T>;
 
   /**
    * Adds trees of jobs, each with all its jobs or not at all, in their order. A tree whose root names a
    * parent joins it: a callback waits for its end, or runs at once where that has come.
    * A tree that is there already is left as it is.
+   * @param session - of a transaction, with which all of it commits or vanishes: nobody sees it before.
+   * What is answered is what will be there then
    */
-  insert(trees: readonly JobTree[]): Promise<readonly Inserted[]>;
+  insert(trees: readonly JobTree[], session?: object): Promise<readonly Inserted[]>;
 
   /**
    * Hands out up to `limit` jobs to be run at once, in order of priority, then insertion, and with them
@@ -96,6 +100,12 @@ export interface JobStore {
 
   /** What happens from now on, as far as one is interested; a hint may come late or twice, an outcome never is lost. */
   changes(interest: Interest): Observable<Change>;
+}
+
+/** A transaction of a store that has its own, such as the memory store. */
+export interface StoreSession {
+  commit(): void;
+  abort(): void;
 }
 
 export interface StoreSetup {

@@ -31,7 +31,10 @@ export function currentTask(): CurrentTask {
   return task;
 }
 
+/** Not within whatever it was that woke the dispatcher, such as somebody's transaction. */
+const outside = AsyncLocalStorage.snapshot();
+
 /** Runs code as a task. */
 export function runAsTask<T>(task: CurrentTask, fn: () => T): T {
-  return current.run(task, fn);
+  return outside(() => current.run(task, fn));
 }

@@ -2,8 +2,8 @@
 
 import { defer, EMPTY, type Observable } from 'rxjs';
 import { checkOptions, is, type Rules } from '../../check.js';
-import { JobNotFoundError, NotRunningError } from '../../errors.js';
-import type { JobRecord, JobTree } from '../../job/job-record.js';
+import { JobNotFoundError, NotRunningError, OptionError } from '../../errors.js';
+import { firstState, type JobRecord, type JobTree } from '../../job/job-record.js';
 import type { QuotaBook } from '../../job/places.js';
 import type {
   Again,
@@ -27,6 +27,7 @@ import { Calendar } from './calendar.js';
 import { Claimer } from './claimer.js';
 import { JobTable } from './job-table.js';
 import { Leases } from './leases.js';
+import { MemorySession } from './memory-session.js';
 import { QuotaLedger } from './quota-ledger.js';
 import type { Rooms } from './rooms.js';
 import { Tender } from './tender.js';
@@ -40,13 +41,19 @@ export const MEMORY_STORE_DEFAULTS = Object.freeze({ keepEnded: 10_000 } as cons
 
 const RULES: Rules<MemoryStoreOptions> = { keepEnded: is.countFromZero };
 
+/** The embedded store, which has transactions of its own. */
+export interface MemoryJobStore extends JobStore {
+  /** Begins a transaction, for `async.withSession(session, fn)`; `commit()` or `abort()` ends it. */
+  startSession(): MemorySession;
+}
+
 /** A store without a database: jobs live as long as the process. @throws OptionError */
-export function memoryStore(options: MemoryStoreOptions = {}): JobStore {
+export function memoryStore(options: MemoryStoreOptions = {}): MemoryJobStore {
   checkOptions('`memoryStore`', options, RULES);
   return new MemoryStore(options.keepEnded ?? MEMORY_STORE_DEFAULTS.keepEnded);
 }
 
-class MemoryStore implements JobStore {
+class MemoryStore implements MemoryJobStore {
   readonly #table = new JobTable();
   readonly #ledger = new QuotaLedger();
   readonly #leases = new Leases();
@@ -87,8 +94,24 @@ class MemoryStore implements JobStore {
     if (--this.#users === 0) this.#table.feed.complete();
   }
 
-  async insert(trees: readonly JobTree[]): Promise<readonly Inserted[]> {
-    return this.#operation(() => trees.map((tree) => this.#insertTree(tree)));
+  startSession(): MemorySession {
+    return new MemorySession((trees) => this.#commit(trees));
+  }
+
+  async transaction<T>(fn: (session: object) => Promise<T>): Promise<T> {
+    const session = this.startSession();
+    const done = await fn(session);
+    session.commit();
+    return done;
+  }
+
+  async insert(trees: readonly JobTree[], session?: object): Promise<readonly Inserted[]> {
+    if (session === undefined) return this.#operation(() => trees.map((tree) => this.#insertTree(tree)));
+    if (!(session instanceof MemorySession))
+      throw new OptionError('`withSession` was given no session of the memory store; begin one with `startSession()` of `memoryStore()`');
+    session.stage(trees);
+    const now = this.#now();
+    return trees.map(([job]) => ({ record: { job, state: firstState(job, { order: 0, now }, job.parent !== undefined) } }));
   }
 
   async claim(request: ClaimRequest): Promise<readonly ClaimedJob[]> {
@@ -179,12 +202,20 @@ class MemoryStore implements JobStore {
     return result;
   }
 
+  /** All at once, or nothing where a job is gone that is to have a callback. */
+  #commit(trees: readonly JobTree[]): void {
+    const ids = new Set(trees.map(([{ id }]) => id));
+    for (const [{ parent }] of trees)
+      if (parent !== undefined && !ids.has(parent) && this.#table.get(parent) === undefined) throw noParent(parent);
+    this.#operation(() => trees.map((tree) => this.#insertTree(tree)));
+  }
+
   #insertTree(tree: JobTree): Inserted {
     const [root, ...below] = tree;
     const existing = this.#table.get(root.id);
     if (existing !== undefined) return { record: existing };
     if (root.parent !== undefined && this.#table.get(root.parent) === undefined) {
-      return { refused: new JobNotFoundError(`job ${root.parent} is not there, so it can have no callback: its retention is over`) };
+      return { refused: noParent(root.parent) };
     }
     const now = this.#now();
     this.#table.add(root, now, root.parent !== undefined);
@@ -206,6 +237,10 @@ class MemoryStore implements JobStore {
     if (this.#setup === undefined) throw new NotRunningError('the memory store has not been started: await `start(container)` first');
     return new Date(this.#setup.clock.now());
   }
+}
+
+function noParent(parent: string): JobNotFoundError {
+  return new JobNotFoundError(`job ${parent} is not there, so it can have no callback: its retention is over`);
 }
 
 function matches({ job, state }: JobRecord, query: JobQuery): boolean {

@@ -34,6 +34,8 @@ export interface JobDocument {
   readonly origin: string;
   /** The same, once it is final: by this those who wait in that process are told. */
   readonly told?: string;
+  /** It was queued in a session of the application: its process is told of the commit as all others are. */
+  readonly isStaged?: true;
   /** The top of its tree; also on the top itself, unless that is alone. */
   readonly root?: ObjectId;
   // ---- what has become of it

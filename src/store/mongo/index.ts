@@ -1,4 +1,12 @@
 /** `millrace/mongo`: the store on MongoDB, apart from the rest, so that only those who use it need its driver. */
 
+import type { ClientSession } from 'mongodb';
+
+declare module '../../job/register.js' {
+  interface Register {
+    session: ClientSession;
+  }
+}
+
 export type { MongoStoreOptions } from './mongo-options.js';
 export { mongoStore } from './mongo-store.js';

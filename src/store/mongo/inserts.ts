@@ -1,36 +1,35 @@
-/** Puts trees of jobs in: many of one job by one command, one of several as a transaction. */
+/** Puts trees of jobs in: many of one job by one command, one of several as a transaction; or all in a transaction that is under way. */
 
-import { type MongoClient, MongoServerError, ObjectId, type TransactionOptions } from 'mongodb';
+import { type ClientSession, MongoServerError, ObjectId } from 'mongodb';
 import { JobNotFoundError } from '../../errors.js';
 import { dueTime, type JobTree } from '../../job/job-record.js';
 import type { Inserted } from '../job-store.js';
 import type { Collections } from './collections.js';
 import type { JobDocument } from './documents.js';
-import type { Jobs } from './jobs.js';
+import { isUnanswered, refuseForeign } from './driver-errors.js';
+import { type Jobs, toId } from './jobs.js';
 import type { News } from './news.js';
-import { toDocument } from './records.js';
+import { toDocument, toRecord } from './records.js';
 import type { ServerTime } from './server-time.js';
 import { ignoreDuplicates, type Tender } from './tender.js';
+import type { Transactions } from './transactions.js';
+import type { Unfinished } from './unfinished.js';
 
 export interface InsertSources {
-  readonly client: MongoClient;
   readonly collections: Collections;
+  /** Through the client that sessions of transactions belong to. */
+  readonly inSession: Collections;
   readonly jobs: Jobs;
-  readonly time: ServerTime;
   readonly news: News;
-  readonly tender: Tender;
   readonly process: string;
+  readonly tender: Tender;
+  readonly time: ServerTime;
+  readonly transactions: Transactions;
+  readonly unfinished: Unfinished;
 }
 
-/** Whatever the client's own are. */
-const TRANSACTION: TransactionOptions = {
-  readConcern: { level: 'snapshot' },
-  writeConcern: { w: 'majority', journal: true },
-  readPreference: 'primary',
-};
-
 /** What came of putting a tree in. */
-type Put = 'there' | 'no parent' | { readonly parent: JobDocument | undefined };
+type Put = 'there' | 'no parent' | { readonly first: JobDocument; readonly isLate: boolean };
 
 export class Inserts {
   constructor(private readonly sources: InsertSources) {}
@@ -47,74 +46,148 @@ export class Inserts {
     return answers;
   }
 
+  /** In a transaction that is under way: what follows from it is done after its commit. */
+  async insertWithin(trees: readonly JobTree[], session: ClientSession): Promise<readonly Inserted[]> {
+    const answers: Inserted[] = [];
+    try {
+      for (let next = 0; next < trees.length; ) {
+        const alone = countAlone(trees, next);
+        if (alone > 0) answers.push(...(await this.#insertAloneWithin(trees.slice(next, next + alone), session)));
+        else answers.push(await this.#insertTreeWithin(trees[next] as JobTree, session));
+        next += Math.max(1, alone);
+      }
+    } catch (error) {
+      refuseForeign(error);
+      throw error;
+    }
+    return answers;
+  }
+
+  /** A job that was queued here in a session of the application has been committed. */
+  async committed(id: ObjectId): Promise<void> {
+    const job = await this.sources.jobs.get(id);
+    if (job?.status === 'blocked' && job.owner === this.sources.process) await this.sources.tender.releaseLate(job);
+  }
+
   /** Trees of one job that have no parent: what is there already stays as it is. */
   async #insertAlone(trees: readonly JobTree[]): Promise<readonly Inserted[]> {
-    const { collections, news } = this.sources;
-    const documents = trees.map(([job]) => this.#first(toDocument(job, this.sources.process, undefined), false));
-    const once = rungOnce([...new Map(documents.map((document) => [document._id.toHexString(), document])).values()]);
-    const isNew = await collections.jobs.insertMany(once, { ordered: false }).then(
-      () => true,
-      (error: unknown) => {
-        ignoreDuplicates(error);
-        return false;
-      },
-    );
-    const stored = isNew ? once : await this.#stored(trees);
-    for (const job of stored) news.queued(job);
+    const documents = this.#alone(trees);
+    const isNew = await this.#insertOnce(documents);
+    const stored = isNew ? documents : await this.#stored(trees);
+    for (const job of stored) this.sources.news.queued(job);
     return this.#answers(trees, stored);
   }
 
+  async #insertAloneWithin(trees: readonly JobTree[], session: ClientSession): Promise<readonly Inserted[]> {
+    const { inSession, transactions, news } = this.sources;
+    const documents = this.#alone(trees);
+    const isOwn = transactions.afterCommit(session, async () => {
+      for (const job of documents) news.queued(job);
+    });
+    await inSession.jobs.insertMany(
+      documents.map((job) => staged(job, isOwn)),
+      { session },
+    );
+    return this.#answers(trees, documents);
+  }
+
+  /** Not answered, it is sent again with the same ids. @returns `false` where some were there already */
+  async #insertOnce(documents: readonly JobDocument[]): Promise<boolean> {
+    const { jobs } = this.sources.collections;
+    const send = async (): Promise<boolean> => {
+      await jobs.insertMany(documents, { ordered: false });
+      return true;
+    };
+    const isDuplicate = (error: unknown): false => {
+      ignoreDuplicates(error);
+      return false;
+    };
+    try {
+      return await send();
+    } catch (error) {
+      if (!isUnanswered(error)) return isDuplicate(error);
+    }
+    return send().catch(isDuplicate);
+  }
+
   async #insertTree(tree: JobTree): Promise<Inserted> {
-    const { news, tender, process } = this.sources;
+    const { tender, news, transactions, jobs, unfinished } = this.sources;
     const [root] = tree;
-    const top = new ObjectId(root.id);
-    const parts = tree.map((job) => toDocument(job, process, top));
-    const documents = parts.map((part, index) => this.#first(withTail(part, parts), index > 0 || root.parent !== undefined));
-    const put = await this.#put(documents, root.parent === undefined ? undefined : new ObjectId(root.parent));
-    if (put === 'no parent') {
-      return { refused: new JobNotFoundError(`job ${root.parent} is not there, so it can have no callback: its retention is over`) };
-    }
-    const [first] = documents;
-    if (put === 'there' || first === undefined) return this.#existing(root.id);
-    for (const { startBy } of documents) if (startBy !== undefined) news.due(startBy);
-    if (put.parent?.outcome !== undefined) {
-      await tender.releaseCallback(first, await tender.outcomeOf(put.parent));
-      return this.#existing(root.id);
-    }
-    news.queued(first);
-    return { record: await news.recordOf(first) };
+    const put = await transactions
+      .run((session) => this.#put(tree, session))
+      .catch((error: unknown): Put => {
+        ignoreDuplicates(error);
+        return 'there';
+      });
+    if (put === 'no parent') return noParent(root.parent);
+    const first = put === 'there' ? await jobs.ofId(root.id) : put.first;
+    if (put !== 'there') this.#announce(put.first, tree);
+    if (first?.status === 'blocked' && (put === 'there' || put.isLate)) await unfinished.finish(() => tender.releaseLate(first));
+    const now = put === 'there' || put.isLate ? await jobs.ofId(root.id) : first;
+    if (now === undefined) throw new MongoServerError({ message: `job ${root.id} is not there after it was inserted` });
+    return { record: await news.recordOf(now) };
+  }
+
+  async #insertTreeWithin(tree: JobTree, session: ClientSession): Promise<Inserted> {
+    const { transactions, tender } = this.sources;
+    const [root] = tree;
+    let put: Put = 'there';
+    const isOwn = transactions.afterCommit(session, async () => {
+      if (put === 'there' || put === 'no parent') return;
+      this.#announce(put.first, tree);
+      const { first } = put;
+      if (put.isLate) await this.sources.unfinished.finish(() => tender.releaseLate(first));
+    });
+    put = await this.#put(tree, session, isOwn);
+    if (put === 'no parent') return noParent(root.parent);
+    return { record: toRecord((put as { readonly first: JobDocument }).first) };
+  }
+
+  #announce(first: JobDocument, tree: JobTree): void {
+    const { news } = this.sources;
+    for (const { beginBy } of tree) if (beginBy !== undefined) news.due(beginBy);
+    if (first.status !== 'blocked') news.queued(first);
   }
 
   /** As a transaction; a callback's parent is noted to have one more, so that its end cannot miss it. */
-  async #put(documents: JobDocument[], parentId: ObjectId | undefined): Promise<Put> {
-    const { collections, client } = this.sources;
-    // The tree of a job that is alone begins now; one that has ended stays as long as what is added to it will.
-    const later = { $cond: [{ $eq: [{ $type: '$expireAt' }, 'missing'] }, '$$REMOVE', { $max: ['$expireAt', this.sources.time.removal] }] };
-    const attach = [
-      { $set: { adds: { $add: [{ $ifNull: ['$adds', 0] }, 1] }, tail: true, root: { $ifNull: ['$root', '$_id'] }, expireAt: later } },
-    ];
-    try {
-      return await client.withSession((session) =>
-        session.withTransaction(async (): Promise<Put> => {
-          const options = { session, returnDocument: 'after' } as const;
-          const parent = parentId === undefined ? undefined : await collections.jobs.findOneAndUpdate({ _id: parentId }, attach, options);
-          if (parent === null) return 'no parent';
-          const root = parent?.open === true ? parent.root : undefined;
-          await collections.jobs.insertMany(root === undefined ? documents : documents.map((job) => ({ ...job, root })), { session });
-          return { parent };
-        }, TRANSACTION),
-      );
-    } catch (error) {
-      ignoreDuplicates(error);
-      return 'there';
-    }
+  async #put(tree: JobTree, session: ClientSession, isOwn = true): Promise<Put> {
+    const { process, inSession } = this.sources;
+    const [root] = tree;
+    const parts = tree.map((job) => toDocument(job, process, new ObjectId(root.id)));
+    const documents = parts.map((part, index) => this.#first(withTail(part, parts), index > 0 || root.parent !== undefined));
+    const parent = root.parent === undefined ? undefined : await this.#attach(root.parent, session);
+    if (parent === null) return 'no parent';
+    const above = parent?.open === true ? parent.root : undefined;
+    const isLate = parent?.outcome !== undefined;
+    const all = documents.map((job, index): JobDocument => {
+      const within = above === undefined ? job : { ...job, root: above };
+      // The work of its job is over: until it has been released, somebody is responsible.
+      return index === 0 && isLate ? { ...within, owner: process, ...(isOwn ? {} : { bell: job.lane }) } : within;
+    });
+    const [first] = all;
+    if (first === undefined) return 'there';
+    await inSession.jobs.insertMany(
+      all.map((job) => staged(job, isOwn)),
+      { session },
+    );
+    return { first, isLate };
   }
 
-  /** One that is there already. */
-  async #existing(id: string): Promise<Inserted> {
-    const job = await this.sources.jobs.ofId(id);
-    if (job === undefined) throw new MongoServerError({ message: `job ${id} is not there after it was inserted` });
-    return { record: await this.sources.news.recordOf(job) };
+  /** The tree of a job that is alone begins now; one that has ended stays as long as what is added to it will. */
+  #attach(id: string, session: ClientSession): Promise<JobDocument | null> {
+    const { inSession, time } = this.sources;
+    const later = { $cond: [{ $eq: [{ $type: '$expireAt' }, 'missing'] }, '$$REMOVE', { $max: ['$expireAt', time.removal] }] };
+    const adds = { $add: [{ $ifNull: ['$adds', 0] }, 1] };
+    const attach = [{ $set: { adds, tail: true, root: { $ifNull: ['$root', '$_id'] }, expireAt: later } }];
+    const parent = toId(id);
+    return parent === undefined
+      ? Promise.resolve(null)
+      : inSession.jobs.findOneAndUpdate({ _id: parent }, attach, { session, returnDocument: 'after' });
+  }
+
+  #alone(trees: readonly JobTree[]): readonly JobDocument[] {
+    const documents = trees.map(([job]) => this.#first(toDocument(job, this.sources.process, undefined), false));
+    return rungOnce([...new Map(documents.map((document) => [document._id.toHexString(), document])).values()]);
   }
 
   #first(
@@ -155,13 +228,23 @@ export class Inserts {
   }
 }
 
+function noParent(parent: string | undefined): Inserted {
+  return { refused: new JobNotFoundError(`job ${parent} is not there, so it can have no callback: its retention is over`) };
+}
+
+/** Of what is queued in a session of the application, this process, too, is told by the change stream. */
+function staged(job: JobDocument, isOwn: boolean): JobDocument {
+  return isOwn ? job : { ...job, isStaged: true };
+}
+
 /** One bell is enough for all that come to a lane together. */
 function rungOnce(documents: readonly JobDocument[]): readonly JobDocument[] {
   const lanes = new Set<string>();
   return documents.map((document) => {
     const { bell, ...silent } = document;
-    if (bell === undefined || !lanes.has(bell)) return lanes.add(document.lane) && document;
-    return silent;
+    if (bell !== undefined && lanes.has(bell)) return silent;
+    if (bell !== undefined) lanes.add(bell);
+    return document;
   });
 }
 

@@ -6,6 +6,11 @@ import { checkOption, checkOptions, is, type Rules } from '../../check.js';
 export interface MongoStoreOptions {
   /** A client of the application, connected to a replica set. */
   readonly client: MongoClient;
+  /**
+   * The client that the sessions of transactions belong to in which jobs are queued; connected to the same cluster.
+   * @default `client`
+   */
+  readonly sessions?: MongoClient | undefined;
   /** The database in which the jobs live. */
   readonly database: string;
   /** Begins the names of the collections. @default 'millrace.' */
@@ -21,13 +26,19 @@ export const MONGO_STORE_DEFAULTS = Object.freeze({
 
 export type CheckedMongoOptions = { readonly [K in keyof Required<MongoStoreOptions>]: Exclude<MongoStoreOptions[K], undefined> };
 
-const RULES: Rules<MongoStoreOptions> = { client: is.object, database: is.text, prefix: is.string, keepMs: is.durationMs };
+const RULES: Rules<MongoStoreOptions> = {
+  client: is.object,
+  sessions: is.object,
+  database: is.text,
+  prefix: is.string,
+  keepMs: is.durationMs,
+};
 
 /** @throws OptionError */
 export function checkMongoOptions(options: MongoStoreOptions): CheckedMongoOptions {
   checkOptions<MongoStoreOptions>('`mongoStore`', options, RULES);
   checkOption('`mongoStore`', 'client', options.client, RULES.client);
   checkOption('`mongoStore`', 'database', options.database, RULES.database);
-  const { client, database, prefix = MONGO_STORE_DEFAULTS.prefix, keepMs = MONGO_STORE_DEFAULTS.keepMs } = options;
-  return Object.freeze({ client, database, prefix, keepMs });
+  const { client, sessions = client, database, prefix = MONGO_STORE_DEFAULTS.prefix, keepMs = MONGO_STORE_DEFAULTS.keepMs } = options;
+  return Object.freeze({ client, sessions, database, prefix, keepMs });
 }

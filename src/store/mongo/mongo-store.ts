@@ -1,6 +1,6 @@
 /** The store on MongoDB: every promise of the port, for any number of processes. */
 
-import { type Filter, ObjectId } from 'mongodb';
+import { type ClientSession, type Filter, ObjectId } from 'mongodb';
 import { defer, EMPTY, type Observable } from 'rxjs';
 import { NotRunningError } from '../../errors.js';
 import type { JobRecord, JobTree } from '../../job/job-record.js';
@@ -22,11 +22,12 @@ import type {
   StoreSetup,
 } from '../job-store.js';
 import type { JobDocument } from './documents.js';
+import { asUncertain } from './driver-errors.js';
 import { type CheckedMongoOptions, checkMongoOptions, type MongoStoreOptions } from './mongo-options.js';
 import { Parts } from './parts.js';
 import { ServerTime } from './server-time.js';
 import { isOutcome } from './settlements.js';
-import { checkStore } from './start-up.js';
+import { checkSameCluster, checkStore } from './start-up.js';
 
 /** A store in a MongoDB database. @throws OptionError */
 export function mongoStore(options: MongoStoreOptions): JobStore {
@@ -49,7 +50,10 @@ export class MongoStore implements JobStore {
 
   async start(setup: StoreSetup): Promise<void> {
     const parts = this.#started ?? new Parts(this.options, setup.clock, this.timeOf(setup));
-    if (this.#started === undefined) await checkStore(parts.collections);
+    if (this.#started === undefined) {
+      await checkStore(parts.collections);
+      await checkSameCluster(parts.collections, parts.inSession);
+    }
     await parts.quotas.configure(setup.quotas);
     this.#started = parts;
     this.#users++;
@@ -60,8 +64,16 @@ export class MongoStore implements JobStore {
     await this.#parts.close();
   }
 
-  async insert(trees: readonly JobTree[]): Promise<readonly Inserted[]> {
-    return this.#parts.inserts.insert(trees);
+  transaction<T>(fn: (session: object) => Promise<T>): Promise<T> {
+    return this.#parts.transactions.run(fn);
+  }
+
+  async insert(trees: readonly JobTree[], session?: object): Promise<readonly Inserted[]> {
+    const { inserts } = this.#parts;
+    if (session !== undefined) return inserts.insertWithin(trees, session as ClientSession);
+    return inserts.insert(trees).catch((error: unknown) => {
+      throw asUncertain(error, 'whether jobs were queued');
+    });
   }
 
   async claim(request: ClaimRequest): Promise<readonly ClaimedJob[]> {

@@ -42,7 +42,7 @@ export function ended(
 /** When a job that may run from now on has its turn: the status, and what goes with it. */
 export function turn(job: JobDocument, time: ServerTime): { readonly status: 'pending' | 'scheduled'; readonly written: Written } {
   const dueAt = dueTime(toJob(job), time.estimate());
-  if (dueAt === undefined) return { status: 'pending', written: { bell: job.lane, dueAt: undefined } };
+  if (dueAt === undefined) return { status: 'pending', written: { owner: undefined, bell: job.lane, dueAt: undefined } };
   const exact = job.delayMs === undefined ? dueAt : new Computed(time.after(job.delayMs));
-  return { status: 'scheduled', written: { dueAt: exact } };
+  return { status: 'scheduled', written: { owner: undefined, dueAt: exact } };
 }

@@ -29,6 +29,7 @@ import { Settlements } from './settlements.js';
 import { Shares } from './shares.js';
 import { Takes } from './takes.js';
 import { Tender } from './tender.js';
+import { Transactions } from './transactions.js';
 import { Unfinished } from './unfinished.js';
 import { WaitGraph } from './waiting.js';
 import { type Heard, Watch } from './watch.js';
@@ -53,6 +54,8 @@ export class Parts {
   readonly settlements: Settlements;
   readonly claims: Claims;
   readonly inserts: Inserts;
+  readonly inSession: Collections;
+  readonly transactions: Transactions;
   readonly rounds: Rounds;
   readonly recovery: Recovery;
   readonly jobs: Jobs;
@@ -62,7 +65,7 @@ export class Parts {
   readonly watch: Watch;
   #polling: Subscription | undefined;
 
-  constructor({ client, database, prefix }: CheckedMongoOptions, clock: Clock, time: ServerTime) {
+  constructor({ client, sessions, database, prefix }: CheckedMongoOptions, clock: Clock, time: ServerTime) {
     const process = new ObjectId().toHexString();
     const collections = openCollections(client, { database, prefix, deadline: new Deadline(clock) });
     const lanes = new Lanes();
@@ -110,7 +113,11 @@ export class Parts {
     this.attempts = attempts;
     this.settlements = new Settlements({ ahead, clock, collections, jobs, running, shares, tender, time, news, process });
     this.claims = claims;
-    this.inserts = new Inserts({ client, collections, jobs, time, news, tender, process });
+    const inSession = sessions === client ? collections : openCollections(sessions, { database, prefix, deadline: new Deadline(clock) });
+    this.inSession = inSession;
+    this.transactions = new Transactions(sessions);
+    const { transactions } = this;
+    this.inserts = new Inserts({ collections, inSession, jobs, news, process, tender, time, transactions, unfinished });
     const recovery = new Recovery({ attempts, collections, held, leases, news, tender, time, forget });
     const audit = new Audit({ ahead, attempts, collections, held, news, quotas, recovery, running, takes, time });
     const due = new Due({ collections, jobs, news, tender, time });
@@ -152,10 +159,12 @@ export class Parts {
     this.news.complete();
   }
 
-  #hear({ collection, id, quota, rev, isInsert, origin, bell, dueAt, startBy, cancelOwner, cancelReason }: Heard): void {
+  #hear({ collection, id, quota, rev, isInsert, origin, isStaged, bell, dueAt, startBy, cancelOwner, cancelReason }: Heard): void {
     const { news, collections } = this;
     if (collection === collections.quotas.collectionName) return news.track(this.#hearOfQuota({ name: String(id), quota, rev }));
-    const isEcho = isInsert && origin === this.process;
+    const isOwn = isInsert && origin === this.process;
+    const isEcho = isOwn && !isStaged;
+    if (isOwn && isStaged) news.track(this.inserts.committed(id as ObjectId));
     if (bell !== undefined && !isEcho) news.found(bell);
     if (dueAt !== undefined) news.due(dueAt);
     if (startBy !== undefined) news.due(startBy);

@@ -50,8 +50,12 @@ export class Recovery {
     const longAgo = new Date(time.estimate().getTime() - afterMs);
     const isUndone: Filter<JobDocument> = {
       ...owner,
-      status: { $in: ['active', 'callbacks', 'completed', 'failed', 'cancelled'] },
-      $or: [{ endedAt: { $lte: longAgo } }, { waiting: { $exists: true }, startedAt: { $lte: longAgo } }],
+      status: { $in: ['blocked', 'active', 'callbacks', 'completed', 'failed', 'cancelled'] },
+      $or: [
+        { endedAt: { $lte: longAgo } },
+        { waiting: { $exists: true }, startedAt: { $lte: longAgo } },
+        { status: 'blocked', queuedAt: { $lte: longAgo } },
+      ],
     };
     for (const job of await collections.jobs.find(isUndone, { limit: AT_ONCE })) await tender.resume(job);
   }

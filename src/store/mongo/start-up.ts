@@ -24,6 +24,16 @@ export async function checkStore(collections: Collections, majorityMs: number = 
   await checkIndexes(collections);
 }
 
+/** @throws StoreError where sessions belong to a client of another cluster, so that no transaction could hold both */
+export async function checkSameCluster(collections: Collections, inSession: Collections): Promise<void> {
+  if (inSession === collections) return;
+  const [own, other] = await Promise.all([collections, inSession].map(({ control }) => control.findOne({ _id: 'store' })));
+  if (own?.storeId === other?.storeId) return;
+  throw new StoreError(
+    '`sessions` of `mongoStore` is connected to another cluster than `client`: a transaction cannot hold both; keep the jobs in the cluster of the data',
+  );
+}
+
 /** What is wrong with a server, by its answer to `hello`. */
 export function problemOf({ setName, msg, maxWireVersion }: Document): string | undefined {
   if (setName === undefined && msg !== 'isdbgrid')

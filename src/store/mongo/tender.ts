@@ -95,6 +95,12 @@ export class Tender {
     else await this.#become(callback, side);
   }
 
+  /** As `releaseCallback`, for one that came after the outcome of its job; not before that. */
+  async releaseLate(callback: JobDocument): Promise<void> {
+    const parent = callback.parent === undefined ? undefined : await this.sources.jobs.get(callback.parent);
+    if (parent?.outcome !== undefined) await this.releaseCallback(callback, await this.outcomeOf(parent));
+  }
+
   /** Lets a job wait for another one's outcome, or gives it that at once. */
   async follow(inner: ObjectId): Promise<void> {
     const { jobs } = this.sources;
@@ -122,7 +128,8 @@ export class Tender {
   async resume(job: JobDocument): Promise<void> {
     if (job.status === 'callbacks' || isFinal(job.status)) {
       await this.#followUp(job);
-    } else if (job.waiting === 'steps') await this.open(job);
+    } else if (job.status === 'blocked') await this.releaseLate(job);
+    else if (job.waiting === 'steps') await this.open(job);
     else if (job.inner !== undefined) await this.follow(job.inner);
     const held = job.outcome === undefined ? {} : { held: '' as const };
     const { _id, owner = '', status } = job;

@@ -27,6 +27,7 @@ export interface Heard {
   readonly rev: number | undefined;
   readonly isInsert: boolean;
   readonly origin: string | undefined;
+  readonly isStaged: boolean;
   readonly bell: string | undefined;
   readonly dueAt: Date | undefined;
   readonly startBy: Date | undefined;
@@ -169,6 +170,7 @@ export class Watch {
           rev: of('rev'),
           isInsert: { $eq: ['$operationType', 'insert'] },
           origin: '$fullDocument.origin',
+          isStaged: { $eq: ['$fullDocument.isStaged', true] },
           bell: of('bell'),
           dueAt: of('dueAt'),
           startBy: of('startBy'),

@@ -19,6 +19,7 @@ import { recovering } from './recovering.js';
 import { ringing } from './ringing.js';
 import type { StoreCase } from './store-case.js';
 import { times } from './times.js';
+import { transactions } from './transactions.js';
 import { watching } from './watching.js';
 
 export const storeContract: readonly StoreCase[] = [
@@ -39,6 +40,7 @@ export const storeContract: readonly StoreCase[] = [
   ...leases,
   ...recovering,
   ...ringing,
+  ...transactions,
   ...watching,
   ...finding,
 ];

@@ -5,7 +5,7 @@ import { type Observable, Subscription } from 'rxjs';
 import type { Clock } from '../../clock.js';
 import { JobIds } from '../../job/job-id.js';
 import { type CallbackPlan, type Ground, type JobPlan, plant, plantCallback } from '../../job/job-plan.js';
-import type { JobRecord, JobState, JobTree } from '../../job/job-record.js';
+import type { JobRecord, JobState, JobTree, QueuedJob } from '../../job/job-record.js';
 import { FINAL, type FinalStatus, type Status } from '../../job/job-status.js';
 import type { StoredOutcome } from '../../job/outcome.js';
 import { Payload } from '../../job/payload.js';
@@ -183,7 +183,12 @@ export class StoreLab {
 
   /** The tree of a callback of a job that is there. */
   async plantCallback(id: string, callback: CallbackPlan): Promise<JobTree> {
-    return this.#known(plantCallback(callback, (await this.record(id)).job, this.ground));
+    return this.plantCallbackOf((await this.record(id)).job, callback);
+  }
+
+  /** Of a job that need not be there. */
+  plantCallbackOf(job: QueuedJob, callback: CallbackPlan): JobTree {
+    return this.#known(plantCallback(callback, job, this.ground));
   }
 
   async addCallback(id: string, callback: CallbackPlan): Promise<string> {

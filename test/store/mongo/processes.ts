@@ -23,7 +23,7 @@ export interface Process {
 const silent = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
 
 export class Processes {
-  readonly #uri: string;
+  readonly uri: string;
   readonly #stopSet: () => Promise<void>;
   readonly #running: { readonly async: IAsyncService; readonly client: MongoClient }[] = [];
   #database = '';
@@ -31,7 +31,7 @@ export class Processes {
   #underWay = 0;
 
   private constructor(uri: string, stopSet: () => Promise<void>) {
-    this.#uri = uri;
+    this.uri = uri;
     this.#stopSet = stopSet;
   }
 
@@ -46,7 +46,7 @@ export class Processes {
   }
 
   async start(options: Omit<AsyncModuleOptions, 'store'>, storeOptions: Partial<MongoStoreOptions> = {}): Promise<Process> {
-    const client = new MongoClient(this.#uri, { monitorCommands: true });
+    const client = new MongoClient(this.uri, { monitorCommands: true });
     client.on('commandStarted', (event) => {
       this.#commands.push(event);
       if (!NOT_COUNTED.has(event.commandName)) this.#underWay++;
@@ -60,16 +60,24 @@ export class Processes {
     const store = mongoStore({ client, database: this.#database, ...storeOptions });
     const container = new Container();
     container.load(asyncModule({ logger: silent, ...options, store }));
-    const async = await start(container);
+    const async = await start(container).catch(async (error: unknown) => {
+      await client.close();
+      throw error;
+    });
     this.#running.push({ async, client });
     return { async, store };
   }
 
-  /** One of their collections, to look into; one of them must have been started. */
-  collection(name: string): Collection {
+  /** The client of the first of them that was started. */
+  get client(): MongoClient {
     const [first] = this.#running;
     if (first === undefined) throw new Error('no process has been started');
-    return first.client.db(this.#database).collection(`millrace.${name}`);
+    return first.client;
+  }
+
+  /** One of their collections, to look into. */
+  collection(name: string): Collection {
+    return this.client.db(this.#database).collection(`millrace.${name}`);
   }
 
   /** Looks again and again until it is so: what follows from an end is done soon after it, and nobody is told. */

@@ -1,0 +1,149 @@
+/** Queueing in the caller's transaction, on the memory store. */
+
+import { describe, expect, it } from 'vitest';
+import { JobCancelledError, makeJob, memoryStore, TransactionError, task, UnstorableError } from '../../src/index.js';
+import { setup } from '../bundle.js';
+import { deferred } from './deferred.js';
+
+const add = task('add', { quotas: [] }, (x: number, y: number) => x + y);
+const double = task('double', { quotas: [] }, (x: number) => 2 * x);
+const tasks = [add, double];
+
+describe('a transaction', () => {
+  it('has its jobs run after its commit, and not before', async () => {
+    const { async, drain } = await setup({ tasks });
+    const job = await async.transaction(async () => {
+      const queued = await async.queueJob(add, 40, 2);
+      await drain();
+      expect(await async.getJob(queued.id)).toBeUndefined();
+      return queued;
+    });
+    await drain();
+    expect(await job.waitForResult()).toBe(42);
+  });
+
+  it('leaves nothing of what was queued when its code throws', async () => {
+    const { async, drain } = await setup({ tasks });
+    const failure = new Error('no');
+    let queued: Awaited<ReturnType<typeof async.queueJob<typeof add>>> | undefined;
+    const transaction = async.transaction(async () => {
+      queued = await async.queueJob(add, 1, 2);
+      await async.queueJobs([makeJob(add, 1, 2), makeJob(double, 2)]);
+      throw failure;
+    });
+    await expect(transaction).rejects.toBe(failure);
+    await drain();
+    expect(async.dispatcher?.claimed).toBe(0);
+    await expect(queued?.waitForResult()).rejects.toThrow('was aborted');
+  });
+
+  it('says of its jobs that they can be waited for after the commit', async () => {
+    const { async } = await setup({ tasks });
+    await async.transaction(async () => {
+      const job = await async.queueJob(add, 1, 2);
+      for (const asked of [job.waitForResult(), job.refresh(), job.cancel()]) await expect(asked).rejects.toBeInstanceOf(TransactionError);
+      expect(() => job.changes).toThrow('ask for it after the commit');
+      expect([job.taskName, job.status]).toEqual(['add', 'pending']);
+    });
+  });
+
+  it('takes callbacks of the jobs queued in it, and of others', async () => {
+    const { async, drain } = await setup({ tasks });
+    const old = await async.queueJob(add, 1, 2);
+    await drain();
+    const [first, second] = await async.transaction(async () => {
+      const fresh = await async.queueJob(add, 2, 3);
+      return [await fresh.addCallbacks({ success: double }), await old.addCallbacks({ success: double })] as const;
+    });
+    await drain();
+    expect([await first.waitForResult(), await second.waitForResult()]).toEqual([10, 6]);
+  });
+
+  it('has batches and their parts in it', async () => {
+    const { async, drain } = await setup({ tasks });
+    const batch = await async.transaction(() => async.queueSerialJobs(makeJob(add, 1, 2), makeJob(double, 4)));
+    await drain();
+    const [sum, twice] = await batch.waitForResult();
+    expect([sum.result, twice.result]).toEqual([3, 8]);
+  });
+
+  it('joins the one around it', async () => {
+    const { async, drain } = await setup({ tasks });
+    const transaction = async.transaction(async () => {
+      await async.transaction(() => async.queueJob(add, 1, 2));
+      throw new Error('no');
+    });
+    await expect(transaction).rejects.toThrow('no');
+    await drain();
+    expect(async.dispatcher?.claimed).toBe(0);
+  });
+
+  it('refuses what is queued after its code has ended', async () => {
+    const { async } = await setup({ tasks });
+    const late = deferred<void>();
+    let queued: Promise<unknown> | undefined;
+    await async.transaction(async () => {
+      queued = late.promise.then(() => async.queueJob(add, 1, 2));
+    });
+    late.resolve();
+    await expect(queued).rejects.toThrow('await everything that is queued in it');
+  });
+
+  it('refuses bad arguments at once, and commits what else is in it', async () => {
+    const { async, drain } = await setup({ tasks });
+    const job = await async.transaction(async () => {
+      await expect(async.queueJob(double, (() => 1) as never)).rejects.toBeInstanceOf(UnstorableError);
+      return async.queueJob(double, 1);
+    });
+    await drain();
+    expect(await job.waitForResult()).toBe(2);
+  });
+
+  it('is not that of the tasks which happen to begin while it is open', async () => {
+    const queueing = task('queueing', { quotas: [] }, async () => (await async.queueJob(double, 4)).id);
+    const { async, drain } = await setup({ tasks: [...tasks, queueing] });
+    const failure = new Error('no');
+    const waiting = await async.queueJob(makeJob(add, 1, 2).with({ delayMs: 1_000 }));
+    const outside = await async.queueJob(queueing);
+    const transaction = async.transaction(async () => {
+      await waiting.cancel();
+      await drain();
+      throw failure;
+    });
+    await expect(transaction).rejects.toBe(failure);
+    await expect(waiting.waitForResult()).rejects.toBeInstanceOf(JobCancelledError);
+    const inner = await async.getJob(await outside.waitForResult(), double);
+    expect(await inner?.waitForResult()).toBe(8);
+  });
+});
+
+describe('a session of the memory store', () => {
+  it('has its jobs run after its commit', async () => {
+    const store = memoryStore();
+    const { async, drain } = await setup({ tasks, store });
+    const session = store.startSession();
+    const job = await async.withSession(session, () => async.queueJob(add, 40, 2));
+    await drain();
+    expect(await async.getJob(job.id)).toBeUndefined();
+    session.commit();
+    await drain();
+    expect(await job.waitForResult()).toBe(42);
+  });
+
+  it('leaves nothing when it is aborted, and can be ended once', async () => {
+    const store = memoryStore();
+    const { async, drain } = await setup({ tasks, store });
+    const session = store.startSession();
+    await async.withSession(session, () => async.queueJob(add, 40, 2));
+    session.abort();
+    await drain();
+    expect(async.dispatcher?.claimed).toBe(0);
+    expect(() => session.commit()).toThrow('has been aborted');
+    await expect(async.withSession(session, () => async.queueJob(add, 1, 2))).rejects.toBeInstanceOf(TransactionError);
+  });
+
+  it('cannot be anything else', async () => {
+    const { async } = await setup({ tasks });
+    await expect(async.withSession({} as never, () => async.queueJob(add, 1, 2))).rejects.toThrow('startSession()');
+  });
+});

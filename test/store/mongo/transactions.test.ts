@@ -1,0 +1,147 @@
+/** Jobs and the application's own data in one transaction. */
+
+import { MongoClient, type MongoServerError } from 'mongodb';
+import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { makeJob, OptionError, StoreError, task } from '../../../src/index.js';
+import { findReplicaSet } from '../../replica-set/find-replica-set.js';
+import { startStandIn } from '../../replica-set/stand-in.js';
+import { Processes } from './processes.js';
+
+const processes = await Processes.find();
+const set = await findReplicaSet();
+let databases = 0;
+
+const add = task('add', { quotas: [] }, (x: number, y: number) => x + y);
+const tasks = [add];
+
+beforeEach(() => processes.useFreshDatabase(`transactions-${databases++}`));
+afterEach(() => processes.stopAll());
+afterAll(async () => {
+  await processes.close();
+  await set.stop();
+});
+
+async function service() {
+  const { async } = await processes.start({ tasks });
+  await (await async.queueJob(add, 1, 1)).waitForResult();
+  const orders = processes.collection('orders');
+  await orders.insertOne({ first: true });
+  return { async, orders, jobs: processes.collection('jobs') };
+}
+
+describe('a transaction', () => {
+  it('commits jobs and data together, by one insert and one commit', async () => {
+    const { async, orders } = await service();
+    let job: Awaited<ReturnType<typeof async.queueJob<typeof add>>> | undefined;
+    const commands = await processes.during(async () => {
+      job = await async.transaction(async (session) => {
+        await orders.insertOne({ item: 'a' }, { session });
+        const [first] = await async.queueJobs([makeJob(add, 40, 2), ...Array.from({ length: 9 }, () => makeJob(add, 1, 2))]);
+        expect(await orders.countDocuments({})).toBe(1);
+        return first as never;
+      });
+    });
+    expect(commands.filter((name) => name === 'insert' || name === 'commitTransaction')).toEqual(['insert', 'insert', 'commitTransaction']);
+    expect(await job?.waitForResult()).toBe(42);
+    expect(await orders.countDocuments({})).toBe(2);
+  });
+
+  it('leaves neither when its code throws', async () => {
+    const { async, orders, jobs } = await service();
+    const failed = async.transaction(async (session) => {
+      await orders.insertOne({ item: 'a' }, { session });
+      await async.queueJob(add, 1, 2);
+      throw new Error('no');
+    });
+    await expect(failed).rejects.toThrow('no');
+    expect([await orders.countDocuments({}), await jobs.countDocuments({})]).toEqual([1, 1]);
+  });
+
+  it('queues once, though a conflict makes its code run twice', async () => {
+    const { async, orders, jobs } = await service();
+    let runs = 0;
+    const job = await async.transaction(async (session) => {
+      runs++;
+      await orders.findOne({}, { session });
+      if (runs === 1) await orders.updateOne({ first: true }, { $set: { by: 'another' } });
+      await orders.updateOne({ first: true }, { $inc: { runs: 1 } }, { session });
+      return async.queueJob(add, 40, 2);
+    });
+    expect(await job.waitForResult()).toBe(42);
+    expect([runs, await jobs.countDocuments({}), (await orders.findOne({}))?.['runs']]).toEqual([2, 2, 1]);
+  });
+
+  it('takes a callback of a job that has ended, which runs after the commit', async () => {
+    const { async } = await service();
+    const old = await async.queueJob(add, 1, 2);
+    await old.waitForResult();
+    const callback = await async.transaction(() => old.addCallbacks({ success: task('twice', { quotas: [] }, (x: number) => 2 * x) }));
+    expect(callback.status).toBe('blocked');
+  });
+});
+
+describe('a session of the application', () => {
+  it('has its jobs run when it commits', async () => {
+    const { async, orders } = await service();
+    const client = new MongoClient(set.uri);
+    try {
+      const outsider = client.startSession();
+      await expect(async.withSession(outsider, () => async.queueJob(add, 1, 2))).rejects.toBeInstanceOf(OptionError);
+      await outsider.endSession();
+    } finally {
+      await client.close();
+    }
+    const session = processes.client.startSession();
+    session.startTransaction();
+    const old = await async.queueJob(add, 2, 2);
+    await old.waitForResult();
+    const [job, callback] = await async.withSession(session, async () => {
+      await orders.insertOne({ item: 'a' }, { session });
+      return [await async.queueJob(add, 40, 2), await old.addCallback(makeJob(add, 3, 4))] as const;
+    });
+    expect(await async.getJob(job.id)).toBeUndefined();
+    await session.commitTransaction();
+    await session.endSession();
+    expect([await job.waitForResult(), await callback.waitForResult()]).toEqual([42, 7]);
+  });
+
+  it('is told of a conflict by the labels of the driver', async () => {
+    const { async, orders } = await service();
+    const session = processes.client.startSession();
+    session.startTransaction();
+    await orders.findOne({}, { session });
+    await orders.updateOne({ first: true }, { $set: { by: 'another' } });
+    const failed = async.withSession(session, async () => {
+      await async.queueJob(add, 1, 2);
+      await orders.updateOne({ first: true }, { $set: { by: 'this one' } }, { session });
+    });
+    const error: MongoServerError = await failed.then(
+      () => expect.unreachable(),
+      (thrown) => thrown,
+    );
+    expect(error.hasErrorLabel('TransientTransactionError')).toBe(true);
+    await session.abortTransaction();
+    await session.endSession();
+  });
+});
+
+describe('another client for sessions', () => {
+  it('may be one of the same cluster', async () => {
+    const sessions = new MongoClient(processes.uri);
+    const { async } = await processes.start({ tasks }, { sessions });
+    const job = await sessions.withSession((session) =>
+      session.withTransaction(() => async.withSession(session, () => async.queueJob(add, 40, 2))),
+    );
+    expect(await job.waitForResult()).toBe(42);
+    await processes.stopAll();
+    await sessions.close();
+  });
+
+  it('is refused when it is connected to another cluster', async () => {
+    const other = await startStandIn();
+    const sessions = new MongoClient(other.uri);
+    await expect(processes.start({ tasks }, { sessions })).rejects.toBeInstanceOf(StoreError);
+    await sessions.close();
+    await other.stop();
+  });
+});
