@@ -12,7 +12,7 @@ describe('a random walk', () => {
     'keeps every promise under seed %i',
     { timeout: 20_000 },
     async (seed) => {
-      await walk(memoryBench(), seed, STEPS);
+      await walk(memoryBench(), { seed, steps: STEPS });
     },
   );
 });

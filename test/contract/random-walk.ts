@@ -34,6 +34,7 @@ class Walk {
   constructor(
     private readonly bench: StoreBench,
     seed: number,
+    private readonly fewestSteps: number,
   ) {
     this.store = bench.store;
     this.#random = seededRandom(seed);
@@ -54,7 +55,9 @@ class Walk {
     const kind = depth < 2 && this.#random() < 0.3 ? this.pick(['serial', 'parallel'] as const) : 'task';
     const callbacks = this.#random() < 0.2 ? [{ both: { ...base, kind: 'task', taskName: 'b', options: {} } as JobPlan }] : [];
     if (kind !== 'task') {
-      const steps = Array.from({ length: Math.floor(this.#random() * 4) }, () => this.plan(depth + 1));
+      const steps = Array.from({ length: this.fewestSteps + Math.floor(this.#random() * (4 - this.fewestSteps)) }, () =>
+        this.plan(depth + 1),
+      );
       return {
         ...base,
         kind,
@@ -183,9 +186,16 @@ class Walk {
 /** What can be seen of all jobs after a step. */
 export type Sight = readonly string[];
 
+export interface WalkOptions {
+  readonly seed: number;
+  readonly steps: number;
+  /** How many jobs a batch has at least. What follows from the end of one that has none is done a moment later, so that stores differ. */
+  readonly fewestSteps?: number;
+}
+
 /** Walks so many steps, then runs everything that is left: it must all come to an end. @returns what could be seen after each of them */
-export async function walk(bench: StoreBench, seed: number, steps: number): Promise<readonly Sight[]> {
-  const walk = new Walk(bench, seed);
+export async function walk(bench: StoreBench, { seed, steps, fewestSteps = 0 }: WalkOptions): Promise<readonly Sight[]> {
+  const walk = new Walk(bench, seed, fewestSteps);
   await walk.begin();
   const sights: Sight[] = [];
   for (let step = 0; step < steps; step++) {

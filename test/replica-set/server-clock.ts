@@ -7,11 +7,13 @@ export interface Timer {
 export class ServerClock {
   /** How far this server's clock is off, in milliseconds; monotonic time and timers are not affected. */
   offsetMs = 0;
+  /** Where the time comes from. */
+  source: () => number = Date.now;
   readonly #timers = new Set<NodeJS.Timeout>();
 
   /** Milliseconds since the epoch, as this server believes. */
   now(): number {
-    return Date.now() + this.offsetMs;
+    return this.source() + this.offsetMs;
   }
 
   /** Milliseconds that only ever grow, for durations. */

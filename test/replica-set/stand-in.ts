@@ -11,9 +11,11 @@ export interface StandInOptions {
   readonly members?: number;
   /** Changes the oplog remembers; 50,000 unless given. */
   readonly oplogEntries?: number;
+  /** Milliseconds since the epoch, as the server is to believe; its own clock unless given. */
+  readonly now?: () => number;
 }
 
-const DEFAULTS = { members: 1, oplogEntries: 50_000 };
+const DEFAULTS = { members: 1, oplogEntries: 50_000, now: Date.now };
 
 export interface StandIn {
   /** The connection string, e.g. `mongodb://127.0.0.1:40123/?replicaSet=rs0`. */
@@ -25,8 +27,9 @@ export interface StandIn {
 
 /** Starts a set that is ready at once. */
 export async function startStandIn(options: StandInOptions = {}): Promise<StandIn> {
-  const { members, oplogEntries } = { ...DEFAULTS, ...options };
+  const { members, oplogEntries, now } = { ...DEFAULTS, ...options };
   const server = new Server(oplogEntries);
+  server.clock.source = now;
   const listeners: Listener[] = await Promise.all(Array.from({ length: members }, (_, member) => listen(server, member)));
   server.topology.hosts.push(...listeners.map(({ host }) => host));
   server.scheduleTtl();

@@ -96,8 +96,8 @@ export class Claims {
     );
     const look = await this.#take(request, waiting, { ...limits, token: new ObjectId().toHexString() });
     this.#noteEmpty(rung, { queue, read, won: look.won });
-    // Something may be left that could be taken at once.
-    if (look.mayFindMore || look.won.length >= limit) this.#looked.delete(nameOf(request));
+    // Something may be left that could be taken at once, or is to be taken before what is at hand.
+    if (look.mayFindMore || look.won.length >= limit || isPassedOver(read.jobs, atHand)) this.#looked.delete(nameOf(request));
     return look;
   }
 
@@ -213,6 +213,15 @@ export class Claims {
     const steps = await collections.jobs.find({ parent, role: 'step' }, { sort: { index: 1 } });
     return steps.map(referenceOf) satisfies readonly JobReference[];
   }
+}
+
+/** Whether jobs wait that come before others at hand which need the same. */
+function isPassedOver(waiting: readonly JobDocument[], atHand: readonly JobDocument[]): boolean {
+  const last = new Map(atHand.map((job) => [placesOfLane(job.lane), job]));
+  return waiting.some((job) => {
+    const behind = last.get(placesOfLane(job.lane));
+    return behind !== undefined && inOrder(job, behind) < 0;
+  });
 }
 
 function nameOf({ dispatcher, queue }: ClaimRequest): string {

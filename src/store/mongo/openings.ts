@@ -51,7 +51,10 @@ export class Openings {
     const id = batch._id.toHexString();
     const key = attemptKey({ id, token });
     const needsPlaces = batch.held === undefined && Object.keys(batch.quotas).length > 0;
-    const isKept = !needsPlaces || (await shares.keepFor(id, { attempt: token, key }));
+    const isKept =
+      !needsPlaces ||
+      held.has({ id: batch._id, attempt: token, places: batch.quotas }) ||
+      (await shares.keepFor(id, { attempt: token, key }));
     const opened = isKept ? await this.#opened(dispatcher, batch, needsPlaces ? token : batch.held) : undefined;
     await shares.free(key);
     // Somebody else has opened it, with places of its own.

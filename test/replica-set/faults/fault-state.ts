@@ -1,7 +1,7 @@
 /** The faults that are set: what the connections and the executor look at before they serve a command. */
 
 import { FailCommand } from './fail-command.js';
-import type { HeldBack } from './stand-in-faults.js';
+import type { HeldBack, StandInFaults } from './stand-in-faults.js';
 
 /** A command that is held back, as the executor sees it. */
 export interface Hold extends HeldBack {
@@ -16,6 +16,7 @@ export class FaultState {
   readonly failCommand = new FailCommand();
   readonly counts = new Map<string, number>();
   oldSnapshots = false;
+  intercept: StandInFaults['intercept'];
   #losses = new Map<string, number>();
   #held: Hold[] = [];
   #thawed: { readonly promise: Promise<void>; readonly resolve: () => void } | undefined;

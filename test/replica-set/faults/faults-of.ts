@@ -34,6 +34,12 @@ export function faultsOf(server: Server, listeners: readonly Listener[]): StandI
     set oldSnapshots(isOn: boolean) {
       faults.oldSnapshots = isOn;
     },
+    get intercept() {
+      return faults.intercept;
+    },
+    set intercept(intercept: StandInFaults['intercept']) {
+      faults.intercept = intercept;
+    },
     sweepTtl: () => {
       const deleted = server.ttl.sweep();
       server.waiting.check();

@@ -1,5 +1,7 @@
 /** What a test may do to the stand-in that no client could: its faults, as a test sees them. */
 
+import type { Document } from 'mongodb';
+
 /** A command that arrived and was put aside. */
 export interface HeldBack {
   /** Resolves when such a command has arrived and waits. */
@@ -16,7 +18,12 @@ export interface ChangeEventFaults {
   drop(times: number): void;
 }
 
+/** What happens to a command: refused or its connection closed before it is applied, or after; or it waits before it is applied. */
+export type Interception = 'refuse' | 'close' | 'lose answer' | Promise<void> | undefined;
+
 export interface StandInFaults {
+  /** Asked about each command that arrives, with its body; nothing happens to those of which it says nothing. */
+  intercept: ((command: Document) => Interception) | undefined;
   /** From now on nothing becomes majority-committed. */
   holdMajority(): void;
   /** Everything applied is majority-committed again. */

@@ -1,6 +1,7 @@
 /** One client connection: reads commands, has them executed one after another, and answers. */
 
 import type { Socket } from 'node:net';
+import type { Document } from 'mongodb';
 import { execute } from '../commands/execute.js';
 import { DropConnection } from '../faults/drop-connection.js';
 import type { Server } from '../server.js';
@@ -72,9 +73,17 @@ export class Connection {
       hold.arrive();
       await hold.released;
     }
-    const losesAnswer = faults.losesAnswer(name);
+    const interception = faults.intercept?.(request.body as Document);
+    if (interception instanceof Promise) await interception;
+    if (interception === 'close') return void this.#socket.destroy();
+    if (interception === 'refuse') return this.#refuse(request);
+    const losesAnswer = faults.losesAnswer(name) || interception === 'lose answer';
     await this.#execute(request, losesAnswer);
     hold?.hasApplied();
+  }
+
+  #refuse({ answer }: Request): void {
+    this.#socket.write(answer({ ok: 0, errmsg: 'refused by the test', code: 50, codeName: 'MaxTimeMSExpired' }));
   }
 
   async #execute({ body, wantsAnswer, answer }: Request, losesAnswer: boolean): Promise<void> {
