@@ -93,13 +93,14 @@ export class Attempts {
     const { jobs, shares, news, ahead, running } = this.sources;
     const use = attemptKey(key);
     await ahead.ensureBegun(use);
-    running.remove(key);
+    running.ends(key);
     const after = hasBegun
       ? await this.interrupt(key)
       : await this.#decide(key, (job) => {
           if (job.cancel !== undefined) return this.#cancelled(job, job.cancel.reason);
           return jobs.move(job, 'handBack', 'pending', { ...BACK, startedAt: undefined, attempts: job.attempts - 1, bell: job.lane });
         });
+    running.remove(key);
     await shares.free(use);
     if (after?.status === 'pending') news.waits(after);
     if (after === undefined) await this.#dropKept(key);
@@ -159,7 +160,7 @@ export class Attempts {
     const { jobs, shares, held, tender, ahead, running } = this.sources;
     const inner = toId(innerId);
     await ahead.ensureBegun(attemptKey(key));
-    running.remove(key);
+    running.ends(key);
     let before: JobDocument | undefined;
     const after = await this.#decide(
       key,
@@ -181,6 +182,7 @@ export class Attempts {
       },
       (job) => job.token === key.token && inner !== undefined && job.inner?.equals(inner) === true,
     );
+    running.remove(key);
     await shares.free(attemptKey(key));
     if (after === undefined) return false;
     if (before !== undefined) await held.drop(before);

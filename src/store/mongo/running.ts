@@ -10,6 +10,8 @@ export function attemptKey({ id, token }: AttemptKey): string {
 
 export class Running {
   readonly #jobs = new Map<string, JobDocument>();
+  /** By attempt, whose it is: what becomes of them is being written. */
+  readonly #ending = new Map<string, string | undefined>();
 
   add(job: JobDocument): void {
     this.#jobs.set(attemptOf(job), job);
@@ -20,17 +22,27 @@ export class Running {
   }
 
   has(job: JobDocument): boolean {
-    return this.#jobs.has(attemptOf(job));
+    return this.#jobs.has(attemptOf(job)) || this.#ending.has(attemptOf(job));
   }
 
   /** The life of a dispatcher is over. */
   forget(dispatcher: string): void {
     for (const [key, { owner }] of this.#jobs) if (owner === dispatcher) this.#jobs.delete(key);
+    for (const [key, owner] of this.#ending) if (owner === dispatcher) this.#ending.delete(key);
   }
 
-  /** Its end, or whatever else ends the attempt, is under way. */
+  /** Its end, or whatever else ends the attempt, is being written: nobody may take it for lost meanwhile. */
+  ends(key: AttemptKey): void {
+    const name = attemptKey(key);
+    const job = this.#jobs.get(name);
+    if (job !== undefined) this.#ending.set(name, job.owner);
+    this.#jobs.delete(name);
+  }
+
+  /** That has been written. */
   remove(key: AttemptKey): void {
     this.#jobs.delete(attemptKey(key));
+    this.#ending.delete(attemptKey(key));
   }
 }
 

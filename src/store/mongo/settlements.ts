@@ -70,11 +70,19 @@ export class Settlements {
   }
 
   async #settle(end: Outcome, wasUnanswered: boolean): Promise<boolean> {
-    const job = this.sources.running.get(end);
-    if (job === undefined) return this.#settleAlone(end, wasUnanswered);
-    this.#workIsOver(end);
-    if (keepsOwn(end, job)) return this.#settleAlone(end, false);
-    return (await this.#group.add({ end, job })) || this.#settleAlone(end, false);
+    const { running } = this.sources;
+    const job = running.get(end);
+    if (job !== undefined) this.#workIsOver(end);
+    const isRecorded = await this.#record(end, { job, wasUnanswered });
+    running.remove(end);
+    return isRecorded;
+  }
+
+  /** With others, where all is as it was when the attempt began; what follows is seen to when the next may be recorded. */
+  async #record(end: Outcome, { job, wasUnanswered }: { readonly job: JobDocument | undefined; readonly wasUnanswered: boolean }) {
+    if (job === undefined || keepsOwn(end, job) || !(await this.#group.add({ end, job }))) return this.#settleAlone(end, wasUnanswered);
+    await this.#after({ end, job });
+    return true;
   }
 
   /** While more is at hand to follow, ends are gathered, for a few milliseconds at most; nobody waits longer than for what runs. */
@@ -88,7 +96,7 @@ export class Settlements {
 
   /** Its places are free as soon as the work is over, for what it leaves to be written needs none. */
   #workIsOver(end: Outcome): void {
-    this.sources.running.remove(end);
+    this.sources.running.ends(end);
     this.sources.ahead.ends(attemptKey(end));
     if (end.keepsPlaces !== true) this.sources.shares.freeSoon(attemptKey(end));
   }
@@ -99,7 +107,6 @@ export class Settlements {
     const { filter, written } = groupOf(known, { time, process });
     const { modifiedCount } = await collections.jobs.updateMany(filter, [{ $set: written }], { hint: { _id: 1 } });
     const recorded = new Set(modifiedCount === known.length ? known : await this.#recorded(known));
-    await Promise.all([...recorded].map((one) => this.#after(one)));
     return known.map((one) => recorded.has(one));
   }
 

@@ -36,10 +36,12 @@ export class World {
   readonly #clients: MongoClient[] = [];
   #moved = 0;
   #underWay = 0;
-  /** Commands wait for the fault to pass. */
-  #isStuck = false;
+  /** How many commands wait for the fault to pass: one, or any number of them. */
+  #stuck = 0;
   #pass: (() => Promise<void>) | undefined;
   hasFailed = false;
+  /** A dispatcher has lost its lease, so that others may have run its jobs as well. */
+  hasLostLease = false;
 
   constructor(private readonly cell: Cell | undefined) {}
 
@@ -50,7 +52,11 @@ export class World {
       const container = new Container();
       const dispatcher = { ...(options.dispatcher === false ? {} : options.dispatcher), name };
       container.load(asyncModule({ logger: silent, ...options, dispatcher, store: this.#store(client), clock: this.clock }));
-      this.services.push(await start(container));
+      const service = await start(container);
+      service.dispatcher?.events.subscribe(({ type }) => {
+        if (type === 'lease lost') this.hasLostLease = true;
+      });
+      this.services.push(service);
     }
     this.#standIn.faults.intercept = (command) => this.#intercept(command);
   }
@@ -93,7 +99,7 @@ export class World {
   }
 
   async #connect(): Promise<MongoClient> {
-    const client = new MongoClient(this.#standIn?.uri ?? '', { monitorCommands: true, minHeartbeatFrequencyMS: 10 });
+    const client = new MongoClient(this.#standIn?.uri ?? '', { monitorCommands: true });
     const moved = (by: number) => (event: { readonly commandName: string }) => {
       if (event.commandName === 'getMore') return;
       this.#underWay += by;
@@ -110,10 +116,10 @@ export class World {
   async #quiet(): Promise<void> {
     for (let turns = 0, moved = this.#moved; turns < STILL_TURNS; turns++) {
       await firstValueFrom(nextTurn());
-      if (this.#moved > moved || (this.#underWay > 0 && !this.#isStuck)) turns = 0;
+      if (this.#moved > moved || this.#underWay > this.#stuck) turns = 0;
       moved = this.#moved;
     }
-    if (!this.#isStuck) await Promise.all(this.#clients.map((client) => client.db('faults').command({ ping: 1 })));
+    if (this.#stuck === 0) await Promise.all(this.#clients.map((client) => client.db('faults').command({ ping: 1 })));
   }
 
   /** A command that waits has waited for longer than anybody listens. */
@@ -123,7 +129,7 @@ export class World {
     this.#pass = undefined;
     await this.clock.advance(STUCK_MS, () => this.#quiet());
     await pass();
-    this.#isStuck = false;
+    this.#stuck = 0;
   }
 
   #intercept(command: Document): 'refuse' | 'close' | 'lose answer' | Promise<void> | undefined {
@@ -141,9 +147,9 @@ export class World {
       case 'answer lost':
         return 'lose answer';
       case 'applied late':
-        return count === this.cell.at ? this.#stuck() : undefined;
+        return count === this.cell.at ? this.#wait(1) : undefined;
       case 'frozen':
-        this.#frozen ??= this.#stuck();
+        this.#frozen ??= this.#wait(Number.POSITIVE_INFINITY);
         return this.#frozen;
       case 'rolled back':
         if (count === this.cell.at) this.#holdMajority();
@@ -158,8 +164,8 @@ export class World {
     return this.#frozen;
   }
 
-  #stuck(): Promise<void> {
-    this.#isStuck = true;
+  #wait(commands: number): Promise<void> {
+    this.#stuck = commands;
     return new Promise((resolve) => {
       this.#pass = async () => {
         this.#frozen = undefined;
@@ -170,7 +176,7 @@ export class World {
 
   #holdMajority(): void {
     const faults = this.#standIn?.faults;
-    this.#isStuck = true;
+    this.#stuck = Number.POSITIVE_INFINITY;
     faults?.holdMajority();
     this.#pass = async () => faults?.stepDown();
   }
