@@ -1,7 +1,7 @@
 /** The service: turns tasks and drafts into stored jobs, and stored jobs into handles. */
 
 import { AsyncLocalStorage } from 'node:async_hooks';
-import { AsyncSubject, ReplaySubject, switchMap, takeUntil } from 'rxjs';
+import { AsyncSubject, type Observable, ReplaySubject, switchMap, takeUntil } from 'rxjs';
 import { checkOption, is } from '../check.js';
 import { JobTypeError, NotRunningError } from '../errors.js';
 import { type CallbackPlan, type Ground, type JobPlan, plant, plantCallback } from '../job/job-plan.js';
@@ -12,7 +12,7 @@ import { GroupCommit } from '../store/group-commit.js';
 import type { Inserted } from '../store/job-store.js';
 import { namesOf } from '../task/definition-of.js';
 import type { TaskLike } from '../task/task.js';
-import { type Events, StoreEvents } from './events.js';
+import { type Events, type JobEvent, outcomeEvents, StoreEvents } from './events.js';
 import type { DispatcherView, IAsyncService } from './i-async-service.js';
 import type { Draft, Job } from './job.js';
 import { type JobAccess, NOBODY, see } from './job-access.js';
@@ -171,6 +171,10 @@ export class AsyncService implements IAsyncService {
     if (record === undefined) return undefined;
     if (task !== undefined) checkTask(record, task);
     return handleOf(this.#access, await see(record, this.sources.store)) as unknown as Job<never>;
+  }
+
+  outcomes(): Observable<JobEvent<unknown>> {
+    return outcomeEvents(this.#access, { outcomes: 'everywhere' });
   }
 
   getQueues(): Queues {

@@ -3,6 +3,7 @@
 import { concatMap, filter, from, map, type Observable, of } from 'rxjs';
 import { type Outcome, readOutcome, type StoredOutcome } from '../job/outcome.js';
 import type { StoredError } from '../job/stored-error.js';
+import type { Interest } from '../store/job-store.js';
 import { namesOf } from '../task/definition-of.js';
 import type { ResultOf, SignatureOf, TaskLike } from '../task/task.js';
 import { GuardedObservable } from './guarded-observable.js';
@@ -28,25 +29,32 @@ export interface Events {
   of<T extends TaskLike>(task: T): Observable<JobEvent<ResultOf<SignatureOf<T>>>>;
 }
 
+/** Outcomes as the application sees them. */
+export function outcomeEvents(
+  access: JobAccess,
+  interest: Extract<Interest, { readonly outcomes: unknown }>,
+): Observable<JobEvent<unknown>> {
+  const sightings = access.changes(interest).pipe(
+    concatMap((change) => {
+      if (change.type !== 'job') return [];
+      const sighting = see(change.record, access.store);
+      return sighting instanceof Promise ? from(sighting) : of(sighting);
+    }),
+  );
+  const events = sightings.pipe(
+    map((sighting) => {
+      const revive = reviver(sighting.named, (reference, named) => new JobHandle(access, reference, named));
+      return { job: handleOf(access, sighting), outcome: readOutcome(sighting.record.state.outcome as StoredOutcome, revive) };
+    }),
+  );
+  return new GuardedObservable(events, access.logger);
+}
+
 export class StoreEvents implements Events {
   readonly all: Observable<JobEvent<unknown>>;
 
   constructor(access: JobAccess) {
-    const { store } = access;
-    const sightings = access.changes({ outcomes: 'here' }).pipe(
-      concatMap((change) => {
-        if (change.type !== 'job') return [];
-        const sighting = see(change.record, store);
-        return sighting instanceof Promise ? from(sighting) : of(sighting);
-      }),
-    );
-    const events = sightings.pipe(
-      map((sighting) => {
-        const revive = reviver(sighting.named, (reference, named) => new JobHandle(access, reference, named));
-        return { job: handleOf(access, sighting), outcome: readOutcome(sighting.record.state.outcome as StoredOutcome, revive) };
-      }),
-    );
-    this.all = new GuardedObservable(events, access.logger);
+    this.all = outcomeEvents(access, { outcomes: 'here' });
   }
 
   get success(): Events['success'] {

@@ -5,7 +5,7 @@ import type { Session } from '../job/register.js';
 import type { DispatcherEvent } from '../store/dispatcher-event.js';
 import type { StoreSession } from '../store/job-store.js';
 import type { ArgsOf, ResultOf, SignatureOf, TaskLike } from '../task/task.js';
-import type { Events } from './events.js';
+import type { Events, JobEvent } from './events.js';
 import type { Draft, Job, JobsOf as Jobs, Queueable, QueueResult } from './job.js';
 import type { Queues } from './queues.js';
 
@@ -71,6 +71,11 @@ export interface IAsyncService {
   withSession<T>(session: Session | StoreSession, fn: () => Promise<T>): Promise<T>;
   getQueues(): Queues;
   readonly events: Events;
+  /**
+   * As `events.all`, but whichever process the jobs ended in: each once, from about when one subscribes. Everybody
+   * who subscribes in a process shares one change stream. What happens while a database has lost its history is not told.
+   */
+  outcomes(): Observable<JobEvent<unknown>>;
   /** `undefined` in a process that only queues. */
   readonly dispatcher: DispatcherView | undefined;
   /** Takes no more jobs to run; those that run go on, and jobs can still be queued. */

@@ -202,7 +202,9 @@ export type Interest =
   /** A job once it is final, and perhaps before; for who only waits for that. */
   | { readonly ended: string }
   /** Jobs whose outcome this process recorded, once each. */
-  | { readonly outcomes: 'here' };
+  | { readonly outcomes: 'here' }
+  /** Jobs whose outcome any process recorded, from about when one begins to listen. */
+  | { readonly outcomes: 'everywhere' };
 
 export type Change =
   | { readonly type: 'work' }

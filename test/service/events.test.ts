@@ -259,3 +259,17 @@ describe('one who has unsubscribed', () => {
     expect(listeners()).toBe(before);
   });
 });
+
+describe('the outcomes of the whole deployment', () => {
+  it('are those of every process that shares the store', async () => {
+    const store = memoryStore();
+    const work = task('work', { quotas: [] }, (value: number) => value);
+    const [one, other] = [await setup({ store, tasks: [work] }), await setup({ store, dispatcher: false })];
+    const told: unknown[] = [];
+    other.async.outcomes().subscribe({ next: ({ outcome }) => told.push(outcome), complete: () => told.push('complete') });
+    await (await one.async.queueJob(work, 1)).waitForResult();
+    expect(told).toEqual([{ status: 'completed', result: 1 }]);
+    await other.stop();
+    expect(told.at(-1)).toBe('complete');
+  });
+});

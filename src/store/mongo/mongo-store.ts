@@ -140,6 +140,7 @@ export class MongoStore implements JobStore {
       const parts = this.#started;
       if (parts === undefined || this.#users === 0) return EMPTY;
       // What ended here is known here; all else may be done by other processes.
+      if ('outcomes' in interest && interest.outcomes === 'everywhere') return parts.outcomes.changes;
       if (!('outcomes' in interest)) parts.listen();
       return parts.news.listen(interest);
     });

@@ -1,7 +1,7 @@
 /** The parts of a store that has been started, and how they are put together. */
 
 import { ObjectId } from 'mongodb';
-import { interval, type Subscription } from 'rxjs';
+import { defer, interval, type Subscription } from 'rxjs';
 import type { Clock } from '../../clock.js';
 import { Ahead } from './ahead.js';
 import { Attempts } from './attempts.js';
@@ -19,6 +19,7 @@ import { Leases } from './leases.js';
 import type { CheckedMongoOptions } from './mongo-options.js';
 import { News } from './news.js';
 import { Openings } from './openings.js';
+import { Outcomes } from './outcomes.js';
 import { Quotas } from './quotas.js';
 import { Recovery } from './recovery.js';
 import { Relief } from './relief.js';
@@ -63,6 +64,7 @@ export class Parts {
   readonly relief: Relief;
   readonly ahead: Ahead;
   readonly watch: Watch;
+  readonly outcomes: Outcomes;
   #polling: Subscription | undefined;
 
   constructor({ client, sessions, database, prefix }: CheckedMongoOptions, clock: Clock, time: ServerTime) {
@@ -134,6 +136,8 @@ export class Parts {
       onOpened: () => this.#sweep(),
       onFailed: () => undefined,
     });
+    const here = defer(() => news.listen({ outcomes: 'here' }));
+    this.outcomes = new Outcomes({ collections, clock, here, recordOf: (job) => news.recordOf(job) });
     this.#clock = clock;
     this.#shares = shares;
   }
@@ -153,6 +157,7 @@ export class Parts {
     this.unfinished.close();
     await this.watch.close();
     await this.news.idle();
+    await this.outcomes.close();
     this.ahead.close();
     // What is not written now is found by a round of somebody else.
     await this.relief.flush().catch(() => undefined);

@@ -123,6 +123,13 @@ export const watching = cases('watching', {
     subscription.unsubscribe();
   },
 
+  'tells each outcome once to who listens to the whole deployment': async (lab) => {
+    const watch = await lab.watch({ outcomes: 'everywhere' });
+    await manyEnds(lab);
+    const all = await lab.store.find({ statuses: FINAL });
+    deepEqual(toldOf(watch).toSorted(), all.map(({ job }) => job.id).toSorted());
+  },
+
   'tells an outcome when the work is over, not when the callbacks are': async (lab) => {
     const watch = await lab.watch({ outcomes: 'here' });
     const id = await lab.queue(work({ callbacks: [both()] }));
@@ -186,7 +193,14 @@ export const watching = cases('watching', {
 
   'completes everything that is watched when the store stops': async (lab) => {
     const id = await lab.queue(work());
-    const interests = [{ work: '' }, { due: true }, { cancelsOf: 'a' }, { job: id }, { outcomes: 'here' }] as const;
+    const interests = [
+      { work: '' },
+      { due: true },
+      { cancelsOf: 'a' },
+      { job: id },
+      { outcomes: 'here' },
+      { outcomes: 'everywhere' },
+    ] as const;
     const watches = await Promise.all(interests.map((interest) => lab.watch(interest)));
     ok(watches.every(({ isComplete }) => !isComplete));
     await lab.stop();

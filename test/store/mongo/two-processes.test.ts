@@ -87,6 +87,29 @@ describe('batches', () => {
   });
 });
 
+describe('the outcomes of the whole deployment', () => {
+  it('are told to a process that neither queues nor works, each once', async () => {
+    const { queuer } = await setup();
+    const listener = (await processes.start({ tasks, dispatcher: false })).async;
+    const heard: string[] = [];
+    listener.outcomes().subscribe(({ job, outcome }) => heard.push(`${job.id} ${outcome.status}`));
+    await processes.until(async () => {
+      await (await queuer.queueJob(add, 1, 1)).waitForResult();
+      return heard.length > 0;
+    });
+    const failing = await queuer.queueJob(fails, 'no paper');
+    const batch = await queuer.queueParallelJobs(makeJob(add, 1, 2), makeJob(add, 3, 4));
+    const ids = (await batch.waitForResult()).map(({ id }) => id);
+    await failing.waitForOutcome();
+    const expected = [`${failing.id} failed`, ...[batch.id, ...ids].map((id) => `${id} completed`)];
+    await processes.until(async () => {
+      await failing.refresh();
+      return expected.every((one) => heard.includes(one));
+    });
+    expect(new Set(heard).size).toBe(heard.length);
+  });
+});
+
 describe('two that work', () => {
   it('do each other no harm when they have one name', async () => {
     const queuer = (await processes.start({ tasks, dispatcher: false })).async;
