@@ -224,10 +224,20 @@ export class Tender {
     this.sources.news.track(this.sources.unfinished.finish(() => next().then(() => this.sources.relief.add(job))));
   }
 
-  /** The top of a tree has ended, and with it everything below: all of it is removed together. */
+  /**
+   * The top of a tree has ended, and with it everything below: all of it is removed together. With that the duty for it
+   * is over, but for what does not hold the top up: who follows a job, what it holds, what is below a batch that was cancelled.
+   */
   async #expireTree(root: ObjectId): Promise<void> {
     const { collections, time } = this.sources;
-    await collections.jobs.updateMany({ root }, [{ $set: { expireAt: time.removal } }]);
+    const isLeft = {
+      $and: [
+        { $ne: ['$_id', root] },
+        { $or: ['$open', '$followed', { $ne: ['$kind', 'task'] }, { $ne: [{ $type: '$held' }, 'missing'] }] },
+      ],
+    };
+    const owner = { $cond: [isLeft, '$owner', '$$REMOVE'] };
+    await collections.jobs.updateMany({ root }, [{ $set: { expireAt: time.removal, owner } }]);
   }
 
   async #endFollowers(job: JobDocument): Promise<void> {

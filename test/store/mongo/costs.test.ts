@@ -1,15 +1,20 @@
-/** What jobs cost in commands, which does not depend on the machine. */
+/** What jobs cost in commands and in documents written, which does not depend on the machine. */
 
+import { type Document, ObjectId } from 'mongodb';
+import { firstValueFrom, skip } from 'rxjs';
 import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { type IAsyncService, makeJob, task } from '../../../src/index.js';
-import { Processes } from './processes.js';
+import { type IAsyncService, makeJob, parallel, serial, task } from '../../../src/index.js';
+import { VirtualClock } from '../../../src/testing/virtual-clock.js';
+import { deferred } from '../../service/deferred.js';
+import { type Cost, Processes } from './processes.js';
 
 const processes = await Processes.find();
 let databases = 0;
 
 const add = task('add', { quotas: [] }, (x: number, y: number) => x + y);
+const show = task('show', { quotas: [] }, (value: number) => value);
 const inOrder = task('inOrder', (value: number) => value);
-const tasks = [add, inOrder];
+const tasks = [add, show, inOrder];
 
 beforeEach(() => processes.useFreshDatabase(`costs-${databases++}`));
 afterEach(() => processes.stopAll());
@@ -21,44 +26,168 @@ async function warm(async: IAsyncService): Promise<void> {
   await (await async.queueJob(inOrder, 1)).waitForResult();
 }
 
+/** Of so many jobs that wait at once, from the moment they are there until the only dispatcher, which has met such jobs before, has ended them all. */
+async function draining(what: typeof inOrder | typeof show, count: number): Promise<Cost> {
+  const queuer = (await processes.start({ tasks, dispatcher: false })).async;
+  const worker = (await processes.start({ tasks, clock: new VirtualClock(), dispatcher: { agents: [{ concurrency: 100 }] } })).async;
+  const drain = async (jobs: number): Promise<void> => {
+    const drained = firstValueFrom(worker.events.all.pipe(skip(jobs - 1)));
+    await queuer.queueJobs(Array.from({ length: jobs }, (_, value) => makeJob(what, value)));
+    await drained;
+  };
+  await drain(200);
+  return processes.costOf(() => drain(count));
+}
+
+/** A process whose clock stands still, and what something costs it, with the one write that takes off what nothing is left to be done for. */
+async function still() {
+  const clock = new VirtualClock();
+  const { async } = await processes.start({ tasks, clock });
+  await warm(async);
+  const costOf = async (run: () => Promise<unknown>): Promise<{ readonly commands: number; readonly documents: number }> => {
+    const { names, documents } = await processes.costOf(run);
+    const relief = await processes.costOf(() => clock.advance(1_000, () => processes.quiet()));
+    return { commands: names.length, documents: documents + relief.documents };
+  };
+  return { async, clock, costOf };
+}
+
+/** What one more child costs a batch: of 50 children and of 10, so that what the batch costs is not in it. */
+async function perChild(batchOf: typeof serial | typeof parallel) {
+  const { async, costOf } = await still();
+  const of = (size: number) =>
+    costOf(async () => (await async.queueJob(batchOf(...Array.from({ length: size }, () => makeJob(add, 1, 2))))).waitForOutcome());
+  // The first gives the quota's place in hand away.
+  await of(0);
+  const [few, many] = [await of(10), await of(50)];
+  return { commands: (many.commands - few.commands) / 40, documents: (many.documents - few.documents) / 40 };
+}
+
 describe('in one process which also works', () => {
-  it('a job that is queued and waited for takes 4 commands: insert, find, claim, settle', async () => {
+  it('a job that is queued and waited for takes 4 commands: insert, find, claim, settle; and 3 writes of a document', async () => {
     const { async } = await processes.start({ tasks });
     await warm(async);
-    const commands = await processes.during(async () => (await async.queueJob(add, 40, 2)).waitForResult());
-    expect(commands).toEqual(['insert', 'find', 'update', 'update']);
+    const { names, documents } = await processes.costOf(async () => (await async.queueJob(add, 40, 2)).waitForResult());
+    expect({ names, documents }).toEqual({ names: ['insert', 'find', 'update', 'update'], documents: 3 });
   });
 
-  it('under a quota that is in hand as well', async () => {
+  it('under a quota takes one more, which asks for a place, once', async () => {
     const { async } = await processes.start({ tasks });
-    await warm(async);
-    const commands = await processes.during(async () => (await async.queueJob(inOrder, 1)).waitForResult());
-    expect(commands.length).toBeLessThanOrEqual(5);
+    await (await async.queueJob(add, 1, 2)).waitForResult();
+    const one = () => processes.costOf(async () => (await async.queueJob(inOrder, 1)).waitForResult());
+    const [first, next] = [await one(), await one()];
+    expect(first.names).toEqual(['insert', 'find', 'findAndModify', 'update', 'update']);
+    expect({ names: next.names, documents: next.documents }).toEqual({ names: ['insert', 'find', 'update', 'update'], documents: 3 });
   });
 
+  it('a job with a callback takes 14 commands and 10 writes, until both have run', async () => {
+    const { async, costOf } = await still();
+    const job = makeJob(add, 40, 2).withCallbacks({ success: show });
+    expect(await costOf(async () => (await async.queueJob(job)).waitForResult())).toEqual({ commands: 14, documents: 10 });
+  });
+
+  it('a child of a serial batch takes 5 commands, and 5 writes: insert, unblock, claim, settle, removal', async () => {
+    expect(await perChild(serial)).toEqual({ commands: 5, documents: 5 });
+  });
+
+  it('a child of a parallel batch takes as many writes, and less than half a command', async () => {
+    const { commands, documents } = await perChild(parallel);
+    expect(documents).toBe(5);
+    expect(commands).toBeLessThanOrEqual(0.5);
+  });
+
+  it('an idle minute takes 18 commands and the getMores of its stream, one every 10 s, and 6 writes', async () => {
+    const { clock } = await still();
+    const { commands, documents } = await processes.costOf(() => clock.advance(60_000, () => processes.quiet()));
+    // The server answers in real time, so for this clock the stream is silent and is opened anew.
+    const isOfStream = ({ killCursors, pipeline }: Document): boolean =>
+      killCursors !== undefined || pipeline?.[0]?.$changeStream !== undefined;
+    expect(commands.filter((command) => !isOfStream(command))).toHaveLength(18);
+    expect(documents).toBe(6);
+  });
+});
+
+describe('many at once', () => {
   it('a thousand jobs queued at once take one insert', async () => {
     const { async } = await processes.start({ tasks, dispatcher: false });
-    const commands = await processes.during(() => Promise.all(Array.from({ length: 1_000 }, () => async.queueJob(add, 1, 2))));
-    expect(commands).toEqual(['insert']);
+    const { names, documents } = await processes.costOf(() => Promise.all(Array.from({ length: 1_000 }, () => async.queueJob(add, 1, 2))));
+    expect({ names, documents }).toEqual({ names: ['insert'], documents: 1_000 });
   });
 
-  it('a thousand waiting jobs without a quota take at most 0.06 commands a job, at a concurrency of 100', async () => {
-    const queuer = (await processes.start({ tasks, dispatcher: false })).async;
-    const jobs = await queuer.queueJobs(Array.from({ length: 999 }, () => makeJob(add, 1, 2)));
-    const commands = await processes.during(async () => {
-      await processes.start({ tasks, dispatcher: { agents: [{ concurrency: 100 }] } });
-      await Promise.all(jobs.map((job) => job.waitForResult()));
-    });
-    expect(commands.filter((name) => name === 'update' || name === 'find').length / jobs.length).toBeLessThanOrEqual(0.06);
+  it('jobs without a quota take 3 commands a hundred, at a concurrency of 100, and 2 writes each after the insert', async () => {
+    const { names, documents } = await draining(show, 800);
+    expect(names.length / 800).toBeLessThanOrEqual(0.035);
+    expect(documents).toBe(3 * 800);
+  });
+
+  it('jobs under a quota of 1, in order, take at most 0.035 commands each, and 2 writes after the insert', async () => {
+    const { names, documents } = await draining(inOrder, 800);
+    expect(names.length / 800).toBeLessThanOrEqual(0.035);
+    expect(documents).toBe(3 * 800);
   });
 });
 
 describe('in two processes', () => {
-  it('a job queued in one, run in the other, takes at most 7', async () => {
+  it('a job queued in one, run in the other, takes 5 commands and 3 writes: as in one, and the reading of its end', async () => {
     const queuer = (await processes.start({ tasks, dispatcher: false })).async;
     await processes.start({ tasks });
     await warm(queuer);
-    const commands = await processes.during(async () => (await queuer.queueJob(add, 40, 2)).waitForResult());
-    expect(commands.length).toBeLessThanOrEqual(7);
+    const { names, documents } = await processes.costOf(async () => (await queuer.queueJob(add, 40, 2)).waitForResult());
+    expect({ names, documents }).toEqual({ names: ['insert', 'find', 'update', 'update', 'find'], documents: 3 });
   });
+});
+
+describe('a claim', () => {
+  it('looks at no more keys, however many jobs have ended, and however many wait for a full quota', async () => {
+    const [begun, gate] = [deferred(), deferred()];
+    const hold = task('hold', () => {
+      begun.resolve();
+      return gate.promise;
+    });
+    const holder = (await processes.start({ tasks: [hold] })).async;
+    const queuer = (await processes.start({ tasks, dispatcher: false })).async;
+    await holder.queueJob(hold);
+    await begun.promise;
+    const behind = await pendingOf(await queuer.queueJob(inOrder, 1));
+    const ready = await pendingOf(await queuer.queueJob(show, 1));
+    await addCopies(behind, 500);
+    await addCopies(ended(behind), 500);
+    await addCopies(ready, 9);
+    const { commands } = await processes.costOf(async () => {
+      await processes.start({ tasks: [show, inOrder] });
+      await processes.until(async () => (await processes.collection('jobs').countDocuments({ task: 'show', status: 'pending' })) === 0);
+    });
+    const reads = commands.filter(({ hint }) => hint === 'ready');
+    expect(reads.map(({ filter }) => filter.lane.$in)).toEqual(expect.arrayContaining([[behind['lane']], [ready['lane']]]));
+    await addCopies(ready, 10);
+    const few = await keysLookedAt(reads);
+    await addCopies(behind, 2_000);
+    await addCopies(ended(behind), 2_000);
+    expect(few).toBeLessThanOrEqual(24);
+    expect(await keysLookedAt(reads)).toBe(few);
+    gate.resolve();
+  });
+
+  async function pendingOf({ id }: { readonly id: string }): Promise<Document> {
+    const { bell: _, ...job }: Document = (await processes.collection('jobs').findOne({ _id: new ObjectId(id) })) ?? {};
+    return job;
+  }
+
+  function ended({ open: _, ...job }: Document): Document {
+    return { ...job, status: 'completed' };
+  }
+
+  async function addCopies(job: Document, count: number): Promise<void> {
+    await processes.collection('jobs').insertMany(Array.from({ length: count }, () => ({ ...job, _id: new ObjectId() })));
+  }
+
+  /** By all different reads of a claim together. */
+  async function keysLookedAt(reads: readonly Document[]): Promise<number> {
+    let keys = 0;
+    for (const { find, filter, sort, limit, hint } of new Map(reads.map((read) => [String(read['filter'].lane.$in), read])).values()) {
+      const command = { explain: { find, filter, sort, limit, hint }, verbosity: 'executionStats' };
+      keys += Number((await processes.database.command(command))['executionStats'].totalKeysExamined);
+    }
+    return keys;
+  }
 });

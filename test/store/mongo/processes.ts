@@ -1,16 +1,14 @@
 /** Processes that share a database, each with a client, a store and a service of its own; their commands are counted. */
 
 import { Container } from 'inversify';
-import { type Collection, type CommandStartedEvent, MongoClient } from 'mongodb';
+import { type Collection, type Db, type Document, MongoClient } from 'mongodb';
 import { firstValueFrom } from 'rxjs';
 import { nextTurn } from '../../../src/clock.js';
 import { type AsyncModuleOptions, asyncModule, type IAsyncService, type JobStore, start } from '../../../src/index.js';
 import type { MongoStoreOptions } from '../../../src/store/mongo/mongo-options.js';
 import { mongoStore } from '../../../src/store/mongo/mongo-store.js';
 import { findReplicaSet } from '../../replica-set/find-replica-set.js';
-
-/** Asked for by the driver itself, or for as long as somebody listens. */
-const NOT_COUNTED = new Set(['hello', 'ismaster', 'ping', 'endSessions', 'getMore']);
+import { CommandsSent } from './commands-sent.js';
 
 /** So many turns without a command are taken for quiet. */
 const QUIET_TURNS = 50;
@@ -20,6 +18,14 @@ export interface Process {
   readonly store: JobStore;
 }
 
+/** What all of them sent while something was done. */
+export interface Cost {
+  readonly names: readonly string[];
+  readonly commands: readonly Document[];
+  /** How many documents were written. */
+  readonly documents: number;
+}
+
 const silent = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
 
 export class Processes {
@@ -27,8 +33,7 @@ export class Processes {
   readonly #stopSet: () => Promise<void>;
   readonly #running: { readonly async: IAsyncService; readonly client: MongoClient }[] = [];
   #database = '';
-  #commands: CommandStartedEvent[] = [];
-  #underWay = 0;
+  readonly #sent = new CommandsSent();
 
   private constructor(uri: string, stopSet: () => Promise<void>) {
     this.uri = uri;
@@ -47,15 +52,7 @@ export class Processes {
 
   async start(options: Omit<AsyncModuleOptions, 'store'>, storeOptions: Partial<MongoStoreOptions> = {}): Promise<Process> {
     const client = new MongoClient(this.uri, { monitorCommands: true });
-    client.on('commandStarted', (event) => {
-      this.#commands.push(event);
-      if (!NOT_COUNTED.has(event.commandName)) this.#underWay++;
-    });
-    const ended = ({ commandName }: { readonly commandName: string }): void => {
-      if (!NOT_COUNTED.has(commandName)) this.#underWay--;
-    };
-    client.on('commandSucceeded', ended);
-    client.on('commandFailed', ended);
+    this.#sent.watch(client);
     await client.connect();
     const store = mongoStore({ client, database: this.#database, ...storeOptions });
     const container = new Container();
@@ -77,7 +74,11 @@ export class Processes {
 
   /** One of their collections, to look into. */
   collection(name: string): Collection {
-    return this.client.db(this.#database).collection(`millrace.${name}`);
+    return this.database.collection(`millrace.${name}`);
+  }
+
+  get database(): Db {
+    return this.client.db(this.#database);
   }
 
   /** Looks again and again until it is so: what follows from an end is done soon after it, and nobody is told. */
@@ -85,20 +86,27 @@ export class Processes {
     while (!(await holds()));
   }
 
-  /** The names of the commands that all of them send while something is done; what was under way before has ended by then. */
-  async during(act: () => Promise<unknown>): Promise<readonly string[]> {
-    await this.#quiet();
-    this.#commands = [];
+  /** What all of them send while something is done, and for what follows from it; what was under way before has ended by then. */
+  async costOf(act: () => Promise<unknown>): Promise<Cost> {
+    await this.quiet();
+    this.#sent.reset();
     await act();
-    return this.#commands.map(({ commandName }) => commandName).filter((name) => !NOT_COUNTED.has(name));
+    await this.quiet();
+    const { names, commands, documents } = this.#sent;
+    return { names, commands, documents };
+  }
+
+  /** The names of the commands alone. */
+  async during(act: () => Promise<unknown>): Promise<readonly string[]> {
+    return (await this.costOf(act)).names;
   }
 
   /** Waits until no command is under way, and none has been sent for many turns of the event loop. */
-  async #quiet(): Promise<void> {
+  async quiet(): Promise<void> {
     for (let turns = 0; turns < QUIET_TURNS; turns++) {
-      const before = this.#commands.length;
+      const before = this.#sent.count;
       await firstValueFrom(nextTurn());
-      if (this.#commands.length > before || this.#underWay > 0) turns = 0;
+      if (this.#sent.count > before || this.#sent.isUnderWay) turns = 0;
     }
   }
 
