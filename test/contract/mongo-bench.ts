@@ -14,6 +14,10 @@ class StandingTime extends ServerTime {
   #ticks = 0;
   #tickedAt = 0;
 
+  override begin(): void {
+    // Nothing moves this time but the clock.
+  }
+
   override get now(): object {
     return { $literal: new Date(this.clock.now()) };
   }

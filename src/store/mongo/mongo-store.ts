@@ -51,7 +51,7 @@ export class MongoStore implements JobStore {
   async start(setup: StoreSetup): Promise<void> {
     const parts = this.#started ?? new Parts(this.options, setup.clock, this.timeOf(setup));
     if (this.#started === undefined) {
-      await checkStore(parts.collections);
+      parts.time.begin(await checkStore(parts.collections));
       await checkSameCluster(parts.collections, parts.inSession);
     }
     await parts.quotas.configure(setup.quotas);

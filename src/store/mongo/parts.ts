@@ -67,7 +67,11 @@ export class Parts {
   readonly outcomes: Outcomes;
   #polling: Subscription | undefined;
 
-  constructor({ client, sessions, database, prefix }: CheckedMongoOptions, clock: Clock, time: ServerTime) {
+  constructor(
+    { client, sessions, database, prefix }: CheckedMongoOptions,
+    clock: Clock,
+    readonly time: ServerTime,
+  ) {
     const process = new ObjectId().toHexString();
     const collections = openCollections(client, { database, prefix, deadline: new Deadline(clock) });
     const lanes = new Lanes();

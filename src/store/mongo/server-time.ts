@@ -28,7 +28,12 @@ export class ServerTime {
     return { $add: [this.now, ms] };
   }
 
-  /** What a date of the server is in its moved time. */
+  /** The time of the server at the start; a dispatcher learns it again with each sign of life. */
+  begin(now: Date): void {
+    this.learn(now);
+  }
+
+  /** What the server's time is now. */
   learn(now: Date): void {
     this.#aheadMs = now.getTime() - this.clock.now();
   }
