@@ -21,7 +21,8 @@ export function isHeld(holder: Holder): holder is Held {
 export interface Ask {
   readonly dispatcher: string;
   readonly want: number;
-  readonly need: number;
+  /** For its first job; who only gives places up waits on, if it does. */
+  readonly need: number | undefined;
   readonly inUse: number;
   readonly v: number;
 }
@@ -52,21 +53,21 @@ export function askPipeline({ dispatcher, want, need, inUse, v }: Ask, time: Ser
       in: { $ifNull: ['$$old.since', time.now] },
     },
   };
-  const entry = { by: { $literal: dispatcher }, n: { $subtract: [need, '$give'] }, since, until: time.after(WAITS_FOR_MS) };
+  const entry = { by: { $literal: dispatcher }, n: { $subtract: [need ?? 0, '$give'] }, since, until: time.after(WAITS_FOR_MS) };
   const place = { $indexOfArray: ['$waiting.by', dispatcher] };
   const updated = {
     $map: { input: '$waiting', as: 'w', in: { $cond: [{ $eq: ['$$w.by', dispatcher] }, entry, '$$w'] } },
   };
   const waiting = {
     $cond: [
-      { $lt: ['$give', need] },
+      { $lt: ['$give', need ?? 0] },
       { $cond: [{ $gte: [place, 0] }, updated, { $concatArrays: ['$waiting', [entry]] }] },
       waitingBut(dispatcher),
     ],
   };
   // Also a share of none stays, for its number.
   const holders = { $concatArrays: [sharesBut(dispatcher), [share]] };
-  return [{ $set: { give } }, { $set: { rev: NEXT, holders, waiting } }, { $unset: 'give' }];
+  return [{ $set: { give } }, { $set: { rev: NEXT, holders, ...(need === undefined ? {} : { waiting }) } }, { $unset: 'give' }];
 }
 
 /** Rises with each write, so that what was seen already need not be read again. */

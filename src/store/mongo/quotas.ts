@@ -6,6 +6,9 @@ import type { Held, QuotaDocument } from './documents.js';
 import { isHeld, roomOf } from './quota-commands.js';
 import type { ServerTime } from './server-time.js';
 
+/** Who waits and is to be so little longer asks again. */
+const RENEWED_MS = 15_000;
+
 export interface QuotaSources {
   readonly collections: Collections;
   readonly time: ServerTime;
@@ -73,6 +76,12 @@ export class Quotas {
   room(name: string): number {
     const quota = this.#seen.get(name);
     return quota === undefined ? Number.POSITIVE_INFINITY : roomOf(quota);
+  }
+
+  /** Whether a dispatcher is noted as waiting, and will be for a while. */
+  isWaiting(dispatcher: string, name: string): boolean {
+    const soon = new Date(this.sources.time.estimate().getTime() + RENEWED_MS);
+    return this.#seen.get(name)?.waiting.some(({ by, until }) => by === dispatcher && until > soon) === true;
   }
 
   /** Whether another dispatcher waits for places. */

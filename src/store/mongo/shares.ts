@@ -47,6 +47,8 @@ export class Shares {
       if (first === 0) continue;
       const share = this.#share(dispatcher, name);
       const more = weights.reduce((sum, weight) => sum + weight, 0);
+      // Asking again would bring too little for any: two that both wait would hand it to one another without end.
+      if (share.free + quotas.room(name) < Math.min(...weights) && quotas.isWaiting(dispatcher, name) && !share.isInDoubt) continue;
       // Who holds enough for one has only to wait for his own, where nothing is left as far as is known.
       if (share.free >= more || (share.n >= first && !share.isInDoubt && quotas.room(name) <= 0)) continue;
       await this.#ask(dispatcher, name, { more, first });
@@ -159,7 +161,7 @@ export class Shares {
   /** Asks for so many more places than are in use; one that gets too few for its first job waits. */
   async #ask(dispatcher: string, name: string, { more, first }: { readonly more: number; readonly first: number }): Promise<void> {
     await this.#share(dispatcher, name).change(async (v, inUse) => {
-      const ask = { dispatcher, want: inUse + more, need: first === 0 ? 0 : inUse + first, inUse, v };
+      const ask = { dispatcher, want: inUse + more, need: first === 0 ? undefined : inUse + first, inUse, v };
       return ownIn(await this.#write(name, dispatcher, askPipeline(ask, this.sources.time)), dispatcher);
     });
   }
