@@ -3,6 +3,10 @@ import { defineConfig } from 'vitest/config';
 
 const from = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
 
+/** Real processes and real time: only behind `npm run test:crash`. */
+const CRASH = 'test/crash/**/*.test.ts';
+const isCrash = process.env['MILLRACE_CRASH'] === '1';
+
 export default defineConfig({
   resolve: {
     alias: {
@@ -12,7 +16,8 @@ export default defineConfig({
     },
   },
   test: {
-    include: ['test/**/*.test.ts', 'samples/**/*.test.ts'],
+    include: isCrash ? [CRASH] : ['test/**/*.test.ts', 'samples/**/*.test.ts'],
+    exclude: ['**/node_modules/**', ...(isCrash ? [] : [CRASH])],
     globalSetup: ['./test/replica-set/global-setup.ts'],
     setupFiles: ['./test/setup.ts'],
     testTimeout: 20_000,
