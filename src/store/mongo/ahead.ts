@@ -5,6 +5,7 @@ import type { Clock } from '../../clock.js';
 import type { Collections } from './collections.js';
 import type { JobDocument } from './documents.js';
 import { asPipeline, Computed } from './jobs.js';
+import { BACK_IN_LINE } from './moves.js';
 import type { News } from './news.js';
 import { inOrder } from './order.js';
 import { attemptOf, type Running } from './running.js';
@@ -162,9 +163,8 @@ export class Ahead {
 
   async #writeBack(dispatcher: string, returned: readonly JobDocument[]): Promise<void> {
     const { jobs } = this.sources.collections;
-    const back = asPipeline({ status: 'pending', owner: undefined, token: undefined, bell: new Computed('$lane') });
     const own = { _id: { $in: returned.map(({ _id }) => _id) }, owner: dispatcher, status: 'assigned' as const };
-    const { modifiedCount } = await jobs.updateMany({ ...own, cancel: { $exists: false } }, [{ $set: back }], { hint: { _id: 1 } });
+    const { modifiedCount } = await jobs.updateMany({ ...own, cancel: { $exists: false } }, [{ $set: BACK_IN_LINE }], { hint: { _id: 1 } });
     if (modifiedCount < returned.length) for (const job of await jobs.find(own)) await this.sources.endCancelled(job);
   }
 

@@ -13,10 +13,10 @@ import type { News } from './news.js';
 import type { Openings } from './openings.js';
 import { inOrder } from './order.js';
 import { referenceOf, toJob } from './records.js';
-import { attemptKey, type Running } from './running.js';
+import { attemptKey, attemptOf, type Running } from './running.js';
 import type { ServerTime } from './server-time.js';
 import type { Shares } from './shares.js';
-import type { Takes } from './takes.js';
+import { nameOf, type Takes } from './takes.js';
 import type { Tender } from './tender.js';
 
 export interface ClaimSources {
@@ -160,12 +160,13 @@ export class Claims {
     for (const job of waiting) {
       if (picked.now.length + picked.begun.length === limit) break;
       if (job.startBy !== undefined && job.attempts === 0 && job.startBy <= time.estimate()) continue;
+      const isFull = full.has(job.lane);
       // It may have been handed back since.
-      if (job.status === 'assigned' && !ahead.isAtHand(dispatcher, job)) continue;
+      if (!isFull && job.status === 'assigned' && !ahead.isAtHand(dispatcher, job)) continue;
       if (job.kind !== 'task' && picked.now.length + picked.begun.length > 0) return { ...picked, batch: job };
-      const key = attemptKey({ id: job._id.toHexString(), token: job.status === 'assigned' ? (job.token ?? '') : token });
-      if (full.has(job.lane) || (job.held === undefined && !shares.use(key, { dispatcher, lane: job.lane, places: job.quotas }))) {
-        if (!full.has(job.lane)) full.set(job.lane, shares.hasSome(dispatcher, job.quotas));
+      const key = (): string => (job.status === 'assigned' ? attemptOf(job) : attemptKey({ id: job._id.toHexString(), token }));
+      if (isFull || (job.held === undefined && !shares.use(key(), { dispatcher, lane: job.lane, places: job.quotas }))) {
+        if (!isFull) full.set(job.lane, shares.hasSome(dispatcher, job.quotas));
         if (full.get(job.lane) === true && mayBeClaimedAhead(job)) picked.left.push(job);
         continue;
       }
@@ -217,15 +218,12 @@ export class Claims {
 
 /** Whether jobs wait that come before others at hand which need the same. */
 function isPassedOver(waiting: readonly JobDocument[], atHand: readonly JobDocument[]): boolean {
+  if (waiting.length === 0) return false;
   const last = new Map(atHand.map((job) => [placesOfLane(job.lane), job]));
   return waiting.some((job) => {
     const behind = last.get(placesOfLane(job.lane));
     return behind !== undefined && inOrder(job, behind) < 0;
   });
-}
-
-function nameOf({ dispatcher, queue }: ClaimRequest): string {
-  return `${dispatcher} ${queue}`;
 }
 
 /** One that must not be begun twice has to be recorded as begun before it is; one that expires stays where it is looked for. */

@@ -36,31 +36,23 @@ export class Inserts {
 
   /** Each tree with all its jobs or not at all, in their order. */
   async insert(trees: readonly JobTree[]): Promise<readonly Inserted[]> {
-    const answers: Inserted[] = [];
-    for (let next = 0; next < trees.length; ) {
-      const alone = countAlone(trees, next);
-      if (alone > 0) answers.push(...(await this.#insertAlone(trees.slice(next, next + alone))));
-      else answers.push(await this.#insertTree(trees[next] as JobTree));
-      next += Math.max(1, alone);
-    }
-    return answers;
+    return inOrder(trees, {
+      alone: (group) => this.#insertAlone(group),
+      tree: (tree) => this.#insertTree(tree),
+    });
   }
 
   /** In a transaction that is under way: what follows from it is done after its commit. */
   async insertWithin(trees: readonly JobTree[], session: ClientSession): Promise<readonly Inserted[]> {
-    const answers: Inserted[] = [];
     try {
-      for (let next = 0; next < trees.length; ) {
-        const alone = countAlone(trees, next);
-        if (alone > 0) answers.push(...(await this.#insertAloneWithin(trees.slice(next, next + alone), session)));
-        else answers.push(await this.#insertTreeWithin(trees[next] as JobTree, session));
-        next += Math.max(1, alone);
-      }
+      return await inOrder(trees, {
+        alone: (group) => this.#insertAloneWithin(group, session),
+        tree: (tree) => this.#insertTreeWithin(tree, session),
+      });
     } catch (error) {
       refuseForeign(error);
       throw error;
     }
-    return answers;
   }
 
   /** A job that was queued here in a session of the application has been committed. */
@@ -246,6 +238,24 @@ function rungOnce(documents: readonly JobDocument[]): readonly JobDocument[] {
     if (bell !== undefined) lanes.add(bell);
     return document;
   });
+}
+
+interface Putting {
+  /** Neighbours of one job each, without a parent. */
+  readonly alone: (trees: readonly JobTree[]) => Promise<readonly Inserted[]>;
+  readonly tree: (tree: JobTree) => Promise<Inserted>;
+}
+
+/** One after the other, neighbours that are alone together. */
+async function inOrder(trees: readonly JobTree[], { alone, tree }: Putting): Promise<readonly Inserted[]> {
+  const answers: Inserted[] = [];
+  for (let next = 0; next < trees.length; ) {
+    const count = countAlone(trees, next);
+    if (count > 0) answers.push(...(await alone(trees.slice(next, next + count))));
+    else answers.push(await tree(trees[next] as JobTree));
+    next += Math.max(1, count);
+  }
+  return answers;
 }
 
 /** How many trees from here on are of one job without a parent. */

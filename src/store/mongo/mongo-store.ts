@@ -23,6 +23,7 @@ import type {
 } from '../job-store.js';
 import type { JobDocument } from './documents.js';
 import { asUncertain } from './driver-errors.js';
+import { toId } from './jobs.js';
 import { type CheckedMongoOptions, checkMongoOptions, type MongoStoreOptions } from './mongo-options.js';
 import { Parts } from './parts.js';
 import { ServerTime } from './server-time.js';
@@ -104,7 +105,7 @@ export class MongoStore implements JobStore {
   }
 
   async cancel(ids: readonly string[], reason: string | undefined): Promise<void> {
-    for (const id of ids) if (ObjectId.isValid(id)) await this.#parts.tender.cancel(new ObjectId(id), reason);
+    for (const id of ids.map(toId)) if (id !== undefined) await this.#parts.tender.cancel(id, reason);
   }
 
   async heartbeat(dispatcher: string, leaseMs: number): Promise<boolean> {
@@ -160,7 +161,7 @@ export class MongoStore implements JobStore {
 
 function filterOf({ ids, queue, statuses, taskNames, parent }: JobQuery): Filter<JobDocument> {
   return {
-    ...(ids === undefined ? {} : { _id: { $in: ids.filter((id) => ObjectId.isValid(id)).map((id) => new ObjectId(id)) } }),
+    ...(ids === undefined ? {} : { _id: { $in: ids.flatMap((id) => toId(id) ?? []) } }),
     ...(queue === undefined ? {} : { queue }),
     ...(statuses === undefined ? {} : { status: { $in: [...statuses] } }),
     ...(taskNames === undefined ? {} : { task: { $in: [...taskNames] } }),

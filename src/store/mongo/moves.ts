@@ -3,7 +3,7 @@
 import { dueTime } from '../../job/job-record.js';
 import type { StoredOutcome } from '../../job/outcome.js';
 import type { JobDocument } from './documents.js';
-import { Computed, type Written } from './jobs.js';
+import { asPipeline, Computed, type Written } from './jobs.js';
 import { toJob, toOutcome } from './records.js';
 import type { ServerTime } from './server-time.js';
 
@@ -16,6 +16,9 @@ const OVER = {
   inner: undefined,
   ownsInner: undefined,
 } as const satisfies Written;
+
+/** What puts many jobs that were claimed ahead back where they stood, each to ring in its lane. */
+export const BACK_IN_LINE = asPipeline({ status: 'pending', owner: undefined, token: undefined, bell: new Computed('$lane') });
 
 /** Whether something follows from the end of a job, for which somebody has to be responsible. */
 export function hasDuties({ kind, parent, tail, followed, held }: JobDocument): boolean {

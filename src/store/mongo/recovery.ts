@@ -5,8 +5,8 @@ import type { Attempts } from './attempts.js';
 import type { Collections } from './collections.js';
 import type { JobDocument } from './documents.js';
 import type { HeldPlaces, Keeper } from './held-places.js';
-import { asPipeline, Computed } from './jobs.js';
 import type { Leases } from './leases.js';
+import { BACK_IN_LINE } from './moves.js';
 import type { News } from './news.js';
 import type { ServerTime } from './server-time.js';
 import type { Tender } from './tender.js';
@@ -66,8 +66,7 @@ export class Recovery {
     const isAhead = { owner: dead, status: 'assigned' as const };
     const ahead = await collections.jobs.find<Pick<JobDocument, 'lane'>>(isAhead, { projection: { lane: 1 } });
     if (ahead.length === 0) return;
-    const back = asPipeline({ status: 'pending', owner: undefined, token: undefined, bell: new Computed('$lane') });
-    await collections.jobs.updateMany({ ...isAhead, cancel: { $exists: false } }, [{ $set: back }], { hint: 'owner' });
+    await collections.jobs.updateMany({ ...isAhead, cancel: { $exists: false } }, [{ $set: BACK_IN_LINE }], { hint: 'owner' });
     for (const job of await collections.jobs.find(isAhead)) await attempts.putBack(job);
     for (const lane of new Set(ahead.map((job) => job.lane))) news.found(lane);
   }

@@ -113,7 +113,8 @@ export class Takes {
   }
 }
 
-function nameOf({ dispatcher, queue }: Asker): string {
+/** Names one queue of a dispatcher in memory. */
+export function nameOf({ dispatcher, queue }: Asker): string {
   return `${dispatcher} ${queue}`;
 }
 
