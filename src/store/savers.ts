@@ -1,6 +1,6 @@
 /** Who has places saved up: jobs that need several at once, and would never find them free while small ones pass by. */
 
-import { type Places, placesInAll } from '../job/places.js';
+import { type Places, placesInAll, type QuotaBook } from '../job/places.js';
 
 /** A job that needs several places and has waited this long has them saved up for it. */
 export const SAVES_AFTER_MS = 1_000;
@@ -13,16 +13,31 @@ interface Saver {
   seenMs: number;
 }
 
+/** What may be saved from: the quotas in their lock order, and how many of their places are not in use. */
+export interface Free {
+  readonly book: QuotaBook;
+  readonly of: (name: string) => number;
+}
+
+/** By quota: what is set aside for those who save, and what of it each has already with all that it needs of the quotas before. */
+export interface Saved {
+  readonly places: ReadonlyMap<string, number>;
+  readonly inHand: ReadonlyMap<string, number>;
+}
+
+const NOTHING: Saved = { places: new Map(), inHand: new Map() };
+
 export class Savers {
   /** By lane, whose jobs all need the same, so that it is for whoever stands first; in the order in which they found too little room. */
   readonly #savers = new Map<string, Saver>();
 
-  /** Notes that a job of the lane found too little room. */
-  save(lane: string, places: Places, nowMs: number): void {
-    if (placesInAll(places) <= 1) return;
+  /** Notes that a job of the lane found too little room. @returns whether it is the first to */
+  save(lane: string, places: Places, nowMs: number): boolean {
+    if (placesInAll(places) <= 1) return false;
     const saver = this.#savers.get(lane);
     if (saver === undefined) this.#savers.set(lane, { places, sinceMs: nowMs, seenMs: nowMs });
     else saver.seenMs = nowMs;
+    return saver === undefined;
   }
 
   /** What was saved for a lane is for everybody again; its next job begins anew. @returns whether there was something */
@@ -35,13 +50,40 @@ export class Savers {
     for (const [lane, { places }] of this.#savers) if (!passes(places)) this.#savers.delete(lane);
   }
 
-  /** How many places of a quota are saved for lanes before this one, or for all. */
-  savedBefore(lane: string | undefined, quota: string, nowMs: number): number {
-    let saved = 0;
-    for (const [other, { places, sinceMs, seenMs }] of this.#savers) {
+  /** Whether a job of the lane has found too little room, but not for long enough yet. */
+  isNew(lane: string, nowMs: number): boolean {
+    const saver = this.#savers.get(lane);
+    return saver !== undefined && nowMs - saver.sinceMs < SAVES_AFTER_MS;
+  }
+
+  /** The lanes for which places are saved, in their order. */
+  lanes(nowMs: number): readonly string[] {
+    return [...this.#savers].filter(([, saver]) => saves(saver, nowMs)).map(([lane]) => lane);
+  }
+
+  /**
+   * What is saved for lanes before this one, or for all. Each saves in the lock order of the quotas, up to the first of
+   * which it has too little: two who save then never hold what the other waits for.
+   */
+  savedBefore(lane: string | undefined, { book, of }: Free, nowMs: number): Saved {
+    if (this.#savers.size === 0) return NOTHING;
+    const saved = { places: new Map<string, number>(), inHand: new Map<string, number>() };
+    const add = (to: Map<string, number>, name: string, n: number): Map<string, number> => to.set(name, (to.get(name) ?? 0) + n);
+    for (const [other, saver] of this.#savers) {
       if (other === lane) break;
-      if (nowMs - sinceMs >= SAVES_AFTER_MS && nowMs - seenMs < FORGOTTEN_AFTER_MS) saved += places[quota] ?? 0;
+      if (!saves(saver, nowMs)) continue;
+      for (const name of book.keys()) {
+        const needed = saver.places[name] ?? 0;
+        const left = of(name) - (saved.places.get(name) ?? 0);
+        add(saved.places, name, needed);
+        if (left < needed) break;
+        add(saved.inHand, name, needed);
+      }
     }
     return saved;
   }
+}
+
+function saves({ sinceMs, seenMs }: Saver, nowMs: number): boolean {
+  return nowMs - sinceMs >= SAVES_AFTER_MS && nowMs - seenMs < FORGOTTEN_AFTER_MS;
 }

@@ -41,6 +41,7 @@ export function crashTasks(database: Db, by: string) {
     double: task('double', { quotas: [] }, (value: number, ms: number) => after(ms, value * 2)),
     alone: task('alone', (value: number, ms: number) => after(ms, value + 1)),
     pooled: task('pooled', { quotas: ['pool'] }, (value: number, ms: number) => after(ms, value + 2)),
+    greedy: task('greedy', { quotas: { default: 1, pool: 2 } }, (value: number, ms: number) => after(ms, value + 3)),
     fails: task('fails', { quotas: [], retry: fixedDelay({ attempts: 2, delayMs: 50 }) }, async (value: number, ms: number) => {
       await after(ms, value);
       throw new Error(`no ${value}`);

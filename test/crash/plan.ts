@@ -34,6 +34,8 @@ function draw(tasks: CrashTasks, random: () => number, n: number): Planned {
       return { draft: makeJob(tasks.alone, n, ms()), expected: `completed ${n + 1}`, ends: ['alone completed'] };
     case 1:
       return { draft: makeJob(tasks.pooled, n, ms()), expected: `completed ${n + 2}`, ends: ['pooled completed'] };
+    case 2:
+      return { draft: makeJob(tasks.greedy, n, ms()), expected: `completed ${n + 3}`, ends: ['greedy completed'] };
     case 3:
       return {
         draft: makeJob(tasks.fails, n, ms()).withCallbacks({ failure: tasks.messageOf }),

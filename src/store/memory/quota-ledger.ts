@@ -80,10 +80,9 @@ export class QuotaLedger {
   }
 
   #fits(lane: string, places: Places, nowMs: number): boolean {
-    for (const name in places) {
-      const room = (this.#sizes.get(name) ?? 0) - this.#inUse(name) - this.#savers.savedBefore(lane, name, nowMs);
-      if ((places[name] ?? 0) > room) return false;
-    }
+    const free = { book: this.#sizes, of: (name: string) => (this.#sizes.get(name) ?? 0) - this.#inUse(name) };
+    const saved = this.#savers.savedBefore(lane, free, nowMs).places;
+    for (const name in places) if ((places[name] ?? 0) > free.of(name) - (saved.get(name) ?? 0)) return false;
     return true;
   }
 

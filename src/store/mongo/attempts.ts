@@ -16,14 +16,14 @@ import { toJob, toKey } from './records.js';
 import type { Relief } from './relief.js';
 import { attemptKey, type Running, tokenAfter } from './running.js';
 import type { ServerTime } from './server-time.js';
-import type { Shares } from './shares.js';
 import type { Tender } from './tender.js';
+import type { Uses } from './uses.js';
 import { packed, toBytes } from './values.js';
 import type { WaitGraph } from './waiting.js';
 
 export interface AttemptSources {
   readonly jobs: Jobs;
-  readonly shares: Shares;
+  readonly uses: Uses;
   readonly held: HeldPlaces;
   readonly tender: Tender;
   readonly time: ServerTime;
@@ -58,7 +58,7 @@ export class Attempts {
   }
 
   async #reschedule({ delayMs, error, ...key }: Again, wasUnanswered: boolean): Promise<Attempt | undefined> {
-    const { jobs, shares, held, time, news, running } = this.sources;
+    const { jobs, uses, held, time, news, running } = this.sources;
     const use = attemptKey(key);
     const token = tokenAfter(key.token);
     let before: JobDocument | undefined;
@@ -79,10 +79,10 @@ export class Attempts {
     running.remove(key);
     if (after?.status === 'active') {
       running.add(after);
-      shares.rename(use, attemptKey({ id: key.id, token }));
+      uses.rename(use, attemptKey({ id: key.id, token }));
       return { token, number: after.attempts, failures: after.failures };
     }
-    await shares.free(use);
+    await uses.free(use);
     if (after?.status !== 'scheduled') return undefined;
     if (before !== undefined) await held.drop(before);
     news.waits(after);
@@ -90,7 +90,7 @@ export class Attempts {
   }
 
   async release({ hasBegun, ...key }: Hold): Promise<void> {
-    const { jobs, shares, news, ahead, running } = this.sources;
+    const { jobs, uses, news, ahead, running } = this.sources;
     const use = attemptKey(key);
     await ahead.ensureBegun(use);
     running.ends(key);
@@ -101,7 +101,7 @@ export class Attempts {
           return jobs.move(job, 'handBack', 'pending', { ...BACK, startedAt: undefined, attempts: job.attempts - 1, bell: job.lane });
         });
     running.remove(key);
-    await shares.free(use);
+    await uses.free(use);
     if (after?.status === 'pending') news.waits(after);
     if (after === undefined) await this.#dropKept(key);
   }
@@ -134,11 +134,11 @@ export class Attempts {
 
   /** The attempt under which an interrupted job holds its places from now on; `undefined` where they are not to be had. */
   async #keptPlaces(job: JobDocument, { id, token }: AttemptKey): Promise<string | undefined> {
-    const { held, shares } = this.sources;
+    const { held, uses } = this.sources;
     if (job.held !== undefined) return job.held;
     const isKept =
       held.has({ id: job._id, attempt: token, places: job.quotas }) ||
-      (await shares.keepFor(id, { attempt: token, key: attemptKey({ id, token }) }));
+      (await uses.keepFor(id, { attempt: token, key: attemptKey({ id, token }) }));
     return isKept ? token : undefined;
   }
 
@@ -157,7 +157,7 @@ export class Attempts {
 
   /** A job whose task returned another one waits for that. @returns whether the token was not stale */
   async follow(key: AttemptKey, { job: innerId, isOwn = false }: Follows): Promise<boolean> {
-    const { jobs, shares, held, tender, ahead, running } = this.sources;
+    const { jobs, uses, held, tender, ahead, running } = this.sources;
     const inner = toId(innerId);
     await ahead.ensureBegun(attemptKey(key));
     running.ends(key);
@@ -183,7 +183,7 @@ export class Attempts {
       (job) => job.token === key.token && inner !== undefined && job.inner?.equals(inner) === true,
     );
     running.remove(key);
-    await shares.free(attemptKey(key));
+    await uses.free(attemptKey(key));
     if (after === undefined) return false;
     if (before !== undefined) await held.drop(before);
     if (after.inner !== undefined) await this.#begin(after, after.inner);

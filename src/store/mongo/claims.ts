@@ -18,6 +18,7 @@ import type { ServerTime } from './server-time.js';
 import type { Shares } from './shares.js';
 import { nameOf, type Takes } from './takes.js';
 import type { Tender } from './tender.js';
+import type { Uses } from './uses.js';
 
 export interface ClaimSources {
   readonly ahead: Ahead;
@@ -31,6 +32,7 @@ export interface ClaimSources {
   readonly takes: Takes;
   readonly tender: Tender;
   readonly time: ServerTime;
+  readonly uses: Uses;
 }
 
 /** How one look at the lanes went. */
@@ -46,6 +48,14 @@ interface Picked {
   readonly begun: JobDocument[];
   readonly left: JobDocument[];
   batch?: JobDocument;
+}
+
+/** What was found in the lanes of a queue, and what has come of it. */
+interface LookedAt {
+  readonly queue: string;
+  readonly read: Candidates;
+  readonly won: readonly JobDocument[];
+  readonly atHand: readonly JobDocument[];
 }
 
 const NOTHING: Look = { won: [], mayFindMore: false };
@@ -71,6 +81,8 @@ export class Claims {
       });
       claimed.push(...look.won);
     }
+    // Whoever is busy with other work leaves the places to those who could use them.
+    if (claimed.length >= request.limit) await shares.wantNothing(request).catch(() => undefined);
     return this.#handedOut(request, claimed);
   }
 
@@ -86,16 +98,20 @@ export class Claims {
     const atHand = ahead.of(dispatcher, queue, tasks);
     const known = lanes.of(queue, tasks);
     const rung = this.#hasRung(request) || atHand.length === 0 ? known : this.#besides(dispatcher, atHand, known);
-    if ((rung.size === 0 && atHand.length === 0) || limit <= 0) return NOTHING;
+    if (limit <= 0) return NOTHING;
+    if (rung.size === 0 && atHand.length === 0) {
+      await shares.wantNothing(request);
+      return NOTHING;
+    }
     const limits = { limit, ahead: ahead.appetite(dispatcher) };
-    const read = rung.size === 0 ? NO_CANDIDATES : await readCandidates(collections, [...rung.keys()], limits);
+    const inVain = [...rung.keys()].filter((lane) => needsPlaces(lane) && shares.waitsInVain(dispatcher, { lane, quotas: placesIn(lane) }));
+    const keys = [...rung.keys()].filter((key) => !inVain.includes(key));
+    const read = keys.length === 0 ? NO_CANDIDATES : await readCandidates(collections, keys, limits);
     const waiting = read.jobs.length === 0 ? atHand : [...atHand, ...read.jobs].sort(inOrder);
-    await shares.acquire(
-      dispatcher,
-      waiting.filter(({ held }) => held === undefined).map(({ quotas }) => quotas),
-    );
+    const wanted = waiting.filter(({ held }) => held === undefined);
+    await shares.acquire(request, [...wanted, ...inVain.map((lane) => ({ lane, quotas: placesIn(lane) }))], rung === known);
     const look = await this.#take(request, waiting, { ...limits, token: new ObjectId().toHexString() });
-    this.#noteEmpty(rung, { queue, read, won: look.won });
+    this.#noteEmpty(rung, { queue, read, won: look.won, atHand });
     // Something may be left that could be taken at once, or is to be taken before what is at hand.
     if (look.mayFindMore || look.won.length >= limit || isPassedOver(read.jobs, atHand)) this.#looked.delete(nameOf(request));
     return look;
@@ -120,13 +136,15 @@ export class Claims {
   }
 
   /** Lanes of which everything that waited has been taken need not be looked at before they ring again. */
-  #noteEmpty(
-    rung: ReadonlyMap<string, number>,
-    { queue, read, won }: { readonly queue: string; readonly read: Candidates; readonly won: readonly JobDocument[] },
-  ): void {
+  #noteEmpty(rung: ReadonlyMap<string, number>, { queue, read, won, atHand }: LookedAt): void {
     const taken = new Set(won.map(({ _id }) => _id.toHexString()));
     const left = new Set(read.jobs.filter(({ _id }) => !taken.has(_id.toHexString())).map(({ lane }) => lane));
-    for (const [key, count] of rung) if (!left.has(key) && read.wholeLanes.has(key)) this.sources.lanes.quiet(queue, key, count);
+    for (const [key, count] of rung) {
+      if (left.has(key) || !read.wholeLanes.has(key)) continue;
+      this.sources.lanes.quiet(queue, key, count);
+      // Others have taken what was waited with.
+      if (!atHand.some(({ lane }) => lane === key)) this.sources.shares.stopSaving(key);
+    }
   }
 
   /** Takes jobs in their order, up to a batch; one that comes first is opened. */
@@ -153,7 +171,7 @@ export class Claims {
 
   /** Has places used for as many as may begin. */
   #pick(dispatcher: string, waiting: readonly JobDocument[], { limit, token }: { readonly limit: number; readonly token: string }): Picked {
-    const { shares, time, ahead } = this.sources;
+    const { shares, time, ahead, uses } = this.sources;
     const picked: Picked = { now: [], begun: [], left: [] };
     /** Lanes without room, and whether the next place is the dispatcher's own. */
     const full = new Map<string, boolean>();
@@ -165,7 +183,7 @@ export class Claims {
       if (!isFull && job.status === 'assigned' && !ahead.isAtHand(dispatcher, job)) continue;
       if (job.kind !== 'task' && picked.now.length + picked.begun.length > 0) return { ...picked, batch: job };
       const key = (): string => (job.status === 'assigned' ? attemptOf(job) : attemptKey({ id: job._id.toHexString(), token }));
-      if (isFull || (job.held === undefined && !shares.use(key(), { dispatcher, lane: job.lane, places: job.quotas }))) {
+      if (isFull || (job.held === undefined && !uses.use(key(), { dispatcher, lane: job.lane, places: job.quotas }))) {
         if (!isFull) full.set(job.lane, shares.hasSome(dispatcher, job.quotas));
         if (full.get(job.lane) === true && mayBeClaimedAhead(job)) picked.left.push(job);
         continue;

@@ -124,7 +124,7 @@ export interface Share {
 /** A dispatcher that got fewer places than it needs for one job. */
 export interface WaitingDispatcher {
   readonly by: string;
-  /** How many it lacks. */
+  /** How many it lacks; none, if its own suffice and it waits only for what others leave idle. */
   readonly n: number;
   readonly since: Date;
   /** Counts no longer: it must have asked again, or be gone. */

@@ -9,9 +9,9 @@ import type { News } from './news.js';
 import type { Relief } from './relief.js';
 import { attemptKey } from './running.js';
 import type { ServerTime } from './server-time.js';
-import type { Shares } from './shares.js';
 import type { Tender } from './tender.js';
 import type { Unfinished } from './unfinished.js';
+import type { Uses } from './uses.js';
 
 export interface OpeningSources {
   readonly collections: Collections;
@@ -19,7 +19,7 @@ export interface OpeningSources {
   readonly leases: Leases;
   readonly news: News;
   readonly relief: Relief;
-  readonly shares: Shares;
+  readonly uses: Uses;
   readonly tender: Tender;
   readonly time: ServerTime;
   readonly unfinished: Unfinished;
@@ -47,16 +47,16 @@ export class Openings {
 
   /** Goes on where it was cut off. */
   async #open({ dispatcher, batch, token }: Opening): Promise<void> {
-    const { shares, held, news, tender, relief } = this.sources;
+    const { uses, held, news, tender, relief } = this.sources;
     const id = batch._id.toHexString();
     const key = attemptKey({ id, token });
     const needsPlaces = batch.held === undefined && Object.keys(batch.quotas).length > 0;
     const isKept =
       !needsPlaces ||
       held.has({ id: batch._id, attempt: token, places: batch.quotas }) ||
-      (await shares.keepFor(id, { attempt: token, key }));
+      (await uses.keepFor(id, { attempt: token, key }));
     const opened = isKept ? await this.#opened(dispatcher, batch, needsPlaces ? token : batch.held) : undefined;
-    await shares.free(key);
+    await uses.free(key);
     // Somebody else has opened it, with places of its own.
     if (opened === undefined) return needsPlaces ? held.drop({ ...batch, held: token }) : undefined;
     news.changed(opened);

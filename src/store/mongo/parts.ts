@@ -32,6 +32,7 @@ import { Takes } from './takes.js';
 import { Tender } from './tender.js';
 import { Transactions } from './transactions.js';
 import { Unfinished } from './unfinished.js';
+import { Uses } from './uses.js';
 import { WaitGraph } from './waiting.js';
 import { type Heard, Watch } from './watch.js';
 
@@ -88,25 +89,26 @@ export class Parts {
     const unfinished = new Unfinished({ clock, onBackground: (work) => news.track(work) });
     const held = new HeldPlaces({ collections, quotas, onFreed: () => news.room() });
     const shares = new Shares({
+      clock,
       collections,
       quotas,
       time,
       leases,
       onFreed: () => news.room(),
       beforeGivingWay: (dispatcher) => ahead.handBack(dispatcher),
-      onBackground: (work) => news.track(work),
     });
+    const uses = new Uses({ shares, onFreed: () => news.room(), onBackground: (work) => news.track(work) });
     const relief = new Relief({ collections, clock, onBackground: (work) => news.track(work) });
     const tender = new Tender({ collections, jobs, shares, held, time, news, relief, unfinished, process });
     const graph = new WaitGraph(jobs, quotas);
     const running = new Running();
     const ahead = new Ahead({ collections, clock, time, running, news, endCancelled: (job) => this.#endCancelled(job) });
-    const attempts = new Attempts({ jobs, shares, held, tender, time, news, graph, running, ahead, relief, process });
-    const takes = new Takes({ collections, leases, shares, time });
-    const openings = new Openings({ collections, held, leases, news, relief, shares, tender, time, unfinished });
-    const claims = new Claims({ ahead, collections, lanes, leases, news, openings, running, shares, takes, tender, time });
+    const attempts = new Attempts({ jobs, uses, held, tender, time, news, graph, running, ahead, relief, process });
+    const takes = new Takes({ collections, leases, uses, time });
+    const openings = new Openings({ collections, held, leases, news, relief, uses, tender, time, unfinished });
+    const claims = new Claims({ ahead, collections, lanes, leases, news, openings, running, shares, takes, tender, time, uses });
     const forget = (dispatcher: string): void => {
-      for (const part of [shares, running, ahead, takes, claims]) part.forget(dispatcher);
+      for (const part of [shares, uses, running, ahead, takes, claims]) part.forget(dispatcher);
     };
     this.ahead = ahead;
     this.collections = collections;
@@ -117,7 +119,7 @@ export class Parts {
     this.unfinished = unfinished;
     this.tender = tender;
     this.attempts = attempts;
-    this.settlements = new Settlements({ ahead, clock, collections, jobs, running, shares, tender, time, news, process });
+    this.settlements = new Settlements({ ahead, clock, collections, jobs, running, uses, tender, time, news, process });
     this.claims = claims;
     const inSession = sessions === client ? collections : openCollections(sessions, { database, prefix, deadline: new Deadline(clock) });
     this.inSession = inSession;
@@ -159,6 +161,7 @@ export class Parts {
   async close(): Promise<void> {
     this.#polling?.unsubscribe();
     this.unfinished.close();
+    this.#shares.close();
     await this.watch.close();
     await this.news.idle();
     await this.outcomes.close();

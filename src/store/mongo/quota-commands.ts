@@ -21,14 +21,18 @@ export function isHeld(holder: Holder): holder is Held {
 export interface Ask {
   readonly dispatcher: string;
   readonly want: number;
+  /** No more than it has, unless there are so many: fewer would be of no use. */
+  readonly least: number;
   /** For its first job; who only gives places up waits on, if it does. */
   readonly need: number | undefined;
+  /** Its own places suffice for its jobs one after the other: it waits for what others leave idle, and for nothing else. */
+  readonly isModest: boolean;
   readonly inUse: number;
   readonly v: number;
 }
 
 /** Gives as much as is wanted and there is, never less than what is in use; an older command that comes late changes nothing. */
-export function askPipeline({ dispatcher, want, need, inUse, v }: Ask, time: ServerTime): Document[] {
+export function askPipeline({ dispatcher, want, least, need, isModest, inUse, v }: Ask, time: ServerTime): Document[] {
   const mine = shareOf(dispatcher);
   const others = { $sum: { $map: { input: sharesBut(dispatcher), as: 'h', in: '$$h.n' } } };
   const longSince = { $subtract: [time.now, SAVES_AFTER_MS] };
@@ -42,10 +46,13 @@ export function askPipeline({ dispatcher, want, need, inUse, v }: Ask, time: Ser
     ],
   };
   const ahead = { $sum: { $map: { input: { $filter: { input: '$waiting', as: 'w', cond: isBefore } }, as: 'w', in: '$$w.n' } } };
-  const room = { $subtract: ['$size', { $add: [others, ahead] }] };
-  const given = { $max: [{ $min: [inUse, { $ifNull: ['$$mine.n', 0] }] }, { $min: [want, room] }, 0] };
+  const had = { $ifNull: ['$$mine.n', 0] };
+  const there = { $min: [want, { $subtract: ['$size', { $add: [others, ahead] }] }] };
+  const useful = { $let: { vars: { there }, in: { $cond: [{ $gte: ['$$there', least] }, '$$there', { $min: ['$$there', had] }] } } };
   const isOld = { $gte: [{ $ifNull: ['$$mine.v', -1] }, v] };
-  const give = { $let: { vars: { mine, me }, in: { $cond: [isOld, '$$mine.n', given] } } };
+  const give = {
+    $let: { vars: { mine, me }, in: { $cond: [isOld, '$$mine.n', { $max: [{ $min: [inUse, had] }, useful, 0] }] } },
+  };
   const share = { by: { $literal: dispatcher }, n: '$give', v: { $literal: v } };
   const since = {
     $let: {
@@ -53,21 +60,26 @@ export function askPipeline({ dispatcher, want, need, inUse, v }: Ask, time: Ser
       in: { $ifNull: ['$$old.since', time.now] },
     },
   };
-  const entry = { by: { $literal: dispatcher }, n: { $subtract: [need ?? 0, '$give'] }, since, until: time.after(WAITS_FOR_MS) };
+  const lacks = isModest ? 0 : { $subtract: [need ?? 0, '$give'] };
+  const entry = { by: { $literal: dispatcher }, n: lacks, since, until: time.after(WAITS_FOR_MS) };
   const place = { $indexOfArray: ['$waiting.by', dispatcher] };
-  const updated = {
-    $map: { input: '$waiting', as: 'w', in: { $cond: [{ $eq: ['$$w.by', dispatcher] }, entry, '$$w'] } },
-  };
-  const waiting = {
+  const withMine = (changed: Document): Document => ({
+    $map: { input: '$waiting', as: 'w', in: { $cond: [{ $eq: ['$$w.by', dispatcher] }, changed, '$$w'] } },
+  });
+  const asked = {
     $cond: [
       { $lt: ['$give', need ?? 0] },
-      { $cond: [{ $gte: [place, 0] }, updated, { $concatArrays: ['$waiting', [entry]] }] },
+      { $cond: [{ $gte: [place, 0] }, withMine(entry), { $concatArrays: ['$waiting', [entry]] }] },
       waitingBut(dispatcher),
     ],
   };
+  // What it gives up, it lacks in addition.
+  const given = { $let: { vars: { mine }, in: { $subtract: [had, '$give'] } } };
+  const lacksMore = { $mergeObjects: ['$$w', { n: { $cond: [{ $gt: ['$$w.n', 0] }, { $add: ['$$w.n', given] }, 0] } }] };
+  const waiting = need === undefined ? withMine(lacksMore) : asked;
   // Also a share of none stays, for its number.
   const holders = { $concatArrays: [sharesBut(dispatcher), [share]] };
-  return [{ $set: { give } }, { $set: { rev: NEXT, holders, ...(need === undefined ? {} : { waiting }) } }, { $unset: 'give' }];
+  return [{ $set: { give } }, { $set: { rev: NEXT, holders, waiting } }, { $unset: 'give' }];
 }
 
 /** Rises with each write, so that what was seen already need not be read again. */

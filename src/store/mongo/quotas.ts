@@ -1,8 +1,9 @@
 /** The quotas as this process saw them last: their sizes in lock order, who holds places, who waits for some. */
 
 import { DEFAULT_QUOTA, type Places, type QuotaBook } from '../../job/places.js';
+import { SAVES_AFTER_MS } from '../savers.js';
 import type { Collections } from './collections.js';
-import type { Held, QuotaDocument } from './documents.js';
+import type { Held, QuotaDocument, WaitingDispatcher } from './documents.js';
 import { isHeld, roomOf } from './quota-commands.js';
 import type { ServerTime } from './server-time.js';
 
@@ -63,7 +64,7 @@ export class Quotas {
     const quota = heard ?? (await this.sources.collections.quotas.findOne({ _id: name }));
     if (quota === null) return false;
     this.notice(quota);
-    return before === undefined || roomOf(quota) > roomOf(before);
+    return before === undefined || roomOf(quota) > roomOf(before) || unclaimed(quota) > unclaimed(before);
   }
 
   notice(quota: QuotaDocument): void {
@@ -72,22 +73,42 @@ export class Quotas {
     this.#book.set(quota._id, quota.size);
   }
 
-  /** How many places nobody holds; of a quota that was never seen, any number. */
-  room(name: string): number {
+  /** How many places nobody holds, and nobody who comes first has waited for long; of a quota that was never seen, any number. */
+  roomFor(dispatcher: string, name: string): number {
     const quota = this.#seen.get(name);
-    return quota === undefined ? Number.POSITIVE_INFINITY : roomOf(quota);
+    if (quota === undefined) return Number.POSITIVE_INFINITY;
+    const now = this.sources.time.estimate().getTime();
+    const place = quota.waiting.findIndex(({ by }) => by === dispatcher);
+    return quota.waiting
+      .slice(0, place < 0 ? undefined : place)
+      .filter(({ since, until }) => until.getTime() > now && since.getTime() <= now - SAVES_AFTER_MS)
+      .reduce((room, { n }) => room - n, roomOf(quota));
   }
 
-  /** Whether a dispatcher is noted as waiting, and will be for a while. */
-  isWaiting(dispatcher: string, name: string): boolean {
+  /** Whether a dispatcher is noted as one that waits, and will be for a while: for what it lacks, or only for what others leave idle. */
+  isWaiting(dispatcher: string, name: string, isModest: boolean): boolean {
     const soon = new Date(this.sources.time.estimate().getTime() + RENEWED_MS);
-    return this.#seen.get(name)?.waiting.some(({ by, until }) => by === dispatcher && until > soon) === true;
+    return this.#seen.get(name)?.waiting.some(({ by, n, until }) => by === dispatcher && until > soon && n > 0 !== isModest) === true;
   }
 
-  /** Whether another dispatcher waits for places. */
+  /** Whether a dispatcher is noted as one that waits for anything. */
+  isNoted(dispatcher: string, name: string): boolean {
+    return this.#doWait(name, ({ by }) => by === dispatcher);
+  }
+
+  /** Whether other dispatchers lack places. */
   doOthersWait(dispatcher: string, name: string): boolean {
-    const now = this.sources.time.estimate();
-    return this.#seen.get(name)?.waiting.some(({ by, until }) => by !== dispatcher && until > now) === true;
+    return this.#doWait(name, ({ by, n }) => by !== dispatcher && n > 0);
+  }
+
+  /** Whether other dispatchers could use more places, at least those that are idle. */
+  couldOthersUse(dispatcher: string, name: string): boolean {
+    return this.#doWait(name, ({ by }) => by !== dispatcher);
+  }
+
+  /** Whether other dispatchers hold places, which may be idle. */
+  doOthersHold(dispatcher: string, name: string): boolean {
+    return this.#seen.get(name)?.holders.some((holder) => !isHeld(holder) && holder.by !== dispatcher && holder.n > 0) === true;
   }
 
   /** What jobs hold in their own names, by quota. */
@@ -104,8 +125,18 @@ export class Quotas {
     return new Set(all);
   }
 
+  #doWait(name: string, are: (waiting: WaitingDispatcher) => boolean): boolean {
+    const now = this.sources.time.estimate();
+    return this.#seen.get(name)?.waiting.some((waiting) => waiting.until > now && are(waiting)) === true;
+  }
+
   /** How many places a job holds in its own name. */
   heldBy(job: string): Places {
     return Object.fromEntries(this.held.filter(({ held }) => held.job === job).map(({ name, held }) => [name, held.n]));
   }
+}
+
+/** How many places nobody holds or waits for. */
+function unclaimed(quota: QuotaDocument): number {
+  return quota.waiting.reduce((room, { n }) => room - n, roomOf(quota));
 }

@@ -16,8 +16,8 @@ import type { News } from './news.js';
 import { toOutcome } from './records.js';
 import { attemptKey, type Running } from './running.js';
 import type { ServerTime } from './server-time.js';
-import type { Shares } from './shares.js';
 import type { Tender } from './tender.js';
+import type { Uses } from './uses.js';
 
 /** How many ends are recorded by one write at most. */
 const MAX_TOGETHER = 500;
@@ -33,7 +33,7 @@ export interface SettlementSources {
   readonly ahead: Ahead;
   readonly jobs: Jobs;
   readonly running: Running;
-  readonly shares: Shares;
+  readonly uses: Uses;
   readonly tender: Tender;
   readonly time: ServerTime;
   readonly news: News;
@@ -98,7 +98,7 @@ export class Settlements {
   #workIsOver(end: Outcome): void {
     this.sources.running.ends(end);
     this.sources.ahead.ends(attemptKey(end));
-    if (end.keepsPlaces !== true) this.sources.shares.freeSoon(attemptKey(end));
+    if (end.keepsPlaces !== true) this.sources.uses.freeSoon(attemptKey(end));
   }
 
   /** @returns of each whether it was recorded */
@@ -136,7 +136,7 @@ export class Settlements {
 
   /** One that is not known here, or has changed since, or was not answered: it is read, and decided about. */
   async #settleAlone(end: Outcome, wasUnanswered: boolean): Promise<boolean> {
-    const { jobs, tender, time, process, shares } = this.sources;
+    const { jobs, tender, time, process, uses } = this.sources;
     const id = toId(end.id);
     if (id === undefined) return false;
     const after = await jobs.decide(id, (job) => {
@@ -151,7 +151,7 @@ export class Settlements {
       };
       return jobs.move(job, 'end', job.tail === true ? 'callbacks' : end.outcome.status, written);
     });
-    if (end.keepsPlaces !== true) await shares.free(attemptKey(end));
+    if (end.keepsPlaces !== true) await uses.free(attemptKey(end));
     if (after === undefined) return false;
     const { held: _, owner: __, ...rest } = after;
     await tender.tend(keepsOwn(end, after) ? rest : after);

@@ -1,24 +1,21 @@
-/** Quotas as leased places: how many each dispatcher of this process holds, and which of its attempts use them. */
+/** Quotas as leased places: how many each dispatcher of this process holds, asks for, and gives up for others. */
 
 import type { Document } from 'mongodb';
+import { type Subscription, timer } from 'rxjs';
+import type { Clock } from '../../clock.js';
 import { couldEverFit, type Places } from '../../job/places.js';
-import { Savers } from '../savers.js';
+import { SAVES_AFTER_MS, type Saved, Savers } from '../savers.js';
 import type { Collections } from './collections.js';
 import type { QuotaDocument } from './documents.js';
 import type { Leases } from './leases.js';
-import { askPipeline, isHeld, keepPipeline } from './quota-commands.js';
+import { Line, type Need, type Wanted } from './line.js';
+import { askPipeline, isHeld } from './quota-commands.js';
 import type { Quotas } from './quotas.js';
 import type { ServerTime } from './server-time.js';
 import { Share } from './share.js';
 
-/** What an attempt uses, and of which quotas its places have become its job's own. */
-interface Use {
-  readonly dispatcher: string;
-  readonly places: Places;
-  readonly kept: Set<string>;
-}
-
 export interface ShareSources {
+  readonly clock: Clock;
   readonly collections: Collections;
   readonly quotas: Quotas;
   readonly time: ServerTime;
@@ -27,165 +24,130 @@ export interface ShareSources {
   readonly onFreed: () => void;
   /** Puts what a dispatcher has claimed ahead back. */
   readonly beforeGivingWay: (dispatcher: string) => Promise<void>;
-  /** Told of work that nobody waits for. */
-  readonly onBackground: (work: Promise<void>) => void;
+}
+
+/** Who asks for places, and for which queue. */
+export interface Asker {
+  readonly dispatcher: string;
+  readonly queue: string;
+}
+
+/** How many more places are wanted than are in use, for whom, and whether who asks waits only for what others leave idle. */
+interface Asked {
+  readonly more: number;
+  readonly need?: Need | 'none' | 'as before';
+  readonly isModest?: boolean;
+}
+
+/** What one dispatcher holds and wants. */
+interface Holding {
+  readonly shares: Map<string, Share>;
+  readonly savers: Savers;
+  /** By quota: the queues that have jobs which need it, as far as was seen. */
+  readonly wanting: Map<string, Set<string>>;
 }
 
 export class Shares {
-  readonly #shares = new Map<string, Map<string, Share>>();
-  readonly #uses = new Map<string, Use>();
-  readonly #savers = new Map<string, Savers>();
+  readonly #holdings = new Map<string, Holding>();
+  readonly #timers = new Set<Subscription>();
 
   constructor(private readonly sources: ShareSources) {}
 
-  /** Makes sure, as far as there is room, that a dispatcher holds what these jobs need; the first of them counts as waiting. */
-  async acquire(dispatcher: string, wanted: readonly Places[]): Promise<void> {
-    const { quotas } = this.sources;
-    for (const name of quotas.book.keys()) {
-      const weights = wanted.map((places) => places[name] ?? 0).filter((weight) => weight > 0);
-      const [first = 0] = weights;
-      if (first === 0) continue;
-      const share = this.#share(dispatcher, name);
-      const more = weights.reduce((sum, weight) => sum + weight, 0);
-      // Asking again would bring too little for any: two that both wait would hand it to one another without end.
-      if (share.free + quotas.room(name) < Math.min(...weights) && quotas.isWaiting(dispatcher, name) && !share.isInDoubt) continue;
-      // Who holds enough for one has only to wait for his own, where nothing is left as far as is known.
-      if (share.free >= more || (share.n >= first && !share.isInDoubt && quotas.room(name) <= 0)) continue;
-      await this.#ask(dispatcher, name, { more, first });
-      // Idle places that another dispatcher of this process holds are there at once.
-      if (share.free < first && (await this.yieldIdle())) await this.#ask(dispatcher, name, { more, first });
+  /** What a dispatcher holds of a quota. */
+  of(dispatcher: string, name: string): Share {
+    const { shares } = this.#holding(dispatcher);
+    const share = shares.get(name) ?? new Share();
+    shares.set(name, share);
+    return share;
+  }
+
+  /**
+   * Makes sure, as far as there is room, that a dispatcher holds what these jobs of a queue need; the first of them counts as waiting.
+   * @param isAll - that no others of the queue are known
+   */
+  async acquire(asker: Asker, wanted: readonly Wanted[], isAll: boolean): Promise<void> {
+    const { dispatcher, queue } = asker;
+    const line = this.#line(dispatcher, wanted);
+    const { wanting } = this.#holding(dispatcher);
+    for (const name of this.sources.quotas.book.keys()) {
+      const need = line.needOf(name);
+      if (need !== undefined) {
+        wanting.set(name, (wanting.get(name) ?? new Set()).add(queue));
+        await this.#acquire(dispatcher, name, need);
+      } else if (isAll) await this.#wantNone(asker, name);
+      line.serve(name, this.of(dispatcher, name).free);
     }
   }
 
-  /** Uses places in hand for an attempt, all or none. @param lane - whose jobs all need the same */
-  use(
-    attempt: string,
-    { dispatcher, lane, places }: { readonly dispatcher: string; readonly lane: string; readonly places: Places },
-  ): boolean {
-    const savers = this.#saversOf(dispatcher);
-    const now = this.sources.time.estimate().getTime();
-    for (const [name, weight] of Object.entries(places)) {
-      if (this.#share(dispatcher, name).free - savers.savedBefore(lane, name, now) >= weight) continue;
-      if (couldEverFit(places, this.sources.quotas.book)) savers.save(lane, places, now);
-      return false;
-    }
-    for (const [name, weight] of Object.entries(places)) this.#share(dispatcher, name).inUse += weight;
-    savers.stop(lane);
-    this.#uses.set(attempt, { dispatcher, places, kept: new Set() });
-    return true;
+  /** A queue of a dispatcher needs no places for now: whoever waits behind it need not wait for it. */
+  async wantNothing(asker: Asker): Promise<void> {
+    for (const name of [...this.#holding(asker.dispatcher).wanting.keys()]) await this.#wantNone(asker, name);
+  }
+
+  /** Notes that a job of a lane finds too few places: they are saved for it, if that could help. */
+  save(dispatcher: string, lane: string, places: Places): void {
+    const { quotas, clock, onFreed } = this.sources;
+    if (!couldEverFit(places, quotas.book)) return;
+    const isFirst = this.#holding(dispatcher).savers.save(lane, places, this.#nowMs);
+    if (!isFirst || Object.keys(places).length < 2) return;
+    // Until then it was not asked for; nobody else will say when it is time.
+    const begins = timer(SAVES_AFTER_MS, clock.scheduler).subscribe(() => {
+      this.#timers.delete(begins);
+      onFreed();
+    });
+    this.#timers.add(begins);
+  }
+
+  /** How many places are set aside for lanes that come before this one. */
+  savedBefore(dispatcher: string, lane: string): ReadonlyMap<string, number> {
+    return this.#saved(dispatcher, lane).places;
+  }
+
+  /** What was saved for a lane by a dispatcher, or by all, is for everybody again. */
+  stopSaving(lane: string, dispatcher?: string): void {
+    for (const [name, { savers }] of this.#holdings) if (dispatcher === undefined || dispatcher === name) savers.stop(lane);
   }
 
   /** Whether a dispatcher has these places, or could be given them, as far as is known. */
   mightFit(dispatcher: string, places: Places): boolean {
-    const { quotas } = this.sources;
-    return Object.entries(places).every(([name, weight]) => this.#share(dispatcher, name).free + Math.max(0, quotas.room(name)) >= weight);
+    return Object.entries(places).every(([name, weight]) => this.of(dispatcher, name).free + this.#room(dispatcher, name) >= weight);
   }
 
   /** Whether a dispatcher holds places of all these quotas, so that the next that is free is its own. */
   hasSome(dispatcher: string, places: Places): boolean {
     return (
-      Object.entries(places).every(([name, weight]) => this.#share(dispatcher, name).n >= weight) &&
+      Object.entries(places).every(([name, weight]) => this.of(dispatcher, name).n >= weight) &&
       !Object.keys(places).some((name) => this.sources.quotas.doOthersWait(dispatcher, name))
     );
   }
 
-  /** An attempt that goes on under another name. */
-  rename(attempt: string, to: string): void {
-    const use = this.#uses.get(attempt);
-    this.#uses.delete(attempt);
-    if (use !== undefined) this.#uses.set(to, use);
+  /** Whether jobs of a lane would find too few places, and are waited with already: then they need not even be read. */
+  waitsInVain(dispatcher: string, { lane, quotas: places }: Wanted): boolean {
+    const { quotas } = this.sources;
+    if (this.mightFit(dispatcher, places) || this.hasSome(dispatcher, places)) return false;
+    if (this.#leavesAlone(dispatcher, { lane, quotas: places })) return true;
+    const names = [...quotas.book.keys()].filter((name) => places[name] !== undefined);
+    const short = names.find((name) => this.of(dispatcher, name).free + this.#room(dispatcher, name) < (places[name] ?? 0));
+    return short !== undefined && [true, false].some((isModest) => quotas.isWaiting(dispatcher, short, isModest));
   }
 
-  /** As `free`, but nobody waits for others to be given what they wait for. */
-  freeSoon(attempt: string): void {
-    this.sources.onBackground(this.free(attempt));
-  }
-
-  /** An attempt needs its places no longer: they are for the dispatcher's next job, or for others that wait. */
-  async free(attempt: string): Promise<void> {
-    const use = this.#uses.get(attempt);
-    if (use === undefined) return;
-    this.#uses.delete(attempt);
-    const names = Object.keys(use.places).filter((name) => !use.kept.has(name));
-    for (const name of names) this.#share(use.dispatcher, name).inUse -= use.places[name] ?? 0;
-    if (names.length > 0) this.sources.onFreed();
-    await this.#giveWay(use.dispatcher, names);
-  }
-
-  /**
-   * Makes the places of an attempt its job's own, which no lease ends; before the job is written so, since a place that
-   * is held too long is found and dropped, and one too few lets another job run beside it. Sent again it goes on.
-   * @returns whether it has them all
-   */
-  async keepFor(job: string, { attempt, key }: { readonly attempt: string; readonly key: string }): Promise<boolean> {
-    const use = this.#uses.get(key);
-    if (use === undefined) return false;
-    for (const [name, n] of Object.entries(use.places)) {
-      if (use.kept.has(name)) continue;
-      const held = { job, n, attempt };
-      let isKept = false;
-      const send = async (v: number): Promise<number> => {
-        const quota = await this.#write(name, use.dispatcher, keepPipeline({ dispatcher: use.dispatcher, held, v }));
-        isKept = quota?.holders.some((holder) => isHeld(holder) && holder.attempt === attempt) === true;
-        return ownIn(quota, use.dispatcher);
-      };
-      const share = this.#share(use.dispatcher, name);
-      await share.change(send, n);
-      if (isKept) use.kept.add(name);
-      else share.inUse += n;
-      if (!isKept) return false;
-    }
-    this.#uses.delete(key);
-    return true;
-  }
-
-  /** What was saved for a lane is for everybody again. */
-  stopSaving(lane: string): void {
-    for (const savers of this.#savers.values()) savers.stop(lane);
-  }
-
-  /** The life of a dispatcher is over: what it held is for others to take back. */
-  forget(dispatcher: string): void {
-    this.#shares.delete(dispatcher);
-    this.#savers.delete(dispatcher);
-    for (const [attempt, use] of this.#uses) if (use.dispatcher === dispatcher) this.#uses.delete(attempt);
-  }
-
-  /** Gives up idle places of all dispatchers of this process that others wait for. @returns whether there were any */
-  async yieldIdle(): Promise<boolean> {
+  /** Gives up idle places of a dispatcher that others lack, or could use while it has no jobs for them. @returns whether there were any */
+  async giveWay(dispatcher: string, names: readonly string[]): Promise<boolean> {
     let gave = false;
-    for (const [dispatcher, shares] of this.#shares) if (await this.#giveWay(dispatcher, [...shares.keys()])) gave = true;
-    return gave;
-  }
-
-  /** Asks for so many more places than are in use; one that gets too few for its first job waits. */
-  async #ask(dispatcher: string, name: string, { more, first }: { readonly more: number; readonly first: number }): Promise<void> {
-    await this.#share(dispatcher, name).change(async (v, inUse) => {
-      const ask = { dispatcher, want: inUse + more, need: first === 0 ? undefined : inUse + first, inUse, v };
-      return ownIn(await this.#write(name, dispatcher, askPipeline(ask, this.sources.time)), dispatcher);
-    });
-  }
-
-  /** @returns whether anything was given up */
-  async #giveWay(dispatcher: string, names: readonly string[]): Promise<boolean> {
-    let gave = false;
-    for (const name of names) {
-      const share = this.#share(dispatcher, name);
-      const saved = this.#saversOf(dispatcher).savedBefore(undefined, name, this.sources.time.estimate().getTime());
-      const spare = Math.max(0, Math.min(saved, share.free));
-      const mustGive = this.sources.quotas.doOthersWait(dispatcher, name) && share.free > spare;
-      if (!mustGive && !share.isInDoubt) continue;
-      // Before the place is gone: whoever has it next must find these jobs where they stood.
-      if (mustGive) await this.sources.beforeGivingWay(dispatcher);
-      await this.#ask(dispatcher, name, { more: spare, first: 0 });
-      gave = true;
-    }
+    for (const name of names) if (await this.#giveWay(dispatcher, name)) gave = true;
     if (gave) this.sources.onFreed();
     return gave;
   }
 
-  /** Nothing is written for one whose lease is over. */
-  async #write(name: string, dispatcher: string, pipeline: Document[]): Promise<QuotaDocument | undefined> {
+  /** Has all dispatchers of this process give way. @returns whether there was anything to give */
+  async yieldIdle(): Promise<boolean> {
+    let gave = false;
+    for (const [dispatcher, { shares }] of this.#holdings) if (await this.giveWay(dispatcher, [...shares.keys()])) gave = true;
+    return gave;
+  }
+
+  /** Nothing is written for one whose lease is over. @returns the quota as it is then */
+  async write(name: string, dispatcher: string, pipeline: Document[]): Promise<QuotaDocument | undefined> {
     const { leases, collections, quotas } = this.sources;
     const fence = leases.fence(dispatcher);
     if (fence === undefined) return undefined;
@@ -195,22 +157,103 @@ export class Shares {
     return quota;
   }
 
-  #share(dispatcher: string, name: string): Share {
-    const shares = this.#shares.get(dispatcher) ?? new Map<string, Share>();
-    this.#shares.set(dispatcher, shares);
-    const share = shares.get(name) ?? new Share();
-    shares.set(name, share);
-    return share;
+  /** The life of a dispatcher is over: what it held is for others to take back. */
+  forget(dispatcher: string): void {
+    this.#holdings.delete(dispatcher);
   }
 
-  #saversOf(dispatcher: string): Savers {
-    const savers = this.#savers.get(dispatcher) ?? new Savers();
-    this.#savers.set(dispatcher, savers);
-    return savers;
+  close(): void {
+    for (const begins of this.#timers) begins.unsubscribe();
+    this.#timers.clear();
+  }
+
+  get #nowMs(): number {
+    return this.sources.time.estimate().getTime();
+  }
+
+  #room(dispatcher: string, name: string): number {
+    return Math.max(0, this.sources.quotas.roomFor(dispatcher, name));
+  }
+
+  #line(dispatcher: string, wanted: readonly Wanted[]): Line {
+    const savers = this.#holding(dispatcher).savers.lanes(this.#nowMs);
+    return new Line(wanted, savers, ({ lane, quotas }) => !this.#leavesAlone(dispatcher, { lane, quotas }));
+  }
+
+  /** A job that needs several quotas, but has not waited for long, leaves the one alone while the other has no room. */
+  #leavesAlone(dispatcher: string, { lane, quotas: places }: Wanted): boolean {
+    const isNew = this.#holding(dispatcher).savers.isNew(lane, this.#nowMs);
+    return isNew && Object.keys(places).length > 1 && !this.mightFit(dispatcher, places);
+  }
+
+  async #acquire(dispatcher: string, name: string, need: Need): Promise<void> {
+    const { quotas } = this.sources;
+    const share = this.of(dispatcher, name);
+    if (share.free >= need.all) return;
+    const room = this.#room(dispatcher, name);
+    // Its own suffice for its jobs one after the other, so that others keep theirs while they have work for them.
+    const isModest = share.n >= need.first;
+    if (!share.isInDoubt) {
+      const bringsNothing = room <= 0 && (share.free >= need.first || (isModest && !quotas.doOthersHold(dispatcher, name)));
+      if (bringsNothing) return;
+      // Asking again would bring too little for any: two that both wait would hand it to one another without end.
+      if (share.free + room < need.least && quotas.isWaiting(dispatcher, name, isModest)) return;
+    }
+    const asked = { more: need.all, need, isModest };
+    await this.#ask(dispatcher, name, asked);
+    // Idle places that another dispatcher of this process holds are there at once.
+    if (share.free < need.first && (await this.yieldIdle())) await this.#ask(dispatcher, name, asked);
+  }
+
+  async #wantNone({ dispatcher, queue }: Asker, name: string): Promise<void> {
+    const { wanting } = this.#holding(dispatcher);
+    const queues = wanting.get(name);
+    queues?.delete(queue);
+    if (queues === undefined || queues.size > 0) return;
+    wanting.delete(name);
+    const { free } = this.of(dispatcher, name);
+    if (this.sources.quotas.isNoted(dispatcher, name)) await this.#ask(dispatcher, name, { more: free, need: 'none' });
+    await this.giveWay(dispatcher, [name]);
+  }
+
+  /** Asks for so many more places than are in use; one that gets too few for its first job waits. */
+  async #ask(dispatcher: string, name: string, { more, need = 'as before', isModest = false }: Asked): Promise<void> {
+    await this.of(dispatcher, name).change(async (v, inUse) => {
+      const least = inUse + (typeof need === 'object' ? need.least : more);
+      const first = typeof need === 'object' ? inUse + need.first : 0;
+      const ask = { dispatcher, want: inUse + more, least, need: need === 'as before' ? undefined : first, isModest, inUse, v };
+      return ownIn(await this.write(name, dispatcher, askPipeline(ask, this.sources.time)), dispatcher);
+    });
+  }
+
+  async #giveWay(dispatcher: string, name: string): Promise<boolean> {
+    const { quotas, beforeGivingWay } = this.sources;
+    const { wanting } = this.#holding(dispatcher);
+    const share = this.of(dispatcher, name);
+    // Of what is saved, that is kept for which everything before it is in hand; the place in the line stands for the rest.
+    const spare = Math.max(0, Math.min(this.#saved(dispatcher, undefined).inHand.get(name) ?? 0, share.free));
+    const isWanted = quotas.doOthersWait(dispatcher, name) || (!wanting.has(name) && quotas.couldOthersUse(dispatcher, name));
+    const mustGive = share.free > spare && isWanted;
+    if (!mustGive && !share.isInDoubt) return false;
+    // Before the place is gone: whoever has it next must find these jobs where they stood.
+    if (mustGive) await beforeGivingWay(dispatcher);
+    await this.#ask(dispatcher, name, { more: spare });
+    return true;
+  }
+
+  #saved(dispatcher: string, before: string | undefined): Saved {
+    const { savers } = this.#holding(dispatcher);
+    return savers.savedBefore(before, { book: this.sources.quotas.book, of: (name) => this.of(dispatcher, name).free }, this.#nowMs);
+  }
+
+  #holding(dispatcher: string): Holding {
+    const holding = this.#holdings.get(dispatcher) ?? { shares: new Map(), savers: new Savers(), wanting: new Map() };
+    this.#holdings.set(dispatcher, holding);
+    return holding;
   }
 }
 
 /** How many places a quota counts for a dispatcher. */
-function ownIn(quota: QuotaDocument | undefined, dispatcher: string): number {
+export function ownIn(quota: QuotaDocument | undefined, dispatcher: string): number {
   return quota?.holders.find((holder) => !isHeld(holder) && holder.by === dispatcher)?.n ?? 0;
 }

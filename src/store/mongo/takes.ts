@@ -8,12 +8,12 @@ import { asPipeline, Computed } from './jobs.js';
 import type { Leases } from './leases.js';
 import { attemptKey } from './running.js';
 import type { ServerTime } from './server-time.js';
-import type { Shares } from './shares.js';
+import type { Uses } from './uses.js';
 
 export interface TakeSources {
   readonly collections: Collections;
   readonly leases: Leases;
-  readonly shares: Shares;
+  readonly uses: Uses;
   readonly time: ServerTime;
 }
 
@@ -76,7 +76,7 @@ export class Takes {
     const ids = new Set(taken.map(({ _id }) => _id.toHexString()));
     for (const { _id } of now) {
       const id = _id.toHexString();
-      if (!ids.has(id)) this.sources.shares.freeSoon(attemptKey({ id, token }));
+      if (!ids.has(id)) this.sources.uses.freeSoon(attemptKey({ id, token }));
     }
     return taken;
   }

@@ -1,0 +1,115 @@
+/** Quotas that several dispatchers want places of at once: everybody gets on, nothing stays idle, and nobody asks without end. */
+
+import { firstValueFrom } from 'rxjs';
+import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { nextTurn } from '../../../src/clock.js';
+import { type AsyncModuleOptions, currentTask, task } from '../../../src/index.js';
+import { type Deferred, deferred } from '../../service/deferred.js';
+import { Processes } from './processes.js';
+
+const processes = await Processes.find();
+let databases = 0;
+
+beforeEach(() => processes.useFreshDatabase(`quotas-${databases++}`));
+afterEach(() => processes.stopAll());
+afterAll(() => processes.close());
+
+/** A task whose jobs run until they are told to end. */
+function gated(name: string, quotas: Readonly<Record<string, number>>) {
+  const gates = new Map<string, Deferred<void>>();
+  const run = task(name, { quotas }, async () => {
+    const gate = deferred();
+    gates.set(currentTask().job.id, gate);
+    await gate.promise;
+  });
+  const end = (): void => {
+    for (const gate of gates.values()) gate.resolve();
+  };
+  return { run, running: gates, end };
+}
+
+async function until(holds: () => boolean): Promise<void> {
+  while (!holds()) await firstValueFrom(nextTurn());
+}
+
+const work = (options: Omit<AsyncModuleOptions, 'store'>) => processes.start(options).then(({ async }) => async);
+
+describe('jobs of several quotas, wanted by several dispatchers', () => {
+  const quotas = { default: 1, pool: 3 };
+  const inUse = { default: 0, pool: 0 };
+  const using = (name: string, places: Partial<typeof inUse>) =>
+    task(name, { quotas: places }, async (turns: number) => {
+      for (const [quota, n] of Object.entries(places)) inUse[quota as keyof typeof inUse] += n;
+      expect(inUse.default <= quotas.default && inUse.pool <= quotas.pool).toBe(true);
+      for (let turn = 0; turn < turns; turn++) await firstValueFrom(nextTurn());
+      for (const [quota, n] of Object.entries(places)) inUse[quota as keyof typeof inUse] -= n;
+    });
+  const tasks = [using('alone', { default: 1 }), using('pooled', { pool: 1 }), using('greedy', { default: 1, pool: 2 })];
+
+  it('all run, and never hold more than there is', async () => {
+    const queuer = await work({ tasks, quotas, dispatcher: false });
+    for (let n = 0; n < 3; n++) await work({ tasks, quotas });
+    const jobs = await Promise.all(Array.from({ length: 60 }, (_, n) => queuer.queueJob(tasks[n % 3] as (typeof tasks)[number], n % 7)));
+    await Promise.all(jobs.map((job) => job.waitForResult()));
+    expect(jobs.map(({ status }) => status)).toEqual(jobs.map(() => 'completed'));
+  });
+});
+
+describe('places', () => {
+  it('that another dispatcher leaves idle are used by one that has some already', async () => {
+    const left = gated('left', { pool: 1 });
+    const right = gated('right', { pool: 1 });
+    const quotas = { pool: 3 };
+    const queuer = await work({ tasks: [left.run, right.run], quotas, dispatcher: false });
+    await work({ tasks: [left.run], quotas });
+    await work({ tasks: [right.run], quotas });
+    const rights = [await queuer.queueJob(right.run), await queuer.queueJob(right.run)];
+    await until(() => right.running.size === 2);
+    const lefts = [await queuer.queueJob(left.run)];
+    await until(() => left.running.size === 1);
+    right.end();
+    await Promise.all(rights.map((job) => job.waitForResult()));
+    lefts.push(await queuer.queueJob(left.run), await queuer.queueJob(left.run));
+    await until(() => left.running.size === 3);
+    left.end();
+    await Promise.all(lefts.map((job) => job.waitForResult()));
+  });
+
+  it('are not kept for a dispatcher whose job is gone', async () => {
+    const left = gated('left', { default: 1 });
+    const right = gated('right', { default: 1 });
+    const queuer = await work({ tasks: [left.run, right.run], dispatcher: false });
+    await work({ tasks: [left.run] });
+    await work({ tasks: [right.run] });
+    const first = await queuer.queueJob(right.run);
+    await until(() => right.running.size === 1);
+    const waiting = await queuer.queueJob(left.run);
+    const quota = processes.collection('quotas');
+    await processes.until(async () => (await quota.countDocuments({ 'waiting.n': 1 })) === 1);
+    // As if it had waited for long.
+    const waited = { $set: { 'waiting.0.since': new Date(0) }, $inc: { rev: 1 } };
+    await quota.updateOne({ 'waiting.n': 1 }, waited);
+    await waiting.cancel('not needed');
+    right.end();
+    await first.waitForResult();
+    await queuer.queueJob(right.run);
+    await until(() => right.running.size === 2);
+    right.end();
+  });
+
+  it('that nobody gives up are waited for without asking again and again', async () => {
+    const quotas = { pool: 3 };
+    const one = gated('one', { pool: 2 });
+    const other = gated('other', { pool: 2 });
+    const async = await work({ tasks: [one.run, other.run], quotas });
+    await work({ tasks: [one.run, other.run], quotas });
+    await Promise.all(Array.from({ length: 6 }, (_, n) => async.queueJob(n % 2 === 0 ? one.run : other.run)));
+    await until(() => one.running.size + other.running.size === 1);
+    await processes.quiet();
+    for (let ended = 1; ended <= 6; ended++) {
+      await until(() => one.running.size + other.running.size === ended);
+      one.end();
+      other.end();
+    }
+  });
+});
