@@ -226,18 +226,17 @@ export class Tender {
 
   /**
    * The top of a tree has ended, and with it everything below: all of it is removed together. With that the duty for it
-   * is over, but for what does not hold the top up: who follows a job, what it holds, what is below a batch that was cancelled.
+   * is over, but for what does not hold the top up: who follows a job, what it holds, what is below a batch that was cancelled;
+   * and, of a top that is a late callback, the job that it was added to.
    */
   async #expireTree(root: ObjectId): Promise<void> {
     const { collections, time } = this.sources;
-    const isLeft = {
-      $and: [
-        { $ne: ['$_id', root] },
-        { $or: ['$open', '$followed', { $ne: ['$kind', 'task'] }, { $ne: [{ $type: '$held' }, 'missing'] }] },
-      ],
-    };
-    const owner = { $cond: [isLeft, '$owner', '$$REMOVE'] };
-    await collections.jobs.updateMany({ root }, [{ $set: { expireAt: time.removal, owner } }]);
+    const isThere = (field: string): object => ({ $ne: [{ $type: field }, 'missing'] });
+    const isLeftBelow = { $or: ['$open', '$followed', { $ne: ['$kind', 'task'] }, isThere('$held')] };
+    const isLeft = { $cond: [{ $eq: ['$_id', root] }, isThere('$parent'), isLeftBelow] };
+    const unlessDone = (field: string): object => ({ $cond: [isLeft, field, '$$REMOVE'] });
+    const duties = { owner: unlessDone('$owner'), held: unlessDone('$held') };
+    await collections.jobs.updateMany({ root }, [{ $set: { expireAt: time.removal, ...duties } }]);
   }
 
   async #endFollowers(job: JobDocument): Promise<void> {

@@ -66,3 +66,16 @@ describe('the index', () => {
     expect(indexes.find(({ name }) => name === 'expireAt')).toMatchObject({ key: { expireAt: 1 }, expireAfterSeconds: 0 });
   });
 });
+
+describe('what a job needed while it ran', () => {
+  it('is gone when its tree has ended: its owner, and the places that it held', async () => {
+    const { async } = await setup();
+    const batch = await async.queueJob(parallel(makeJob(add, 1, 2), serial(makeJob(add, 3, 4)).with({ quotas: [] })));
+    await batch.waitForResult();
+    await (await batch.addCallbacks({ success: makeJob(add, 5, 6) })).waitForResult();
+    const jobs = processes.collection('jobs');
+    await processes.until(async () => (await jobs.countDocuments({ owner: { $exists: true } })) === 0);
+    expect(await jobs.countDocuments({ held: { $exists: true } })).toBe(0);
+    expect(await jobs.countDocuments({ expireAt: { $exists: false } })).toBe(0);
+  });
+});
