@@ -102,7 +102,7 @@ export class UncertainError extends MillraceError {
   readonly code = 'MILLRACE_UNCERTAIN';
 }
 
-/** A job was queued in a transaction that has not committed, so that nobody can run it yet; or something was queued in one that is over. Wait after the commit; await what is queued before the transaction's function returns. */
+/** A job was queued in a transaction that has not committed, so that nobody can run it yet; or something was queued in one that is over, or in a session without one. Wait after the commit; await what is queued before the transaction's function returns. */
 export class TransactionError extends MillraceError {
   readonly code = 'MILLRACE_TRANSACTION';
 }

@@ -74,7 +74,7 @@ export type { JobFilter, Queue, Queues } from './service/queues.js';
 export type { DispatcherEvent } from './store/dispatcher-event.js';
 // ---- For those who write a store
 export type * from './store/job-store.js';
-export { MemorySession } from './store/memory/memory-session.js';
+export type { MemorySession } from './store/memory/memory-session.js';
 export { type MemoryJobStore, type MemoryStoreOptions, memoryStore } from './store/memory/memory-store.js';
 // ---- Declaring tasks
 export { type CurrentTask, currentTask } from './task/current-task.js';

@@ -136,34 +136,18 @@ export class AsyncService implements IAsyncService {
     const outer = this.#stages.getStore();
     if (outer?.isOpen === true) return fn(outer.session as never);
     let stage: Stage | undefined;
-    try {
-      const done = await this.sources.store.transaction((session) => {
-        // An earlier try has left nothing.
-        stage?.end(false);
-        stage = new Stage(session);
-        return this.#staged(stage, () => fn(session as never));
-      });
-      (stage as Stage | undefined)?.end(true);
-      return done;
-    } catch (error) {
-      stage?.end(false);
-      throw error;
-    }
+    return this.sources.store.transactions.run((session) => {
+      // An earlier try has left nothing.
+      stage?.abort();
+      stage = this.#newStage(session);
+      return this.#staged(stage, () => fn(session as never));
+    });
   }
 
   async withSession<T>(session: unknown, fn: () => Promise<T>): Promise<T> {
     this.#checkRunning();
     checkOption('`withSession`', 'session', session, is.object);
-    const stage = new Stage(session);
-    try {
-      const done = await this.#staged(stage, fn);
-      // The commit is for the application.
-      stage.end(true);
-      return done;
-    } catch (error) {
-      stage.end(false);
-      throw error;
-    }
+    return this.#staged(this.#newStage(session as object), fn);
   }
 
   async getJob(id: string, task?: TaskLike): Promise<Job<never> | undefined> {
@@ -201,19 +185,34 @@ export class AsyncService implements IAsyncService {
     const now = new Date(this.sources.clock.now());
     const record: JobRecord = { job, state: firstState(job, { order: 0, now }, job.parent !== undefined) };
     const checkThere = (id: string): void => stage.check(id);
-    const addCallback: JobAccess['addCallback'] = (callback, parent) => {
-      if (this.#stages.getStore() !== stage) checkThere(parent.job.id);
+    const addCallback: JobAccess['addCallback'] = async (callback, parent) => {
+      stage.checkFor(this.#stages.getStore(), parent.job.id);
       return this.#addCallback(callback, parent);
     };
     return handleOf({ ...this.#access, checkThere, addCallback }, { record, named: NOBODY }) as unknown as Job<never>;
   }
 
+  #newStage(session: object): Stage {
+    return new Stage(session, this.sources.store.transactions.join(session));
+  }
+
   /** Runs code whose jobs are stored together when it has ended. */
   async #staged<T>(stage: Stage, fn: () => Promise<T>): Promise<T> {
-    const done = await this.#stages.run(stage, fn);
+    try {
+      const done = await this.#stages.run(stage, fn);
+      await this.#store(stage);
+      return done;
+    } catch (error) {
+      stage.abort();
+      throw error;
+    }
+  }
+
+  async #store(stage: Stage): Promise<void> {
     const trees = stage.close();
-    if (trees.length > 0) for (const answer of await this.sources.store.insert(trees, stage.session as object)) inserted(answer);
-    return done;
+    if (trees.length === 0) return;
+    this.#checkRunning();
+    for (const answer of await this.sources.store.insert(trees, stage.session)) inserted(answer);
   }
 
   #planted(plan: JobPlan): JobTree {

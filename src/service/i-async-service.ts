@@ -54,7 +54,8 @@ export interface IAsyncService {
   /**
    * Runs code in a transaction of the store: what is queued inside, callbacks added to jobs included, is there for
    * all with its commit, or never. `session` is for the application's own writes. After a conflict the code runs
-   * again, with nothing queued yet. Inside another transaction it joins that. What is queued must be awaited inside.
+   * again, with nothing queued yet. Inside another transaction it joins that. What is queued must be awaited inside;
+   * a job can be waited for, watched and cancelled after the commit.
    * @throws whatever the code throws, which aborts the transaction; TransactionError for what is queued too late
    * @example
    * const job = await async.transaction(async (session) => {
@@ -65,8 +66,14 @@ export interface IAsyncService {
   transaction<T>(fn: (session: Session) => Promise<T>): Promise<T>;
   /**
    * As `transaction`, in one that the application has begun and commits itself: everything that `fn` queues is
-   * stored through the session when `fn` has ended.
+   * stored through the session when `fn` has ended. Nothing else may use the session at that moment.
+   * @throws OptionError for what is no session of the store; TransactionError for one that is in no transaction
    * @throws whatever the code and the store throw, with the driver's labels; the application aborts then, or runs it again
+   * @example
+   * await client.withSession((session) => session.withTransaction(async () => {
+   *   await orders.insertOne(order, { session });
+   *   await async.withSession(session, () => async.queueJob(mails.confirm, order.id));
+   * }));
    */
   withSession<T>(session: Session | StoreSession, fn: () => Promise<T>): Promise<T>;
   getQueues(): Queues;

@@ -5,10 +5,15 @@ import type { JobTree } from '../job/job-record.js';
 
 export class Stage {
   readonly #trees: JobTree[] = [];
-  #state: 'open' | 'stored' | 'committed' | 'aborted' = 'open';
+  #state: 'open' | 'stored' | 'aborted' = 'open';
 
-  constructor(readonly session: unknown) {}
+  /** @param mayCommit - whether the transaction is still to commit, so that nobody can see what is in it */
+  constructor(
+    readonly session: object,
+    private readonly mayCommit: () => boolean,
+  ) {}
 
+  /** Whether its function runs. */
   get isOpen(): boolean {
     return this.#state === 'open';
   }
@@ -22,24 +27,36 @@ export class Stage {
     this.#trees.push(tree);
   }
 
-  /** Its function has ended: nothing more can be queued in it. @returns what was, in the order of the calls */
+  /**
+   * Its function has ended: nothing more can be queued in it. @returns what was, in the order of the calls
+   * @throws TransactionError when the function has ended the transaction itself, so that nothing can commit with it
+   */
   close(): readonly JobTree[] {
     this.#state = 'stored';
+    if (this.#trees.length > 0 && !this.mayCommit())
+      throw new TransactionError(
+        'the transaction was ended by the function whose jobs were to commit with it, so none of them is queued: end it after `withSession`',
+      );
     return this.#trees;
   }
 
-  /** @param hasCommitted - or that is up to who owns the session */
-  end(hasCommitted: boolean): void {
-    this.#state = hasCommitted ? 'committed' : 'aborted';
+  /** Nothing of it will ever be there. */
+  abort(): void {
+    this.#state = 'aborted';
   }
 
   /** @throws TransactionError while its jobs cannot be there, or can never be */
   check(id: string): void {
-    if (this.#state === 'open')
+    if (this.#state === 'aborted')
+      throw new TransactionError(`job ${id} was queued in a transaction that was aborted, so it never will be there: queue it again`);
+    if (this.#state === 'open' || this.mayCommit())
       throw new TransactionError(
         `job ${id} is queued in a transaction that has not committed, so it cannot run yet: ask for it after the commit`,
       );
-    if (this.#state === 'aborted')
-      throw new TransactionError(`job ${id} was queued in a transaction that was aborted, so it never will be there: queue it again`);
+  }
+
+  /** As `check`, for who would add something in a transaction of his own: in the same one it may be. */
+  checkFor(other: Stage | undefined, id: string): void {
+    if (other?.session !== this.session || this.#state === 'aborted') this.check(id);
   }
 }

@@ -12,7 +12,7 @@ import type { QuotaBook } from '../job/places.js';
 import type { StoredError } from '../job/stored-error.js';
 
 /**
- * Where jobs live. Twelve operations, framed by `start`, `stop` and `transaction`; each does what it says for each of its items atomically, and for
+ * Where jobs live. Twelve methods, each doing what it says for each of its items atomically, and for
  * the items one by one: one that cannot be done never spoils its neighbours. Whose promise has resolved,
  * is recorded for good. Time is the store's own.
  *
@@ -29,15 +29,14 @@ export interface JobStore {
   stop(): Promise<void>;
   /** The quotas' sizes in lock order, as last known. */
   readonly quotas: QuotaBook;
-  /** Runs code in a transaction, again where the store asks for it, and commits; an error aborts it. */
-  transaction<T>(fn: (session: object) => Promise<T>): Promise<T>;
+  readonly transactions: Transactions;
 
   /**
    * Adds trees of jobs, each with all its jobs or not at all, in their order. A tree whose root names a
    * parent joins it: a callback waits for its end, or runs at once where that has come.
    * A tree that is there already is left as it is.
-   * @param session - of a transaction, with which all of it commits or vanishes: nobody sees it before.
-   * What is answered is what will be there then
+   * @param session - of a transaction, with which all of it commits or vanishes: nobody sees it before, but it has
+   * its place in the order from now on. The trees are new ones; what is answered is what will be there
    */
   insert(trees: readonly JobTree[], session?: object): Promise<readonly Inserted[]>;
 
@@ -100,6 +99,19 @@ export interface JobStore {
 
   /** What happens from now on, as far as one is interested; a hint may come late or twice, an outcome never is lost. */
   changes(interest: Interest): Observable<Change>;
+}
+
+/** The transactions in which jobs can be queued. */
+export interface Transactions {
+  /** Runs code in a transaction, again where the store asks for it, and commits; an error aborts it. */
+  run<T>(fn: (session: object) => Promise<T>): Promise<T>;
+  /**
+   * The transaction in which a session is now.
+   * @returns whether that one may still commit; `false` once it has ended, however it did
+   * @throws OptionError for what is no session that this store can use
+   * @throws TransactionError for one that is in no transaction
+   */
+  join(session: object): () => boolean;
 }
 
 /** A transaction of a store that has its own, such as the memory store. */

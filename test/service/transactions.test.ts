@@ -1,7 +1,16 @@
 /** Queueing in the caller's transaction, on the memory store. */
 
 import { describe, expect, it } from 'vitest';
-import { JobCancelledError, makeJob, memoryStore, TransactionError, task, UnstorableError } from '../../src/index.js';
+import {
+  JobCancelledError,
+  JobNotFoundError,
+  makeJob,
+  memoryStore,
+  NotRunningError,
+  TransactionError,
+  task,
+  UnstorableError,
+} from '../../src/index.js';
 import { setup } from '../bundle.js';
 import { deferred } from './deferred.js';
 
@@ -99,6 +108,16 @@ describe('a transaction', () => {
     expect(await job.waitForResult()).toBe(2);
   });
 
+  it('queues nothing once the service has been stopped', async () => {
+    const { async, store, stop } = await setup({ tasks });
+    const transaction = async.transaction(async () => {
+      await async.queueJob(add, 1, 2);
+      await stop();
+    });
+    await expect(transaction).rejects.toBeInstanceOf(NotRunningError);
+    expect(await store.count({})).toBe(0);
+  });
+
   it('is not that of the tasks which happen to begin while it is open', async () => {
     const queueing = task('queueing', { quotas: [] }, async () => (await async.queueJob(double, 4)).id);
     const { async, drain } = await setup({ tasks: [...tasks, queueing] });
@@ -130,6 +149,61 @@ describe('a session of the memory store', () => {
     expect(await job.waitForResult()).toBe(42);
   });
 
+  it('says of its jobs that they can be waited for after the commit, until then', async () => {
+    const store = memoryStore();
+    const { async, drain } = await setup({ tasks, store });
+    const session = store.startSession();
+    const job = await async.withSession(session, () => async.queueJob(add, 1, 2));
+    for (const asked of [job.waitForResult(), job.refresh(), job.cancel(), job.addCallbacks({ success: double })])
+      await expect(asked).rejects.toThrow('ask for it after the commit');
+    session.commit();
+    const twice = await job.addCallbacks({ success: double });
+    await drain();
+    expect(await twice.waitForResult()).toBe(6);
+  });
+
+  it('takes callbacks of its jobs as long as it is open, and queues in the order of the calls', async () => {
+    const store = memoryStore();
+    const { async, drain } = await setup({ tasks, store });
+    const session = store.startSession();
+    const job = await async.withSession(session, () => async.queueJob(add, 1, 2));
+    const twice = await async.withSession(session, () => job.addCallbacks({ success: double }));
+    session.commit();
+    await drain();
+    expect(await twice.waitForResult()).toBe(6);
+  });
+
+  it('gives its jobs their place in the order when they are queued', async () => {
+    const store = memoryStore();
+    const { async } = await setup({ tasks, store, dispatcher: false });
+    const session = store.startSession();
+    const first = await async.withSession(session, () => async.queueJob(add, 1, 2));
+    const second = await async.queueJob(add, 1, 2);
+    session.commit();
+    expect((await async.getQueues().get('').jobs()).map(({ id }) => id)).toEqual([first.id, second.id]);
+  });
+
+  it('that its own code ends takes nothing more, and says so', async () => {
+    const store = memoryStore();
+    const { async } = await setup({ tasks, store });
+    const session = store.startSession();
+    const queued = async.withSession(session, async () => {
+      await async.queueJob(add, 1, 2);
+      session.commit();
+    });
+    await expect(queued).rejects.toThrow('end it after `withSession`');
+    expect(await store.count({})).toBe(0);
+  });
+
+  it('says after an abort that its jobs are not there', async () => {
+    const store = memoryStore();
+    const { async } = await setup({ tasks, store });
+    const session = store.startSession();
+    const job = await async.withSession(session, () => async.queueJob(add, 1, 2));
+    session.abort();
+    await expect(job.waitForResult()).rejects.toBeInstanceOf(JobNotFoundError);
+  });
+
   it('leaves nothing when it is aborted, and can be ended once', async () => {
     const store = memoryStore();
     const { async, drain } = await setup({ tasks, store });
@@ -142,8 +216,9 @@ describe('a session of the memory store', () => {
     await expect(async.withSession(session, () => async.queueJob(add, 1, 2))).rejects.toBeInstanceOf(TransactionError);
   });
 
-  it('cannot be anything else', async () => {
+  it('cannot be anything else, nor one of another store', async () => {
     const { async } = await setup({ tasks });
-    await expect(async.withSession({} as never, () => async.queueJob(add, 1, 2))).rejects.toThrow('startSession()');
+    for (const session of [{}, memoryStore().startSession()])
+      await expect(async.withSession(session as never, async () => expect.unreachable())).rejects.toThrow('startSession()');
   });
 });

@@ -10,6 +10,12 @@ import { Lanes } from './lanes.js';
 /** Orders are milliseconds in units of this fraction, so that jobs of one millisecond keep their order. */
 const ORDERS_PER_MS = 4_096;
 
+/** When a job was inserted, and its place in the order of insertion. */
+export interface Place {
+  readonly now: Date;
+  readonly order: number;
+}
+
 export class JobTable {
   readonly #records = new Map<string, JobRecord>();
   readonly #find = (id: string): JobRecord | undefined => this.#records.get(id);
@@ -27,9 +33,14 @@ export class JobTable {
     return this.#records.values();
   }
 
-  add(job: QueuedJob, now: Date, blocked: boolean): JobRecord {
+  /** The next place in the order: that of a job inserted now, also where it is seen later. */
+  place(now: Date): Place {
     this.#lastOrder = Math.max(this.#lastOrder + 1, now.getTime() * ORDERS_PER_MS);
-    const record: JobRecord = { job: { ...job }, state: firstState(job, { order: this.#lastOrder, now }, blocked) };
+    return { now, order: this.#lastOrder };
+  }
+
+  add(job: QueuedJob, at: Place, blocked: boolean): JobRecord {
+    const record: JobRecord = { job: { ...job }, state: firstState(job, at, blocked) };
     this.kin.add(record);
     this.#put(record);
     if (job.beginBy !== undefined) this.#limit(record, job.beginBy);

@@ -3,34 +3,50 @@
 import { TransactionError } from '../../errors.js';
 import type { JobTree } from '../../job/job-record.js';
 import type { StoreSession } from '../job-store.js';
+import type { Place } from './job-table.js';
+
+/** A tree that is to be inserted, and the place in the order that each of its jobs has got. */
+export interface StagedTree {
+  readonly tree: JobTree;
+  readonly places: readonly Place[];
+}
 
 export class MemorySession implements StoreSession {
-  readonly #trees: JobTree[] = [];
+  readonly #trees: StagedTree[] = [];
+  readonly #apply: (trees: readonly StagedTree[]) => void;
   #state: 'open' | 'committed' | 'aborted' = 'open';
 
   /** @param apply - puts everything in, all at once; throws where that cannot be done */
-  constructor(private readonly apply: (trees: readonly JobTree[]) => void) {}
+  constructor(apply: (trees: readonly StagedTree[]) => void) {
+    this.#apply = apply;
+  }
 
-  stage(trees: readonly JobTree[]): void {
-    this.#checkOpen();
+  /** Whether it may still commit. */
+  get isOpen(): boolean {
+    return this.#state === 'open';
+  }
+
+  stage(trees: readonly StagedTree[]): void {
+    this.checkOpen();
     this.#trees.push(...trees);
   }
 
   /** Makes everything that was queued in it be there, at once. @throws TransactionError when it is over, JobNotFoundError for callbacks of jobs that are gone; it is aborted then */
   commit(): void {
-    this.#checkOpen();
+    this.checkOpen();
     this.#state = 'aborted';
-    this.apply(this.#trees);
+    this.#apply(this.#trees);
     this.#state = 'committed';
   }
 
   /** Lets everything that was queued in it vanish. @throws TransactionError when it is over */
   abort(): void {
-    this.#checkOpen();
+    this.checkOpen();
     this.#state = 'aborted';
   }
 
-  #checkOpen(): void {
+  /** @throws TransactionError when it is over */
+  checkOpen(): void {
     if (this.#state !== 'open') throw new TransactionError(`the transaction has been ${this.#state}; begin another one`);
   }
 }

@@ -2,7 +2,7 @@
 
 import { defer, EMPTY, type Observable } from 'rxjs';
 import { checkOptions, is, type Rules } from '../../check.js';
-import { JobNotFoundError, NotRunningError, OptionError } from '../../errors.js';
+import { JobNotFoundError, NotRunningError } from '../../errors.js';
 import { firstState, type JobRecord, type JobTree } from '../../job/job-record.js';
 import type { QuotaBook } from '../../job/places.js';
 import type {
@@ -27,7 +27,8 @@ import { Calendar } from './calendar.js';
 import { Claimer } from './claimer.js';
 import { JobTable } from './job-table.js';
 import { Leases } from './leases.js';
-import { MemorySession } from './memory-session.js';
+import type { MemorySession, StagedTree } from './memory-session.js';
+import { MemoryTransactions } from './memory-transactions.js';
 import { QuotaLedger } from './quota-ledger.js';
 import type { Rooms } from './rooms.js';
 import { Tender } from './tender.js';
@@ -54,6 +55,7 @@ export function memoryStore(options: MemoryStoreOptions = {}): MemoryJobStore {
 }
 
 class MemoryStore implements MemoryJobStore {
+  readonly transactions = new MemoryTransactions((trees) => this.#commit(trees));
   readonly #table = new JobTable();
   readonly #ledger = new QuotaLedger();
   readonly #leases = new Leases();
@@ -95,23 +97,17 @@ class MemoryStore implements MemoryJobStore {
   }
 
   startSession(): MemorySession {
-    return new MemorySession((trees) => this.#commit(trees));
-  }
-
-  async transaction<T>(fn: (session: object) => Promise<T>): Promise<T> {
-    const session = this.startSession();
-    const done = await fn(session);
-    session.commit();
-    return done;
+    return this.transactions.begin();
   }
 
   async insert(trees: readonly JobTree[], session?: object): Promise<readonly Inserted[]> {
-    if (session === undefined) return this.#operation(() => trees.map((tree) => this.#insertTree(tree)));
-    if (!(session instanceof MemorySession))
-      throw new OptionError('`withSession` was given no session of the memory store; begin one with `startSession()` of `memoryStore()`');
-    session.stage(trees);
     const now = this.#now();
-    return trees.map(([job]) => ({ record: { job, state: firstState(job, { order: 0, now }, job.parent !== undefined) } }));
+    const placed = trees.map((tree): StagedTree => ({ tree, places: tree.map(() => this.#table.place(now)) }));
+    if (session === undefined) return this.#operation(() => placed.map((one) => this.#insertTree(one)));
+    this.transactions.own(session).stage(placed);
+    return placed.map(({ tree: [job], places: [at = this.#table.place(now)] }) => ({
+      record: { job, state: firstState(job, at, job.parent !== undefined) },
+    }));
   }
 
   async claim(request: ClaimRequest): Promise<readonly ClaimedJob[]> {
@@ -203,23 +199,26 @@ class MemoryStore implements MemoryJobStore {
   }
 
   /** All at once, or nothing where a job is gone that is to have a callback. */
-  #commit(trees: readonly JobTree[]): void {
-    const ids = new Set(trees.map(([{ id }]) => id));
-    for (const [{ parent }] of trees)
+  #commit(staged: readonly StagedTree[]): void {
+    const ids = new Set(staged.flatMap(({ tree }) => tree.map(({ id }) => id)));
+    for (const { tree } of staged) {
+      const [{ parent }] = tree;
       if (parent !== undefined && !ids.has(parent) && this.#table.get(parent) === undefined) throw noParent(parent);
-    this.#operation(() => trees.map((tree) => this.#insertTree(tree)));
+    }
+    this.#operation(() => staged.map((one) => this.#insertTree(one)));
   }
 
-  #insertTree(tree: JobTree): Inserted {
-    const [root, ...below] = tree;
+  #insertTree({ tree, places }: StagedTree): Inserted {
+    const [root] = tree;
     const existing = this.#table.get(root.id);
     if (existing !== undefined) return { record: existing };
     if (root.parent !== undefined && this.#table.get(root.parent) === undefined) {
       return { refused: noParent(root.parent) };
     }
-    const now = this.#now();
-    this.#table.add(root, now, root.parent !== undefined);
-    for (const job of below) this.#table.add(job, now, true);
+    for (const [index, at] of places.entries()) {
+      const job = tree[index];
+      if (job !== undefined) this.#table.add(job, at, index > 0 || job.parent !== undefined);
+    }
     if (root.role === 'callback') this.#tender.releaseCallback(root.id);
     return { record: this.#table.get(root.id) as JobRecord };
   }

@@ -76,7 +76,7 @@ export class Tender {
     if (side === undefined) return this.end(callback, 'pass', outcome);
     const [root, ...below] = side;
     const chosen = this.table.become(callback, root);
-    for (const job of below) this.table.add(job, this.now(), true);
+    for (const job of below) this.table.add(job, this.table.place(this.now()), true);
     this.#unblock(chosen);
   }
 

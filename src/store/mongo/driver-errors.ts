@@ -21,9 +21,12 @@ export function asUncertain(cause: unknown, what: string): unknown {
 /** @throws OptionError for a session that belongs to another client */
 export function refuseForeign(cause: unknown): void {
   // Whatever the driver wraps it in.
-  if (!(cause instanceof Error) || !/ClientSession must be from the same MongoClient/.test(cause.message)) return;
-  throw new OptionError(
+  if (cause instanceof Error && /ClientSession must be from the same MongoClient/.test(cause.message)) throw foreign({ cause });
+}
+
+export function foreign(options?: ErrorOptions): OptionError {
+  return new OptionError(
     '`withSession` was given a session of another client than the store knows; name that client as `sessions` of `mongoStore`',
-    { cause },
+    options,
   );
 }

@@ -12,7 +12,7 @@ import type { News } from './news.js';
 import { toDocument, toRecord } from './records.js';
 import type { ServerTime } from './server-time.js';
 import { ignoreDuplicates, type Tender } from './tender.js';
-import type { Transactions } from './transactions.js';
+import type { SessionTransactions } from './transactions.js';
 import type { Unfinished } from './unfinished.js';
 
 export interface InsertSources {
@@ -24,7 +24,7 @@ export interface InsertSources {
   readonly process: string;
   readonly tender: Tender;
   readonly time: ServerTime;
-  readonly transactions: Transactions;
+  readonly transactions: SessionTransactions;
   readonly unfinished: Unfinished;
 }
 

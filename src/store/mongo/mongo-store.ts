@@ -20,6 +20,7 @@ import type {
   Recovery,
   Report,
   StoreSetup,
+  Transactions,
 } from '../job-store.js';
 import type { JobDocument } from './documents.js';
 import { asUncertain } from './driver-errors.js';
@@ -49,6 +50,10 @@ export class MongoStore implements JobStore {
     return this.#parts.quotas.book;
   }
 
+  get transactions(): Transactions {
+    return this.#parts.transactions;
+  }
+
   async start(setup: StoreSetup): Promise<void> {
     const parts = this.#started ?? new Parts(this.options, setup.clock, this.timeOf(setup));
     if (this.#started === undefined) {
@@ -63,10 +68,6 @@ export class MongoStore implements JobStore {
   async stop(): Promise<void> {
     if (--this.#users > 0) return;
     await this.#parts.close();
-  }
-
-  transaction<T>(fn: (session: object) => Promise<T>): Promise<T> {
-    return this.#parts.transactions.run(fn);
   }
 
   async insert(trees: readonly JobTree[], session?: object): Promise<readonly Inserted[]> {

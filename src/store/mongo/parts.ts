@@ -30,7 +30,7 @@ import { Settlements } from './settlements.js';
 import { Shares } from './shares.js';
 import { Takes } from './takes.js';
 import { Tender } from './tender.js';
-import { Transactions } from './transactions.js';
+import { SessionTransactions } from './transactions.js';
 import { Unfinished } from './unfinished.js';
 import { Uses } from './uses.js';
 import { WaitGraph } from './waiting.js';
@@ -57,7 +57,7 @@ export class Parts {
   readonly claims: Claims;
   readonly inserts: Inserts;
   readonly inSession: Collections;
-  readonly transactions: Transactions;
+  readonly transactions: SessionTransactions;
   readonly rounds: Rounds;
   readonly recovery: Recovery;
   readonly jobs: Jobs;
@@ -123,7 +123,7 @@ export class Parts {
     this.claims = claims;
     const inSession = sessions === client ? collections : openCollections(sessions, { database, prefix, deadline: new Deadline(clock) });
     this.inSession = inSession;
-    this.transactions = new Transactions(sessions);
+    this.transactions = new SessionTransactions(sessions);
     const { transactions } = this;
     this.inserts = new Inserts({ collections, inSession, jobs, news, process, tender, time, transactions, unfinished });
     const recovery = new Recovery({ attempts, collections, held, leases, news, tender, time, forget });

@@ -1,6 +1,9 @@
 /** Transactions in which jobs are queued: the store's own, and those of sessions that the application brings. */
 
-import type { ClientSession, MongoClient, TransactionOptions } from 'mongodb';
+import { ClientSession, type MongoClient, type TransactionOptions } from 'mongodb';
+import { OptionError, TransactionError } from '../../errors.js';
+import type { Transactions } from '../job-store.js';
+import { foreign } from './driver-errors.js';
 
 /** Whatever the client's own are. */
 const TRANSACTION: TransactionOptions = {
@@ -9,7 +12,14 @@ const TRANSACTION: TransactionOptions = {
   readPreference: 'primary',
 };
 
-export class Transactions {
+/** What sessions of the driver have, though it does not say so; where one has it not, its errors tell later. */
+interface Inside {
+  readonly client?: unknown;
+  /** Another one for each transaction. */
+  readonly transaction?: unknown;
+}
+
+export class SessionTransactions implements Transactions {
   /** By session of the store's own: what is to be done once the transaction has committed. */
   readonly #afterCommit = new WeakMap<ClientSession, (() => Promise<void>)[]>();
 
@@ -33,4 +43,21 @@ export class Transactions {
     acts?.push(act);
     return acts !== undefined;
   }
+
+  join(session: object): () => boolean {
+    if (!isSession(session)) throw new OptionError('`withSession` was given no session of MongoDB; begin one with `client.startSession()`');
+    const inside: Inside = session as object;
+    if (inside.client !== undefined && inside.client !== this.client) throw foreign();
+    if (!session.inTransaction())
+      throw new TransactionError(
+        'the session is in no transaction, with which jobs could commit: call `session.startTransaction()` first, or use `session.withTransaction`',
+      );
+    const { transaction } = inside;
+    return () => inside.transaction === transaction && session.inTransaction();
+  }
+}
+
+/** Also one of another copy of the driver, which the store's own copy cannot know. */
+function isSession(session: object): session is ClientSession {
+  return session instanceof ClientSession || typeof (session as Partial<ClientSession>).inTransaction === 'function';
 }

@@ -2,7 +2,7 @@
 
 import { MongoClient, type MongoServerError } from 'mongodb';
 import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { makeJob, OptionError, StoreError, task } from '../../../src/index.js';
+import { JobNotFoundError, makeJob, OptionError, StoreError, TransactionError, task } from '../../../src/index.js';
 import { findReplicaSet } from '../../replica-set/find-replica-set.js';
 import { startStandIn } from '../../replica-set/stand-in.js';
 import { Processes } from './processes.js';
@@ -12,7 +12,8 @@ const set = await findReplicaSet();
 let databases = 0;
 
 const add = task('add', { quotas: [] }, (x: number, y: number) => x + y);
-const tasks = [add];
+const twice = task('twice', { quotas: [] }, (x: number) => 2 * x);
+const tasks = [add, twice];
 
 beforeEach(() => processes.useFreshDatabase(`transactions-${databases++}`));
 afterEach(() => processes.stopAll());
@@ -71,12 +72,21 @@ describe('a transaction', () => {
     expect([runs, await jobs.countDocuments({}), (await orders.findOne({}))?.['runs']]).toEqual([2, 2, 1]);
   });
 
+  it('is run again when another one adds a callback to the same job, and both run', async () => {
+    const { async } = await service();
+    const old = await async.queueJob(add, 1, 2);
+    await old.waitForResult();
+    const callbacks = await Promise.all([1, 2, 3].map(() => async.transaction(() => old.addCallbacks({ success: twice }))));
+    expect(await Promise.all(callbacks.map((callback) => callback.waitForResult()))).toEqual([6, 6, 6]);
+  });
+
   it('takes a callback of a job that has ended, which runs after the commit', async () => {
     const { async } = await service();
     const old = await async.queueJob(add, 1, 2);
     await old.waitForResult();
-    const callback = await async.transaction(() => old.addCallbacks({ success: task('twice', { quotas: [] }, (x: number) => 2 * x) }));
+    const callback = await async.transaction(() => old.addCallbacks({ success: twice }));
     expect(callback.status).toBe('blocked');
+    expect(await callback.waitForResult()).toBe(6);
   });
 });
 
@@ -86,7 +96,8 @@ describe('a session of the application', () => {
     const client = new MongoClient(set.uri);
     try {
       const outsider = client.startSession();
-      await expect(async.withSession(outsider, () => async.queueJob(add, 1, 2))).rejects.toBeInstanceOf(OptionError);
+      outsider.startTransaction();
+      await expect(async.withSession(outsider, async () => expect.unreachable())).rejects.toBeInstanceOf(OptionError);
       await outsider.endSession();
     } finally {
       await client.close();
@@ -103,6 +114,35 @@ describe('a session of the application', () => {
     await session.commitTransaction();
     await session.endSession();
     expect([await job.waitForResult(), await callback.waitForResult()]).toEqual([42, 7]);
+  });
+
+  it('must be in a transaction, with which its jobs can commit', async () => {
+    const { async, jobs } = await service();
+    const session = processes.client.startSession();
+    await expect(async.withSession(session, async () => expect.unreachable())).rejects.toThrow('session.startTransaction()');
+    await expect(async.withSession({} as never, async () => expect.unreachable())).rejects.toThrow('client.startSession()');
+    session.startTransaction();
+    const early = async.withSession(session, async () => {
+      await async.queueJob(add, 1, 2);
+      await session.commitTransaction();
+    });
+    await expect(early).rejects.toThrow('end it after `withSession`');
+    await session.endSession();
+    expect(await jobs.countDocuments({})).toBe(1);
+  });
+
+  it('says of its jobs that they can be waited for after the commit, and after an abort that they are not there', async () => {
+    const { async } = await service();
+    const session = processes.client.startSession();
+    for (const end of ['commitTransaction', 'abortTransaction'] as const) {
+      session.startTransaction();
+      const job = await async.withSession(session, () => async.queueJob(add, 40, 2));
+      await expect(job.waitForResult()).rejects.toBeInstanceOf(TransactionError);
+      await session[end]();
+      if (end === 'commitTransaction') expect(await job.waitForResult()).toBe(42);
+      else await expect(job.waitForResult()).rejects.toBeInstanceOf(JobNotFoundError);
+    }
+    await session.endSession();
   });
 
   it('is told of a conflict by the labels of the driver', async () => {

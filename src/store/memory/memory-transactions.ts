@@ -1,0 +1,45 @@
+/** The transactions of the embedded store, which never meet a conflict: each commits at once or not at all. */
+
+import { OptionError } from '../../errors.js';
+import type { Transactions } from '../job-store.js';
+import { MemorySession, type StagedTree } from './memory-session.js';
+
+export class MemoryTransactions implements Transactions {
+  /** Those that were begun here: another store's would commit there. */
+  readonly #begun = new WeakSet<MemorySession>();
+
+  /** @param apply - puts everything in, all at once */
+  constructor(private readonly apply: (trees: readonly StagedTree[]) => void) {}
+
+  begin(): MemorySession {
+    const session = new MemorySession(this.apply);
+    this.#begun.add(session);
+    return session;
+  }
+
+  async run<T>(fn: (session: object) => Promise<T>): Promise<T> {
+    const session = this.begin();
+    try {
+      const done = await fn(session);
+      session.commit();
+      return done;
+    } finally {
+      // What would still be queued in it must not be taken for queued.
+      if (session.isOpen) session.abort();
+    }
+  }
+
+  join(session: object): () => boolean {
+    const own = this.own(session);
+    own.checkOpen();
+    return () => own.isOpen;
+  }
+
+  /** @throws OptionError for what is no session of this store */
+  own(session: object): MemorySession {
+    if (session instanceof MemorySession && this.#begun.has(session)) return session;
+    throw new OptionError(
+      '`withSession` was given no session of this memory store; begin one with `startSession()` of its `memoryStore()`',
+    );
+  }
+}
