@@ -8,6 +8,7 @@ import type { Collections } from './collections.js';
 import type { JobDocument } from './documents.js';
 import { isUnanswered, refuseForeign } from './driver-errors.js';
 import { type Jobs, toId } from './jobs.js';
+import { countAlone, grafted, rungOnce, staged, withTail } from './new-trees.js';
 import type { News } from './news.js';
 import { toDocument, toRecord } from './records.js';
 import type { ServerTime } from './server-time.js';
@@ -20,6 +21,8 @@ export interface InsertSources {
   /** Through the client that sessions of transactions belong to. */
   readonly inSession: Collections;
   readonly jobs: Jobs;
+  /** Begins to hear of commits. */
+  readonly listen: () => void;
   readonly news: News;
   readonly process: string;
   readonly tender: Tender;
@@ -28,31 +31,61 @@ export interface InsertSources {
   readonly unfinished: Unfinished;
 }
 
+/** A tree as it is put in. */
+interface Grown {
+  readonly first: JobDocument;
+  readonly documents: readonly JobDocument[];
+  /** It is a callback of a job whose work is over. */
+  readonly isLate: boolean;
+}
+
 /** What came of putting a tree in. */
-type Put = 'there' | 'no parent' | { readonly first: JobDocument; readonly isLate: boolean };
+type Put = 'there' | 'no parent' | Grown;
 
 export class Inserts {
   constructor(private readonly sources: InsertSources) {}
 
   /** Each tree with all its jobs or not at all, in their order. */
   async insert(trees: readonly JobTree[]): Promise<readonly Inserted[]> {
-    return inOrder(trees, {
-      alone: (group) => this.#insertAlone(group),
-      tree: (tree) => this.#insertTree(tree),
-    });
+    const answers: Inserted[] = [];
+    for (let next = 0; next < trees.length; ) {
+      const alone = countAlone(trees, next);
+      if (alone > 0) answers.push(...(await this.#insertAlone(trees.slice(next, next + alone))));
+      else answers.push(await this.#insertTree(trees[next] as JobTree));
+      next += Math.max(1, alone);
+    }
+    return answers;
   }
 
-  /** In a transaction that is under way: what follows from it is done after its commit. */
+  /** In a transaction that is under way, by one command; what follows from it is done after its commit. */
   async insertWithin(trees: readonly JobTree[], session: ClientSession): Promise<readonly Inserted[]> {
+    const { inSession, listen, transactions } = this.sources;
+    const grown: Grown[] = [];
+    const isOwn = transactions.afterCommit(session, () => this.#committedAll(grown));
     try {
-      return await inOrder(trees, {
-        alone: (group) => this.#insertAloneWithin(group, session),
-        tree: (tree) => this.#insertTreeWithin(tree, session),
-      });
+      for (const tree of grafted(trees)) {
+        const one = await this.#grow(tree, session);
+        if (one !== undefined) grown.push(one);
+      }
+      const documents = rungOnce(grown.flatMap((one) => one.documents)).map((job) => staged(job, isOwn));
+      if (documents.length > 0) await inSession.jobs.insertMany(documents, { session });
     } catch (error) {
       refuseForeign(error);
       throw error;
     }
+    // Nobody else tells of the commit.
+    if (!isOwn && grown.some(({ isLate }) => isLate)) listen();
+    const byId = new Map(grown.flatMap(({ documents }) => documents.map((job) => [job._id.toHexString(), job])));
+    return trees.map(([root]) => {
+      const job = byId.get(root.id);
+      return job === undefined ? noParent(root.parent) : { record: toRecord(job) };
+    });
+  }
+
+  async #committedAll(grown: readonly Grown[]): Promise<void> {
+    const { tender, unfinished } = this.sources;
+    for (const one of grown) this.#announce(one);
+    for (const { first, isLate } of grown) if (isLate) await unfinished.finish(() => tender.releaseLate(first));
   }
 
   /** A job that was queued here in a session of the application has been committed. */
@@ -68,19 +101,6 @@ export class Inserts {
     const stored = isNew ? documents : await this.#stored(trees);
     for (const job of stored) this.sources.news.queued(job);
     return this.#answers(trees, stored);
-  }
-
-  async #insertAloneWithin(trees: readonly JobTree[], session: ClientSession): Promise<readonly Inserted[]> {
-    const { inSession, transactions, news } = this.sources;
-    const documents = this.#alone(trees);
-    const isOwn = transactions.afterCommit(session, async () => {
-      for (const job of documents) news.queued(job);
-    });
-    await inSession.jobs.insertMany(
-      documents.map((job) => staged(job, isOwn)),
-      { session },
-    );
-    return this.#answers(trees, documents);
   }
 
   /** Not answered, it is sent again with the same ids. @returns `false` where some were there already */
@@ -113,56 +133,42 @@ export class Inserts {
       });
     if (put === 'no parent') return noParent(root.parent);
     const first = put === 'there' ? await jobs.ofId(root.id) : put.first;
-    if (put !== 'there') this.#announce(put.first, tree);
+    if (put !== 'there') this.#announce(put);
     if (first?.status === 'blocked' && (put === 'there' || put.isLate)) await unfinished.finish(() => tender.releaseLate(first));
     const now = put === 'there' || put.isLate ? await jobs.ofId(root.id) : first;
     if (now === undefined) throw new MongoServerError({ message: `job ${root.id} is not there after it was inserted` });
     return { record: await news.recordOf(now) };
   }
 
-  async #insertTreeWithin(tree: JobTree, session: ClientSession): Promise<Inserted> {
-    const { transactions, tender } = this.sources;
-    const [root] = tree;
-    let put: Put = 'there';
-    const isOwn = transactions.afterCommit(session, async () => {
-      if (put === 'there' || put === 'no parent') return;
-      this.#announce(put.first, tree);
-      const { first } = put;
-      if (put.isLate) await this.sources.unfinished.finish(() => tender.releaseLate(first));
-    });
-    put = await this.#put(tree, session, isOwn);
-    if (put === 'no parent') return noParent(root.parent);
-    return { record: toRecord((put as { readonly first: JobDocument }).first) };
-  }
-
-  #announce(first: JobDocument, tree: JobTree): void {
+  #announce({ first, documents }: Grown): void {
     const { news } = this.sources;
-    for (const { beginBy } of tree) if (beginBy !== undefined) news.due(beginBy);
+    for (const { beginBy } of documents) if (beginBy !== undefined) news.due(beginBy);
     if (first.status !== 'blocked') news.queued(first);
   }
 
-  /** As a transaction; a callback's parent is noted to have one more, so that its end cannot miss it. */
-  async #put(tree: JobTree, session: ClientSession, isOwn = true): Promise<Put> {
-    const { process, inSession } = this.sources;
+  async #put(tree: JobTree, session: ClientSession): Promise<Put> {
+    const grown = await this.#grow(tree, session);
+    if (grown === undefined) return 'no parent';
+    await this.sources.inSession.jobs.insertMany([...grown.documents], { session });
+    return grown;
+  }
+
+  /** A tree as documents. A callback's parent is noted to have one more, so that its end cannot miss it; `undefined` where it has gone. */
+  async #grow(tree: JobTree, session: ClientSession): Promise<Grown | undefined> {
+    const { process } = this.sources;
     const [root] = tree;
-    const parts = tree.map((job) => toDocument(job, process, new ObjectId(root.id)));
+    const isAlone = tree.length === 1 && root.parent === undefined;
+    const parts = tree.map((job) => toDocument(job, process, isAlone ? undefined : new ObjectId(root.id)));
     const documents = parts.map((part, index) => this.#first(withTail(part, parts), index > 0 || root.parent !== undefined));
     const parent = root.parent === undefined ? undefined : await this.#attach(root.parent, session);
-    if (parent === null) return 'no parent';
-    const above = parent?.open === true ? parent.root : undefined;
+    const [top] = documents;
+    if (parent === null || top === undefined) return undefined;
     const isLate = parent?.outcome !== undefined;
-    const all = documents.map((job, index): JobDocument => {
-      const within = above === undefined ? job : { ...job, root: above };
-      // The work of its job is over: until it has been released, somebody is responsible.
-      return index === 0 && isLate ? { ...within, owner: process, ...(isOwn ? {} : { bell: job.lane }) } : within;
-    });
-    const [first] = all;
-    if (first === undefined) return 'there';
-    await inSession.jobs.insertMany(
-      all.map((job) => staged(job, isOwn)),
-      { session },
-    );
-    return { first, isLate };
+    const above = parent?.open === true ? parent.root : undefined;
+    // The work of its job is over: until it has been released, somebody is responsible.
+    const owned = isLate ? [{ ...top, owner: process }, ...documents.slice(1)] : documents;
+    const all = above === undefined ? owned : owned.map((job): JobDocument => ({ ...job, root: above }));
+    return { first: all[0] ?? top, documents: all, isLate };
   }
 
   /** The tree of a job that is alone begins now; one that has ended stays as long as what is added to it will. */
@@ -222,54 +228,4 @@ export class Inserts {
 
 function noParent(parent: string | undefined): Inserted {
   return { refused: new JobNotFoundError(`job ${parent} is not there, so it can have no callback: its retention is over`) };
-}
-
-/** Of what is queued in a session of the application, this process, too, is told by the change stream. */
-function staged(job: JobDocument, isOwn: boolean): JobDocument {
-  return isOwn ? job : { ...job, isStaged: true };
-}
-
-/** One bell is enough for all that come to a lane together. */
-function rungOnce(documents: readonly JobDocument[]): readonly JobDocument[] {
-  const lanes = new Set<string>();
-  return documents.map((document) => {
-    const { bell, ...silent } = document;
-    if (bell !== undefined && lanes.has(bell)) return silent;
-    if (bell !== undefined) lanes.add(bell);
-    return document;
-  });
-}
-
-interface Putting {
-  /** Neighbours of one job each, without a parent. */
-  readonly alone: (trees: readonly JobTree[]) => Promise<readonly Inserted[]>;
-  readonly tree: (tree: JobTree) => Promise<Inserted>;
-}
-
-/** One after the other, neighbours that are alone together. */
-async function inOrder(trees: readonly JobTree[], { alone, tree }: Putting): Promise<readonly Inserted[]> {
-  const answers: Inserted[] = [];
-  for (let next = 0; next < trees.length; ) {
-    const count = countAlone(trees, next);
-    if (count > 0) answers.push(...(await alone(trees.slice(next, next + count))));
-    else answers.push(await tree(trees[next] as JobTree));
-    next += Math.max(1, count);
-  }
-  return answers;
-}
-
-/** How many trees from here on are of one job without a parent. */
-function countAlone(trees: readonly JobTree[], from: number): number {
-  let next = from;
-  while (next < trees.length && trees[next]?.length === 1 && trees[next]?.[0].parent === undefined) next++;
-  return next - from;
-}
-
-/** Marks a job that has callbacks among the others. */
-function withTail<P extends { readonly _id: ObjectId }>(
-  part: P,
-  all: readonly (P & { readonly role?: string; readonly parent?: ObjectId })[],
-): P {
-  const hasCallbacks = all.some(({ role, parent }) => role === 'callback' && parent?.equals(part._id) === true);
-  return hasCallbacks ? { ...part, tail: true } : part;
 }

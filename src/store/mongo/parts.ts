@@ -125,7 +125,8 @@ export class Parts {
     this.inSession = inSession;
     this.transactions = new SessionTransactions(sessions);
     const { transactions } = this;
-    this.inserts = new Inserts({ collections, inSession, jobs, news, process, tender, time, transactions, unfinished });
+    const listen = (): void => this.listen();
+    this.inserts = new Inserts({ collections, inSession, jobs, listen, news, process, tender, time, transactions, unfinished });
     const recovery = new Recovery({ attempts, collections, held, leases, news, tender, time, forget });
     const audit = new Audit({ ahead, attempts, collections, held, news, quotas, recovery, running, takes, time });
     const due = new Due({ collections, jobs, news, tender, time });
@@ -171,12 +172,12 @@ export class Parts {
     this.news.complete();
   }
 
-  #hear({ collection, id, quota, rev, isInsert, origin, isStaged, bell, dueAt, startBy, cancelOwner, cancelReason }: Heard): void {
+  #hear({ collection, id, quota, rev, isInsert, origin, isStaged, isLate, bell, dueAt, startBy, cancelOwner, cancelReason }: Heard): void {
     const { news, collections } = this;
     if (collection === collections.quotas.collectionName) return news.track(this.#hearOfQuota({ name: String(id), quota, rev }));
     const isOwn = isInsert && origin === this.process;
     const isEcho = isOwn && !isStaged;
-    if (isOwn && isStaged) news.track(this.inserts.committed(id as ObjectId));
+    if (isOwn && isLate) news.track(this.inserts.committed(id as ObjectId));
     if (bell !== undefined && !isEcho) news.found(bell);
     if (dueAt !== undefined) news.due(dueAt);
     if (startBy !== undefined) news.due(startBy);

@@ -28,6 +28,8 @@ export interface Heard {
   readonly isInsert: boolean;
   readonly origin: string | undefined;
   readonly isStaged: boolean;
+  /** A callback, for a job whose work was over, that this process has to release now that it is committed. */
+  readonly isLate: boolean;
   readonly bell: string | undefined;
   readonly dueAt: Date | undefined;
   readonly startBy: Date | undefined;
@@ -154,8 +156,9 @@ export class Watch {
       { [`updateDescription.updatedFields.${field}`]: { $exists: true } },
     ];
     const told = [{ 'fullDocument.told': this.sources.process }, { 'updateDescription.updatedFields.told': this.sources.process }];
+    const late = { operationType: 'insert', 'fullDocument.isStaged': true, 'fullDocument.owner': this.sources.process };
     const ids = followed.length === 0 ? [] : [{ 'documentKey._id': { $in: followed.map((id) => new ObjectId(id)) } }];
-    const worth = [...has('bell'), ...has('dueAt'), ...has('cancel'), ...told, ...ids];
+    const worth = [...has('bell'), ...has('dueAt'), ...has('cancel'), ...told, late, ...ids];
     return [
       {
         $match: {
@@ -171,6 +174,7 @@ export class Watch {
           isInsert: { $eq: ['$operationType', 'insert'] },
           origin: '$fullDocument.origin',
           isStaged: { $eq: ['$fullDocument.isStaged', true] },
+          isLate: { $and: [{ $eq: ['$fullDocument.isStaged', true] }, { $eq: ['$fullDocument.owner', this.sources.process] }] },
           bell: of('bell'),
           dueAt: of('dueAt'),
           startBy: of('startBy'),

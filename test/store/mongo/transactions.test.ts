@@ -2,7 +2,7 @@
 
 import { MongoClient, type MongoServerError } from 'mongodb';
 import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { JobNotFoundError, makeJob, OptionError, StoreError, TransactionError, task } from '../../../src/index.js';
+import { type Job, JobNotFoundError, makeJob, OptionError, StoreError, TransactionError, task } from '../../../src/index.js';
 import { findReplicaSet } from '../../replica-set/find-replica-set.js';
 import { startStandIn } from '../../replica-set/stand-in.js';
 import { Processes } from './processes.js';
@@ -45,6 +45,20 @@ describe('a transaction', () => {
     expect(commands.filter((name) => name === 'insert' || name === 'commitTransaction')).toEqual(['insert', 'insert', 'commitTransaction']);
     expect(await job?.waitForResult()).toBe(42);
     expect(await orders.countDocuments({})).toBe(2);
+  });
+
+  it('costs one insert and one commit, whatever is queued in it, callbacks of its own jobs included', async () => {
+    const { async } = await service();
+    let last: Job<number> | undefined;
+    const commands = await processes.during(async () => {
+      last = await async.transaction(async () => {
+        for (let batch = 0; batch < 5; batch++) await async.queueParallelJobs(makeJob(add, 1, 2), makeJob(add, 3, 4));
+        await async.queueJobs([makeJob(add, 1, 2), makeJob(add, 3, 4)]);
+        return (await async.queueJob(add, 40, 2)).addCallbacks({ success: twice });
+      });
+    });
+    expect(commands.filter((name) => name === 'insert' || name === 'commitTransaction')).toEqual(['insert', 'commitTransaction']);
+    expect(await last?.waitForResult()).toBe(84);
   });
 
   it('leaves neither when its code throws', async () => {
@@ -143,6 +157,23 @@ describe('a session of the application', () => {
       else await expect(job.waitForResult()).rejects.toBeInstanceOf(JobNotFoundError);
     }
     await session.endSession();
+  });
+
+  it('has late callbacks run at once in another process, though its own has no dispatcher', async () => {
+    const queuer = (await processes.start({ tasks, dispatcher: false })).async;
+    await processes.start({ tasks });
+    const old = await queuer.queueJob(add, 1, 2);
+    await old.waitForResult();
+    const session = processes.client.startSession();
+    session.startTransaction();
+    const [plain, chosen] = await queuer.withSession(session, async () => [
+      await old.addCallback(makeJob(add, 40, 2)),
+      await old.addCallbacks({ success: twice }),
+    ]);
+    await session.commitTransaction();
+    await session.endSession();
+    expect(await plain?.waitForResult({ timeoutMs: 10_000 })).toBe(42);
+    expect(await chosen?.waitForResult({ timeoutMs: 10_000 })).toBe(6);
   });
 
   it('is told of a conflict by the labels of the driver', async () => {

@@ -1,0 +1,51 @@
+/** Trees as they are given to be put in: which belong together, and what their documents have from that. */
+
+import type { ObjectId } from 'mongodb';
+import type { JobTree, QueuedJob } from '../../job/job-record.js';
+import type { JobDocument } from './documents.js';
+
+/** Of what is queued in a session of the application, this process, too, is told by the change stream. */
+export function staged(job: JobDocument, isOwn: boolean): JobDocument {
+  return isOwn ? job : { ...job, isStaged: true };
+}
+
+/** Callbacks of jobs that are put in by the same call are parts of their trees. */
+export function grafted(trees: readonly JobTree[]): readonly JobTree[] {
+  const grown: [QueuedJob, ...QueuedJob[]][] = [];
+  const placeOf = new Map<string, number>();
+  for (const tree of trees) {
+    const [root] = tree;
+    const place = placeOf.get(root.parent ?? '') ?? grown.length;
+    if (place === grown.length) grown.push([...tree]);
+    else grown[place]?.push(...tree);
+    for (const { id } of tree) placeOf.set(id, place);
+  }
+  return grown;
+}
+
+/** One bell is enough for all that come to a lane together. */
+export function rungOnce(documents: readonly JobDocument[]): readonly JobDocument[] {
+  const lanes = new Set<string>();
+  return documents.map((document) => {
+    const { bell, ...silent } = document;
+    if (bell !== undefined && lanes.has(bell)) return silent;
+    if (bell !== undefined) lanes.add(bell);
+    return document;
+  });
+}
+
+/** How many trees from here on are of one job without a parent. */
+export function countAlone(trees: readonly JobTree[], from: number): number {
+  let next = from;
+  while (next < trees.length && trees[next]?.length === 1 && trees[next]?.[0].parent === undefined) next++;
+  return next - from;
+}
+
+/** Marks a job that has callbacks among the others. */
+export function withTail<P extends { readonly _id: ObjectId }>(
+  part: P,
+  all: readonly (P & { readonly role?: string; readonly parent?: ObjectId })[],
+): P {
+  const hasCallbacks = all.some(({ role, parent }) => role === 'callback' && parent?.equals(part._id) === true);
+  return hasCallbacks ? { ...part, tail: true } : part;
+}
