@@ -7,6 +7,7 @@ import type { Interest } from '../store/job-store.js';
 import { namesOf } from '../task/definition-of.js';
 import type { ResultOf, SignatureOf, TaskLike } from '../task/task.js';
 import { GuardedObservable } from './guarded-observable.js';
+import { inOwnContext } from './in-own-context.js';
 import type { Job } from './job.js';
 import { type JobAccess, reviver, see } from './job-access.js';
 import { handleOf, JobHandle } from './job-handle.js';
@@ -35,6 +36,7 @@ export function outcomeEvents(
   interest: Extract<Interest, { readonly outcomes: unknown }>,
 ): Observable<JobEvent<unknown>> {
   const sightings = access.changes(interest).pipe(
+    inOwnContext(),
     concatMap((change) => {
       if (change.type !== 'job') return [];
       const sighting = see(change.record, access.store);

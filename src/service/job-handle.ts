@@ -14,6 +14,7 @@ import { type result, standsFor } from '../job/promising.js';
 import { revivedError, type StoredError } from '../job/stored-error.js';
 import type { Interest } from '../store/job-store.js';
 import { GuardedObservable } from './guarded-observable.js';
+import { inOwnContext } from './in-own-context.js';
 import type { CallbackFor, CallbackResult, Callbacks, CallbacksResult, Job, JobSnapshot, WaitOptions } from './job.js';
 import { type JobAccess, lookUp, reviver, type Sighting, see } from './job-access.js';
 import { callbackPlan, callbacksPlan } from './job-draft.js';
@@ -80,7 +81,11 @@ export class JobHandle implements Job<unknown> {
 
   get changes(): Observable<JobSnapshot<unknown>> {
     this.#access.checkThere?.(this.id);
-    return new GuardedObservable(this.#sightings({ job: this.id }).pipe(map(() => this.#snapshot())), this.#access.logger);
+    const snapshots = this.#sightings({ job: this.id }).pipe(
+      inOwnContext(),
+      map(() => this.#snapshot()),
+    );
+    return new GuardedObservable(snapshots, this.#access.logger);
   }
 
   async refresh(): Promise<JobSnapshot<unknown>> {

@@ -108,6 +108,22 @@ describe('a transaction', () => {
     expect(await job.waitForResult()).toBe(2);
   });
 
+  it('is not that of a handler that hears of what its code does', async () => {
+    const { async, drain } = await setup({ tasks });
+    const waiting = await async.queueJob(makeJob(add, 1, 2).with({ delayMs: 1_000 }));
+    const queued: Promise<{ readonly id: string }>[] = [];
+    async.events.cancelled.subscribe(() => queued.push(async.queueJob(double, 1)));
+    waiting.changes.subscribe(({ status }) => status === 'cancelled' && queued.push(async.queueJob(double, 2)));
+    const transaction = async.transaction(async () => {
+      await waiting.cancel();
+      throw new Error('no');
+    });
+    await expect(transaction).rejects.toThrow('no');
+    await drain();
+    const jobs = await Promise.all((await Promise.all(queued)).map(({ id }) => async.getJob(id, double)));
+    expect(jobs.map((job) => job?.result).toSorted()).toEqual([2, 4]);
+  });
+
   it('queues nothing once the service has been stopped', async () => {
     const { async, store, stop } = await setup({ tasks });
     const transaction = async.transaction(async () => {
