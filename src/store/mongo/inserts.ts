@@ -27,6 +27,8 @@ export interface InsertSources {
   readonly process: string;
   readonly tender: Tender;
   readonly time: ServerTime;
+  /** Of the store's own client, and of the one that sessions of the application belong to. */
+  readonly ownTransactions: SessionTransactions;
   readonly transactions: SessionTransactions;
   readonly unfinished: Unfinished;
 }
@@ -64,7 +66,7 @@ export class Inserts {
     const isOwn = transactions.afterCommit(session, () => this.#committedAll(grown));
     try {
       for (const tree of grafted(trees)) {
-        const one = await this.#grow(tree, session);
+        const one = await this.#grow(tree, session, inSession);
         if (one !== undefined) grown.push(one);
       }
       const documents = rungOnce(grown.flatMap((one) => one.documents)).map((job) => staged(job, isOwn));
@@ -123,9 +125,9 @@ export class Inserts {
   }
 
   async #insertTree(tree: JobTree): Promise<Inserted> {
-    const { tender, news, transactions, jobs, unfinished } = this.sources;
+    const { tender, news, ownTransactions, jobs, unfinished } = this.sources;
     const [root] = tree;
-    const put = await transactions
+    const put = await ownTransactions
       .run((session) => this.#put(tree, session))
       .catch((error: unknown): Put => {
         ignoreDuplicates(error);
@@ -147,20 +149,21 @@ export class Inserts {
   }
 
   async #put(tree: JobTree, session: ClientSession): Promise<Put> {
-    const grown = await this.#grow(tree, session);
+    const { collections } = this.sources;
+    const grown = await this.#grow(tree, session, collections);
     if (grown === undefined) return 'no parent';
-    await this.sources.inSession.jobs.insertMany([...grown.documents], { session });
+    await collections.jobs.insertMany([...grown.documents], { session });
     return grown;
   }
 
   /** A tree as documents. A callback's parent is noted to have one more, so that its end cannot miss it; `undefined` where it has gone. */
-  async #grow(tree: JobTree, session: ClientSession): Promise<Grown | undefined> {
+  async #grow(tree: JobTree, session: ClientSession, collections: Collections): Promise<Grown | undefined> {
     const { process } = this.sources;
     const [root] = tree;
     const isAlone = tree.length === 1 && root.parent === undefined;
     const parts = tree.map((job) => toDocument(job, process, isAlone ? undefined : new ObjectId(root.id)));
     const documents = parts.map((part, index) => this.#first(withTail(part, parts), index > 0 || root.parent !== undefined));
-    const parent = root.parent === undefined ? undefined : await this.#attach(root.parent, session);
+    const parent = root.parent === undefined ? undefined : await this.#attach(root.parent, session, collections);
     const [top] = documents;
     if (parent === null || top === undefined) return undefined;
     const isLate = parent?.outcome !== undefined;
@@ -172,15 +175,15 @@ export class Inserts {
   }
 
   /** The tree of a job that is alone begins now; one that has ended stays as long as what is added to it will. */
-  #attach(id: string, session: ClientSession): Promise<JobDocument | null> {
-    const { inSession, time } = this.sources;
+  #attach(id: string, session: ClientSession, { jobs }: Collections): Promise<JobDocument | null> {
+    const { time } = this.sources;
     const later = { $cond: [{ $eq: [{ $type: '$expireAt' }, 'missing'] }, '$$REMOVE', { $max: ['$expireAt', time.removal] }] };
     const adds = { $add: [{ $ifNull: ['$adds', 0] }, 1] };
     const attach = [{ $set: { adds, tail: true, root: { $ifNull: ['$root', '$_id'] }, expireAt: later } }];
     const parent = toId(id);
     return parent === undefined
       ? Promise.resolve(null)
-      : inSession.jobs.findOneAndUpdate({ _id: parent }, attach, { session, returnDocument: 'after' });
+      : jobs.findOneAndUpdate({ _id: parent }, attach, { session, returnDocument: 'after' });
   }
 
   #alone(trees: readonly JobTree[]): readonly JobDocument[] {

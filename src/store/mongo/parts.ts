@@ -125,8 +125,21 @@ export class Parts {
     this.inSession = inSession;
     this.transactions = new SessionTransactions(sessions);
     const { transactions } = this;
+    const ownTransactions = sessions === client ? transactions : new SessionTransactions(client);
     const listen = (): void => this.listen();
-    this.inserts = new Inserts({ collections, inSession, jobs, listen, news, process, tender, time, transactions, unfinished });
+    this.inserts = new Inserts({
+      collections,
+      inSession,
+      jobs,
+      listen,
+      news,
+      ownTransactions,
+      process,
+      tender,
+      time,
+      transactions,
+      unfinished,
+    });
     const recovery = new Recovery({ attempts, collections, held, leases, news, tender, time, forget });
     const audit = new Audit({ ahead, attempts, collections, held, news, quotas, recovery, running, takes, time });
     const due = new Due({ collections, jobs, news, tender, time });

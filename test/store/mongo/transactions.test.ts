@@ -208,6 +208,19 @@ describe('another client for sessions', () => {
     await sessions.close();
   });
 
+  it('is for sessions alone: a batch queued outside goes through the own one', async () => {
+    const sessions = new MongoClient(processes.uri, { monitorCommands: true });
+    const { async } = await processes.start({ tasks }, { sessions });
+    const sent: string[] = [];
+    sessions.on('commandStarted', ({ commandName }) => sent.push(commandName));
+    const batch = await async.queueParallelJobs(makeJob(add, 1, 2), makeJob(add, 3, 4));
+    await batch.waitForResult();
+    await batch.addCallback(makeJob(add, 5, 6));
+    expect(sent).toEqual([]);
+    await processes.stopAll();
+    await sessions.close();
+  });
+
   it('is refused when it is connected to another cluster', async () => {
     const other = await startStandIn();
     const sessions = new MongoClient(other.uri);
