@@ -7,7 +7,8 @@ import type { Ahead } from './ahead.js';
 import { type Candidates, NO_CANDIDATES, readCandidates } from './candidates.js';
 import type { Collections } from './collections.js';
 import type { JobDocument } from './documents.js';
-import { type Lanes, needsPlaces, placesIn, placesOfLane } from './lanes.js';
+import type { Handovers } from './handovers.js';
+import { type Lanes, mayBeClaimedAhead, needsPlaces, placesIn, placesOfLane } from './lanes.js';
 import type { Leases } from './leases.js';
 import type { News } from './news.js';
 import type { Openings } from './openings.js';
@@ -23,6 +24,7 @@ import type { Uses } from './uses.js';
 export interface ClaimSources {
   readonly ahead: Ahead;
   readonly collections: Collections;
+  readonly handovers: Handovers;
   readonly lanes: Lanes;
   readonly leases: Leases;
   readonly news: News;
@@ -82,6 +84,7 @@ export class Claims {
       claimed.push(...look.won);
     }
     // Whoever is busy with other work leaves the places to those who could use them.
+    this.sources.handovers.hasRoom(request, request.limit - claimed.length);
     if (claimed.length >= request.limit) await shares.wantNothing(request).catch(() => undefined);
     return this.#handedOut(request, claimed);
   }
@@ -117,12 +120,12 @@ export class Claims {
     return look;
   }
 
-  /** Lanes that wait for other places than what is at hand, and may get them now. */
+  /** Lanes that wait for no places, or for other ones than what is at hand and may get them now. */
   #besides(dispatcher: string, atHand: readonly JobDocument[], known: ReadonlyMap<string, number>): ReadonlyMap<string, number> {
     const sets = new Set([...new Set(atHand.map(({ lane }) => lane))].map(placesOfLane));
     const { shares } = this.sources;
     const isWorthALook = (key: string): boolean =>
-      needsPlaces(key) && !sets.has(placesOfLane(key)) && shares.mightFit(dispatcher, placesIn(key));
+      !needsPlaces(key) || (!sets.has(placesOfLane(key)) && shares.mightFit(dispatcher, placesIn(key)));
     return new Map([...known].filter(([key]) => isWorthALook(key)));
   }
 
@@ -185,7 +188,7 @@ export class Claims {
       const key = (): string => (job.status === 'assigned' ? attemptOf(job) : attemptKey({ id: job._id.toHexString(), token }));
       if (isFull || (job.held === undefined && !uses.use(key(), { dispatcher, lane: job.lane, places: job.quotas }))) {
         if (!isFull) full.set(job.lane, shares.hasSome(dispatcher, job.quotas));
-        if (full.get(job.lane) === true && mayBeClaimedAhead(job)) picked.left.push(job);
+        if (full.get(job.lane) === true && job.status === 'pending' && mayBeClaimedAhead(job)) picked.left.push(job);
         continue;
       }
       if (job.kind !== 'task') return { ...picked, batch: job };
@@ -242,9 +245,4 @@ function isPassedOver(waiting: readonly JobDocument[], atHand: readonly JobDocum
     const behind = last.get(placesOfLane(job.lane));
     return behind !== undefined && inOrder(job, behind) < 0;
   });
-}
-
-/** One that must not be begun twice has to be recorded as begun before it is; one that expires stays where it is looked for. */
-function mayBeClaimedAhead({ kind, status, limits, startBy }: JobDocument): boolean {
-  return kind === 'task' && status === 'pending' && limits.interruptions > 0 && startBy === undefined;
 }

@@ -38,10 +38,14 @@ export class Jobs {
     return this.collections.jobs.find(filter);
   }
 
-  /** Makes a move, if the job is still as it was read. @returns the job after it, or `undefined` where somebody was faster */
-  async move(before: JobDocument, name: MoveName, status: Status, written: Written = {}): Promise<JobDocument | undefined> {
+  /**
+   * Makes a move, if the job is still as it was read.
+   * @param fence - a condition that must hold as well
+   * @returns the job after it, or `undefined` where somebody was faster
+   */
+  async move(before: JobDocument, name: MoveName, status: Status, written: Written = {}, fence?: object): Promise<JobDocument | undefined> {
     if (!mayMove(name, before.status, status)) throw new Error(`no move '${name}' leads from ${before.status} to ${status}`);
-    return this.#write(before, { ...written, status });
+    return this.#write(before, { ...written, status }, fence);
   }
 
   /** Writes what is no move, if the job is still as it was read. */
@@ -72,8 +76,9 @@ export class Jobs {
     }
   }
 
-  async #write(before: JobDocument, written: Written & { readonly status?: Status }): Promise<JobDocument | undefined> {
-    const after = await this.collections.jobs.findOneAndUpdate(unchanged(before), [{ $set: asPipeline(written) }], {
+  async #write(before: JobDocument, written: Written & { readonly status?: Status }, fence?: object): Promise<JobDocument | undefined> {
+    const filter = fence === undefined ? unchanged(before) : { ...unchanged(before), $expr: fence };
+    const after = await this.collections.jobs.findOneAndUpdate(filter, [{ $set: asPipeline(written) }], {
       returnDocument: 'after',
       hint: { _id: 1 },
     });

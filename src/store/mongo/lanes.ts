@@ -1,6 +1,7 @@
 /** The lanes in which jobs may wait, as far as this process has heard; a claim reads only those that it may take from. */
 
 import type { Places } from '../../job/places.js';
+import type { JobDocument } from './documents.js';
 
 export interface Lane {
   readonly key: string;
@@ -76,4 +77,9 @@ export function placesOfLane(key: string): string {
 export function needsPlaces(key: string): boolean {
   const places = placesOfLane(key);
   return places !== '[]' && places !== '"!"' && places !== '""';
+}
+
+/** One that must not be begun twice has to be recorded as begun before it is; one that expires stays where it is looked for. */
+export function mayBeClaimedAhead({ kind, limits, startBy }: JobDocument): boolean {
+  return kind === 'task' && limits.interruptions > 0 && startBy === undefined;
 }

@@ -41,7 +41,7 @@ export class News {
   waits(job: JobDocument): void {
     if (job.status === 'pending') {
       this.sources.onPending(job.lane);
-      this.#tell(topicOf({ work: job.queue }), { type: 'work' });
+      this.work(job.queue);
     } else if (job.status === 'scheduled' && job.dueAt !== undefined) this.due(job.dueAt);
     if (job.startBy !== undefined) this.due(job.startBy);
   }
@@ -50,7 +50,17 @@ export class News {
   found(lane: string): void {
     this.sources.onPending(lane);
     const [queue] = JSON.parse(lane) as [string];
+    this.work(queue);
+  }
+
+  /** There is something to be claimed of a queue. */
+  work(queue: string): void {
     this.#tell(topicOf({ work: queue }), { type: 'work' });
+  }
+
+  /** Whether somebody here would hear of work of a queue. */
+  isLookedAfter(queue: string): boolean {
+    return this.#topics.has(topicOf({ work: queue }));
   }
 
   /** A job was queued here just now: whoever watches it from now on in this turn misses nothing. */

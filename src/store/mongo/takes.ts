@@ -37,10 +37,14 @@ export class Takes {
   /** What was taken; of all else, the places are free again. */
   async take(asker: Asker, chosen: Chosen): Promise<readonly JobDocument[]> {
     if (chosen.now.length + chosen.forLater.length === 0) return [];
+    return this.under(asker, chosen, () => this.#write(asker.dispatcher, chosen));
+  }
+
+  /** What was taken by a write under a token, which is remembered until it is known. */
+  async under(asker: Asker, chosen: Chosen, write: () => Promise<readonly JobDocument[]>): Promise<readonly JobDocument[]> {
     this.#open.add(chosen.token);
     try {
-      const taken = await this.#write(asker.dispatcher, chosen);
-      return this.#known(chosen, taken);
+      return this.#known(chosen, await write());
     } catch (error) {
       const unanswered = this.#unanswered.get(nameOf(asker)) ?? [];
       this.#unanswered.set(nameOf(asker), [...unanswered, chosen]);

@@ -6,6 +6,7 @@ import type { StoredOutcome } from '../../job/outcome.js';
 import { Batches } from './batches.js';
 import type { Collections } from './collections.js';
 import type { JobDocument } from './documents.js';
+import type { Handovers } from './handovers.js';
 import type { HeldPlaces } from './held-places.js';
 import type { Jobs } from './jobs.js';
 import { ended, turn } from './moves.js';
@@ -22,6 +23,7 @@ export interface TenderSources {
   readonly jobs: Jobs;
   readonly shares: Shares;
   readonly held: HeldPlaces;
+  readonly handovers: Handovers;
   readonly unfinished: Unfinished;
   readonly time: ServerTime;
   readonly news: News;
@@ -111,9 +113,11 @@ export class Tender {
     if (followed !== undefined && isFinal(followed.status)) await this.#endFollowers(followed);
   }
 
+  /** It is the job's turn. */
   async unblock(job: JobDocument): Promise<void> {
-    const { jobs, time, news } = this.sources;
+    const { jobs, time, news, handovers } = this.sources;
     const { status, written } = turn(job, time);
+    if (status === 'pending' && (await handovers.hand(job, written)) !== undefined) return;
     const after = await jobs.move(job, 'unblock', status, written);
     if (after !== undefined) news.waits(after);
   }

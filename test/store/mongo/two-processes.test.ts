@@ -87,6 +87,17 @@ describe('batches', () => {
   });
 });
 
+describe('a step whose turn has come', () => {
+  it('goes to whichever process runs its task', async () => {
+    const queuer = (await processes.start({ tasks, dispatcher: false })).async;
+    await processes.start({ tasks: [add], dispatcher: { name: 'adds' } });
+    await processes.start({ tasks: [inOrder], dispatcher: { name: 'orders' } });
+    const steps = [makeJob(add, 1, 2), makeJob(inOrder, 3).with({ quotas: [] }), makeJob(add, 4, 5), makeJob(add, 6, 7)] as const;
+    const batch = await queuer.queueJob(serial(...steps).with({ quotas: [] }));
+    expect((await batch.waitForResult()).map(({ result }) => result)).toEqual([3, 3, 9, 13]);
+  });
+});
+
 describe('the outcomes of the whole deployment', () => {
   it('are told to a process that neither queues nor works, each once', async () => {
     const { queuer } = await setup();

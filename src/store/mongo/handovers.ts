@@ -1,0 +1,71 @@
+/** Gives a job whose turn has come straight to a dispatcher of this process that has room: nobody has to find and claim it. */
+
+import { ObjectId } from 'mongodb';
+import type { ClaimRequest } from '../job-store.js';
+import type { Ahead } from './ahead.js';
+import type { JobDocument } from './documents.js';
+import type { Jobs, Written } from './jobs.js';
+import { mayBeClaimedAhead } from './lanes.js';
+import type { Leases } from './leases.js';
+import type { News } from './news.js';
+import { nameOf, type Takes } from './takes.js';
+
+export interface HandoverSources {
+  readonly ahead: Ahead;
+  readonly jobs: Jobs;
+  readonly leases: Leases;
+  readonly news: News;
+  readonly takes: Takes;
+}
+
+/** Who looked for jobs of a queue last, and how many more it could have run. */
+interface Room {
+  readonly request: ClaimRequest;
+  left: number;
+}
+
+export class Handovers {
+  readonly #rooms = new Map<string, Room>();
+
+  constructor(private readonly sources: HandoverSources) {}
+
+  /** A dispatcher has claimed, and could run so many more. */
+  hasRoom(request: ClaimRequest, left: number): void {
+    this.#rooms.set(nameOf(request), { request, left });
+  }
+
+  /** Writes a job whose turn has come as a dispatcher's. @returns it, or `undefined` where none has room, or somebody was faster */
+  async hand(job: JobDocument, written: Written): Promise<JobDocument | undefined> {
+    const { jobs, leases, news, takes, ahead } = this.sources;
+    const room = this.#roomFor(job);
+    const fence = room === undefined ? undefined : leases.fence(room.request.dispatcher);
+    if (room === undefined || fence === undefined) return undefined;
+    const { dispatcher } = room.request;
+    const token = new ObjectId().toHexString();
+    const as: Written = { ...written, bell: undefined, owner: dispatcher, token };
+    room.left--;
+    const [handed] = await takes.under(room.request, { now: [], forLater: [job], token }, async () => {
+      const after = await jobs.move(job, 'claimAhead', 'assigned', as, fence);
+      return after === undefined ? [] : [after];
+    });
+    if (handed === undefined) return undefined;
+    ahead.add(dispatcher, [handed]);
+    news.work(handed.queue);
+    return handed;
+  }
+
+  /** The life of a dispatcher is over. */
+  forget(dispatcher: string): void {
+    for (const [name, { request }] of this.#rooms) if (request.dispatcher === dispatcher) this.#rooms.delete(name);
+  }
+
+  /** One that needs places is claimed, since others may wait for them; so is one for whose queue nobody is awake here. */
+  #roomFor(job: JobDocument): Room | undefined {
+    if (!mayBeClaimedAhead(job) || job.held !== undefined || Object.keys(job.quotas).length > 0) return undefined;
+    if (!this.sources.news.isLookedAfter(job.queue)) return undefined;
+    return [...this.#rooms.values()].find(
+      ({ request: { dispatcher, queue, tasks }, left }) =>
+        left > 0 && queue === job.queue && tasks.has(job.task) && this.sources.leases.isAlive(dispatcher),
+    );
+  }
+}
