@@ -32,6 +32,7 @@ export interface PlanOptions {
   /** Of this one job, in place of the task's policy. */
   readonly retry?: StoredRetry;
   readonly interruptions?: { readonly limit: number; readonly delayMs: number };
+  readonly keepMs?: number;
 }
 
 /** One callback for every end, or one for each of the two sides. */
@@ -137,7 +138,7 @@ function queuedJob({ options, ...plan }: JobPlan, id: string, ground: Ground, ab
   checkPlaces(places, ground.book, plan.taskName, above?.within);
   checkSize(plan, ground.valueLimitBytes);
   checkTimes(plan.taskName, options);
-  for (const key of ['name', 'retry', 'beginAfter', 'delayMs', 'beginBy'] as const) assign(job, key, options[key]);
+  for (const key of ['name', 'retry', 'beginAfter', 'delayMs', 'beginBy', 'keepMs'] as const) assign(job, key, options[key]);
   assign(job, 'within', above?.within);
   if (above !== undefined && 'id' in above) {
     job.parent = above.id;

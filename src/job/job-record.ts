@@ -49,6 +49,8 @@ export interface QueuedJob {
   readonly beginAfter?: Date;
   readonly delayMs?: number;
   readonly beginBy?: Date;
+  /** How long it is kept after its end, with everything below it, by a store that keeps jobs by time. */
+  readonly keepMs?: number;
   readonly parent?: string;
   readonly role?: Role;
   /** Its place among the steps of its batch. */

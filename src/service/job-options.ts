@@ -16,6 +16,7 @@ const RULES: Rules<JobOptions> = {
   beginAfter: is.date,
   beginBy: is.date,
   retry: is.object,
+  keepMs: is.durationMs,
 };
 
 const BATCH_RULES: Rules<BatchOptions> = { ...RULES, onFailure: is.oneOf('continue', 'stop', 'fail') };
@@ -23,7 +24,7 @@ const BATCH_RULES: Rules<BatchOptions> = { ...RULES, onFailure: is.oneOf('contin
 /** @param owner - what messages call the draft. @throws OptionError */
 export function planOptions(owner: string, options: JobOptions, isBatch: boolean): PlanOptions {
   checkOptions<BatchOptions>(owner, options, isBatch ? BATCH_RULES : (RULES as Rules<BatchOptions>));
-  const { name, queue, quotas, priority, delayMs, beginAfter, beginBy, retry } = options;
+  const { name, queue, quotas, priority, delayMs, beginAfter, beginBy, retry, keepMs } = options;
   if (retry !== undefined) checkStoredRetry(owner, retry);
   return {
     ...(name === undefined ? {} : { name }),
@@ -33,6 +34,7 @@ export function planOptions(owner: string, options: JobOptions, isBatch: boolean
     ...(delayMs === undefined ? {} : { delayMs }),
     ...(beginAfter === undefined ? {} : { beginAfter: new Date(beginAfter) }),
     ...(beginBy === undefined ? {} : { beginBy: new Date(beginBy) }),
+    ...(keepMs === undefined ? {} : { keepMs }),
     ...(retry === undefined ? {} : { retry: Object.freeze({ ...retry }), interruptions: interruptionsOf(retry) }),
   };
 }
@@ -43,8 +45,12 @@ const ofTasks = new WeakMap<TaskDefinition, PlanOptions>();
 export function taskPlanOptions(task: TaskDefinition): PlanOptions {
   const known = ofTasks.get(task);
   if (known !== undefined) return known;
-  const { places, retry } = task.options;
-  const options = Object.freeze({ interruptions: interruptionsOf(retry), ...(places === undefined ? {} : { places }) });
+  const { places, retry, keepMs } = task.options;
+  const options = Object.freeze({
+    interruptions: interruptionsOf(retry),
+    ...(places === undefined ? {} : { places }),
+    ...(keepMs === undefined ? {} : { keepMs }),
+  });
   ofTasks.set(task, options);
   return options;
 }

@@ -28,6 +28,11 @@ export interface JobOptions {
   readonly beginBy?: Date | undefined;
   /** In place of the task's policy; without functions, since it is stored with the job. */
   readonly retry?: StoredRetry | undefined;
+  /**
+   * How long it is kept after its end, in milliseconds, by a store that keeps jobs by time. What is part of a batch, or a
+   * callback, is kept as long as the job at the top, whose own time counts. @default that of its task, else the store's own
+   */
+  readonly keepMs?: number | undefined;
 }
 
 export interface BatchOptions extends JobOptions {

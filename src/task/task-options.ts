@@ -16,6 +16,8 @@ export interface TaskOptions {
   readonly timeoutMs?: number | undefined;
   /** When it runs again after an error or an interruption. @default retryCommon */
   readonly retry?: RetryPolicy | undefined;
+  /** How long its jobs are kept after their end, in milliseconds, by a store that keeps jobs by time. @default the store's own, of MongoDB's a week */
+  readonly keepMs?: number | undefined;
 }
 
 /** The options, checked and filled. */
@@ -26,6 +28,7 @@ export interface CheckedTaskOptions {
   readonly places: Places | undefined;
   readonly timeoutMs: number | undefined;
   readonly retry: RetryPolicy;
+  readonly keepMs: number | undefined;
 }
 
 export const TASK_DEFAULTS = Object.freeze({ aliases: Object.freeze([]), retry: retryCommon } as const satisfies TaskOptions);
@@ -36,6 +39,7 @@ const RULES: Rules<TaskOptions> = {
   quotas: is.either(is.array, is.object),
   timeoutMs: is.timerMs,
   retry: is.object,
+  keepMs: is.durationMs,
 };
 
 /** @param owner - what messages call the task, such as `@Task` of create. @throws OptionError */
@@ -48,5 +52,6 @@ export function checkTaskOptions(owner: string, options: TaskOptions): CheckedTa
     places: options.quotas === undefined ? undefined : placesOf(options.quotas, owner),
     timeoutMs: options.timeoutMs,
     retry: options.retry ?? TASK_DEFAULTS.retry,
+    keepMs: options.keepMs,
   });
 }

@@ -24,6 +24,7 @@ export interface JobDocument {
   readonly beginAfter?: Date;
   readonly delayMs?: number;
   readonly beginBy?: Date;
+  readonly keepMs?: number;
   readonly parent?: ObjectId;
   readonly role?: Role;
   readonly index?: number;

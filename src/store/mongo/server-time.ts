@@ -7,15 +7,20 @@ export class ServerTime {
   /** How far the server's clock is ahead of ours, by its last answer. */
   #aheadMs = 0;
 
-  /** @param keepMs - how long jobs that have ended are kept */
+  /** @param keepMs - how long jobs that have ended are kept, unless they say so themselves */
   constructor(
     protected readonly clock: Clock,
     private readonly keepMs: number,
   ) {}
 
-  /** When a job that ends now is removed. */
+  /** When the job that is written, and ends now, is removed. */
   get removal(): object {
-    return this.after(this.keepMs);
+    return { $add: [this.now, { $ifNull: ['$keepMs', this.keepMs] }] };
+  }
+
+  /** When everything is removed of which this job, which ends now, is the top. */
+  removalWith({ keepMs = this.keepMs }: { readonly keepMs?: number }): object {
+    return this.after(keepMs);
   }
 
   /** The time of the server while it executes the command. */

@@ -220,7 +220,7 @@ export class Tender {
 
   async #afterFinal(job: JobDocument): Promise<void> {
     await this.#endFollowers(job);
-    if (job.root?.equals(job._id) === true) await this.#expireTree(job._id);
+    if (job.root?.equals(job._id) === true) await this.#expireTree(job);
     if (job.parent === undefined) return this.sources.relief.add(job);
     // Not waited for: it may be this very parent whose turn it is, and which ends its steps.
     const { parent } = job;
@@ -233,14 +233,15 @@ export class Tender {
    * is over, but for what does not hold the top up: who follows a job, what it holds, what is below a batch that was cancelled;
    * and, of a top that is a late callback, the job that it was added to.
    */
-  async #expireTree(root: ObjectId): Promise<void> {
+  async #expireTree(top: JobDocument): Promise<void> {
     const { collections, time } = this.sources;
     const isThere = (field: string): object => ({ $ne: [{ $type: field }, 'missing'] });
     const isLeftBelow = { $or: ['$open', '$followed', { $ne: ['$kind', 'task'] }, isThere('$held')] };
+    const root = top._id;
     const isLeft = { $cond: [{ $eq: ['$_id', root] }, isThere('$parent'), isLeftBelow] };
     const unlessDone = (field: string): object => ({ $cond: [isLeft, field, '$$REMOVE'] });
     const duties = { owner: unlessDone('$owner'), held: unlessDone('$held') };
-    await collections.jobs.updateMany({ root }, [{ $set: { expireAt: time.removal, ...duties } }]);
+    await collections.jobs.updateMany({ root }, [{ $set: { expireAt: time.removalWith(top), ...duties } }]);
   }
 
   async #endFollowers(job: JobDocument): Promise<void> {

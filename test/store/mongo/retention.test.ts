@@ -10,13 +10,14 @@ let databases = 0;
 
 const add = task('add', { quotas: [] }, (x: number, y: number) => x + y);
 const hang = task('hang', { quotas: [] }, () => new Promise<never>(() => {}));
+const briefly = task('briefly', { quotas: [], keepMs: 1_000 }, (value: number) => value);
 
 beforeEach(() => processes.useFreshDatabase(`retention-${databases++}`));
 afterEach(() => processes.stopAll());
 afterAll(() => processes.close());
 
 async function setup() {
-  const { async } = await processes.start({ tasks: [add, hang], dispatcher: { stopMs: 0 } }, { keepMs: KEEP_MS });
+  const { async } = await processes.start({ tasks: [add, hang, briefly], dispatcher: { stopMs: 0 } }, { keepMs: KEEP_MS });
   const jobs = processes.collection('jobs');
   /** By task: for how long after its end each job is kept, or `undefined` for ever. */
   const kept = async (): Promise<readonly [string, number | undefined][]> => {
@@ -31,6 +32,37 @@ describe('a job', () => {
     const { async, kept } = await setup();
     await (await async.queueJob(add, 1, 2)).waitForResult();
     expect(await kept()).toEqual([['add', KEEP_MS]]);
+  });
+
+  it('is kept as long as its task, or what was queued, says', async () => {
+    const { async, kept } = await setup();
+    await (await async.queueJob(briefly, 1)).waitForResult();
+    await (await async.queueJob(makeJob(briefly, 1).with({ keepMs: 0 }))).waitForResult();
+    await (await async.queueJob(makeJob(add, 1, 2).with({ keepMs: 2_000 }))).waitForResult();
+    expect(await kept()).toEqual([
+      ['briefly', 1_000],
+      ['briefly', 0],
+      ['add', 2_000],
+    ]);
+  });
+
+  it('of which others are the top is kept as long as that, whatever its task says', async () => {
+    const { async, kept } = await setup();
+    const steps = parallel(makeJob(briefly, 1), makeJob(add, 1, 2)).with({ keepMs: 30_000 });
+    await (await async.queueJob(steps)).waitForResult();
+    const called = await async.queueJob(makeJob(briefly, 1).withCallbacks({ success: briefly }));
+    await called.waitForResult();
+    await processes.until(async () => (await kept()).every(([, ms]) => ms !== undefined));
+    for (const [name, ms] of await kept()) {
+      const least = name === 'parallel' ? 30_000 : name === 'add' ? 30_000 : 1_000;
+      expect(ms).toBeGreaterThanOrEqual(least);
+      expect(ms).toBeLessThan(KEEP_MS);
+    }
+    const found = await processes
+      .collection('jobs')
+      .find({ parent: { $exists: true }, role: 'step' })
+      .toArray();
+    expect(new Set(found.map(({ expireAt }) => expireAt.getTime())).size).toBe(1);
   });
 
   it('is kept as long as its batch, however early it has ended', async () => {
