@@ -52,6 +52,23 @@ describe('samples/documents', () => {
   });
 });
 
+describe('samples/web-and-worker', () => {
+  it('prints what stands at its end', { timeout: 60_000 }, async () => {
+    const source = readFileSync(join(SAMPLES, 'web-and-worker/main.ts'), 'utf8');
+    const expected = /\/\* It prints, .*\n([\s\S]*)\*\//.exec(source)?.[1];
+    const { code, output, errors } = await run('web-and-worker', [], set.uri);
+    expect(errors).toBe('');
+    expect(output.split('\n').sort()).toEqual(expected?.split('\n').sort());
+    expect(code).toBe(0);
+  });
+
+  it('says what it needs where there is no MongoDB', { timeout: 30_000 }, async () => {
+    const { code, errors } = await run('web-and-worker');
+    expect(code).toBe(2);
+    expect(errors).toContain('MONGODB_URI');
+  });
+});
+
 describe('samples/folder-report', () => {
   it('measures text, skips what is binary, reports what cannot be read, and says so by its exit code', { timeout: 30_000 }, async () => {
     writeFileSync(join(folder, 'empty.txt'), '');

@@ -1,0 +1,22 @@
+/** The process that works. Start as many as there is work for; told to stop, it ends what it has begun. */
+
+import { once } from 'node:events';
+import { Container } from 'inversify';
+import { asyncModule, IAsyncService, start } from 'millrace';
+import { openJobs, Receipts, Shop } from './shop.js';
+
+const shop = new Shop();
+const jobs = openJobs(shop);
+const container = new Container();
+container.bind(Shop).toConstantValue(shop);
+container.load(asyncModule({ store: jobs.store, tasks: [Receipts] }));
+await start(container);
+const async = container.get(IAsyncService);
+async.events.success.subscribe(({ job }) => console.log(`worker: ${job.taskName} gave "${job.result}"`));
+process.send?.('ready');
+
+await once(process, 'SIGTERM');
+await async.stop();
+await jobs.close();
+await shop.client.close();
+process.disconnect();
