@@ -1,24 +1,18 @@
 /** Tells of outcomes wherever they are recorded: by a change stream of its own, which is open while somebody listens. */
 
-import type { ChangeStream, ChangeStreamOptions, Document, ResumeToken } from 'mongodb';
-import { concatMap, defer, filter, from, map, merge, Observable, retry, Subject, type Subscription, share, takeUntil, timer } from 'rxjs';
+import type { Document } from 'mongodb';
+import { concatMap, defer, filter, from, map, merge, Observable, retry, Subject, share, takeUntil, timer } from 'rxjs';
 import type { Clock } from '../../clock.js';
 import type { JobRecord } from '../../job/job-record.js';
 import type { Change } from '../job-store.js';
 import type { Collections } from './collections.js';
 import type { JobDocument } from './documents.js';
+import { ResumedStream } from './resumed-stream.js';
 
-/** How long the server waits for an event before it answers that there is none. */
-const MAX_AWAIT_MS = 10_000;
-/** A stream that has not been answered for so long is opened anew. */
-const SILENT_MS = 2 * MAX_AWAIT_MS;
-/** Before a stream that failed is opened anew, or a job that could not be read is read again. */
+/** Before a job that could not be read is read again. */
 const RETRY_MS = 1_000;
 /** So many outcomes are remembered, in order to tell none twice. */
 const REMEMBERED = 10_000;
-/** The server does not have any more what came after the place at which the stream stood. */
-const HISTORY_LOST: ReadonlySet<unknown> = new Set([280, 286]);
-
 /** An update that brings an outcome, or a whole document that has one. */
 const PIPELINE: Document[] = [
   {
@@ -56,69 +50,32 @@ export class Outcomes {
   }
 
   #everywhere(): Observable<Change> {
-    const { collections, clock, recordOf } = this.sources;
+    const { clock, recordOf } = this.sources;
     const delay = (): Observable<unknown> => timer(RETRY_MS, clock.scheduler);
-    const onClose = (closing: Promise<unknown>): void => {
-      this.#closing = Promise.all([this.#closing, closing]);
-    };
-    return documents({ collections, clock, onClose }).pipe(
+    return this.#documents().pipe(
       concatMap((job) => defer(() => from(recordOf(job))).pipe(retry({ delay }))),
       map((record) => ({ type: 'job', record })),
     );
   }
-}
 
-interface StreamSources extends Pick<OutcomesSources, 'collections' | 'clock'> {
-  readonly onClose: (closing: Promise<unknown>) => void;
-}
-
-/** The jobs that come to have an outcome; goes on after a failure where it stood, or from now on where that is not possible. */
-function documents({ collections, clock, onClose }: StreamSources): Observable<JobDocument> {
-  const { jobs } = collections;
-  return new Observable((subscriber) => {
-    let stream: ChangeStream | undefined;
-    let later: Subscription | undefined;
-    const leave = (): void => {
-      later?.unsubscribe();
-      const left = stream;
-      stream = undefined;
-      if (left !== undefined) onClose(left.close().catch(() => undefined));
-    };
-    const failed = (resumeAfter: ResumeToken | undefined): void => {
-      leave();
-      later = timer(RETRY_MS, clock.scheduler).subscribe(() => open(resumeAfter));
-    };
-    const open = (resumeAfter: ResumeToken | undefined): void => {
-      const options: ChangeStreamOptions = { fullDocument: 'updateLookup', maxAwaitTimeMS: MAX_AWAIT_MS };
-      const opened: ChangeStream = jobs.raw.watch(PIPELINE, resumeAfter === undefined ? options : { ...options, resumeAfter });
-      stream = opened;
-      let token: ResumeToken = resumeAfter;
-      const isCurrent = (): boolean => stream === opened;
-      const isAnswered = (): void => {
-        later?.unsubscribe();
-        later = timer(SILENT_MS, clock.scheduler).subscribe(() => failed(token));
+  /** The jobs that come to have an outcome. */
+  #documents(): Observable<JobDocument> {
+    const { clock, collections } = this.sources;
+    return new Observable((subscriber) => {
+      const stream = new ResumedStream({
+        clock,
+        watch: (options) => collections.jobs.raw.watch(PIPELINE, { ...options, fullDocument: 'updateLookup' }),
+        onEvent: ({ fullDocument }) => {
+          // One that has been removed since has no document any more.
+          if (fullDocument !== undefined && fullDocument !== null) subscriber.next(fullDocument as JobDocument);
+        },
+      });
+      stream.open();
+      return () => {
+        this.#closing = Promise.all([this.#closing, stream.close()]);
       };
-      opened.on('resumeTokenChanged', (next) => {
-        token = next;
-        if (isCurrent()) isAnswered();
-      });
-      opened.on('change', (event) => {
-        if (!isCurrent()) return;
-        if (event.operationType === 'invalidate') return failed(undefined);
-        const job = 'fullDocument' in event ? event.fullDocument : undefined;
-        if (job !== undefined && job !== null) subscriber.next(job as JobDocument);
-      });
-      opened.on('error', (error) => isCurrent() && failed(isHistoryLost(error) ? undefined : token));
-      opened.on('close', () => isCurrent() && failed(token));
-      isAnswered();
-    };
-    open(undefined);
-    return leave;
-  });
-}
-
-function isHistoryLost(error: unknown): boolean {
-  return typeof error === 'object' && error !== null && 'code' in error && HISTORY_LOST.has(error.code);
+    });
+  }
 }
 
 /** Passes each outcome once: here it may be known before the stream tells of it, and a stream may tell twice. */

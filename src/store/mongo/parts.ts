@@ -156,7 +156,6 @@ export class Parts {
       process,
       onHeard: (heard) => this.#hear(heard),
       onOpened: () => this.#sweep(),
-      onFailed: () => undefined,
     });
     const here = defer(() => news.listen({ outcomes: 'here' }));
     this.outcomes = new Outcomes({ collections, clock, here, recordOf: (job) => news.recordOf(job) });

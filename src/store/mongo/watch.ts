@@ -1,17 +1,11 @@
 /** Hears of what other processes did, by one change stream that is filtered on the server; a hint that is lost costs time, never a job. */
 
-import { type ChangeStream, type Document, ObjectId, type ResumeToken } from 'mongodb';
+import { type Document, ObjectId } from 'mongodb';
 import { type Subscription, timer } from 'rxjs';
 import type { Clock } from '../../clock.js';
 import type { Collections } from './collections.js';
 import type { QuotaDocument } from './documents.js';
-
-/** How long the server waits for an event before it answers that there is none. */
-const MAX_AWAIT_MS = 10_000;
-/** A stream that has not been answered for so long is closed and opened anew. */
-const SILENT_MS = 2 * MAX_AWAIT_MS;
-/** Before a stream that failed is opened anew. */
-const REOPEN_MS = 1_000;
+import { ResumedStream } from './resumed-stream.js';
 
 /** How long those are gathered that are to be followed before the stream is opened anew with them. */
 const GATHER_MS = 50;
@@ -46,38 +40,43 @@ export interface WatchSources {
   readonly onHeard: (heard: Heard) => void;
   /** The stream has been opened: what happened before may have been missed. */
   readonly onOpened: () => void;
-  /** It failed, and will be opened anew. */
-  readonly onFailed: (error: unknown) => void;
 }
 
 export class Watch {
-  #stream: ChangeStream | undefined;
-  #wanted = false;
+  readonly #stream: ResumedStream;
+  #isOpen = false;
   readonly #followed = new Set<string>();
   /** Those of them that the open stream tells of. */
   #listed: readonly string[] = [];
   #gathering: Subscription | undefined;
-  #reopening: Subscription | undefined;
-  #silence: Subscription | undefined;
-  #closing: Promise<void> = Promise.resolve();
 
-  constructor(private readonly sources: WatchSources) {}
+  constructor(private readonly sources: WatchSources) {
+    const { clock, collections, onHeard, onOpened } = sources;
+    this.#stream = new ResumedStream({
+      clock,
+      watch: (options) => {
+        this.#listed = [...this.#followed];
+        return collections.database.watch(this.#pipeline(this.#listed), options);
+      },
+      onEvent: (event) => onHeard(event as Heard),
+      onOpened,
+    });
+  }
 
   /** Listens, if it does not yet. */
   open(): void {
-    if (this.#wanted) return;
-    this.#wanted = true;
-    this.#open();
+    this.#isOpen = true;
+    this.#stream.open();
   }
 
   /** From now on every change of this job is heard of, whoever queued it. */
   follow(id: string): void {
     if (this.#followed.size >= MAX_FOLLOWED || this.#followed.has(id)) return;
     this.#followed.add(id);
-    if (!this.#wanted || this.#listed.includes(id)) return;
+    if (!this.#isOpen || this.#listed.includes(id)) return;
     this.#gathering ??= timer(GATHER_MS, this.sources.clock.scheduler).subscribe(() => {
       this.#gathering = undefined;
-      this.#reopen();
+      this.#stream.renew();
     });
   }
 
@@ -86,66 +85,9 @@ export class Watch {
   }
 
   async close(): Promise<void> {
-    this.#wanted = false;
-    this.#reopening?.unsubscribe();
+    this.#isOpen = false;
     this.#gathering?.unsubscribe();
-    this.#drop();
-    await this.#closing;
-  }
-
-  #open(resumeAfter?: ResumeToken): void {
-    const { database } = this.sources.collections;
-    this.#reopening?.unsubscribe();
-    this.#drop();
-    this.#listed = [...this.#followed];
-    const options = { maxAwaitTimeMS: MAX_AWAIT_MS, ...(resumeAfter === undefined ? {} : { resumeAfter }) };
-    const stream = database.watch(this.#pipeline(this.#listed), options);
-    this.#stream = stream;
-    let isOpened = resumeAfter !== undefined;
-    const isCurrent = (): boolean => this.#stream === stream;
-    // The token changes with every answer of the server, also with one that has no event.
-    stream.on('resumeTokenChanged', () => {
-      if (!isCurrent()) return;
-      this.#watchSilence();
-      if (!isOpened) this.sources.onOpened();
-      isOpened = true;
-    });
-    stream.on('change', (event) => {
-      if (isCurrent()) this.sources.onHeard(event as unknown as Heard);
-    });
-    stream.on('error', (error) => {
-      if (isCurrent()) this.#failed(error);
-    });
-    stream.on('close', () => {
-      if (isCurrent()) this.#failed(new Error('the change stream was closed'));
-    });
-    this.#watchSilence();
-  }
-
-  /** Opens it anew where it stands, with the jobs that are followed now. */
-  #reopen(): void {
-    if (this.#wanted) this.#open(this.#stream?.resumeToken);
-  }
-
-  #watchSilence(): void {
-    this.#silence?.unsubscribe();
-    this.#silence = timer(SILENT_MS, this.sources.clock.scheduler).subscribe(() =>
-      this.#failed(new Error(`the change stream has not been answered for ${SILENT_MS} ms`)),
-    );
-  }
-
-  #failed(error: unknown): void {
-    this.#drop();
-    if (!this.#wanted) return;
-    this.sources.onFailed(error);
-    this.#reopening = timer(REOPEN_MS, this.sources.clock.scheduler).subscribe(() => this.#open());
-  }
-
-  #drop(): void {
-    const stream = this.#stream;
-    this.#stream = undefined;
-    this.#silence?.unsubscribe();
-    if (stream !== undefined) this.#closing = Promise.all([this.#closing, stream.close().catch(() => undefined)]).then(() => undefined);
+    await this.#stream.close();
   }
 
   #pipeline(followed: readonly string[]): Document[] {
@@ -162,11 +104,12 @@ export class Watch {
     return [
       {
         $match: {
-          $or: [{ 'ns.coll': quotas.collectionName }, { 'ns.coll': jobs.collectionName, $or: worth }],
+          $or: [{ 'ns.coll': quotas.collectionName }, { 'ns.coll': jobs.collectionName, $or: worth }, { operationType: 'invalidate' }],
         },
       },
       {
         $project: {
+          operationType: 1,
           collection: '$ns.coll',
           id: '$documentKey._id',
           quota: { $cond: [{ $eq: ['$ns.coll', quotas.collectionName] }, '$fullDocument', '$$REMOVE'] },

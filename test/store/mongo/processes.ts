@@ -7,7 +7,7 @@ import { nextTurn } from '../../../src/clock.js';
 import { type AsyncModuleOptions, asyncModule, type IAsyncService, type JobStore, start } from '../../../src/index.js';
 import type { MongoStoreOptions } from '../../../src/store/mongo/mongo-options.js';
 import { mongoStore } from '../../../src/store/mongo/mongo-store.js';
-import { findReplicaSet } from '../../replica-set/find-replica-set.js';
+import { findReplicaSet, type ReplicaSet, type StandInFaults } from '../../replica-set/find-replica-set.js';
 import { CommandsSent } from './commands-sent.js';
 
 /** So many turns without a command are taken for quiet. */
@@ -30,19 +30,21 @@ const silent = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {
 
 export class Processes {
   readonly uri: string;
-  readonly #stopSet: () => Promise<void>;
   readonly #running: { readonly async: IAsyncService; readonly client: MongoClient }[] = [];
   #database = '';
   readonly #sent = new CommandsSent();
 
-  private constructor(uri: string, stopSet: () => Promise<void>) {
-    this.uri = uri;
-    this.#stopSet = stopSet;
+  private constructor(private readonly set: ReplicaSet) {
+    this.uri = set.uri;
   }
 
   static async find(): Promise<Processes> {
-    const set = await findReplicaSet();
-    return new Processes(set.uri, () => set.stop());
+    return new Processes(await findReplicaSet());
+  }
+
+  /** Of the stand-in; a real server has none. */
+  get faults(): StandInFaults | undefined {
+    return this.set.faults;
   }
 
   /** From now on in a database of their own. */
@@ -120,6 +122,6 @@ export class Processes {
 
   async close(): Promise<void> {
     await this.stopAll();
-    await this.#stopSet();
+    await this.set.stop();
   }
 }
