@@ -1,15 +1,27 @@
 /** What the driver's errors mean for the store. */
 
-import { MongoError, MongoNetworkError, MongoServerSelectionError, MongoWriteConcernError } from 'mongodb';
+import { MongoError, MongoNetworkError, MongoServerError, MongoServerSelectionError, MongoWriteConcernError } from 'mongodb';
 import { OptionError, UncertainError } from '../../errors.js';
 
-/** Whether what was sent may have been done, although the driver has tried twice. */
+/**
+ * Whether what was sent may have been done, although the driver has tried twice. Its error is that of the second try,
+ * which may not have been sent at all; what became of the first it does not tell.
+ */
 export function isUnanswered(error: unknown): boolean {
-  if (error instanceof MongoServerSelectionError) return false;
-  if (error instanceof MongoNetworkError || error instanceof MongoWriteConcernError) return true;
-  return (
-    error instanceof MongoError && (error.hasErrorLabel('RetryableWriteError') || error.hasErrorLabel('UnknownTransactionCommitResult'))
-  );
+  if (!(error instanceof MongoError)) return false;
+  if (error.hasErrorLabel('RetryableWriteError') || error.hasErrorLabel('UnknownTransactionCommitResult')) return true;
+  if (error instanceof MongoWriteConcernError || error instanceof MongoNetworkError || hasNoServer(error)) return true;
+  // One of the network in the clothes of a bulk write's.
+  return error instanceof MongoServerError && error.code === undefined && !hasSome(error['writeErrors'] ?? []);
+}
+
+/** Whether the driver has not found the server for as long as it looks for one. */
+export function hasNoServer(error: unknown): boolean {
+  return error instanceof MongoServerSelectionError;
+}
+
+function hasSome(errors: unknown): boolean {
+  return !Array.isArray(errors) || errors.length > 0;
 }
 
 /** As an error of ours, where nobody can say whether it was done. */

@@ -6,7 +6,7 @@ import { dueTime, type JobTree } from '../../job/job-record.js';
 import type { Inserted } from '../job-store.js';
 import type { Collections } from './collections.js';
 import type { JobDocument } from './documents.js';
-import { isUnanswered, refuseForeign } from './driver-errors.js';
+import { hasNoServer, isUnanswered, refuseForeign } from './driver-errors.js';
 import { type Jobs, toId } from './jobs.js';
 import { countAlone, grafted, rungOnce, staged, withTail } from './new-trees.js';
 import type { News } from './news.js';
@@ -119,7 +119,8 @@ export class Inserts {
     try {
       return await send();
     } catch (error) {
-      if (!isUnanswered(error)) return isDuplicate(error);
+      // Where there is no server, another try would take as long again.
+      if (!isUnanswered(error) || hasNoServer(error)) return isDuplicate(error);
     }
     return send().catch(isDuplicate);
   }
