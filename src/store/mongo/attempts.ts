@@ -1,7 +1,6 @@
 /** What becomes of attempts: ended, tried again, handed back or interrupted; only by who has the token. */
 
-import type { ObjectId } from 'mongodb';
-import { AbortedError, CircularJobError, JobNotFoundError, type MillraceError, QuotaError } from '../../errors.js';
+import { AbortedError, JobNotFoundError, type MillraceError, QuotaError } from '../../errors.js';
 import { laneOf } from '../../job/lane.js';
 import { Payload } from '../../job/payload.js';
 import { recordedError } from '../../job/stored-error.js';
@@ -19,7 +18,7 @@ import type { ServerTime } from './server-time.js';
 import type { Tender } from './tender.js';
 import type { Uses } from './uses.js';
 import { packed, toBytes } from './values.js';
-import type { WaitGraph } from './waiting.js';
+import { circular, type WaitGraph } from './waiting.js';
 
 export interface AttemptSources {
   readonly jobs: Jobs;
@@ -157,7 +156,7 @@ export class Attempts {
 
   /** A job whose task returned another one waits for that. @returns whether the token was not stale */
   async follow(key: AttemptKey, { job: innerId, isOwn = false }: Follows): Promise<boolean> {
-    const { jobs, uses, held, tender, ahead, running } = this.sources;
+    const { jobs, uses, held, tender, ahead, relief, running } = this.sources;
     const inner = toId(innerId);
     await ahead.ensureBegun(attemptKey(key));
     running.ends(key);
@@ -186,20 +185,11 @@ export class Attempts {
     await uses.free(attemptKey(key));
     if (after === undefined) return false;
     if (before !== undefined) await held.drop(before);
-    if (after.inner !== undefined) await this.#begin(after, after.inner);
+    if (after.inner !== undefined) {
+      await tender.follow(after, after.inner);
+      relief.add(after);
+    }
     return true;
-  }
-
-  /** Lets a job wait for another; two that began to wait for each other at the same time both see it now. */
-  async #begin(follower: JobDocument, inner: ObjectId): Promise<void> {
-    const { jobs, tender, graph, relief } = this.sources;
-    await tender.follow(inner);
-    relief.add(follower);
-    if (!(await graph.waitsFor(inner, follower._id))) return;
-    const error = recordedError(circular(follower._id, inner));
-    await jobs.decide(follower._id, (job) =>
-      job.inner?.equals(inner) === true ? tender.end(job, 'end', { status: 'failed', error }) : 'nothing',
-    );
   }
 
   async #problemOfFollowing(job: JobDocument, innerId: string): Promise<MillraceError | undefined> {
@@ -234,12 +224,6 @@ export class Attempts {
 
 /** What a job loses that nobody runs any more. */
 const BACK = { owner: undefined, token: undefined } as const satisfies Written;
-
-function circular(id: ObjectId, inner: ObjectId): CircularJobError {
-  return new CircularJobError(
-    `the task of job ${id.toHexString()} returned job ${inner.toHexString()}, which waits for job ${id.toHexString()} itself`,
-  );
-}
 
 function putOff(job: JobDocument, delayMs: number, time: ServerTime): Written {
   const lane = laneOf(toJob(job), false);

@@ -104,8 +104,8 @@ export class Parts {
     const running = new Running();
     const ahead = new Ahead({ collections, clock, time, running, news, endCancelled: (job) => this.#endCancelled(job) });
     const handovers = new Handovers({ ahead, jobs, leases, news, takes });
-    const tender = new Tender({ collections, jobs, shares, held, handovers, time, news, relief, unfinished, process });
     const graph = new WaitGraph(jobs, quotas);
+    const tender = new Tender({ collections, graph, jobs, shares, held, handovers, time, news, relief, unfinished, process });
     const attempts = new Attempts({ jobs, uses, held, tender, time, news, graph, running, ahead, relief, process });
     const openings = new Openings({ collections, held, leases, news, relief, uses, tender, time, unfinished });
     const claims = new Claims({ ahead, collections, handovers, lanes, leases, news, openings, running, shares, takes, tender, time, uses });

@@ -3,6 +3,7 @@
 import type { ObjectId } from 'mongodb';
 import { isFinal, isWaiting } from '../../job/job-status.js';
 import type { StoredOutcome } from '../../job/outcome.js';
+import { recordedError } from '../../job/stored-error.js';
 import { Batches } from './batches.js';
 import type { Collections } from './collections.js';
 import type { JobDocument } from './documents.js';
@@ -17,11 +18,13 @@ import type { ServerTime } from './server-time.js';
 import { SharedRuns } from './shared-runs.js';
 import type { Shares } from './shares.js';
 import type { Unfinished } from './unfinished.js';
+import { circular, type WaitGraph } from './waiting.js';
 
 export interface TenderSources {
   readonly collections: Collections;
   readonly jobs: Jobs;
   readonly shares: Shares;
+  readonly graph: WaitGraph;
   readonly held: HeldPlaces;
   readonly handovers: Handovers;
   readonly unfinished: Unfinished;
@@ -103,8 +106,18 @@ export class Tender {
     if (parent?.outcome !== undefined) await this.releaseCallback(callback, await this.outcomeOf(parent));
   }
 
-  /** Lets a job wait for another one's outcome, or gives it that at once. */
-  async follow(inner: ObjectId): Promise<void> {
+  /** Lets a job wait for another one's outcome, or gives it that at once. Two that began to wait for each other at the same time both see it now. */
+  async follow(follower: JobDocument, inner: ObjectId): Promise<void> {
+    const { jobs, graph } = this.sources;
+    await this.#noteFollowed(inner);
+    if (!(await graph.waitsFor(inner, follower._id))) return;
+    const error = recordedError(circular(follower._id, inner));
+    await jobs.decide(follower._id, (job) =>
+      job.inner?.equals(inner) === true ? this.end(job, 'end', { status: 'failed', error }) : 'nothing',
+    );
+  }
+
+  async #noteFollowed(inner: ObjectId): Promise<void> {
     const { jobs } = this.sources;
     const followed = await jobs.decide(inner, (other) => {
       if (other.followed === true) return Promise.resolve(other);
@@ -134,7 +147,7 @@ export class Tender {
       await this.#followUp(job);
     } else if (job.status === 'blocked') await this.releaseLate(job);
     else if (job.waiting === 'steps') await this.open(job);
-    else if (job.inner !== undefined) await this.follow(job.inner);
+    else if (job.inner !== undefined) await this.follow(job, job.inner);
     const held = job.outcome === undefined ? {} : { held: '' as const };
     const { _id, owner = '', status } = job;
     await this.sources.collections.jobs.updateOne({ _id, owner, status }, { $unset: { owner: '', ...held } });

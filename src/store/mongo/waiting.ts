@@ -1,6 +1,7 @@
 /** Who waits for whom: whether a job can only go on once another one has come to its end. */
 
 import type { ObjectId } from 'mongodb';
+import { CircularJobError } from '../../errors.js';
 import { isFinal, isWaiting } from '../../job/job-status.js';
 import type { JobDocument } from './documents.js';
 import type { Jobs } from './jobs.js';
@@ -104,4 +105,10 @@ export class WaitGraph {
 
 function endOf({ _id }: JobDocument): Moment {
   return { of: 'end', id: _id };
+}
+
+export function circular(id: ObjectId, inner: ObjectId): CircularJobError {
+  return new CircularJobError(
+    `the task of job ${id.toHexString()} returned job ${inner.toHexString()}, which waits for job ${id.toHexString()} itself`,
+  );
 }
