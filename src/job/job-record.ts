@@ -111,16 +111,19 @@ export function moved(state: JobState, name: MoveName, status: Status, changes: 
   return { ...state, ...changes, status } as JobState;
 }
 
-/** The job's first state. */
-export function firstState(job: QueuedJob, at: { readonly order: number; readonly now: Date }, blocked: boolean): JobState {
-  const dueAt = blocked ? undefined : dueTime(job, at.now);
-  const status = blocked ? 'blocked' : dueAt === undefined ? 'pending' : 'scheduled';
-  const state: JobState = { status, order: at.order, queuedAt: at.now, attempts: 0, failures: 0, interruptions: 0 };
+/** What a job says of when it may begin. */
+type Timed = Pick<QueuedJob, 'delayMs' | 'beginAfter'>;
+
+/** The job's first state; its place in the order is for the store to say. */
+export function firstState<O>(job: Timed, { order, now }: { readonly order: O; readonly now: Date }, isBlocked: boolean) {
+  const dueAt = isBlocked ? undefined : dueTime(job, now);
+  const status: Status = isBlocked ? 'blocked' : dueAt === undefined ? 'pending' : 'scheduled';
+  const state = { status, order, queuedAt: now, attempts: 0, failures: 0, interruptions: 0 };
   return dueAt === undefined ? state : { ...state, dueAt };
 }
 
 /** When a job that may run from `now` on is due, or `undefined` for at once. */
-export function dueTime(job: QueuedJob, now: Date): Date | undefined {
+export function dueTime(job: Timed, now: Date): Date | undefined {
   const dueAt = job.delayMs === undefined ? job.beginAfter : new Date(now.getTime() + job.delayMs);
   return dueAt !== undefined && dueAt > now ? dueAt : undefined;
 }

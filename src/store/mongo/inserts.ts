@@ -2,15 +2,15 @@
 
 import { type ClientSession, MongoServerError, ObjectId } from 'mongodb';
 import { JobNotFoundError } from '../../errors.js';
-import { dueTime, type JobTree } from '../../job/job-record.js';
+import type { JobTree } from '../../job/job-record.js';
 import type { Inserted } from '../job-store.js';
 import type { Collections } from './collections.js';
 import type { JobDocument } from './documents.js';
 import { hasNoServer, isUnanswered, refuseForeign } from './driver-errors.js';
 import { type Jobs, toId } from './jobs.js';
-import { countAlone, grafted, rungOnce, staged, withTail } from './new-trees.js';
+import { countAlone, firstDocument, grafted, rungOnce, staged, withTail } from './new-trees.js';
 import type { News } from './news.js';
-import { toDocument, toRecord } from './records.js';
+import { type QueuedPart, toDocument, toRecord } from './records.js';
 import type { ServerTime } from './server-time.js';
 import { ignoreDuplicates, type Tender } from './tender.js';
 import type { SessionTransactions } from './transactions.js';
@@ -192,26 +192,9 @@ export class Inserts {
     return rungOnce([...new Map(documents.map((document) => [document._id.toHexString(), document])).values()]);
   }
 
-  #first(
-    part: Omit<JobDocument, 'status' | 'order' | 'queuedAt' | 'attempts' | 'failures' | 'interruptions'>,
-    isBlocked: boolean,
-  ): JobDocument {
+  #first(part: QueuedPart, isBlocked: boolean): JobDocument {
     const { time } = this.sources;
-    const queuedAt = time.estimate();
-    const dueAt = isBlocked ? undefined : dueTime(part as never, queuedAt);
-    const status = isBlocked ? 'blocked' : dueAt === undefined ? 'pending' : 'scheduled';
-    return {
-      ...part,
-      status,
-      open: true,
-      order: time.order,
-      queuedAt,
-      attempts: 0,
-      failures: 0,
-      interruptions: 0,
-      ...(dueAt === undefined ? {} : { dueAt }),
-      ...(status === 'pending' ? { bell: part.lane } : {}),
-    };
+    return firstDocument(part, { order: time.order, now: time.estimate() }, isBlocked);
   }
 
   #stored(trees: readonly JobTree[]): Promise<JobDocument[]> {

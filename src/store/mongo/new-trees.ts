@@ -1,8 +1,15 @@
 /** Trees as they are given to be put in: which belong together, and what their documents have from that. */
 
-import type { ObjectId } from 'mongodb';
-import type { JobTree, QueuedJob } from '../../job/job-record.js';
+import type { ObjectId, Timestamp } from 'mongodb';
+import { firstState, type JobTree, type QueuedJob } from '../../job/job-record.js';
 import type { JobDocument } from './documents.js';
+import type { QueuedPart } from './records.js';
+
+/** A job as it is put in. */
+export function firstDocument(part: QueuedPart, at: { readonly order: Timestamp; readonly now: Date }, isBlocked: boolean): JobDocument {
+  const first: JobDocument = { ...part, ...firstState(part, at, isBlocked), open: true };
+  return first.status === 'pending' ? { ...first, bell: part.lane } : first;
+}
 
 /** Of what is queued in a session of the application, this process, too, is told by the change stream. */
 export function staged(job: JobDocument, isOwn: boolean): JobDocument {

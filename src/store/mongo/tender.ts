@@ -11,6 +11,7 @@ import type { Handovers } from './handovers.js';
 import type { HeldPlaces } from './held-places.js';
 import type { Jobs } from './jobs.js';
 import { ended, turn } from './moves.js';
+import { firstDocument } from './new-trees.js';
 import type { News } from './news.js';
 import { choiceOf, fromOutcome, type QueuedPart } from './records.js';
 import type { Relief } from './relief.js';
@@ -204,27 +205,19 @@ export class Tender {
   async #become(callback: JobDocument, [root, ...below]: readonly QueuedPart[]): Promise<void> {
     const { collections, time, news } = this.sources;
     if (root === undefined) return;
-    const before = { queuedAt: time.estimate(), attempts: 0, failures: 0, interruptions: 0, open: true } as const;
+    const { queuedAt, order, adds, tail } = callback;
+    const at = { order, now: time.estimate() };
     if (below.length > 0) {
-      const children = below.map((part): JobDocument => ({ ...part, ...before, status: 'blocked', order: callback.order }));
+      const children = below.map((part) => firstDocument(part, at, true));
       await collections.jobs.insertMany(children, { ordered: false }).catch(ignoreDuplicates);
     }
-    const { queuedAt, order, adds, tail } = callback;
     const hasTail = tail === true || below.some(({ role, parent }) => role === 'callback' && parent?.equals(root._id));
-    const chosen: JobDocument = {
-      ...root,
-      ...before,
+    const { _id, ...replacement }: JobDocument = {
+      ...firstDocument(root, at, false),
       queuedAt,
-      order,
-      status: 'blocked',
       ...(adds === undefined ? {} : { adds }),
       ...(hasTail ? { tail: true } : {}),
     };
-    const { status, written } = turn(chosen, time);
-    const plain = Object.fromEntries(Object.entries(written).filter(([, value]) => value !== undefined));
-    const dueAt = status === 'scheduled' && root.delayMs !== undefined ? { dueAt: new Date(time.estimate().getTime() + root.delayMs) } : {};
-    const after = { ...chosen, ...plain, ...dueAt, status } as JobDocument;
-    const { _id, ...replacement } = after;
     const replaced = await collections.jobs.findOneAndReplace({ _id, status: 'blocked', choice: { $exists: true } }, replacement, {
       returnDocument: 'after',
     });
