@@ -1,6 +1,7 @@
 /** Millrace as an Inversify module, and `start(container)`, which checks everything and begins to work. */
 
 import { type Container, ContainerModule } from 'inversify';
+import { checkOption, type Rule } from '../check.js';
 import { isMillraceError, StartError } from '../errors.js';
 import { storedError } from '../job/stored-error.js';
 import { IAsyncService } from '../service/i-async-service.js';
@@ -32,12 +33,19 @@ export function asyncModule(options: AsyncModuleOptions): ContainerModule {
   });
 }
 
+/** Also of another copy of Inversify. */
+const CONTAINER: Rule = {
+  must: 'a `Container` of Inversify',
+  holds: (value) => typeof value === 'object' && value !== null && typeof Reflect.get(value, 'isBound') === 'function',
+};
+
 /**
  * Binds the task classes that the application has not bound, resolves each of them once (their
  * constructors run), and starts the service and its dispatcher.
- * @throws StartError with all problems together; nothing is started then
+ * @throws StartError with all problems together; nothing is started then. OptionError for what is no container
  */
 export async function start(container: Container): Promise<IAsyncService> {
+  checkOption('`start`', 'container', container, CONTAINER);
   if (!container.isBound(COMPOSITION))
     throw new StartError(['the container has no asyncModule: `container.load(asyncModule({ … }))` first']);
   const composition = container.get<Composition>(COMPOSITION);

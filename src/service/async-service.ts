@@ -133,6 +133,7 @@ export class AsyncService implements IAsyncService {
 
   async transaction<T>(fn: (session: never) => Promise<T>): Promise<T> {
     this.#checkRunning();
+    checkOption('`transaction`', 'fn', fn, is.callable);
     const outer = this.#stages.getStore();
     if (outer?.isOpen === true) return fn(outer.session as never);
     let stage: Stage | undefined;
@@ -147,6 +148,7 @@ export class AsyncService implements IAsyncService {
   async withSession<T>(session: unknown, fn: () => Promise<T>): Promise<T> {
     this.#checkRunning();
     checkOption('`withSession`', 'session', session, is.object);
+    checkOption('`withSession`', 'fn', fn, is.callable);
     return this.#staged(this.#newStage(session as object), fn);
   }
 

@@ -2,7 +2,7 @@
 
 import { Container } from 'inversify';
 import { firstValueFrom } from 'rxjs';
-import { checkOptions, is, type Rules } from '../check.js';
+import { checkOption, checkOptions, is, type Rules } from '../check.js';
 import { nextTurn, systemClock } from '../clock.js';
 import { asyncModule, start } from '../container/async-module.js';
 import type { AsyncModuleOptions } from '../container/module-options.js';
@@ -70,6 +70,7 @@ const RULES: Pick<Rules<TestAsyncOptions>, 'container' | 'startAt' | 'seed'> = {
  * const { async, drain, advance } = await testAsync({ tasks: [Documents] });
  */
 export async function testAsync(options: TestAsyncOptions = {}): Promise<TestAsync> {
+  checkOption('`testAsync`', 'options', options, is.object);
   const { store = memoryStore(), container = new Container(), startAt, seed = 1, ...rest } = options;
   checkOptions('`testAsync`', { container, startAt, seed }, RULES);
   const clock = new VirtualClock(startAt);

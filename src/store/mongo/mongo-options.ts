@@ -1,7 +1,7 @@
 /** What can be said of a Mongo store: where it is, and for how long it keeps what has ended. */
 
 import type { MongoClient } from 'mongodb';
-import { checkOption, checkOptions, is, type Rules } from '../../check.js';
+import { checkOption, checkOptions, is, type Rule, type Rules } from '../../check.js';
 
 export interface MongoStoreOptions {
   /** A client of the application, connected to a replica set. */
@@ -26,9 +26,16 @@ export const MONGO_STORE_DEFAULTS = Object.freeze({
 
 export type CheckedMongoOptions = { readonly [K in keyof Required<MongoStoreOptions>]: Exclude<MongoStoreOptions[K], undefined> };
 
+/** Also of another copy of the driver; one of another version says so at its first command. */
+const CLIENT: Rule = {
+  must: 'a `MongoClient`',
+  holds: (value) =>
+    typeof value === 'object' && value !== null && ['db', 'startSession'].every((name) => typeof Reflect.get(value, name) === 'function'),
+};
+
 const RULES: Rules<MongoStoreOptions> = {
-  client: is.object,
-  sessions: is.object,
+  client: CLIENT,
+  sessions: CLIENT,
   database: is.text,
   prefix: is.string,
   keepMs: is.durationMs,
