@@ -1,7 +1,9 @@
 /** The stand-in's own faults, where the conformance suite does not show them. */
 
-import { MongoClient } from 'mongodb';
+import { MongoClient, MongoNetworkError } from 'mongodb';
 import { expect, it, onTestFinished } from 'vitest';
+import { deferred } from '../service/deferred.js';
+import type { Interception } from './faults/stand-in-faults.js';
 import { ownStandIn } from './own-stand-in.js';
 
 it('applies a write whose answer is lost; the driver sends it again, and it counts once', async () => {
@@ -92,4 +94,55 @@ it('forgets a commit that only the old primary had', async () => {
     expect(await commit).toBeInstanceOf(Error);
   });
   expect(await things.find().toArray()).toEqual([{ _id: 1, n: 0 }]);
+});
+
+it('does to each command what the test says on its arrival', async () => {
+  const { standIn, things } = await ownStandIn({}, { appName: 'victim', retryWrites: false, minHeartbeatFrequencyMS: 1 });
+  await things.insertOne({ _id: 0, n: 0 } as object);
+  const held = deferred();
+  const fates: Interception[] = ['refuse', 'close', 'lose answer', held.promise];
+  const seen: unknown[] = [];
+  standIn.faults.intercept = ({ update }, appName) => {
+    if (update === undefined) return undefined;
+    seen.push([update, appName]);
+    return fates.shift();
+  };
+  const add = (n: number) => things.updateOne({ _id: 0 as never }, { $inc: { n } });
+  await expect(add(1)).rejects.toMatchObject({ code: 50 });
+  await expect(add(10)).rejects.toBeInstanceOf(MongoNetworkError);
+  await expect(add(100)).rejects.toBeInstanceOf(MongoNetworkError);
+  const last = add(1_000);
+  expect(await things.findOne()).toEqual({ _id: 0, n: 100 });
+  held.resolve();
+  await last;
+  standIn.faults.intercept = undefined;
+  await add(10_000);
+  expect(await things.findOne()).toEqual({ _id: 0, n: 11_100 });
+  expect(seen).toEqual(Array(4).fill(['things', 'victim']));
+});
+
+it('may be frozen by what the test does on an arrival', async () => {
+  const { standIn, things } = await ownStandIn();
+  await things.insertOne({ n: 1 });
+  const arrived = deferred();
+  standIn.faults.intercept = ({ aggregate }) => {
+    if (aggregate === undefined) return undefined;
+    standIn.faults.freeze();
+    arrived.resolve();
+    return undefined;
+  };
+  const count = things.countDocuments();
+  await arrived.promise;
+  standIn.faults.thaw();
+  expect(await count).toBe(1);
+});
+
+it('goes by the time of the test, where that has one', async () => {
+  let now = Date.UTC(2030, 0, 1);
+  const { things } = await ownStandIn({ now: () => now });
+  const write = () => things.updateOne({}, [{ $set: { at: '$$NOW' } }], { upsert: true });
+  await write();
+  now += 60_000;
+  await write();
+  expect(await things.findOne()).toMatchObject({ at: new Date(now) });
 });

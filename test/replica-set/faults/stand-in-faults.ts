@@ -22,8 +22,8 @@ export interface ChangeEventFaults {
 export type Interception = 'refuse' | 'close' | 'lose answer' | Promise<void> | undefined;
 
 export interface StandInFaults {
-  /** Asked about each command that arrives, with its body; nothing happens to those of which it says nothing. */
-  intercept: ((command: Document) => Interception) | undefined;
+  /** Asked about each command that arrives, with its body and its client's `appName`; nothing happens to those of which it says nothing. */
+  intercept: ((command: Document, appName: string | undefined) => Interception) | undefined;
   /** From now on nothing becomes majority-committed. */
   holdMajority(): void;
   /** Everything applied is majority-committed again. */

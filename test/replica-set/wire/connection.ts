@@ -66,6 +66,7 @@ export class Connection {
   async #serve(request: Request): Promise<void> {
     const { faults } = this.#server;
     const [name = ''] = Object.keys(request.body);
+    const interception = faults.intercept?.(request.body as Document, this.#state.appName);
     if (faults.isFrozen) await faults.whenThawed();
     faults.count(name);
     const hold = faults.takeHold(name);
@@ -73,7 +74,6 @@ export class Connection {
       hold.arrive();
       await hold.released;
     }
-    const interception = faults.intercept?.(request.body as Document);
     if (interception instanceof Promise) await interception;
     if (interception === 'close') return void this.#socket.destroy();
     if (interception === 'refuse') return this.#refuse(request);

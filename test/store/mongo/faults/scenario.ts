@@ -1,132 +1,137 @@
-/** Work of every kind, and what must be true of it in the end, whatever command has failed. */
+/** The scenario that every fault meets: something of everything, queued in two processes that both work. */
 
-import { firstValueFrom } from 'rxjs';
-import { expect } from 'vitest';
-import { nextTurn } from '../../../../src/clock.js';
-import { currentTask, fixedDelay, type Job, makeJob, parallel, serial, task } from '../../../../src/index.js';
-import { type Cell, World } from './world.js';
+import { type Draft, type IAsyncService, isMillraceError, type Job, makeJob, parallel, serial } from '../../../../src/index.js';
+import { Bodies } from './bodies.js';
+import type { Stage } from './stage.js';
+import { tasksOf, unknown } from './tasks.js';
 
-const FINAL = new Set(['completed', 'failed', 'cancelled']);
-const WITHIN_MS = 600_000;
+const RETRY_MS = 1_000;
+const CANCEL_AFTER_MS = 3_000;
 
-/** What runs now, by quota. */
-class Gauge {
-  readonly #inUse = new Map<string, number>();
-  readonly exceeded: string[] = [];
-  readonly runs = new Map<string, number>();
+/** What each is to come to. */
+export const EXPECTED: Readonly<Record<string, string>> = {
+  plain: 'completed 1',
+  'one 1': 'completed 11',
+  'one 2': 'completed 12',
+  'one 3': 'completed 13',
+  'light 1': 'completed 21',
+  'light 2': 'completed 22',
+  heavy: 'completed 23',
+  flaky: 'completed 31',
+  fails: 'failed no paper',
+  returns: 'completed 41',
+  serial: 'completed 51,52,53',
+  parallel: 'completed 186',
+  later: 'completed 71',
+  hang: 'cancelled enough',
+  unknown: 'failed ExpiredError',
+  'late callback': 'completed 82',
+};
 
-  /** Holds places while an attempt runs; one whose signal is aborted counts no more. */
-  async hold<T>(quota: string, { n, size, result }: { readonly n: number; readonly size: number; readonly result: T }): Promise<T> {
-    const { job, signal } = currentTask();
-    this.runs.set(job.id, (this.runs.get(job.id) ?? 0) + 1);
-    this.#add(quota, n, size);
-    let isCounted = true;
-    const leave = (): void => {
-      if (isCounted) this.#add(quota, -n, size);
-      isCounted = false;
-    };
-    signal.addEventListener('abort', leave);
-    for (let turns = 0; turns < 3; turns++) await firstValueFrom(nextTurn());
-    leave();
-    return result;
-  }
-
-  #add(quota: string, n: number, size: number): void {
-    const inUse = (this.#inUse.get(quota) ?? 0) + n;
-    this.#inUse.set(quota, inUse);
-    if (inUse > size) this.exceeded.push(`${quota}: ${inUse} of ${size}`);
-  }
+/** Something was answered with an error, and asked again. */
+export interface Refused {
+  readonly name: string;
+  readonly error: unknown;
+  /** It may have been done all the same. */
+  readonly isUncertain: boolean;
 }
 
-function work() {
-  const gauge = new Gauge();
-  const failed = new Set<string>();
-  const plain = task('plain', { quotas: [] }, (n: number) => gauge.hold('none', { n: 0, size: 0, result: n }));
-  const ordered = task('ordered', (n: number) => gauge.hold('default', { n: 1, size: 1, result: n }));
-  const light = task('light', { quotas: { pair: 1 } }, (n: number) => gauge.hold('pair', { n: 1, size: 3, result: n }));
-  const heavy = task('heavy', { quotas: { pair: 2 } }, (n: number) => gauge.hold('pair', { n: 2, size: 3, result: n }));
-  const failing = task('failing', { quotas: [] }, async (_n: number): Promise<number> => {
-    await gauge.hold('none', { n: 0, size: 0, result: 0 });
-    throw new Error('it always fails');
-  });
-  const flaky = (name: string, delayMs: number) =>
-    task(name, { quotas: { pair: 1 }, retry: fixedDelay({ attempts: 3, delayMs }) }, async (n: number) => {
-      const { job } = currentTask();
-      const result = await gauge.hold('pair', { n: 1, size: 3, result: n });
-      if (failed.has(job.id)) return result;
-      failed.add(job.id);
-      throw new Error('once');
+export class Scenario {
+  readonly bodies: Bodies;
+  /** What those who waited were told, by name. */
+  readonly outcomes: Record<string, string> = {};
+  readonly refused: Refused[] = [];
+  readonly #tasks;
+
+  constructor(private readonly stage: Stage) {
+    this.bodies = new Bodies(stage.clock);
+    this.#tasks = tasksOf(this.bodies);
+  }
+
+  get tasks() {
+    return Object.values(this.#tasks);
+  }
+
+  async play(a: IAsyncService, b: IAsyncService): Promise<void> {
+    const { plain, one, pair, flaky, fails, messageOf, returns, step, sum, hang } = this.#tasks;
+    const called = (name: string, value: number) => makeJob(plain, value).with({ name });
+    const inTurn = (value: number) => makeJob(one, value).with({ quotas: ['default'] });
+    const beginBy = new Date(this.stage.clock.now() + 5_000);
+    await Promise.all([
+      this.#withLateCallback(a, b, makeJob(plain, 1).withCallbacks({ success: called('success', 2) })),
+      this.#ended('one 1', a, () => makeJob(one, 11)),
+      this.#ended('one 2', b, () => makeJob(one, 12)),
+      this.#ended('one 3', a, () => makeJob(one, 13)),
+      this.#ended('light 1', a, () => makeJob(pair, 21, 1).with({ quotas: { pair: 1 } })),
+      this.#ended('light 2', b, () => makeJob(pair, 22, 1).with({ quotas: { pair: 1 } })),
+      this.#ended('heavy', a, () => makeJob(pair, 23, 2).with({ quotas: { pair: 2 } })),
+      this.#ended('flaky', b, () => makeJob(flaky, 31)),
+      this.#ended('fails', a, () => makeJob(fails, 'no paper').withCallbacks({ failure: messageOf })),
+      this.#ended('returns', b, () => makeJob(returns, 41)),
+      this.#ended('serial', a, () => serial(inTurn(51), makeJob(plain, 52), inTurn(53)).with({ quotas: [] })),
+      this.#ended('parallel', b, (batch) =>
+        parallel(makeJob(step, 61, batch), makeJob(step, 62, batch), makeJob(step, 63, batch))
+          .postprocess(sum)
+          .with({ quotas: { pair: 1 } }),
+      ),
+      this.#ended('later', a, () => makeJob(plain, 71).with({ delayMs: 2_000 })),
+      this.#cancelled(a, b, () => makeJob(hang)),
+      this.#ended('unknown', b, () => makeJob(unknown).with({ beginBy })),
+    ]);
+  }
+
+  async #ended(name: string, service: IAsyncService, draft: (label: string) => Draft<unknown>): Promise<Job<unknown>> {
+    return this.#wait(name, await this.#queued(name, service, draft));
+  }
+
+  async #withLateCallback(a: IAsyncService, b: IAsyncService, draft: Draft<unknown>): Promise<void> {
+    const { id } = await this.#ended('plain', a, () => draft);
+    const late = await this.#asked('late callback', async (name) => {
+      const job = await b.getJob(id);
+      return job?.addCallbacks({ success: makeJob(this.#tasks.plain, 82).with({ name }) });
     });
-  const again = flaky('again', 0);
-  const later = flaky('later', 2_000);
-  const returning = task('returning', (n: number) => makeJob(plain, n));
-  const told = task('told', { quotas: [] }, (n: number) => gauge.hold('none', { n: 0, size: 0, result: n }));
-  return { gauge, plain, ordered, light, heavy, failing, again, later, returning, told };
-}
+    if (late !== undefined) await this.#wait('late callback', late);
+  }
 
-/** Does all of it with one fault. @returns how often each kind of command was sent, and whether the fault came */
-export async function play(cell: Cell | undefined): Promise<{ readonly seen: ReadonlyMap<string, number>; readonly hasFailed: boolean }> {
-  const world = new World(cell);
-  const { gauge, plain, ordered, light, heavy, failing, again, later, returning, told } = work();
-  const tasks = [plain, ordered, light, heavy, failing, again, later, returning, told];
-  await world.open({ tasks, quotas: { default: 1, pair: 3 }, dispatcher: { agents: [{ concurrency: 4 }], leaseMs: 30_000 } });
-  try {
-    const [a, b] = world.services;
-    if (a === undefined || b === undefined) throw new Error('two services were started');
-    const outcomes = new Map<string, number>();
-    for (const { events } of [a, b]) events.all.subscribe(({ job }) => outcomes.set(job.id, (outcomes.get(job.id) ?? 0) + 1));
-    const kinds = [plain, ordered, light, heavy, again, later, returning, failing] as const;
-    const queueing: Promise<Job<unknown>>[] = [1, 2, 3].flatMap((n) =>
-      kinds.map((kind, index) => (index % 2 === 0 ? a : b).queueJob(kind, n)),
-    );
-    queueing.push(
-      a.queueJob(makeJob(plain, 4).withCallbacks({ success: told })),
-      b.queueJob(makeJob(failing, 4).withCallbacks({ failure: makeJob(told, 5) })),
-      a.queueJob(serial(makeJob(plain, 1), makeJob(failing, 2), makeJob(heavy, 3)).withCallbacks({ success: makeJob(told, 6) })),
-      b.queueJob(parallel(makeJob(plain, 1), makeJob(light, 2), makeJob(again, 3)).with({ quotas: ['default'] })),
-      a.queueJob(makeJob(plain, 5).with({ delayMs: 3_000 })),
-    );
-    const queued = Promise.allSettled(queueing);
-    let isQueued = false;
-    void queued.then(() => {
-      isQueued = true;
-    });
-    const areFinal = async (): Promise<boolean> =>
-      isQueued && (await world.documents('jobs')).every(({ status }) => FINAL.has(String(status)));
-    await world.until(areFinal, WITHIN_MS);
-    await world
-      .until(async () => (await leftOver(world)).length === 0, WITHIN_MS)
-      .catch(async () => expect(await leftOver(world)).toEqual([]));
-    // A job whose queueing was answered is there, and has the right outcome.
-    for (const [index, answer] of (await queued).entries()) {
-      if (cell === undefined) expect(answer.status, `queueing ${index}`).toBe('fulfilled');
-      if (answer.status === 'fulfilled') await answer.value.refresh();
+  async #cancelled(a: IAsyncService, b: IAsyncService, draft: () => Draft<unknown>): Promise<void> {
+    const job = await this.#queued('hang', a, draft);
+    await this.stage.wait(CANCEL_AFTER_MS);
+    await this.#asked('cancellation', async () => (await b.getJob(job.id))?.cancel('enough'));
+    await this.#wait('hang', job);
+  }
+
+  #queued(name: string, service: IAsyncService, draft: (label: string) => Draft<unknown>): Promise<Job<unknown>> {
+    return this.#asked(name, (label) => service.queueJob(draft(label).with({ name: label })));
+  }
+
+  async #wait(name: string, job: Job<unknown>): Promise<Job<unknown>> {
+    await this.#asked(`wait for ${name}`, () => job.waitForOutcome());
+    this.outcomes[name] = shown(job);
+    return job;
+  }
+
+  /** Asks until there is an answer, each time under another name. */
+  async #asked<T>(name: string, ask: (label: string) => Promise<T>): Promise<T> {
+    for (let time = 1; ; time++) {
+      const label = time === 1 ? name : `${name} (${time})`;
+      try {
+        return await ask(label);
+      } catch (error) {
+        this.refused.push({ name: label, error, isUncertain: isMillraceError(error) && error.name === 'UncertainError' });
+        await this.stage.wait(RETRY_MS);
+      }
     }
-    const jobs = await world.documents('jobs');
-    for (const { _id, task, status, attempts } of jobs) {
-      const what = `${_id} (${task})`;
-      if (task === 'failing') expect(status, what).toBe('failed');
-      else expect(status, what).toBe('completed');
-      expect(outcomes.get(String(_id)) ?? 0, `the outcomes of ${what}`).toBeLessThanOrEqual(1);
-      const runs = gauge.runs.get(String(_id)) ?? 0;
-      if (runs > 0 && !world.hasLostLease) expect(runs, `the runs of ${what}`).toBe(attempts);
-    }
-    expect(gauge.exceeded).toEqual([]);
-    return { seen: world.seen, hasFailed: world.hasFailed };
-  } finally {
-    await world.close();
   }
 }
 
-/** Owners, places and waiting that should be gone when everything has ended. */
-async function leftOver(world: World): Promise<readonly string[]> {
-  const owned = (await world.documents('jobs'))
-    .filter(({ owner }) => owner !== undefined)
-    .map(({ task, status }) => `${task} (${status}) has an owner`);
-  const places = (await world.documents('quotas')).flatMap(({ _id, size, holders }) => {
-    const held = holders.filter((holder: { readonly job?: string }) => holder.job !== undefined);
-    const sum = holders.reduce((all: number, { n }: { readonly n: number }) => all + n, 0);
-    return [...held.map(() => `a job holds places of ${_id}`), ...(sum > size ? [`${sum} places of ${_id}, which has ${size}`] : [])];
-  });
-  return [...owned, ...places];
+function shown({ outcome }: Job<unknown>): string {
+  if (outcome === undefined) return 'open';
+  if (outcome.status === 'completed') return `completed ${textOf(outcome.result)}`;
+  if (outcome.status === 'cancelled') return `cancelled ${outcome.reason}`;
+  return `failed ${outcome.error.name === 'Error' ? outcome.error.message : outcome.error.name}`;
+}
+
+/** The results of a batch's jobs, or the result itself. */
+function textOf(result: unknown): string {
+  return Array.isArray(result) ? result.map((child) => String(child.result)).join() : String(result);
 }

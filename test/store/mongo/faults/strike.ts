@@ -1,0 +1,95 @@
+/** Strikes one command with a fault when it arrives, or two of a kind. */
+
+import type { Document } from 'mongodb';
+import { firstValueFrom, timer } from 'rxjs';
+import { nextTurn } from '../../../../src/clock.js';
+import type { VirtualClock } from '../../../../src/testing/virtual-clock.js';
+import type { Interception, StandInFaults } from '../../../replica-set/faults/stand-in-faults.js';
+import { type Cell, type FaultName, isTwofold } from './cell.js';
+import { isOurs, kindOf } from './command-kind.js';
+
+/** Longer than a lease, and than the store waits for an answer. */
+const LONG_MS = 40_000;
+/** How long the primary lives on that will be rolled back, in turns of the event loop. */
+const DOOMED_TURNS = 20;
+
+export class Strike {
+  /** The kinds of all commands that have arrived. */
+  readonly kinds: string[] = [];
+  #ofKind = 0;
+  #held = 0;
+  #victim: string | undefined;
+  #until: Promise<void> = Promise.resolve();
+
+  /** @param senders - the `appName` of those whose commands count */
+  constructor(
+    private readonly faults: StandInFaults,
+    private readonly clock: VirtualClock,
+    private readonly cell: Cell | undefined,
+    senders: ReadonlySet<string>,
+  ) {
+    faults.intercept = (command, appName = '') => (senders.has(appName) && isOurs(command) ? this.#meet(command, appName) : undefined);
+  }
+
+  /** Whether the command has come that was to be struck. */
+  get hasStruck(): boolean {
+    return this.cell === undefined || this.#ofKind >= this.cell.ordinal;
+  }
+
+  /** Whether nothing is to be struck. */
+  get isPeaceful(): boolean {
+    return this.cell === undefined;
+  }
+
+  /** Whether commands are kept from being answered until time moves. */
+  get isHolding(): boolean {
+    return this.#held > 0;
+  }
+
+  #meet(command: Document, sender: string): Interception {
+    const kind = kindOf(command);
+    this.kinds.push(kind);
+    if (this.#victim === sender) return this.#until;
+    if (this.cell?.kind !== kind) return undefined;
+    const since = ++this.#ofKind - this.cell.ordinal;
+    const isStruck = since === 0 || (since === 1 && isTwofold(this.cell.fault));
+    return isStruck ? this.#strike[this.cell.fault](sender) : undefined;
+  }
+
+  readonly #strike: { readonly [F in FaultName]: (sender: string) => Interception } = {
+    'error before': () => 'refuse',
+    'closed before': () => 'close',
+    'closed twice': () => 'close',
+    'answer lost': () => 'lose answer',
+    'answer lost twice': () => 'lose answer',
+    'applied late': () => this.#long(),
+    frozen: () => {
+      this.faults.freeze();
+      void this.#long().then(() => this.faults.thaw());
+      return undefined;
+    },
+    'cut off': (sender) => {
+      this.#victim = sender;
+      this.#until = this.#long().then(() => {
+        this.#victim = undefined;
+      });
+      return this.#until;
+    },
+    'rolled back': () => {
+      this.faults.holdMajority();
+      void this.#stepDown();
+      return undefined;
+    },
+  };
+
+  async #long(): Promise<void> {
+    this.#held++;
+    await firstValueFrom(timer(LONG_MS, this.clock.scheduler));
+    this.#held--;
+  }
+
+  async #stepDown(): Promise<void> {
+    for (let turn = 0; turn < DOOMED_TURNS; turn++) await firstValueFrom(nextTurn());
+    this.faults.stepDown();
+  }
+}

@@ -1,0 +1,75 @@
+/** What must hold when a scenario is over, whatever befell it: a line for each thing that does not. */
+
+import type { Document } from 'mongodb';
+import { SIZES } from './bodies.js';
+import { EXPECTED, type Scenario } from './scenario.js';
+import type { Stage } from './stage.js';
+
+const FINAL: ReadonlySet<unknown> = new Set(['completed', 'failed', 'cancelled']);
+/** Long enough for some rounds, and for a lease to end. */
+const AFTERWARDS_MS = 70_000;
+
+export async function verdict(stage: Stage, scenario: Scenario): Promise<readonly string[]> {
+  await stage.advance(AFTERWARDS_MS);
+  const jobs = await stage.documents('jobs');
+  return [
+    ...Object.entries(EXPECTED).flatMap(([name, outcome]) => differs(`${name} has ended as`, scenario.outcomes[name], outcome)),
+    ...jobs.filter((job) => !isForgotten(job, scenario)).flatMap((job) => ofJob(job, stage, scenario)),
+    ...ofRefused(jobs, scenario),
+    ...scenario.bodies.excesses,
+    ...(await stage.documents('quotas')).flatMap(ofQuota),
+  ];
+}
+
+/** When both services have stopped, they hold nothing. */
+export async function verdictAfterStop(stage: Stage): Promise<readonly string[]> {
+  const quotas = await stage.documents('quotas');
+  return quotas.flatMap(({ _id, holders }) =>
+    holders.some(({ n }: { readonly n: number }) => n > 0) ? [`quota ${_id} is held after the stop: ${JSON.stringify(holders)}`] : [],
+  );
+}
+
+function ofJob(job: Document, stage: Stage, { bodies }: Scenario): readonly string[] {
+  const { status, owner, attempts, failures, interruptions, kind } = job;
+  const id = String(job['_id']);
+  const label = `${job['name'] ?? job['task']} (${status}, ${attempts} attempts, ${failures} failures, ${interruptions} interruptions)`;
+  const runs = bodies.runsOf(id);
+  const written = stage.outcomes.filter((each) => each === id).length;
+  return [
+    ...(FINAL.has(status) ? [] : [`${label} is not final`]),
+    ...(owner === undefined ? [] : [`${label} has an owner still: ${owner}`]),
+    ...(job['held'] === undefined ? [] : [`${label} holds places still`]),
+    ...(written > 1 ? [`the outcome of ${label} was written ${written} times`] : []),
+    ...(kind === 'task' && runs > attempts ? [`${label} ran ${runs} times`] : []),
+    ...(stage.strike.isPeaceful && kind === 'task' && runs !== attempts ? [`${label} ran ${runs} times`] : []),
+    ...(interruptions > 0 && stage.strike.isPeaceful ? [`${label} was interrupted`] : []),
+    ...(attempts > failures + interruptions + 1 ? [`${label} has attempts that nothing explains`] : []),
+  ];
+}
+
+/** Of two that hang, since it was not certain whether the first was queued, only the second is cancelled. */
+function isForgotten({ name, task }: Document, { refused }: Scenario): boolean {
+  return task === 'hang' && refused.some((one) => one.name === name && one.isUncertain);
+}
+
+/** What was refused for certain is not there. */
+function ofRefused(jobs: readonly Document[], { refused }: Scenario): readonly string[] {
+  const names = new Set(jobs.map(({ name }) => name));
+  return refused.flatMap(({ name, error, isUncertain }) =>
+    !isUncertain && names.has(name) ? [`${name} was queued, but answered with ${error}`] : [],
+  );
+}
+
+function ofQuota({ _id, size, holders }: Document): readonly string[] {
+  const entries = holders as readonly { readonly job?: string; readonly n: number }[];
+  const total = entries.reduce((sum, { n }) => sum + n, 0);
+  return [
+    ...differs(`the size of ${_id} is`, size, SIZES[_id as keyof typeof SIZES]),
+    ...(total > size ? [`${total} of ${size} places of ${_id} are held`] : []),
+    ...entries.filter(({ job }) => job !== undefined).map((entry) => `a place of ${_id} has leaked: ${JSON.stringify(entry)}`),
+  ];
+}
+
+function differs(what: string, is: unknown, expected: unknown): readonly string[] {
+  return is === expected ? [] : [`${what} ${is}, not ${expected}`];
+}
