@@ -34,7 +34,11 @@ export class Recorder {
     );
     this.#agains = new GroupCommit(this.#persistently('new attempts', (agains) => store.reschedule(agains)));
     this.#holds = new GroupCommit(this.#persistently('what is handed back', (holds) => store.release(holds).then(() => [])));
-    this.#insert = this.#persistently('jobs that a task returned', (trees) => store.insert(trees));
+    this.#insert = this.#persistently('jobs that a task returned', async (trees) => {
+      const answers = await store.insert(trees);
+      for (const answer of answers) if ('failed' in answer) throw answer.failed;
+      return answers;
+    });
     this.#reports = new GroupCommit((reports) => this.#report(reports));
   }
 

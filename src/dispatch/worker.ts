@@ -144,6 +144,7 @@ export class Worker {
       const inserted = await this.sources.recorder.insert(this.sources.caller.planted(plan, claimed));
       if (inserted === undefined) return { type: 'interrupted' };
       if ('refused' in inserted) throw inserted.refused;
+      if ('failed' in inserted) throw inserted.failed;
       return { type: 'end', outcome: { status: 'follows', job: inserted.record.job.id, isOwn: true } };
     } catch (thrown) {
       return judge({ thrown }, undefined, trial);

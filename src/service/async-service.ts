@@ -253,6 +253,7 @@ export class AsyncService implements IAsyncService {
 
 function inserted(answer: Inserted): JobRecord {
   if ('refused' in answer) throw answer.refused;
+  if ('failed' in answer) throw answer.failed;
   return answer.record;
 }
 

@@ -126,7 +126,8 @@ export interface StoreSetup {
   readonly quotas: QuotaBook;
 }
 
-export type Inserted = { readonly record: JobRecord } | { readonly refused: MillraceError };
+/** What became of a tree: it is there; it can never be; or the store failed, for this one or for all. */
+export type Inserted = { readonly record: JobRecord } | { readonly refused: MillraceError } | { readonly failed: unknown };
 
 export interface ClaimRequest {
   readonly dispatcher: string;

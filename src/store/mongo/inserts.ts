@@ -1,12 +1,12 @@
 /** Puts trees of jobs in: many of one job by one command, one of several as a transaction; or all in a transaction that is under way. */
 
-import { type ClientSession, MongoServerError, ObjectId } from 'mongodb';
-import { JobNotFoundError } from '../../errors.js';
+import { type ClientSession, MongoServerError, ObjectId, type WriteError } from 'mongodb';
+import { JobNotFoundError, UncertainError } from '../../errors.js';
 import type { JobTree } from '../../job/job-record.js';
 import type { Inserted } from '../job-store.js';
 import type { Collections } from './collections.js';
 import type { JobDocument } from './documents.js';
-import { hasNoServer, isUnanswered, refuseForeign } from './driver-errors.js';
+import { asUncertain, hasNoServer, isUnanswered, refuseForeign } from './driver-errors.js';
 import { type Jobs, toId } from './jobs.js';
 import { countAlone, firstDocument, grafted, rungOnce, staged, withTail } from './new-trees.js';
 import type { News } from './news.js';
@@ -15,6 +15,8 @@ import type { ServerTime } from './server-time.js';
 import { ignoreDuplicates, type Tender } from './tender.js';
 import type { SessionTransactions } from './transactions.js';
 import type { Unfinished } from './unfinished.js';
+
+const DUPLICATE = 11_000;
 
 export interface InsertSources {
   readonly collections: Collections;
@@ -47,16 +49,27 @@ type Put = 'there' | 'no parent' | Grown;
 export class Inserts {
   constructor(private readonly sources: InsertSources) {}
 
-  /** Each tree with all its jobs or not at all, in their order. */
+  /** Each tree with all its jobs or not at all, in their order; what befalls one does not befall the others. */
   async insert(trees: readonly JobTree[]): Promise<readonly Inserted[]> {
     const answers: Inserted[] = [];
-    for (let next = 0; next < trees.length; ) {
-      const alone = countAlone(trees, next);
-      if (alone > 0) answers.push(...(await this.#insertAlone(trees.slice(next, next + alone))));
-      else answers.push(await this.#insertTree(trees[next] as JobTree));
-      next += Math.max(1, alone);
+    let lost: { readonly failed: unknown } | undefined;
+    while (answers.length < trees.length) {
+      const alone = countAlone(trees, answers.length);
+      const group = trees.slice(answers.length, answers.length + Math.max(1, alone));
+      try {
+        answers.push(...(lost === undefined ? await this.#insertGroup(group, alone > 0) : group.map(() => lost as Inserted)));
+      } catch (error) {
+        const failed = asUncertain(error, 'whether a job was queued');
+        answers.push(...group.map(() => ({ failed })));
+        // The others would wait as long in vain, and are not sent.
+        if (hasNoServer(error) || error instanceof UncertainError) lost = { failed: error };
+      }
     }
     return answers;
+  }
+
+  async #insertGroup(group: readonly JobTree[], areAlone: boolean): Promise<readonly Inserted[]> {
+    return areAlone ? this.#insertAlone(group) : Promise.all(group.map((tree) => this.#insertTree(tree)));
   }
 
   /** In a transaction that is under way, by one command; what follows from it is done after its commit. */
@@ -99,30 +112,28 @@ export class Inserts {
   /** Trees of one job that have no parent: what is there already stays as it is. */
   async #insertAlone(trees: readonly JobTree[]): Promise<readonly Inserted[]> {
     const documents = this.#alone(trees);
-    const isNew = await this.#insertOnce(documents);
-    const stored = isNew ? documents : await this.#stored(trees);
+    const refused = await this.#insertOnce(documents);
+    const stored = refused === undefined ? documents : await this.#stored(trees).catch(orUncertain);
     for (const job of stored) this.sources.news.queued(job);
-    return this.#answers(trees, stored);
+    return this.#answers(trees, stored, refused);
   }
 
-  /** Not answered, it is sent again with the same ids. @returns `false` where some were there already */
-  async #insertOnce(documents: readonly JobDocument[]): Promise<boolean> {
+  /** Not answered, it is sent again with the same ids. @returns by id why some were refused, or `undefined` where all are new */
+  async #insertOnce(documents: readonly JobDocument[]): Promise<ReadonlyMap<string, unknown> | undefined> {
     const { jobs } = this.sources.collections;
-    const send = async (): Promise<boolean> => {
-      await jobs.insertMany(documents, { ordered: false });
-      return true;
+    const send = async (): Promise<ReadonlyMap<string, unknown> | undefined> => {
+      try {
+        await jobs.insertMany(documents, { ordered: false });
+        return undefined;
+      } catch (error) {
+        return refusedOf(documents, error);
+      }
     };
-    const isDuplicate = (error: unknown): false => {
-      ignoreDuplicates(error);
-      return false;
-    };
-    try {
-      return await send();
-    } catch (error) {
+    return send().catch((error: unknown) => {
       // Where there is no server, another try would take as long again.
-      if (!isUnanswered(error) || hasNoServer(error)) return isDuplicate(error);
-    }
-    return send().catch(isDuplicate);
+      if (!isUnanswered(error) || hasNoServer(error)) throw error;
+      return send();
+    });
   }
 
   async #insertTree(tree: JobTree): Promise<Inserted> {
@@ -135,12 +146,12 @@ export class Inserts {
         return 'there';
       });
     if (put === 'no parent') return noParent(root.parent);
-    const first = put === 'there' ? await jobs.ofId(root.id) : put.first;
+    const first = put === 'there' ? await jobs.ofId(root.id).catch(orUncertain) : put.first;
     if (put !== 'there') this.#announce(put);
     if (first?.status === 'blocked' && (put === 'there' || put.isLate)) await unfinished.finish(() => tender.releaseLate(first));
-    const now = put === 'there' || put.isLate ? await jobs.ofId(root.id) : first;
+    const now = put === 'there' || put.isLate ? await jobs.ofId(root.id).catch(orUncertain) : first;
     if (now === undefined) throw new MongoServerError({ message: `job ${root.id} is not there after it was inserted` });
-    return { record: await news.recordOf(now) };
+    return { record: await news.recordOf(now).catch(orUncertain) };
   }
 
   #announce({ first, documents }: Grown): void {
@@ -201,16 +212,37 @@ export class Inserts {
     return this.sources.jobs.find({ _id: { $in: trees.map(([root]) => new ObjectId(root.id)) } });
   }
 
-  async #answers(trees: readonly JobTree[], stored: readonly JobDocument[]): Promise<readonly Inserted[]> {
+  async #answers(
+    trees: readonly JobTree[],
+    stored: readonly JobDocument[],
+    refused: ReadonlyMap<string, unknown> = new Map(),
+  ): Promise<readonly Inserted[]> {
     const byId = new Map(stored.map((job) => [job._id.toHexString(), job]));
     return Promise.all(
       trees.map(async ([root]): Promise<Inserted> => {
         const job = byId.get(root.id);
-        if (job === undefined) throw new MongoServerError({ message: `job ${root.id} is not there after it was inserted` });
-        return { record: await this.sources.news.recordOf(job) };
+        if (job !== undefined) return { record: await this.sources.news.recordOf(job).catch(orUncertain) };
+        const isGone = new MongoServerError({ message: `job ${root.id} is not there after it was inserted` });
+        return { failed: refused.get(root.id) ?? isGone };
       }),
     );
   }
+}
+
+/** Of many, those that the server has refused for themselves; the others are there. @throws what refuses all of them */
+function refusedOf(documents: readonly JobDocument[], error: unknown): ReadonlyMap<string, unknown> {
+  const { writeErrors = [], code } = error as { readonly writeErrors?: unknown; readonly code?: unknown };
+  const errors = (Array.isArray(writeErrors) ? writeErrors : [writeErrors]) as readonly Partial<WriteError>[];
+  if (errors.length === 0 && code !== DUPLICATE) throw error;
+  const refused = errors.filter((one) => one.code !== DUPLICATE);
+  const asError = ({ errmsg = 'the job was refused', code: why }: Partial<WriteError>) =>
+    new MongoServerError({ message: errmsg, code: why });
+  return new Map(refused.map((one) => [documents[one.index ?? 0]?._id.toHexString() ?? '', asError(one)]));
+}
+
+/** It has been written, so that whoever asks again would have it twice. */
+function orUncertain(cause: Error): never {
+  throw new UncertainError(`MongoDB has not answered what became of a job that was queued: ${cause.message}`, { cause });
 }
 
 function noParent(parent: string | undefined): Inserted {

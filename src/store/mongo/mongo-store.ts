@@ -23,7 +23,6 @@ import type {
   Transactions,
 } from '../job-store.js';
 import type { JobDocument } from './documents.js';
-import { asUncertain } from './driver-errors.js';
 import { toId } from './jobs.js';
 import { type CheckedMongoOptions, checkMongoOptions, type MongoStoreOptions } from './mongo-options.js';
 import { Parts } from './parts.js';
@@ -73,9 +72,7 @@ export class MongoStore implements JobStore {
   async insert(trees: readonly JobTree[], session?: object): Promise<readonly Inserted[]> {
     const { inserts } = this.#parts;
     if (session !== undefined) return inserts.insertWithin(trees, session as ClientSession);
-    return inserts.insert(trees).catch((error: unknown) => {
-      throw asUncertain(error, 'whether jobs were queued');
-    });
+    return inserts.insert(trees);
   }
 
   async claim(request: ClaimRequest): Promise<readonly ClaimedJob[]> {
