@@ -7,6 +7,8 @@ import { nextTurn } from '../../../../src/clock.js';
 /** Those that wait for events as long as somebody listens, and those of `quiet` itself. */
 const NO_WORK: ReadonlySet<string> = new Set(['getMore', 'ping']);
 
+const PING_MS = 1_000;
+
 /** So many turns of the event loop without anything are taken for quiet. */
 const QUIET_TURNS = 12;
 /** The same while commands are kept from being answered, so that none ends. */
@@ -45,9 +47,9 @@ export class Traffic {
     while (!this.isHeld() && (!(await this.#haveFoundPrimary()) || this.#isBusy)) await this.#rested();
   }
 
-  /** In the driver's own time, which no test moves. */
+  /** In the driver's own time, which no test moves; it may wait for ever for a closed connection to take a command. */
   async #haveFoundPrimary(): Promise<boolean> {
-    const found = await Promise.allSettled(this.#clients.map((client) => client.db().command({ ping: 1 })));
+    const found = await Promise.allSettled(this.#clients.map((client) => client.db().command({ ping: 1 }, { timeoutMS: PING_MS })));
     return found.every(({ status }) => status === 'fulfilled');
   }
 
