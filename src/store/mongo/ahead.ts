@@ -13,6 +13,7 @@ import type { ServerTime } from './server-time.js';
 
 /** Before a job that was begun from here is recorded as begun, if its end has not been by then. */
 const BEGIN_MS = 5;
+const RECORD_AGAIN_MS = 1_000;
 /** What nobody has asked for for so long goes back, for others. */
 const UNWANTED_MS = 1_000;
 /** So often in a row must a quota have been the only obstacle before anything is claimed ahead. */
@@ -33,7 +34,8 @@ interface Buffer {
   jobs: JobDocument[];
   /** How often in a row jobs were left that only waited for a quota. */
   hunger: number;
-  unwanted: Subscription | undefined;
+  /** By queue: so long nobody has asked for it. */
+  readonly unwanted: Map<string, Subscription>;
 }
 
 export class Ahead {
@@ -52,8 +54,9 @@ export class Ahead {
   of(dispatcher: string, queue: string, tasks: ReadonlySet<string>): readonly JobDocument[] {
     const buffer = this.#buffers.get(dispatcher);
     if (buffer === undefined || buffer.jobs.length === 0) return [];
-    this.#watchUnwanted(dispatcher, buffer);
-    return buffer.jobs.filter((job) => job.queue === queue && tasks.has(job.task));
+    const wanted = buffer.jobs.filter((job) => job.queue === queue && tasks.has(job.task));
+    if (wanted.length > 0) this.#watchUnwanted(dispatcher, queue);
+    return wanted;
   }
 
   /** Whether anything is at hand here to follow what runs. */
@@ -83,7 +86,7 @@ export class Ahead {
     if (jobs.length === 0) return;
     const buffer = this.#bufferOf(dispatcher);
     buffer.jobs = [...buffer.jobs, ...jobs].sort(inOrder);
-    this.#watchUnwanted(dispatcher, buffer);
+    for (const queue of new Set(jobs.map((job) => job.queue))) this.#watchUnwanted(dispatcher, queue);
   }
 
   /** Whether a job is at hand now, so that it may begin. */
@@ -97,6 +100,7 @@ export class Ahead {
     buffer.jobs = buffer.jobs.filter(({ _id }) => !_id.equals(job._id));
     if (!this.hasSome) this.#drained.next();
     const begun: JobDocument = { ...job, status: 'active', attempts: job.attempts + 1, startedAt: this.sources.time.estimate() };
+    this.sources.running.add(begun);
     this.#unbegun.set(attemptOf(begun), begun);
     this.#recordSoon();
     return begun;
@@ -129,9 +133,9 @@ export class Ahead {
     return undefined;
   }
 
-  /** Puts all of a dispatcher's back where they stood; what an error leaves in doubt, a round puts back. */
-  async handBack(dispatcher: string): Promise<void> {
-    const jobs = this.#takeOut(dispatcher);
+  /** Puts all of a dispatcher's, or those of one queue, back where they stood; what an error leaves in doubt, a round puts back. */
+  async handBack(dispatcher: string, queue?: string): Promise<void> {
+    const jobs = this.#takeOut(dispatcher, queue);
     if (jobs.length === 0) return;
     for (const job of jobs) this.#returning.set(attemptOf(job), job);
     try {
@@ -153,12 +157,16 @@ export class Ahead {
     for (const dispatcher of this.#buffers.keys()) this.forget(dispatcher);
   }
 
-  #takeOut(dispatcher: string): readonly JobDocument[] {
+  #takeOut(dispatcher: string, queue?: string): readonly JobDocument[] {
     const buffer = this.#buffers.get(dispatcher);
-    this.#buffers.delete(dispatcher);
-    buffer?.unwanted?.unsubscribe();
+    if (buffer === undefined) return [];
+    const isIt = (one: string): boolean => queue === undefined || one === queue;
+    const taken = buffer.jobs.filter((job) => isIt(job.queue));
+    buffer.jobs = buffer.jobs.filter((job) => !isIt(job.queue));
+    for (const [one, watch] of buffer.unwanted) if (isIt(one)) watch.unsubscribe();
+    if (queue === undefined) this.#buffers.delete(dispatcher);
     if (!this.hasSome) this.#drained.next();
-    return buffer?.jobs ?? [];
+    return taken;
   }
 
   async #writeBack(dispatcher: string, returned: readonly JobDocument[]): Promise<void> {
@@ -168,10 +176,11 @@ export class Ahead {
     if (modifiedCount < returned.length) for (const job of await jobs.find(own)) await this.sources.endCancelled(job);
   }
 
-  #recordSoon(): void {
-    this.#beginning ??= timer(BEGIN_MS, this.sources.clock.scheduler).subscribe(() => {
+  #recordSoon(ms = BEGIN_MS): void {
+    this.#beginning ??= timer(ms, this.sources.clock.scheduler).subscribe(() => {
       this.#beginning = undefined;
-      this.sources.news.track(this.#recordBegun());
+      // What could not be recorded is recorded later: what it may cost to die without is more than a write.
+      this.sources.news.track(this.#recordBegun().catch(() => this.#recordSoon(RECORD_AGAIN_MS)));
     });
   }
 
@@ -201,13 +210,16 @@ export class Ahead {
     for (const [key] of begun) this.#unbegun.delete(key);
   }
 
-  #watchUnwanted(dispatcher: string, buffer: Buffer): void {
-    buffer.unwanted?.unsubscribe();
-    buffer.unwanted = timer(UNWANTED_MS, this.sources.clock.scheduler).subscribe(() => this.sources.news.track(this.handBack(dispatcher)));
+  #watchUnwanted(dispatcher: string, queue: string): void {
+    const { clock, news } = this.sources;
+    const { unwanted } = this.#bufferOf(dispatcher);
+    unwanted.get(queue)?.unsubscribe();
+    const watch = timer(UNWANTED_MS, clock.scheduler).subscribe(() => news.track(this.handBack(dispatcher, queue)));
+    unwanted.set(queue, watch);
   }
 
   #bufferOf(dispatcher: string): Buffer {
-    const buffer = this.#buffers.get(dispatcher) ?? { jobs: [], hunger: 0, unwanted: undefined };
+    const buffer = this.#buffers.get(dispatcher) ?? { jobs: [], hunger: 0, unwanted: new Map() };
     this.#buffers.set(dispatcher, buffer);
     return buffer;
   }

@@ -60,6 +60,9 @@ interface LookedAt {
   readonly atHand: readonly JobDocument[];
 }
 
+/** So many looks may find that somebody was faster, or that the lease is over by the server's time. */
+const MAX_IN_VAIN = 20;
+
 const NOTHING: Look = { won: [], mayFindMore: false };
 
 export class Claims {
@@ -67,6 +70,8 @@ export class Claims {
   readonly #looked = new Map<string, number>();
   /** By dispatcher and queue: what was taken, but could not be handed out, since what it needs could not be read. */
   readonly #kept = new Map<string, readonly JobDocument[]>();
+  /** By dispatcher: the claim that asks for places and uses them now; its queues do so one after the other. */
+  readonly #turns = new Map<string, Promise<unknown>>();
 
   constructor(private readonly sources: ClaimSources) {}
 
@@ -74,8 +79,13 @@ export class Claims {
     const { leases, shares, takes } = this.sources;
     if (!leases.isAlive(request.dispatcher)) return [];
     const claimed = [...(this.#kept.get(nameOf(request)) ?? []), ...this.#won(request, await takes.takenUnanswered(request))];
+    // Whatever fails from here on: these are handed out, by the next claim if need be.
+    this.#kept.set(nameOf(request), claimed);
     await shares.yieldIdle();
+    let inVain = 0;
     for (let look: Look = { won: [], mayFindMore: true }; look.mayFindMore && claimed.length < request.limit; ) {
+      if (look.won.length === 0 && inVain++ > MAX_IN_VAIN) break;
+      if (!leases.isAlive(request.dispatcher)) break;
       look = await this.#look(request, request.limit - claimed.length).catch((error: unknown) => {
         // What has been taken is handed out; the error comes again, if it lasts.
         if (claimed.length > 0) return NOTHING;
@@ -91,6 +101,7 @@ export class Claims {
 
   /** The life of a dispatcher is over. */
   forget(dispatcher: string): void {
+    this.#turns.delete(dispatcher);
     for (const names of [this.#looked, this.#kept])
       for (const name of names.keys()) if (name.startsWith(`${dispatcher} `)) names.delete(name);
   }
@@ -112,12 +123,26 @@ export class Claims {
     const read = keys.length === 0 ? NO_CANDIDATES : await readCandidates(collections, keys, limits);
     const waiting = read.jobs.length === 0 ? atHand : [...atHand, ...read.jobs].sort(inOrder);
     const wanted = waiting.filter(({ held }) => held === undefined);
-    await shares.acquire(request, [...wanted, ...inVain.map((lane) => ({ lane, quotas: placesIn(lane) }))], rung === known);
-    const look = await this.#take(request, waiting, { ...limits, token: new ObjectId().toHexString() });
+    const token = new ObjectId().toHexString();
+    const picked = await this.#inTurn(dispatcher, async () => {
+      await shares.acquire(request, [...wanted, ...inVain.map((lane) => ({ lane, quotas: placesIn(lane) }))], rung === known);
+      return this.#pick(dispatcher, waiting, { limit, token });
+    });
+    const look = await this.#take(request, picked, { ...limits, token });
     this.#noteEmpty(rung, { queue, read, won: look.won, atHand });
     // Something may be left that could be taken at once, or is to be taken before what is at hand.
     if (look.mayFindMore || look.won.length >= limit || isPassedOver(read.jobs, atHand)) this.#looked.delete(nameOf(request));
     return look;
+  }
+
+  #inTurn<T>(dispatcher: string, act: () => Promise<T>): Promise<T> {
+    const before = this.#turns.get(dispatcher) ?? Promise.resolve();
+    const turn = before.then(act, act);
+    this.#turns.set(
+      dispatcher,
+      turn.catch(() => undefined),
+    );
+    return turn;
   }
 
   /** Lanes that wait for no places, or for other ones than what is at hand and may get them now. */
@@ -153,11 +178,10 @@ export class Claims {
   /** Takes jobs in their order, up to a batch; one that comes first is opened. */
   async #take(
     request: ClaimRequest,
-    waiting: readonly JobDocument[],
-    limits: { readonly limit: number; readonly ahead: number; readonly token: string },
+    { now, begun, left, batch }: Picked,
+    limits: { readonly ahead: number; readonly token: string },
   ): Promise<Look> {
     const { dispatcher } = request;
-    const { now, begun, left, batch } = this.#pick(dispatcher, waiting, limits);
     if (batch !== undefined && now.length + begun.length === 0) {
       await this.sources.openings.open({ dispatcher, batch, token: limits.token });
       return { won: [], mayFindMore: true };

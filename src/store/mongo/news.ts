@@ -11,6 +11,9 @@ import type { Collections } from './collections.js';
 import type { JobDocument } from './documents.js';
 import { referenceOf, toRecord } from './records.js';
 
+/** How the topics of queues begin. */
+const WORK = 'work ';
+
 /** For so many turns of the event loop jobs to be read are gathered. */
 const GATHER_TURNS = 3;
 
@@ -21,6 +24,8 @@ export interface NewsSources {
   /** Told of a job of which every change is to be heard. */
   readonly follow: (id: string) => void;
   readonly unfollow: (id: string) => void;
+  /** Told of a queue for which nobody here asks for work any more. */
+  readonly onLeft: (queue: string) => void;
   /** Ends a job that was claimed ahead and has not begun. @returns whether it was one */
   readonly dropAhead: (id: string, reason: string | undefined) => boolean;
 }
@@ -76,7 +81,7 @@ export class News {
 
   /** There may be room for jobs of every queue that somebody here looks after. */
   room(): void {
-    for (const [topic, subject] of this.#topics) if (topic.startsWith('work ')) subject.next({ type: 'work' });
+    for (const [topic, subject] of this.#topics) if (topic.startsWith(WORK)) subject.next({ type: 'work' });
   }
 
   cancel({ _id, owner, cancel }: JobDocument): void {
@@ -135,8 +140,9 @@ export class News {
   }
 
   complete(): void {
-    for (const subject of [...this.#topics.values()]) subject.complete();
+    const subjects = [...this.#topics.values()];
     this.#topics.clear();
+    for (const subject of subjects) subject.complete();
   }
 
   /** Work that nobody waits for, but `idle` does. */
@@ -208,7 +214,9 @@ export class News {
       const subscription = subject.subscribe(subscriber);
       return () => {
         subscription.unsubscribe();
-        if (!subject.observed && this.#topics.get(topic) === subject) this.#topics.delete(topic);
+        if (subject.observed || this.#topics.get(topic) !== subject) return;
+        this.#topics.delete(topic);
+        if (topic.startsWith(WORK)) this.sources.onLeft(topic.slice(WORK.length));
       };
     });
   }
@@ -238,7 +246,7 @@ export class News {
 }
 
 function topicOf(interest: Exclude<Interest, { readonly job: string } | { readonly ended: string }>): string {
-  if ('work' in interest) return `work ${interest.work}`;
+  if ('work' in interest) return `${WORK}${interest.work}`;
   if ('cancelsOf' in interest) return `cancels ${interest.cancelsOf}`;
   return 'due' in interest ? 'due' : 'outcomes';
 }

@@ -82,6 +82,7 @@ export class Parts {
       onPending: (lane) => lanes.ring(lane),
       follow: (id) => this.watch.follow(id),
       unfollow: (id) => this.watch.unfollow(id),
+      onLeft: (queue) => news.track(shares.leave(queue)),
       dropAhead: (id, reason) => this.#dropAhead(id, reason),
     });
     const jobs = new Jobs(collections, (job) => news.changed(job));
@@ -220,7 +221,13 @@ export class Parts {
 
   /** What happened while nothing was heard is looked for. */
   #sweep(): void {
-    this.news.room();
     this.news.readAll();
+    this.news.track(this.#refreshQuotas());
+  }
+
+  async #refreshQuotas(): Promise<void> {
+    await this.quotas.refresh().catch(() => undefined);
+    this.news.room();
+    await this.#shares.yieldIdle();
   }
 }

@@ -53,6 +53,7 @@ export function askPipeline({ dispatcher, want, least, need, isModest, inUse, v 
   const give = {
     $let: { vars: { mine, me }, in: { $cond: [isOld, '$$mine.n', { $max: [{ $min: [inUse, had] }, useful, 0] }] } },
   };
+  const isLate = { $let: { vars: { mine }, in: isOld } };
   const share = { by: { $literal: dispatcher }, n: '$give', v: { $literal: v } };
   const since = {
     $let: {
@@ -79,7 +80,9 @@ export function askPipeline({ dispatcher, want, least, need, isModest, inUse, v 
   const waiting = need === undefined ? withMine(lacksMore) : asked;
   // Also a share of none stays, for its number.
   const holders = { $concatArrays: [sharesBut(dispatcher), [share]] };
-  return [{ $set: { give } }, { $set: { rev: NEXT, holders, waiting } }, { $unset: 'give' }];
+  const unlessLate = (field: string, written: Document): Document => ({ $cond: ['$isLate', field, written] });
+  const written = { rev: NEXT, holders: unlessLate('$holders', holders), waiting: unlessLate('$waiting', waiting) };
+  return [{ $set: { give, isLate } }, { $set: written }, { $unset: ['give', 'isLate'] }];
 }
 
 /** Rises with each write, so that what was seen already need not be read again. */

@@ -40,7 +40,7 @@ export class ResumedStream {
 
   /** Opens it anew where it stands, as `watch` does it now. */
   renew(): void {
-    if (this.#isWanted && this.#stream !== undefined) this.#open(this.#stream.resumeToken, true);
+    if (this.#isWanted && this.#stream !== undefined) this.#open(this.#stream.resumeToken ?? undefined, true);
   }
 
   async close(): Promise<void> {

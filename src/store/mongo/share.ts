@@ -8,7 +8,7 @@ export class Share {
   /** What the server has left at least, while a command is under way or was never answered. */
   #least: number | undefined;
   #isInDoubt = false;
-  #line: Promise<unknown> = Promise.resolve();
+  #queue: Promise<unknown> = Promise.resolve();
 
   get n(): number {
     return this.#least ?? this.#n;
@@ -18,33 +18,43 @@ export class Share {
     return this.n - this.inUse;
   }
 
-  /** A command was not answered, so that the server may count more places for it than it uses: the next answer tells. */
+  /** A command was not answered, or not done, so that the server may count more places for it than it uses: the next answer tells. */
   get isInDoubt(): boolean {
     return this.#isInDoubt;
   }
 
   /**
-   * @param send - sends a command that leaves at least what is in use, and answers with what is held then;
-   * its number rises with each, so that one which arrives late changes nothing
+   * @param send - sends a command that leaves at least what is in use, and answers with what is held then, or with
+   * `undefined` where it changed nothing, since the lease was over; its number rises with each, so that one which
+   * arrives late changes nothing
    * @param given - how many places in use the command gives to somebody else
+   * @returns whether it was done
    */
-  change(send: (v: number, inUse: number) => Promise<number>, given = 0): Promise<void> {
-    const changed = this.#line.then(() => this.#change(send, given));
-    this.#line = changed.catch(() => undefined);
+  change(send: (v: number, inUse: number) => Promise<number | undefined>, given = 0): Promise<boolean> {
+    const changed = this.#queue.then(() => this.#change(send, given));
+    this.#queue = changed.catch(() => undefined);
     return changed;
   }
 
-  async #change(send: (v: number, inUse: number) => Promise<number>, given: number): Promise<void> {
+  async #change(send: (v: number, inUse: number) => Promise<number | undefined>, given: number): Promise<boolean> {
     this.#least = Math.min(this.n, this.inUse) - given;
     this.inUse -= given;
-    try {
-      this.#n = await send(++this.#v, this.inUse);
-      this.#least = undefined;
-      this.#isInDoubt = false;
-    } catch (error) {
-      this.inUse += given;
-      this.#isInDoubt = true;
+    const n = await send(++this.#v, this.inUse).catch((error: unknown) => {
+      this.#notDone(given);
       throw error;
+    });
+    if (n === undefined) {
+      this.#notDone(given);
+      return false;
     }
+    this.#n = n;
+    this.#least = undefined;
+    this.#isInDoubt = false;
+    return true;
+  }
+
+  #notDone(given: number): void {
+    this.inUse += given;
+    this.#isInDoubt = true;
   }
 }

@@ -43,8 +43,8 @@ interface Asked {
 interface Holding {
   readonly shares: Map<string, Share>;
   readonly savers: Savers;
-  /** By quota: the queues that have jobs which need it, as far as was seen. */
-  readonly wanting: Map<string, Set<string>>;
+  /** By quota, the queues that have jobs which need it, as far as was seen; and how many places the first of each has been waiting for. */
+  readonly wanting: Map<string, Map<string, number>>;
 }
 
 export class Shares {
@@ -72,8 +72,13 @@ export class Shares {
     for (const name of this.sources.quotas.book.keys()) {
       const need = line.needOf(name);
       if (need !== undefined) {
-        wanting.set(name, (wanting.get(name) ?? new Set()).add(queue));
-        await this.#acquire(dispatcher, name, need);
+        const queues = wanting.get(name) ?? new Map<string, number>();
+        wanting.set(name, queues.set(queue, 0));
+        await this.#acquire(dispatcher, name, withOthers(need, queues));
+        const { free } = this.of(dispatcher, name);
+        queues.set(queue, free < need.first ? need.first : 0);
+        // What others of its queues have waited for as well is there.
+        if (free > need.all && [...queues.values()].some((n) => n > 0)) this.sources.onFreed();
       } else if (isAll) await this.#wantNone(asker, name);
       line.serve(name, this.of(dispatcher, name).free);
     }
@@ -82,6 +87,11 @@ export class Shares {
   /** A queue of a dispatcher needs no places for now: whoever waits behind it need not wait for it. */
   async wantNothing(asker: Asker): Promise<void> {
     for (const name of [...this.#holding(asker.dispatcher).wanting.keys()]) await this.#wantNone(asker, name);
+  }
+
+  /** No dispatcher of this process takes jobs of a queue any more. */
+  async leave(queue: string): Promise<void> {
+    for (const dispatcher of [...this.#holdings.keys()]) await this.wantNothing({ dispatcher, queue });
   }
 
   /** Notes that a job of a lane finds too few places: they are saved for it, if that could help. */
@@ -217,8 +227,8 @@ export class Shares {
   }
 
   /** Asks for so many more places than are in use; one that gets too few for its first job waits. */
-  async #ask(dispatcher: string, name: string, { more, need = 'as before', isModest = false }: Asked): Promise<void> {
-    await this.of(dispatcher, name).change(async (v, inUse) => {
+  async #ask(dispatcher: string, name: string, { more, need = 'as before', isModest = false }: Asked): Promise<boolean> {
+    return this.of(dispatcher, name).change(async (v, inUse) => {
       const least = inUse + (typeof need === 'object' ? need.least : more);
       const first = typeof need === 'object' ? inUse + need.first : 0;
       const ask = { dispatcher, want: inUse + more, least, need: need === 'as before' ? undefined : first, isModest, inUse, v };
@@ -237,8 +247,7 @@ export class Shares {
     if (!mustGive && !share.isInDoubt) return false;
     // Before the place is gone: whoever has it next must find these jobs where they stood.
     if (mustGive) await beforeGivingWay(dispatcher);
-    await this.#ask(dispatcher, name, { more: spare });
-    return true;
+    return this.#ask(dispatcher, name, { more: spare });
   }
 
   #saved(dispatcher: string, before: string | undefined): Saved {
@@ -254,6 +263,13 @@ export class Shares {
 }
 
 /** How many places a quota counts for a dispatcher. */
-export function ownIn(quota: QuotaDocument | undefined, dispatcher: string): number {
-  return quota?.holders.find((holder) => !isHeld(holder) && holder.by === dispatcher)?.n ?? 0;
+export function ownIn(quota: QuotaDocument | undefined, dispatcher: string): number | undefined {
+  if (quota === undefined) return undefined;
+  return quota.holders.find((holder) => !isHeld(holder) && holder.by === dispatcher)?.n ?? 0;
+}
+
+/** With what other queues of the same dispatcher wait for, so that it stands in the line for all of them. */
+function withOthers(need: Need, queues: ReadonlyMap<string, number>): Need {
+  const others = [...queues.values()].reduce((sum, n) => sum + n, 0);
+  return { first: need.first + others, least: need.least, all: need.all + others };
 }

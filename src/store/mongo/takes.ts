@@ -57,7 +57,10 @@ export class Takes {
     const unanswered = this.#unanswered.get(nameOf(asker));
     if (unanswered === undefined) return [];
     const found = await Promise.all(unanswered.map((chosen) => this.#taken(chosen)));
-    this.#unanswered.delete(nameOf(asker));
+    // Others may have failed meanwhile.
+    const left = (this.#unanswered.get(nameOf(asker)) ?? []).filter((chosen) => !unanswered.includes(chosen));
+    if (left.length > 0) this.#unanswered.set(nameOf(asker), left);
+    else this.#unanswered.delete(nameOf(asker));
     return unanswered.flatMap((chosen, index) => this.#known(chosen, found[index] ?? []));
   }
 

@@ -79,15 +79,15 @@ export class Uses {
       if (use.kept.has(name)) continue;
       const held = { job, n, attempt };
       let isKept = false;
-      const send = async (v: number): Promise<number> => {
+      const send = async (v: number): Promise<number | undefined> => {
         const quota = await shares.write(name, use.dispatcher, keepPipeline({ dispatcher: use.dispatcher, held, v }));
         isKept = quota?.holders.some((holder) => isHeld(holder) && holder.attempt === attempt) === true;
         return ownIn(quota, use.dispatcher);
       };
       const share = shares.of(use.dispatcher, name);
-      await share.change(send, n);
+      const isDone = await share.change(send, n);
       if (isKept) use.kept.add(name);
-      else share.inUse += n;
+      else if (isDone) share.inUse += n;
       if (!isKept) return false;
     }
     this.#uses.delete(key);

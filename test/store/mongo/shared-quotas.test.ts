@@ -1,9 +1,10 @@
 /** Quotas that several dispatchers want places of at once: everybody gets on, nothing stays idle, and nobody asks without end. */
 
+import type { Document } from 'mongodb';
 import { firstValueFrom } from 'rxjs';
 import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { nextTurn } from '../../../src/clock.js';
-import { type AsyncModuleOptions, currentTask, task } from '../../../src/index.js';
+import { type AsyncModuleOptions, currentTask, makeJob, task } from '../../../src/index.js';
 import { type Deferred, deferred } from '../../service/deferred.js';
 import { Processes } from './processes.js';
 
@@ -11,7 +12,10 @@ const processes = await Processes.find();
 let databases = 0;
 
 beforeEach(() => processes.useFreshDatabase(`quotas-${databases++}`));
-afterEach(() => processes.stopAll());
+afterEach(async () => {
+  if (processes.faults !== undefined) processes.faults.intercept = undefined;
+  await processes.stopAll();
+});
 afterAll(() => processes.close());
 
 /** A task whose jobs run until they are told to end. */
@@ -27,6 +31,11 @@ function gated(name: string, quotas: Readonly<Record<string, number>>) {
   };
   return { run, running: gates, end };
 }
+
+/** Has whoever asks for places wait for the answer. */
+const slowly = async ({ findAndModify }: Document): Promise<void> => {
+  if (findAndModify === 'millrace.quotas') for (let turn = 0; turn < 200; turn++) await firstValueFrom(nextTurn());
+};
 
 async function until(holds: () => boolean): Promise<void> {
   while (!holds()) await firstValueFrom(nextTurn());
@@ -95,6 +104,38 @@ describe('places', () => {
     await queuer.queueJob(right.run);
     await until(() => right.running.size === 2);
     right.end();
+  });
+
+  it('are not kept for a dispatcher that takes no more jobs', async () => {
+    const left = gated('left', { default: 1 });
+    const right = gated('right', { default: 1 });
+    const queuer = await work({ tasks: [left.run, right.run], dispatcher: false });
+    const leaving = await work({ tasks: [left.run] });
+    await work({ tasks: [right.run] });
+    await queuer.queueJob(right.run);
+    await until(() => right.running.size === 1);
+    const waiting = await queuer.queueJob(left.run);
+    const quota = processes.collection('quotas');
+    await processes.until(async () => (await quota.countDocuments({ 'waiting.n': 1 })) === 1);
+    await quota.updateOne({ 'waiting.n': 1 }, { $set: { 'waiting.0.since': new Date(0) }, $inc: { rev: 1 } });
+    await leaving.quiet();
+    await processes.until(async () => (await quota.countDocuments({ 'waiting.n': 1 })) === 0);
+    right.end();
+    await queuer.queueJob(right.run);
+    await until(() => right.running.size === 2);
+    right.end();
+    await waiting.cancel('nobody runs it');
+  });
+
+  it('are asked for by two queues of one dispatcher at once, and both get theirs', async () => {
+    const quotas = { pool: 2 };
+    const one = gated('one', { pool: 1 });
+    const agents = [{ queue: 'a' }, { queue: 'b' }];
+    const async = await work({ tasks: [one.run], quotas, dispatcher: { agents } });
+    if (processes.faults !== undefined) processes.faults.intercept = slowly;
+    await Promise.all(agents.map(({ queue }) => async.queueJob(makeJob(one.run).with({ queue }))));
+    await until(() => one.running.size === 2);
+    one.end();
   });
 
   it('that nobody gives up are waited for without asking again and again', async () => {
