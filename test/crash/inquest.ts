@@ -25,7 +25,8 @@ export class Inquest {
   /** Which life of a worker was given an attempt. */
   readonly #owners = new Map<string, string>();
   readonly #runs = new Map<string, Run>();
-  readonly #begun = new Set<string>();
+  /** By attempt, the life that began it last. */
+  readonly #begun = new Map<string, string>();
   readonly #done = new Set<string>();
 
   constructor(private readonly onceFrozen: ReadonlySet<string>) {}
@@ -108,8 +109,10 @@ export class Inquest {
       this.late.push(entry);
       return;
     }
-    if (this.#begun.has(`${job} ${attempt}`)) this.#wrong(`attempt ${attempt} of job ${job} began twice`);
-    this.#begun.add(`${job} ${attempt}`);
+    const first = this.#begun.get(`${job} ${attempt}`);
+    // One that was claimed ahead may have begun a few milliseconds before its process died, unrecorded.
+    if (first !== undefined && !this.#dead.has(first)) this.#wrong(`attempt ${attempt} of job ${job} began twice`);
+    this.#begun.set(`${job} ${attempt}`, owner);
     this.#inTurn(job);
     this.#runs.set(key, { job, owner });
     this.#inQuotas();
