@@ -1,7 +1,7 @@
 /** Who holds how many places of which quota. */
 
 import { couldEverFit, DEFAULT_QUOTA, NO_PLACES, type Places, placesInAll } from '../../job/places.js';
-import { Savers } from '../savers.js';
+import { type Free, Savers } from '../savers.js';
 
 /** The attempt for which places are kept after its end. */
 interface Keeper {
@@ -16,6 +16,7 @@ export class QuotaLedger {
   /** Attempts whose end is recorded, but whose method still runs, by job. */
   readonly #kept = new Map<string, Keeper>();
   readonly #savers = new Savers();
+  readonly #free: Free = { book: this.#sizes, of: (name) => (this.#sizes.get(name) ?? 0) - this.#inUse(name) };
 
   get sizes(): ReadonlyMap<string, number> {
     return this.#sizes;
@@ -80,9 +81,8 @@ export class QuotaLedger {
   }
 
   #fits(lane: string, places: Places, nowMs: number): boolean {
-    const free = { book: this.#sizes, of: (name: string) => (this.#sizes.get(name) ?? 0) - this.#inUse(name) };
-    const saved = this.#savers.savedBefore(lane, free, nowMs).places;
-    for (const name in places) if ((places[name] ?? 0) > free.of(name) - (saved.get(name) ?? 0)) return false;
+    const saved = this.#savers.savedBefore(lane, this.#free, nowMs).places;
+    for (const name in places) if ((places[name] ?? 0) > this.#free.of(name) - (saved.get(name) ?? 0)) return false;
     return true;
   }
 
