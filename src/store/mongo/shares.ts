@@ -77,8 +77,8 @@ export class Shares {
         await this.#acquire(dispatcher, name, withOthers(need, queues));
         const { free } = this.of(dispatcher, name);
         queues.set(queue, free < need.first ? need.first : 0);
-        // What others of its queues have waited for as well is there.
-        if (free > need.all && [...queues.values()].some((n) => n > 0)) this.sources.onFreed();
+        // What another of its queues has waited for is there as well.
+        if ([...queues.values()].some((n) => n > 0 && n <= free - need.all)) this.sources.onFreed();
       } else if (isAll) await this.#wantNone(asker, name);
       line.serve(name, this.of(dispatcher, name).free);
     }

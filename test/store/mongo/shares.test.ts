@@ -1,0 +1,52 @@
+/** What the queues of one dispatcher are told of the places that it holds for all of them. */
+
+import { expect, it } from 'vitest';
+import { ServerTime } from '../../../src/store/mongo/server-time.js';
+import { type ShareSources, Shares } from '../../../src/store/mongo/shares.js';
+import { VirtualClock } from '../../../src/testing/index.js';
+
+const never = (): boolean => false;
+
+/** A dispatcher that is given so many places of a quota of which others hold the rest, whenever it asks. */
+function sharesOf(given: () => number) {
+  let rings = 0;
+  const quotas = {
+    book: new Map([['pool', 9]]),
+    roomFor: () => 0,
+    isWaiting: () => true,
+    isNoted: never,
+    doOthersWait: never,
+    doOthersHold: () => true,
+    couldOthersUse: never,
+    notice: () => {},
+  };
+  const quota = () => ({ _id: 'pool', size: 9, configured: 9, waiting: [], holders: [{ by: 'd', n: given(), v: 1 }] });
+  const sources = {
+    collections: { quotas: { findOneAndUpdate: async () => quota() } },
+    quotas,
+    time: new ServerTime(new VirtualClock(), 0),
+    leases: { fence: () => ({}) },
+    onFreed: () => rings++,
+    beforeGivingWay: async () => {},
+  };
+  const shares = new Shares(sources as object as ShareSources);
+  const want = (queue: string, pool: number): Promise<void> =>
+    shares.acquire({ dispatcher: 'd', queue }, [{ lane: queue, quotas: { pool } }], true);
+  return { shares, want, rung: () => rings };
+}
+
+it('rings for another queue when what that has waited for is there, and not before', async () => {
+  let given = 2;
+  const { shares, want, rung } = sharesOf(() => given);
+  await shares.of('d', 'pool').change(async () => 2);
+  await want('b', 3);
+  await want('a', 1);
+  await want('a', 1);
+  expect(rung()).toBe(0);
+  given = 4;
+  await want('a', 1);
+  expect(rung()).toBe(1);
+  await want('b', 3);
+  await want('a', 1);
+  expect(rung()).toBe(1);
+});
