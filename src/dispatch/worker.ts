@@ -5,6 +5,7 @@ import type { Clock } from '../clock.js';
 import { JobCancelledError, NotRunningError, TaskTimeoutError } from '../errors.js';
 import type { JobPlan } from '../job/job-plan.js';
 import { JobReference } from '../job/job-reference.js';
+import { insertedRecord } from '../store/inserted.js';
 import type { Attempt as AttemptNumbers, ClaimedJob } from '../store/job-store.js';
 import type { Logger } from '../task/logger.js';
 import type { TaskDefinition } from '../task/task-definition.js';
@@ -143,9 +144,7 @@ export class Worker {
     try {
       const inserted = await this.sources.recorder.insert(this.sources.caller.planted(plan, claimed));
       if (inserted === undefined) return { type: 'interrupted' };
-      if ('refused' in inserted) throw inserted.refused;
-      if ('failed' in inserted) throw inserted.failed;
-      return { type: 'end', outcome: { status: 'follows', job: inserted.record.job.id, isOwn: true } };
+      return { type: 'end', outcome: { status: 'follows', job: insertedRecord(inserted).job.id, isOwn: true } };
     } catch (thrown) {
       return judge({ thrown }, undefined, trial);
     }

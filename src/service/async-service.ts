@@ -9,6 +9,7 @@ import { firstState, type JobRecord, type JobTree } from '../job/job-record.js';
 import type { Payload } from '../job/payload.js';
 import type { QuotaBook } from '../job/places.js';
 import { GroupCommit } from '../store/group-commit.js';
+import { insertedRecord } from '../store/inserted.js';
 import type { Inserted } from '../store/job-store.js';
 import { namesOf } from '../task/definition-of.js';
 import type { TaskLike } from '../task/task.js';
@@ -176,7 +177,7 @@ export class AsyncService implements IAsyncService {
   async #queue(tree: JobTree): Promise<Job<never>> {
     const stage = this.#stages.getStore();
     if (stage !== undefined) return this.#stage(stage, tree);
-    const record = inserted(await this.#inserts.add(tree));
+    const record = insertedRecord(await this.#inserts.add(tree));
     return handleOf(this.#access, await see(record, this.sources.store)) as unknown as Job<never>;
   }
 
@@ -214,7 +215,7 @@ export class AsyncService implements IAsyncService {
     const trees = stage.close();
     if (trees.length === 0) return;
     this.#checkRunning();
-    for (const answer of await this.sources.store.insert(trees, stage.session)) inserted(answer);
+    for (const answer of await this.sources.store.insert(trees, stage.session)) insertedRecord(answer);
   }
 
   #planted(plan: JobPlan): JobTree {
@@ -249,12 +250,6 @@ export class AsyncService implements IAsyncService {
       `a job of ${taskName} was queued, but no dispatcher of this process will run it: it is not in \`tasks\` of asyncModule`,
     );
   }
-}
-
-function inserted(answer: Inserted): JobRecord {
-  if ('refused' in answer) throw answer.refused;
-  if ('failed' in answer) throw answer.failed;
-  return answer.record;
 }
 
 function checkTask({ job }: JobRecord, task: TaskLike): void {

@@ -10,6 +10,7 @@ import type { JobDocument } from './documents.js';
 import type { Handovers } from './handovers.js';
 import { type Lanes, mayBeClaimedAhead, needsPlaces, placesIn, placesOfLane } from './lanes.js';
 import type { Leases } from './leases.js';
+import type { Wanted } from './line.js';
 import type { News } from './news.js';
 import type { Openings } from './openings.js';
 import { inOrder } from './order.js';
@@ -118,14 +119,15 @@ export class Claims {
       return NOTHING;
     }
     const limits = { limit, ahead: ahead.appetite(dispatcher) };
-    const inVain = [...rung.keys()].filter((lane) => needsPlaces(lane) && shares.waitsInVain(dispatcher, { lane, quotas: placesIn(lane) }));
-    const keys = [...rung.keys()].filter((key) => !inVain.includes(key));
+    const needing = [...rung.keys()].filter(needsPlaces).map((lane): Wanted => ({ lane, quotas: placesIn(lane) }));
+    const inVain = needing.filter((wanted) => shares.waitsInVain(dispatcher, wanted));
+    const keys = [...rung.keys()].filter((key) => !inVain.some(({ lane }) => lane === key));
     const read = keys.length === 0 ? NO_CANDIDATES : await readCandidates(collections, keys, limits);
     const waiting = read.jobs.length === 0 ? atHand : [...atHand, ...read.jobs].sort(inOrder);
     const wanted = waiting.filter(({ held }) => held === undefined);
     const token = new ObjectId().toHexString();
     const picked = await this.#inTurn(dispatcher, async () => {
-      await shares.acquire(request, [...wanted, ...inVain.map((lane) => ({ lane, quotas: placesIn(lane) }))], rung === known);
+      await shares.acquire(request, [...wanted, ...inVain], rung === known);
       return this.#pick(dispatcher, waiting, { limit, token });
     });
     const look = await this.#take(request, picked, { ...limits, token });

@@ -6,17 +6,15 @@ import type { JobTree } from '../../job/job-record.js';
 import type { Inserted } from '../job-store.js';
 import type { Collections } from './collections.js';
 import type { JobDocument } from './documents.js';
-import { asUncertain, hasNoServer, isUnanswered, refuseForeign } from './driver-errors.js';
+import { asUncertain, hasNoServer, ignoreDuplicates, isUnanswered, refusedSingly, refuseForeign } from './driver-errors.js';
 import { type Jobs, toId } from './jobs.js';
 import { countAlone, firstDocument, grafted, rungOnce, staged, withTail } from './new-trees.js';
 import type { News } from './news.js';
 import { type QueuedPart, toDocument, toRecord } from './records.js';
 import type { ServerTime } from './server-time.js';
-import { ignoreDuplicates, type Tender } from './tender.js';
+import type { Tender } from './tender.js';
 import type { SessionTransactions } from './transactions.js';
 import type { Unfinished } from './unfinished.js';
-
-const DUPLICATE = 11_000;
 
 export interface InsertSources {
   readonly collections: Collections;
@@ -52,17 +50,17 @@ export class Inserts {
   /** Each tree with all its jobs or not at all, in their order; what befalls one does not befall the others. */
   async insert(trees: readonly JobTree[]): Promise<readonly Inserted[]> {
     const answers: Inserted[] = [];
-    let lost: { readonly failed: unknown } | undefined;
     while (answers.length < trees.length) {
       const alone = countAlone(trees, answers.length);
       const group = trees.slice(answers.length, answers.length + Math.max(1, alone));
       try {
-        answers.push(...(lost === undefined ? await this.#insertGroup(group, alone > 0) : group.map(() => lost as Inserted)));
+        answers.push(...(await this.#insertGroup(group, alone > 0)));
       } catch (error) {
         const failed = asUncertain(error, 'whether a job was queued');
         answers.push(...group.map(() => ({ failed })));
         // The others would wait as long in vain, and are not sent.
-        if (hasNoServer(error) || error instanceof UncertainError) lost = { failed: error };
+        if (hasNoServer(error) || error instanceof UncertainError)
+          answers.push(...trees.slice(answers.length).map(() => ({ failed: error })));
       }
     }
     return answers;
@@ -229,15 +227,10 @@ export class Inserts {
   }
 }
 
-/** Of many, those that the server has refused for themselves; the others are there. @throws what refuses all of them */
+/** By id, why the server has refused some for themselves; the others are there. @throws what refuses all of them */
 function refusedOf(documents: readonly JobDocument[], error: unknown): ReadonlyMap<string, unknown> {
-  const { writeErrors = [], code } = error as { readonly writeErrors?: unknown; readonly code?: unknown };
-  const errors = (Array.isArray(writeErrors) ? writeErrors : [writeErrors]) as readonly Partial<WriteError>[];
-  if (errors.length === 0 && code !== DUPLICATE) throw error;
-  const refused = errors.filter((one) => one.code !== DUPLICATE);
-  const asError = ({ errmsg = 'the job was refused', code: why }: Partial<WriteError>) =>
-    new MongoServerError({ message: errmsg, code: why });
-  return new Map(refused.map((one) => [documents[one.index ?? 0]?._id.toHexString() ?? '', asError(one)]));
+  const asError = ({ errmsg: message = 'the job was refused', code }: Partial<WriteError>) => new MongoServerError({ message, code });
+  return new Map(refusedSingly(error).map((one) => [documents[one.index ?? 0]?._id.toHexString() ?? '', asError(one)]));
 }
 
 /** It has been written, so that whoever asks again would have it twice. */

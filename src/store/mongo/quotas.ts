@@ -125,14 +125,14 @@ export class Quotas {
     return new Set(all);
   }
 
-  #doWait(name: string, are: (waiting: WaitingDispatcher) => boolean): boolean {
-    const now = this.sources.time.estimate();
-    return this.#seen.get(name)?.waiting.some((waiting) => waiting.until > now && are(waiting)) === true;
-  }
-
   /** How many places a job holds in its own name. */
   heldBy(job: string): Places {
     return Object.fromEntries(this.held.filter(({ held }) => held.job === job).map(({ name, held }) => [name, held.n]));
+  }
+
+  #doWait(name: string, are: (waiting: WaitingDispatcher) => boolean): boolean {
+    const now = this.sources.time.estimate();
+    return this.#seen.get(name)?.waiting.some((waiting) => waiting.until > now && are(waiting)) === true;
   }
 }
 

@@ -135,7 +135,7 @@ export class Shares {
   waitsInVain(dispatcher: string, { lane, quotas: places }: Wanted): boolean {
     const { quotas } = this.sources;
     if (this.mightFit(dispatcher, places) || this.hasSome(dispatcher, places)) return false;
-    if (this.#leavesAlone(dispatcher, { lane, quotas: places })) return true;
+    if (this.#isNew(dispatcher, { lane, quotas: places })) return true;
     const names = [...quotas.book.keys()].filter((name) => places[name] !== undefined);
     const short = names.find((name) => this.of(dispatcher, name).free + this.#room(dispatcher, name) < (places[name] ?? 0));
     return short !== undefined && [true, false].some((isModest) => quotas.isWaiting(dispatcher, short, isModest));
@@ -187,13 +187,12 @@ export class Shares {
 
   #line(dispatcher: string, wanted: readonly Wanted[]): Line {
     const savers = this.#holding(dispatcher).savers.lanes(this.#nowMs);
-    return new Line(wanted, savers, ({ lane, quotas }) => !this.#leavesAlone(dispatcher, { lane, quotas }));
+    return new Line(wanted, savers, (one) => !this.#isNew(dispatcher, one) || this.mightFit(dispatcher, one.quotas));
   }
 
   /** A job that needs several quotas, but has not waited for long, leaves the one alone while the other has no room. */
-  #leavesAlone(dispatcher: string, { lane, quotas: places }: Wanted): boolean {
-    const isNew = this.#holding(dispatcher).savers.isNew(lane, this.#nowMs);
-    return isNew && Object.keys(places).length > 1 && !this.mightFit(dispatcher, places);
+  #isNew(dispatcher: string, { lane, quotas: places }: Wanted): boolean {
+    return this.#holding(dispatcher).savers.isNew(lane, this.#nowMs) && Object.keys(places).length > 1;
   }
 
   async #acquire(dispatcher: string, name: string, need: Need): Promise<void> {

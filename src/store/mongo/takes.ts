@@ -1,13 +1,13 @@
 /** Takes jobs by one conditional write; where its answer is lost, the next look reads by the token what was taken. */
 
 import type { ObjectId } from 'mongodb';
-import type { ClaimRequest } from '../job-store.js';
 import type { Collections } from './collections.js';
 import type { JobDocument } from './documents.js';
 import { asPipeline, Computed } from './jobs.js';
 import type { Leases } from './leases.js';
 import { attemptKey } from './running.js';
 import type { ServerTime } from './server-time.js';
+import type { Asker } from './shares.js';
 import type { Uses } from './uses.js';
 
 export interface TakeSources {
@@ -23,8 +23,6 @@ export interface Chosen {
   readonly forLater: readonly JobDocument[];
   readonly token: string;
 }
-
-type Asker = Pick<ClaimRequest, 'dispatcher' | 'queue'>;
 
 export class Takes {
   /** By dispatcher and queue: writes that were not answered; the places of their jobs stay in use. */

@@ -7,6 +7,7 @@ import { recordedError } from '../../job/stored-error.js';
 import { Batches } from './batches.js';
 import type { Collections } from './collections.js';
 import type { JobDocument } from './documents.js';
+import { ignoreDuplicates } from './driver-errors.js';
 import type { Handovers } from './handovers.js';
 import type { HeldPlaces } from './held-places.js';
 import type { Jobs } from './jobs.js';
@@ -275,12 +276,4 @@ export class Tender {
     await this.#afterFinal(final);
     return true;
   }
-}
-
-/** It has been done already: these documents are there. */
-export function ignoreDuplicates(error: unknown): void {
-  const { code, writeErrors } = error as { readonly code?: unknown; readonly writeErrors?: unknown };
-  const errors = Array.isArray(writeErrors) ? writeErrors : writeErrors === undefined ? [error] : [writeErrors];
-  const isDuplicate = (one: unknown): boolean => (one as { readonly code?: unknown }).code === 11_000;
-  if (code !== 11_000 || !errors.every(isDuplicate)) throw error;
 }

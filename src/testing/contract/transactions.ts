@@ -3,6 +3,7 @@
 import { deepEqual, equal, ok, rejects, throws } from 'node:assert/strict';
 import { JobNotFoundError, OptionError } from '../../errors.js';
 import type { JobTree } from '../../job/job-record.js';
+import { insertedRecord } from '../../store/inserted.js';
 import { both, onSuccess, serial, work } from './plans.js';
 import { cases } from './store-case.js';
 import type { StoreLab } from './store-lab.js';
@@ -187,7 +188,7 @@ export const transactions = cases('transactions', {
   'refuse a callback of a job that is not there': async (lab) => {
     const tree = lab.plantCallbackOf(lab.plant(work())[0], both());
     const queued = lab.store.transactions.run(async (session) => {
-      for (const answer of await lab.store.insert([tree], session)) if ('refused' in answer) throw answer.refused;
+      for (const answer of await lab.store.insert([tree], session)) insertedRecord(answer);
     });
     await rejects(queued, JobNotFoundError);
     equal(await lab.store.count({}), 0);
