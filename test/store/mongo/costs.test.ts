@@ -2,23 +2,18 @@
 
 import { type Document, ObjectId } from 'mongodb';
 import { firstValueFrom, skip } from 'rxjs';
-import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { type IAsyncService, makeJob, parallel, serial, task } from '../../../src/index.js';
 import { VirtualClock } from '../../../src/testing/virtual-clock.js';
 import { deferred } from '../../service/deferred.js';
 import { type Cost, Processes } from './processes.js';
 
-const processes = await Processes.find();
-let databases = 0;
+const processes = await Processes.forTests('costs');
 
 const add = task('add', { quotas: [] }, (x: number, y: number) => x + y);
 const show = task('show', { quotas: [] }, (value: number) => value);
 const inOrder = task('inOrder', (value: number) => value);
 const tasks = [add, show, inOrder];
-
-beforeEach(() => processes.useFreshDatabase(`costs-${databases++}`));
-afterEach(() => processes.stopAll());
-afterAll(() => processes.close());
 
 /** A process that has done everything once, so that it listens and knows its quotas. */
 async function warm(async: IAsyncService): Promise<void> {

@@ -1,12 +1,11 @@
 /** Change streams only save time: without them everything is found by looking, if later. */
 
-import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { currentTask, task } from '../../../src/index.js';
 import { VirtualClock } from '../../../src/testing/index.js';
 import { Processes } from './processes.js';
 
-const processes = await Processes.find();
-let databases = 0;
+const processes = await Processes.forTests('lost');
 
 /** How often jobs that somebody watches are read in any case, and how often a worker at rest looks for everything (`pollMs`). */
 const WATCHED_MS = 5_000;
@@ -18,13 +17,6 @@ const hang = task('hang', { quotas: [] }, () => {
   return new Promise<never>((_resolve, reject) => signal.addEventListener('abort', () => reject(signal.reason)));
 });
 const tasks = [add, hang];
-
-beforeEach(() => processes.useFreshDatabase(`lost-${databases++}`));
-afterEach(async () => {
-  processes.faults?.changeEvents.release();
-  await processes.stopAll();
-});
-afterAll(() => processes.close());
 
 async function setup() {
   const clocks = { queuer: new VirtualClock(), worker: new VirtualClock() };

@@ -1,27 +1,19 @@
 /** The outcomes of the whole deployment, when their stream fails: it goes on where it stood, or from now on where that is lost. */
 
 import { firstValueFrom } from 'rxjs';
-import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { nextTurn } from '../../../src/clock.js';
 import { task } from '../../../src/index.js';
 import { VirtualClock } from '../../../src/testing/index.js';
 import type { Interception } from '../../replica-set/faults/stand-in-faults.js';
 import { Processes } from './processes.js';
 
-const processes = await Processes.find();
-let databases = 0;
+const processes = await Processes.forTests('outcomes');
 
 const add = task('add', { quotas: [] }, (x: number, y: number) => x + y);
 const tasks = [add];
 const RETRY_MS = 1_000;
 const SILENT_MS = 20_000;
-
-beforeEach(() => processes.useFreshDatabase(`outcomes-${databases++}`));
-afterEach(async () => {
-  if (processes.faults !== undefined) processes.faults.intercept = undefined;
-  await processes.stopAll();
-});
-afterAll(() => processes.close());
 
 /** One who listens on a clock that the test moves, and one who works. */
 async function setup() {
@@ -46,8 +38,17 @@ async function setup() {
   return { clock, heard, run, hears, hearsAgain };
 }
 
+/** Runs a job that the stream does not tell of, since something befell it. @returns the job's id */
+async function missedBy(fate: Interception, run: () => Promise<string>): Promise<string> {
+  const has = toNextGetMore(fate);
+  await run();
+  await has;
+  await turns();
+  return run();
+}
+
 /** Does something to the next question of a stream of outcomes for more. @returns when it has come */
-function toNextGetMore(does: () => Interception): Promise<void> {
+function toNextGetMore(fate: Interception): Promise<void> {
   return new Promise((resolve) => {
     const { faults } = processes;
     if (faults === undefined) return;
@@ -55,7 +56,7 @@ function toNextGetMore(does: () => Interception): Promise<void> {
       if (getMore === undefined || !String(collection).endsWith('.jobs')) return undefined;
       faults.intercept = undefined;
       resolve();
-      return does();
+      return fate;
     };
   });
 }
@@ -67,11 +68,7 @@ async function turns(): Promise<void> {
 describe.skipIf(processes.faults === undefined)('a stream of outcomes', () => {
   it('that fails goes on where it stood', async () => {
     const { clock, run, hears, heard } = await setup();
-    const refused = toNextGetMore(() => 'refuse');
-    await run();
-    await refused;
-    await turns();
-    const missed = await run();
+    const missed = await missedBy('refuse', run);
     expect(heard).not.toContain(missed);
     await clock.advance(RETRY_MS, turns);
     await hears(missed);
@@ -80,11 +77,7 @@ describe.skipIf(processes.faults === undefined)('a stream of outcomes', () => {
 
   it('of which the server has lost the place goes on from now', async () => {
     const { clock, run, hearsAgain, heard } = await setup();
-    const refused = toNextGetMore(() => 'refuse');
-    await run();
-    await refused;
-    await turns();
-    const missed = await run();
+    const missed = await missedBy('refuse', run);
     processes.faults?.cutOplog();
     await clock.advance(RETRY_MS, turns);
     await clock.advance(RETRY_MS, turns);
@@ -94,10 +87,7 @@ describe.skipIf(processes.faults === undefined)('a stream of outcomes', () => {
 
   it('that is not answered is opened anew', async () => {
     const { clock, run, hears } = await setup();
-    const stuck = toNextGetMore(() => new Promise<void>(() => {}));
-    await run();
-    await stuck;
-    const missed = await run();
+    const missed = await missedBy(new Promise<void>(() => {}), run);
     await clock.advance(SILENT_MS, turns);
     await clock.advance(RETRY_MS, turns);
     await hears(missed);

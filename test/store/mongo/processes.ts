@@ -3,6 +3,7 @@
 import { Container } from 'inversify';
 import { type Collection, type Db, type Document, MongoClient } from 'mongodb';
 import { firstValueFrom } from 'rxjs';
+import { afterAll, afterEach, beforeEach } from 'vitest';
 import { nextTurn } from '../../../src/clock.js';
 import { type AsyncModuleOptions, asyncModule, type IAsyncService, type JobStore, start } from '../../../src/index.js';
 import type { MongoStoreOptions } from '../../../src/store/mongo/mongo-options.js';
@@ -45,6 +46,25 @@ export class Processes {
   /** Of the stand-in; a real server has none. */
   get faults(): StandInFaults | undefined {
     return this.set.faults;
+  }
+
+  /** For the tests of one file: each in a database of its own, and after none is anything left, faults included. */
+  static async forTests(name: string): Promise<Processes> {
+    const processes = await Processes.find();
+    let tests = 0;
+    beforeEach(() => processes.useFreshDatabase(`${name}-${tests++}`));
+    afterEach(async () => {
+      processes.#endFaults();
+      await processes.stopAll();
+    });
+    afterAll(() => processes.close());
+    return processes;
+  }
+
+  #endFaults(): void {
+    if (this.faults === undefined) return;
+    this.faults.intercept = undefined;
+    this.faults.changeEvents.release();
   }
 
   /** From now on in a database of their own. */

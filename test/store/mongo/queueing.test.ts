@@ -1,20 +1,12 @@
 /** Jobs that are queued at the same time, of which some cannot be stored: what befalls one does not befall the others. */
 
-import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { makeJob, parallel, task } from '../../../src/index.js';
 import { Processes } from './processes.js';
 
-const processes = await Processes.find();
-let databases = 0;
+const processes = await Processes.forTests('queueing');
 
 const add = task('add', { quotas: [] }, (x: number, y: number) => x + y);
-
-beforeEach(() => processes.useFreshDatabase(`queueing-${databases++}`));
-afterEach(async () => {
-  if (processes.faults !== undefined) processes.faults.intercept = undefined;
-  await processes.stopAll();
-});
-afterAll(() => processes.close());
 
 describe.skipIf(processes.faults === undefined)('of jobs that are queued at the same time', () => {
   it('those before and after one that is refused are there, and no other', async () => {

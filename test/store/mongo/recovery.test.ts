@@ -1,19 +1,14 @@
 /** What a process that is gone has left half done, as its documents show it. */
 
 import { ObjectId } from 'mongodb';
-import { afterAll, afterEach, beforeEach, expect, it } from 'vitest';
+import { expect, it } from 'vitest';
 import { CircularJobError, task } from '../../../src/index.js';
 import { VirtualClock } from '../../../src/testing/index.js';
 import { Processes } from './processes.js';
 
-const processes = await Processes.find();
-let databases = 0;
+const processes = await Processes.forTests('recovery');
 
 const returns = task('returns', { quotas: [] }, () => 1);
-
-beforeEach(() => processes.useFreshDatabase(`recovery-${databases++}`));
-afterEach(() => processes.stopAll());
-afterAll(() => processes.close());
 
 it('finds two jobs that came to wait for each other when their process died', async () => {
   const clock = new VirtualClock();

@@ -1,20 +1,15 @@
 /** How long jobs are kept: as long as the tree that they belong to, and then as long as the store is told. */
 
-import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { makeJob, parallel, serial, task } from '../../../src/index.js';
 import { Processes } from './processes.js';
 
-const processes = await Processes.find();
+const processes = await Processes.forTests('retention');
 const KEEP_MS = 60_000;
-let databases = 0;
 
 const add = task('add', { quotas: [] }, (x: number, y: number) => x + y);
 const hang = task('hang', { quotas: [] }, () => new Promise<never>(() => {}));
 const briefly = task('briefly', { quotas: [], keepMs: 1_000 }, (value: number) => value);
-
-beforeEach(() => processes.useFreshDatabase(`retention-${databases++}`));
-afterEach(() => processes.stopAll());
-afterAll(() => processes.close());
 
 async function setup() {
   const { async } = await processes.start({ tasks: [add, hang, briefly], dispatcher: { stopMs: 0 } }, { keepMs: KEEP_MS });

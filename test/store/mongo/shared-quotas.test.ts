@@ -2,21 +2,13 @@
 
 import type { Document } from 'mongodb';
 import { firstValueFrom } from 'rxjs';
-import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { nextTurn } from '../../../src/clock.js';
 import { type AsyncModuleOptions, currentTask, makeJob, task } from '../../../src/index.js';
 import { type Deferred, deferred } from '../../service/deferred.js';
 import { Processes } from './processes.js';
 
-const processes = await Processes.find();
-let databases = 0;
-
-beforeEach(() => processes.useFreshDatabase(`quotas-${databases++}`));
-afterEach(async () => {
-  if (processes.faults !== undefined) processes.faults.intercept = undefined;
-  await processes.stopAll();
-});
-afterAll(() => processes.close());
+const processes = await Processes.forTests('quotas');
 
 /** A task whose jobs run until they are told to end. */
 function gated(name: string, quotas: Readonly<Record<string, number>>) {

@@ -1,26 +1,20 @@
 /** Jobs and the application's own data in one transaction. */
 
 import { MongoClient, type MongoServerError } from 'mongodb';
-import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, describe, expect, it } from 'vitest';
 import { type Job, JobNotFoundError, makeJob, OptionError, StoreError, TransactionError, task } from '../../../src/index.js';
 import { findReplicaSet } from '../../replica-set/find-replica-set.js';
 import { startStandIn } from '../../replica-set/stand-in.js';
 import { Processes } from './processes.js';
 
-const processes = await Processes.find();
+const processes = await Processes.forTests('transactions');
 const set = await findReplicaSet();
-let databases = 0;
 
 const add = task('add', { quotas: [] }, (x: number, y: number) => x + y);
 const twice = task('twice', { quotas: [] }, (x: number) => 2 * x);
 const tasks = [add, twice];
 
-beforeEach(() => processes.useFreshDatabase(`transactions-${databases++}`));
-afterEach(() => processes.stopAll());
-afterAll(async () => {
-  await processes.close();
-  await set.stop();
-});
+afterAll(() => set.stop());
 
 async function service() {
   const { async } = await processes.start({ tasks });

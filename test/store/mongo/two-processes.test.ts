@@ -1,12 +1,11 @@
 /** One process queues, another works: what the one asks for, the other does, and both hear of it. */
 
-import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { currentTask, fixedDelay, makeJob, parallel, type StoredError, serial, task } from '../../../src/index.js';
 import { deferred } from '../../service/deferred.js';
 import { Processes } from './processes.js';
 
-const processes = await Processes.find();
-let databases = 0;
+const processes = await Processes.forTests('two');
 
 const add = task('add', { quotas: [] }, (x: number, y: number) => x + y);
 const inOrder = task('inOrder', (value: number) => value);
@@ -22,10 +21,6 @@ const total = task('total', { quotas: [] }, (jobs: readonly { readonly result: n
   jobs.reduce((sum, { result = 0 }) => sum + result, 0),
 );
 const tasks = [add, inOrder, fails, hang, messageOf, total];
-
-beforeEach(() => processes.useFreshDatabase(`two-${databases++}`));
-afterEach(() => processes.stopAll());
-afterAll(() => processes.close());
 
 async function setup() {
   const queuer = await processes.start({ tasks, dispatcher: false });
