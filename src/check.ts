@@ -21,8 +21,9 @@ export const MAX_TIMER_MS = 2 ** 31 - 1;
 
 export const is = {
   anything: { must: 'anything', holds: () => true },
-  text: { must: 'a non-empty string', holds: (value) => isString(value) && value !== '' },
-  string: { must: 'a string', holds: isString },
+  /** Half a surrogate pair would not come out of a database as it went in. */
+  text: { must: 'a non-empty, well-formed string', holds: (value) => isString(value) && value !== '' && value.isWellFormed() },
+  string: { must: 'a well-formed string', holds: (value) => isString(value) && value.isWellFormed() },
   boolean: { must: 'a boolean', holds: (value) => typeof value === 'boolean' },
   integer: { must: 'an integer', holds: (value) => Number.isSafeInteger(value) },
   count: { must: 'an integer of at least 1', holds: (value) => Number.isSafeInteger(value) && Number(value) >= 1 },
@@ -52,8 +53,8 @@ export const is = {
   object: { must: 'an object', holds: isObject },
   array: { must: 'an array', holds: Array.isArray },
   texts: {
-    must: 'an array of non-empty strings',
-    holds: (value) => Array.isArray(value) && value.every((item) => isString(item) && item !== ''),
+    must: 'an array of non-empty, well-formed strings',
+    holds: (value) => Array.isArray(value) && value.every((item) => isString(item) && item !== '' && item.isWellFormed()),
   },
   oneOf: (...words: readonly string[]): Rule => ({
     must: `one of ${words.map((word) => `'${word}'`).join(', ')}`,

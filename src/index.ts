@@ -49,6 +49,7 @@ export {
   type StoredRetry,
 } from './job/retry-policy.js';
 export type { StoredError } from './job/stored-error.js';
+export type { UniqueFor, UniqueOptions } from './job/uniqueness.js';
 export type { Events, JobEvent } from './service/events.js';
 export { type DispatcherView, IAsyncService, type RunningJob } from './service/i-async-service.js';
 export type {
@@ -93,5 +94,5 @@ export type {
   Unwrapped,
 } from './task/task.js';
 export { Task, type TaskDecorator } from './task/task-decorator.js';
-export { task } from './task/task-function.js';
-export type { TaskOptions } from './task/task-options.js';
+export { type FunctionTaskOptions, task } from './task/task-function.js';
+export type { KeyFunction, TaskOptions } from './task/task-options.js';

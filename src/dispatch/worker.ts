@@ -142,9 +142,13 @@ export class Worker {
   /** The verdict on an attempt that returned a draft, which is queued on the way. */
   async #queued(plan: JobPlan, claimed: ClaimedJob, trial: Trial): Promise<Verdict> {
     try {
-      const inserted = await this.sources.recorder.insert(this.sources.caller.planted(plan, claimed));
+      const tree = this.sources.caller.planted(plan, claimed);
+      const inserted = await this.sources.recorder.insert(tree);
       if (inserted === undefined) return { type: 'interrupted' };
-      return { type: 'end', outcome: { status: 'follows', job: insertedRecord(inserted).job.id, isOwn: true } };
+      const { id } = insertedRecord(inserted).job;
+      // One that was there under its unique key is not cancelled with this one.
+      const isOwn = id === tree[0].id;
+      return { type: 'end', outcome: isOwn ? { status: 'follows', job: id, isOwn } : { status: 'follows', job: id } };
     } catch (thrown) {
       return judge({ thrown }, undefined, trial);
     }

@@ -5,6 +5,7 @@ import type { Choice, Input, JobTree, OnFailure, QueuedJob, Role } from './job-r
 import { Payload } from './payload.js';
 import { checkPlaces, DEFAULT_PLACES, lastHeld, NO_PLACES, type Places, type QuotaBook } from './places.js';
 import { RETRY_DEFAULTS, type StoredRetry } from './retry-policy.js';
+import { type Uniqueness, type UniqueOptions, uniquenessOf } from './uniqueness.js';
 
 /** A job that is not queued yet, with everything below it; immutable. */
 export interface JobPlan {
@@ -20,7 +21,7 @@ export interface JobPlan {
 }
 
 /** What a task and a draft say of how the job is to be run; checked before it gets here. */
-export interface PlanOptions {
+export interface PlanOptions extends UniqueOptions {
   readonly name?: string;
   readonly queue?: string;
   /** Absent where neither task nor draft named any. */
@@ -33,6 +34,8 @@ export interface PlanOptions {
   readonly retry?: StoredRetry;
   readonly interruptions?: { readonly limit: number; readonly delayMs: number };
   readonly keepMs?: number;
+  /** What the task itself says of its jobs' keys: for those that are not part of another one. */
+  readonly keyOfTask?: UniqueOptions;
 }
 
 /** One callback for every end, or one for each of the two sides. */
@@ -138,7 +141,10 @@ function queuedJob({ options, ...plan }: JobPlan, id: string, ground: Ground, ab
   checkPlaces(places, ground.book, plan.taskName, above?.within);
   checkSize(plan, ground.valueLimitBytes);
   checkTimes(plan.taskName, options);
+  const unique = uniqueness(plan.taskName, options, above !== undefined && 'id' in above);
+  assign(job, 'unique', unique);
   for (const key of ['name', 'retry', 'beginAfter', 'delayMs', 'beginBy', 'keepMs'] as const) assign(job, key, options[key]);
+  if (unique?.debounce !== undefined) job.delayMs = unique.debounce.ms;
   assign(job, 'within', above?.within);
   if (above !== undefined && 'id' in above) {
     job.parent = above.id;
@@ -159,6 +165,30 @@ function checkSize({ args, taskName }: Pick<JobPlan, 'args' | 'taskName'>, limit
   throw new TooLargeError(
     `the arguments of ${taskName} take ${args.bytes} bytes, but the limit is ${limit}; store the data elsewhere and pass its key, or raise \`valueLimitBytes\``,
   );
+}
+
+/** The key of a job that is queued by itself; a part of another one has its place there, and is run. */
+function uniqueness(taskName: string, options: PlanOptions, isPart: boolean): Uniqueness | undefined {
+  const { keyOfTask, uniqueKey, uniqueFor, debounceMs, debounceMaxMs } = options;
+  const own = { uniqueKey, uniqueFor, debounceMs, debounceMaxMs };
+  const named = Object.entries(own).find(([, value]) => value !== undefined);
+  if (isPart && named !== undefined)
+    throw new OptionError(
+      `${taskName} has \`${named[0]}\`, but is a step or a callback, which is queued with its batch or its job: give the option to that`,
+    );
+  if (isPart || (named === undefined && keyOfTask === undefined)) return undefined;
+  const unique = uniquenessOf(taskName, taskName, named === undefined ? (keyOfTask ?? {}) : instead(keyOfTask ?? {}, own));
+  if (unique?.debounce !== undefined && (options.delayMs ?? options.beginAfter) !== undefined)
+    throw new OptionError(`${taskName} has both \`debounceMs\` and a time at which it begins; give one`);
+  return unique;
+}
+
+/** A draft that says how long the key is taken says it in place of its task. */
+function instead(ofTask: UniqueOptions, own: UniqueOptions): UniqueOptions {
+  const saysHowLong = own.uniqueFor !== undefined || own.debounceMs !== undefined;
+  const key = own.uniqueKey ?? ofTask.uniqueKey;
+  if (saysHowLong) return { ...own, uniqueKey: key };
+  return { ...ofTask, uniqueKey: key, debounceMaxMs: own.debounceMaxMs ?? ofTask.debounceMaxMs };
 }
 
 function checkTimes(taskName: string, { delayMs, beginAfter, beginBy }: PlanOptions): void {

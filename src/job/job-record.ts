@@ -6,6 +6,7 @@ import type { Payload } from './payload.js';
 import type { Places } from './places.js';
 import type { StoredRetry } from './retry-policy.js';
 import type { StoredError } from './stored-error.js';
+import type { Uniqueness } from './uniqueness.js';
 
 /** A task's job, a batch, or a callback that is one of two drafts, chosen when its job ends. */
 export type JobKind = 'task' | 'serial' | 'parallel' | 'choice';
@@ -25,7 +26,7 @@ export type OnFailure = 'continue' | 'stop' | 'fail';
 /** A job with everything below it: the root first, each parent before its children. */
 export type JobTree = readonly [root: QueuedJob, ...descendants: QueuedJob[]];
 
-/** What was queued. */
+/** What was queued; only a debounced job has its arguments replaced, before it is due. */
 export interface QueuedJob {
   /** 24 hexadecimal digits, rising within the process that queued it. */
   readonly id: string;
@@ -57,6 +58,8 @@ export interface QueuedJob {
   readonly index?: number;
   readonly onFailure?: OnFailure;
   readonly choice?: Choice;
+  /** What keeps it from being queued twice. */
+  readonly unique?: Uniqueness;
 }
 
 /** The two sides of a callback; each tree's root has the id of the callback itself. */

@@ -17,7 +17,7 @@ import { type Events, type JobEvent, outcomeEvents, StoreEvents } from './events
 import type { DispatcherView, IAsyncService } from './i-async-service.js';
 import type { Draft, Job } from './job.js';
 import { type JobAccess, NOBODY, see } from './job-access.js';
-import { draftPlan, parallel, planOf, serial, taskPlan } from './job-draft.js';
+import { draftPlan, keyedPlan, parallel, planOf, serial } from './job-draft.js';
 import { handleOf, readValue } from './job-handle.js';
 import { type Queues, StoreQueues } from './queues.js';
 import { Stage } from './stage.js';
@@ -115,7 +115,7 @@ export class AsyncService implements IAsyncService {
   }
 
   async queueJob(work: TaskLike | Draft<unknown>, ...args: readonly unknown[]): Promise<Job<never>> {
-    return this.#queue(this.#planted(draftPlan(work) ?? taskPlan(work as TaskLike, args)));
+    return this.#queue(this.#planted(draftPlan(work) ?? keyedPlan(work as TaskLike, args)));
   }
 
   async queueSerialJobs(...drafts: Draft<unknown>[]): Promise<Job<never>> {
@@ -178,21 +178,32 @@ export class AsyncService implements IAsyncService {
     const stage = this.#stages.getStore();
     if (stage !== undefined) return this.#stage(stage, tree);
     const record = insertedRecord(await this.#inserts.add(tree));
-    return handleOf(this.#access, await see(record, this.sources.store)) as unknown as Job<never>;
+    return handleOf(this.#access, await see(record, this.sources.store), record.job.id !== tree[0].id) as unknown as Job<never>;
   }
 
   /** @returns a handle that is of use once the transaction has committed */
-  #stage(stage: Stage, tree: JobTree): Job<never> {
-    stage.add(tree);
+  async #stage(stage: Stage, tree: JobTree): Promise<Job<never>> {
     const [job] = tree;
+    if (job.unique !== undefined) {
+      // Which job it will be is known only to the store.
+      const records = await stage.insertWith(tree, (trees) => this.sources.store.insert(trees, stage.session));
+      const record = records.at(-1) as JobRecord;
+      const isExisting = record.job.id !== job.id;
+      if (!isExisting || stage.has(record.job.id)) return this.#stagedHandle(stage, record, isExisting);
+      return handleOf(this.#access, await see(record, this.sources.store), isExisting) as unknown as Job<never>;
+    }
+    stage.add(tree);
     const now = new Date(this.sources.clock.now());
-    const record: JobRecord = { job, state: firstState(job, { order: 0, now }, job.parent !== undefined) };
+    return this.#stagedHandle(stage, { job, state: firstState(job, { order: 0, now }, job.parent !== undefined) }, false);
+  }
+
+  #stagedHandle(stage: Stage, record: JobRecord, isExisting: boolean): Job<never> {
     const checkThere = (id: string): void => stage.check(id);
     const addCallback: JobAccess['addCallback'] = async (callback, parent) => {
       stage.checkFor(this.#stages.getStore(), parent.job.id);
       return this.#addCallback(callback, parent);
     };
-    return handleOf({ ...this.#access, checkThere, addCallback }, { record, named: NOBODY }) as unknown as Job<never>;
+    return handleOf({ ...this.#access, checkThere, addCallback }, { record, named: NOBODY }, isExisting) as unknown as Job<never>;
   }
 
   #newStage(session: object): Stage {

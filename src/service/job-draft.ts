@@ -10,16 +10,16 @@ import { type result, standsFor } from '../job/promising.js';
 import { definitionOf } from '../task/definition-of.js';
 import type { ArgsOf, ResultOf, SignatureOf, TaskLike } from '../task/task.js';
 import type { BatchDraft, BatchOptions, CallbackFor, CallbackOf, Callbacks, Draft, JobOptions, JobsOf, RestOf } from './job.js';
-import { planOptions, taskPlanOptions } from './job-options.js';
+import { keyOfTask, planOptions, taskPlanOptions } from './job-options.js';
 
 const NO_ARGUMENTS = Payload.of([], 'arguments');
 
 /**
  * Makes a draft of a task with its arguments; queues nothing. The arguments are copied here and now.
- * @throws NotATaskError, UnstorableError naming the path, such as `arguments[1].onDone`
+ * @throws NotATaskError, UnstorableError naming the path, such as `arguments[1].onDone`; what the task's `uniqueKey` throws
  */
 export function makeJob<T extends TaskLike>(task: T, ...args: ArgsOf<SignatureOf<T>>): Draft<ResultOf<SignatureOf<T>>> {
-  return new JobDraft(taskPlan(task, args)) as Draft<unknown> as Draft<ResultOf<SignatureOf<T>>>;
+  return new JobDraft(keyedPlan(task, args)) as Draft<unknown> as Draft<ResultOf<SignatureOf<T>>>;
 }
 
 /** A batch that runs its children one after another; its result are the child jobs in this order. */
@@ -37,8 +37,14 @@ export function callback<T extends TaskLike>(task: T, ...rest: RestOf<T>): Callb
   return new TaskCallback(taskPlan(task, rest, 'none', 'rest')) as unknown as CallbackOf<T>;
 }
 
-/** The plan of a task's job. */
-export function taskPlan(task: TaskLike, args: readonly unknown[], input: Input = 'none', path = 'arguments'): JobPlan {
+/** The plan of a task's job that is queued by itself, and so has the key that its task gives it. */
+export function keyedPlan(task: TaskLike, args: readonly unknown[]): JobPlan {
+  const plan = taskPlan(task, args);
+  const key = keyOfTask(definitionOf(task), args);
+  return key === undefined ? plan : { ...plan, options: { ...plan.options, keyOfTask: key } };
+}
+
+function taskPlan(task: TaskLike, args: readonly unknown[], input: Input = 'none', path = 'arguments'): JobPlan {
   const definition = definitionOf(task);
   return {
     kind: 'task',

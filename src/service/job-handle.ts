@@ -31,8 +31,14 @@ export class JobHandle implements Job<unknown> {
   #last: Sighting | undefined;
   #outcome: { readonly of: JobRecord; readonly outcome: Outcome<unknown> } | undefined;
 
-  /** @param last - `undefined` for a job that a stored value names, but that is gone */
-  constructor(access: JobAccess, reference: JobReference, last: Sighting | undefined) {
+  readonly isExisting: boolean;
+
+  /**
+   * @param last - `undefined` for a job that a stored value names, but that is gone
+   * @param isExisting - whether it was found where another was to be queued
+   */
+  constructor(access: JobAccess, reference: JobReference, last: Sighting | undefined, isExisting = false) {
+    this.isExisting = isExisting;
     this[standsFor] = reference;
     this.#access = access;
     this.#last = last;
@@ -213,9 +219,9 @@ export class JobHandle implements Job<unknown> {
   }
 }
 
-export function handleOf(access: JobAccess, sighting: Sighting): JobHandle {
+export function handleOf(access: JobAccess, sighting: Sighting, isExisting = false): JobHandle {
   const { id, taskName } = sighting.record.job;
-  return new JobHandle(access, new JobReference(id, taskName), sighting);
+  return new JobHandle(access, new JobReference(id, taskName), sighting, isExisting);
 }
 
 /** Reads a stored value, with jobs in it as handles. */

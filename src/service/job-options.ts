@@ -1,9 +1,10 @@
 /** Options of one job, checked and turned into what a plan says. */
 
-import { checkOptions, is, type Rules } from '../check.js';
+import { checkOption, checkOptions, is, type Rules } from '../check.js';
 import type { PlanOptions } from '../job/job-plan.js';
 import { placesOf } from '../job/places.js';
 import { checkStoredRetry, RETRY_DEFAULTS, type RetryPolicy } from '../job/retry-policy.js';
+import { UNIQUE_RULES, type UniqueOptions } from '../job/uniqueness.js';
 import type { TaskDefinition } from '../task/task-definition.js';
 import type { BatchOptions, JobOptions } from './job.js';
 
@@ -17,6 +18,7 @@ const RULES: Rules<JobOptions> = {
   beginBy: is.date,
   retry: is.object,
   keepMs: is.durationMs,
+  ...UNIQUE_RULES,
 };
 
 const BATCH_RULES: Rules<BatchOptions> = { ...RULES, onFailure: is.oneOf('continue', 'stop', 'fail') };
@@ -25,6 +27,7 @@ const BATCH_RULES: Rules<BatchOptions> = { ...RULES, onFailure: is.oneOf('contin
 export function planOptions(owner: string, options: JobOptions, isBatch: boolean): PlanOptions {
   checkOptions<BatchOptions>(owner, options, isBatch ? BATCH_RULES : (RULES as Rules<BatchOptions>));
   const { name, queue, quotas, priority, delayMs, beginAfter, beginBy, retry, keepMs } = options;
+  const { uniqueKey, uniqueFor, debounceMs, debounceMaxMs } = options;
   if (retry !== undefined) checkStoredRetry(owner, retry);
   return {
     ...(name === undefined ? {} : { name }),
@@ -35,6 +38,10 @@ export function planOptions(owner: string, options: JobOptions, isBatch: boolean
     ...(beginAfter === undefined ? {} : { beginAfter: new Date(beginAfter) }),
     ...(beginBy === undefined ? {} : { beginBy: new Date(beginBy) }),
     ...(keepMs === undefined ? {} : { keepMs }),
+    ...(uniqueKey === undefined ? {} : { uniqueKey }),
+    ...(uniqueFor === undefined ? {} : { uniqueFor }),
+    ...(debounceMs === undefined ? {} : { debounceMs }),
+    ...(debounceMaxMs === undefined ? {} : { debounceMaxMs }),
     ...(retry === undefined ? {} : { retry: Object.freeze({ ...retry }), interruptions: interruptionsOf(retry) }),
   };
 }
@@ -53,6 +60,17 @@ export function taskPlanOptions(task: TaskDefinition): PlanOptions {
   });
   ofTasks.set(task, options);
   return options;
+}
+
+/** What a task says of the key of a job with these arguments. @throws OptionError, and whatever the task's own function throws */
+export function keyOfTask(
+  { name, options: { uniqueKey, uniqueFor, debounceMs, debounceMaxMs } }: TaskDefinition,
+  args: readonly unknown[],
+) {
+  if (uniqueKey === undefined) return undefined;
+  const key: unknown = uniqueKey(...(args as never));
+  checkOption(`the task ${name}`, 'uniqueKey(…)', key, UNIQUE_RULES.uniqueKey);
+  return { uniqueKey: String(key), uniqueFor, debounceMs, debounceMaxMs } satisfies UniqueOptions;
 }
 
 function interruptionsOf({ interruptions, interruptionDelayMs }: RetryPolicy): NonNullable<PlanOptions['interruptions']> {

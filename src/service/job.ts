@@ -8,10 +8,11 @@ import type { Promising, result } from '../job/promising.js';
 import type { Quotas } from '../job/register.js';
 import type { StoredRetry } from '../job/retry-policy.js';
 import type { StoredError } from '../job/stored-error.js';
+import type { UniqueOptions } from '../job/uniqueness.js';
 import type { AnyFunction, ResultOf, SignatureOf, TaskLike } from '../task/task.js';
 
-/** What can be said of one job; where nothing is said, its task or its batch decides. */
-export interface JobOptions {
+/** What can be said of one job; where nothing is said, its task or its batch decides. A step or a callback has no unique key. */
+export interface JobOptions extends UniqueOptions {
   /** A name of your own for it, for people who look at the queue. */
   readonly name?: string | undefined;
   /** @default that of its batch or its job, else '' */
@@ -96,6 +97,11 @@ export interface BatchDraft<out J extends readonly Job<unknown>[]> extends Draft
 export interface Job<out R> extends Promising<R> {
   readonly id: string;
   readonly taskName: string;
+  /**
+   * It was there already when it was to be queued, since its unique key was taken: nothing was queued, and arguments, options
+   * and callbacks that were given are not this job's.
+   */
+  readonly isExisting: boolean;
   readonly status: Status;
   /** How often a run of it began. */
   readonly attempts: number;

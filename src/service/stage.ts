@@ -1,10 +1,16 @@
-/** What is queued inside a transaction: gathered while its function runs, stored in one go before the commit. */
+/** What is queued inside a transaction: gathered while its function runs, stored in one go before the commit; with a unique key at once. */
 
 import { TransactionError } from '../errors.js';
-import type { JobTree } from '../job/job-record.js';
+import type { JobRecord, JobTree } from '../job/job-record.js';
+import { insertedRecord } from '../store/inserted.js';
+import type { Inserted } from '../store/job-store.js';
 
 export class Stage {
-  readonly #trees: JobTree[] = [];
+  #trees: JobTree[] = [];
+  readonly #ids = new Set<string>();
+  /** One after the other: a session does one thing at a time. */
+  #inserting: Promise<unknown> = Promise.resolve();
+  #failure: { readonly error: unknown } | undefined;
   #state: 'open' | 'stored' | 'aborted' = 'open';
 
   /** @param mayCommit - whether the transaction is still to commit, so that nobody can see what is in it */
@@ -25,14 +31,38 @@ export class Stage {
         'the function of the transaction has ended already: await everything that is queued in it before it returns',
       );
     this.#trees.push(tree);
+    this.#ids.add(tree[0].id);
+  }
+
+  /**
+   * Stores a tree now, with all that was added before it.
+   * @returns the record of each; the last is that of the tree
+   * @throws TransactionError when its function has ended
+   */
+  insertWith(tree: JobTree, insert: (trees: readonly JobTree[]) => Promise<readonly Inserted[]>): Promise<readonly JobRecord[]> {
+    this.add(tree);
+    const trees = this.#trees;
+    this.#trees = [];
+    const inserting = this.#inserting.then(() => insert(trees)).then((answers) => answers.map(insertedRecord));
+    this.#inserting = inserting.catch((error: unknown) => {
+      this.#failure ??= { error };
+    });
+    return inserting;
+  }
+
+  /** Whether a job was queued in it. */
+  has(id: string): boolean {
+    return this.#ids.has(id);
   }
 
   /**
    * Its function has ended: nothing more can be queued in it. @returns what was, in the order of the calls
-   * @throws TransactionError when the function has ended the transaction itself, so that nothing can commit with it
+   * @throws TransactionError when the function has ended the transaction itself, so that nothing can commit with it; why something could not be stored
    */
   close(): readonly JobTree[] {
     this.#state = 'stored';
+    // Also where the one who asked for it has caught it: others may be lost with it.
+    if (this.#failure !== undefined) throw this.#failure.error;
     if (this.#trees.length > 0 && !this.mayCommit())
       throw new TransactionError(
         'the transaction was ended by the function whose jobs were to commit with it, so none of them is queued: end it after `withSession`',

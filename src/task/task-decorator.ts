@@ -3,25 +3,35 @@
 import { NotATaskError } from '../errors.js';
 import type { AnyFunction, Class, Task as TaskValue } from './task.js';
 import { CLASS, recordLegacy, recordStandard } from './task-metadata.js';
-import { checkTaskOptions, type TaskOptions } from './task-options.js';
+import { checkTaskOptions, type KeyFunction, type TaskOptions } from './task-options.js';
 
 /** Code that may run in the background, as a value. */
 export type Task<F extends AnyFunction = AnyFunction> = TaskValue<F>;
 
 type OfInstance<T> = T extends Class ? 'a task is a method of instances, not a static one' : T;
 
+/** Of a method `M` whose key is made by `Key`. */
+type Fits<Key, M> = [Key] extends [never]
+  ? unknown
+  : M extends (...args: infer A) => unknown
+    ? Key extends (...args: A) => unknown
+      ? unknown
+      : '`uniqueKey` takes other arguments than the method'
+    : never;
+type RunOf<C> = C extends Class<{ run: infer M }> ? M : never;
+
 /** For both kinds of decorators; the order of the signatures decides which error the compiler shows. */
-export interface TaskDecorator {
-  <C extends Class<{ run(...args: never): unknown }>>(target: C, context: ClassDecoratorContext<C>): void;
-  <C extends Class<{ run(...args: never): unknown }>>(target: C): void;
+export interface TaskDecorator<Key = never> {
+  <C extends Class<{ run(...args: never): unknown }>>(target: C & Fits<Key, RunOf<C>>, context: ClassDecoratorContext<C>): void;
+  <C extends Class<{ run(...args: never): unknown }>>(target: C & Fits<Key, RunOf<C>>): void;
   <M extends AnyFunction>(
-    method: M,
+    method: M & Fits<Key, M>,
     context: ClassMethodDecoratorContext & { readonly static: false; readonly private: false; readonly name: string },
   ): void;
   <T extends object, K extends keyof T & string, M extends AnyFunction>(
     target: OfInstance<T>,
     name: K,
-    descriptor: TypedPropertyDescriptor<M>,
+    descriptor: TypedPropertyDescriptor<M> & Fits<Key, M>,
   ): void;
 }
 
@@ -34,7 +44,7 @@ export interface TaskDecorator {
  *   async submit(folder: string, id: string): Promise<void> { … }
  * }
  */
-export function Task(options: TaskOptions = {}): TaskDecorator {
+export function Task<Key extends KeyFunction = never>(options: TaskOptions<Key> = {}): TaskDecorator<Key> {
   // Without parentheses it is given what it decorates: a class, a method, or the prototype of a class.
   if (typeof options === 'function' || Object.hasOwn(options, 'constructor'))
     throw new NotATaskError('`@Task` needs parentheses: `@Task()`');
@@ -42,7 +52,7 @@ export function Task(options: TaskOptions = {}): TaskDecorator {
     if (typeof contextOrName === 'object') decorateStandard(contextOrName, options);
     else if (contextOrName === undefined) decorateClass(target, options);
     else decorateMember(target, contextOrName, descriptor, options);
-  }) as TaskDecorator;
+  }) as TaskDecorator<Key>;
 }
 
 function decorateStandard(context: DecoratorContext, options: TaskOptions): void {

@@ -6,6 +6,9 @@ import type { AnyFunction, FunctionTask } from './task.js';
 import { definition, type TaskDefinition } from './task-definition.js';
 import { checkTaskOptions, type TaskOptions } from './task-options.js';
 
+/** The options of a task that is a function `F`. */
+export type FunctionTaskOptions<F extends AnyFunction> = Omit<TaskOptions<(...args: Parameters<F>) => string>, 'name'>;
+
 /**
  * Makes a task of a function.
  * @param name - stable: jobs are stored under it
@@ -16,7 +19,7 @@ import { checkTaskOptions, type TaskOptions } from './task-options.js';
  * await async.queueJob(addNumbers, 40, 2);    // a Job<number>
  */
 export function task<F extends AnyFunction>(name: string, fn: F): FunctionTask<F>;
-export function task<F extends AnyFunction>(name: string, options: Omit<TaskOptions, 'name'>, fn: F): FunctionTask<F>;
+export function task<F extends AnyFunction>(name: string, options: FunctionTaskOptions<F>, fn: F): FunctionTask<F>;
 export function task(name: string, ...rest: readonly unknown[]): unknown {
   const [options, fn] = rest.length > 1 ? rest : [{}, rest[0]];
   checkOption('`task`', 'name', name, is.text);

@@ -4,8 +4,13 @@ import { checkOptions, is, type Rules } from '../check.js';
 import { type Places, placesOf } from '../job/places.js';
 import type { Quotas } from '../job/register.js';
 import { checkRetry, type RetryPolicy, retryCommon } from '../job/retry-policy.js';
+import { checkTogether, UNIQUE_RULES, type UniqueFor, type UniqueOptions } from '../job/uniqueness.js';
 
-export interface TaskOptions {
+/** Makes a unique key of a job's arguments. */
+export type KeyFunction = (...args: never) => string;
+
+/** @typeParam Key - the type of the function that makes unique keys */
+export interface TaskOptions<Key extends KeyFunction = KeyFunction> extends Omit<UniqueOptions, 'uniqueKey'> {
   /** The name under which jobs are stored. Set one where class names are shortened by a bundler. @default `Class.method`, or `Class` */
   readonly name?: string | undefined;
   /** Older names, under which jobs may still be stored. @default [] */
@@ -18,6 +23,8 @@ export interface TaskOptions {
   readonly retry?: RetryPolicy | undefined;
   /** How long its jobs are kept after their end, in milliseconds, by a store that keeps jobs by time. @default the store's own, of MongoDB's a week */
   readonly keepMs?: number | undefined;
+  /** The key of a job, of its arguments: while one has it, no other is queued under it, and who asks is given that one. Not of steps and callbacks. */
+  readonly uniqueKey?: Key | undefined;
 }
 
 /** The options, checked and filled. */
@@ -29,6 +36,10 @@ export interface CheckedTaskOptions {
   readonly timeoutMs: number | undefined;
   readonly retry: RetryPolicy;
   readonly keepMs: number | undefined;
+  readonly uniqueKey: KeyFunction | undefined;
+  readonly uniqueFor: UniqueFor | undefined;
+  readonly debounceMs: number | undefined;
+  readonly debounceMaxMs: number | undefined;
 }
 
 export const TASK_DEFAULTS = Object.freeze({ aliases: Object.freeze([]), retry: retryCommon } as const satisfies TaskOptions);
@@ -40,12 +51,15 @@ const RULES: Rules<TaskOptions> = {
   timeoutMs: is.timerMs,
   retry: is.object,
   keepMs: is.durationMs,
+  ...UNIQUE_RULES,
+  uniqueKey: is.callable,
 };
 
 /** @param owner - what messages call the task, such as `@Task` of create. @throws OptionError */
 export function checkTaskOptions(owner: string, options: TaskOptions): CheckedTaskOptions {
   checkOptions<TaskOptions>(owner, options, RULES);
   if (options.retry !== undefined) checkRetry(owner, options.retry);
+  checkTogether(owner, options);
   return Object.freeze({
     name: options.name,
     aliases: options.aliases ?? TASK_DEFAULTS.aliases,
@@ -53,5 +67,9 @@ export function checkTaskOptions(owner: string, options: TaskOptions): CheckedTa
     timeoutMs: options.timeoutMs,
     retry: options.retry ?? TASK_DEFAULTS.retry,
     keepMs: options.keepMs,
+    uniqueKey: options.uniqueKey,
+    uniqueFor: options.uniqueFor,
+    debounceMs: options.debounceMs,
+    debounceMaxMs: options.debounceMaxMs,
   });
 }

@@ -2,6 +2,8 @@
 
 import { type Changes, firstState, type JobRecord, moved, type QueuedJob } from '../../job/job-record.js';
 import type { MoveName, Status } from '../../job/job-status.js';
+import type { Payload } from '../../job/payload.js';
+import { hasKey } from '../../job/unique-key-rule.js';
 import { Agenda } from './agenda.js';
 import { Feed } from './feed.js';
 import { Kin } from './kin.js';
@@ -23,6 +25,8 @@ export class JobTable {
   readonly agenda = new Agenda(this.#find);
   readonly kin = new Kin(this.#find);
   readonly feed = new Feed(this.#find);
+  /** Who had each unique key last. */
+  readonly #keys = new Map<string, string>();
   #lastOrder = 0;
 
   get(id: string): JobRecord | undefined {
@@ -42,6 +46,7 @@ export class JobTable {
   add(job: QueuedJob, at: Place, blocked: boolean): JobRecord {
     const record: JobRecord = { job: { ...job }, state: firstState(job, at, blocked) };
     this.kin.add(record);
+    if (job.unique !== undefined) this.#keys.set(job.unique.key, job.id);
     this.#put(record);
     if (job.beginBy !== undefined) this.#limit(record, job.beginBy);
     return record;
@@ -55,6 +60,17 @@ export class JobTable {
   /** Writes what is no move: progress, a wish to cancel. */
   note({ job, state }: JobRecord, changes: Changes): JobRecord {
     return this.#put({ job, state: { ...state, ...changes } as JobRecord['state'] });
+  }
+
+  /** The job that has a unique key now. */
+  holderOf(key: string, now: Date): JobRecord | undefined {
+    const record = this.#records.get(this.#keys.get(key) ?? '');
+    return record !== undefined && hasKey(record.job, record.state, now) ? record : undefined;
+  }
+
+  /** Puts a debounced job off, with other arguments. */
+  putOff({ job, state }: JobRecord, args: Payload, dueAt: Date): JobRecord {
+    return this.#put({ job: { ...job, args }, state: { ...state, dueAt } });
   }
 
   /** Lets a callback become the one of its two sides that is needed. */
@@ -71,6 +87,8 @@ export class JobTable {
   }
 
   remove(id: string): void {
+    const key = this.#records.get(id)?.job.unique?.key ?? '';
+    if (this.#keys.get(key) === id) this.#keys.delete(key);
     this.#records.delete(id);
     this.kin.forget(id);
   }

@@ -2,6 +2,7 @@
 
 import { TransactionError } from '../../errors.js';
 import type { JobTree } from '../../job/job-record.js';
+import type { Payload } from '../../job/payload.js';
 import type { StoreSession } from '../job-store.js';
 import type { Place } from './job-table.js';
 
@@ -9,6 +10,8 @@ import type { Place } from './job-table.js';
 export interface StagedTree {
   readonly tree: JobTree;
   readonly places: readonly Place[];
+  /** The job that has the tree's unique key, where it is only to be put off. */
+  readonly holder?: string;
 }
 
 export class MemorySession implements StoreSession {
@@ -26,12 +29,25 @@ export class MemorySession implements StoreSession {
     return this.#state === 'open';
   }
 
+  /** Of what was queued in it, what has a unique key. */
+  holderOf(key: string): StagedTree | undefined {
+    return this.#trees.find(({ tree, holder }) => holder === undefined && tree[0].unique?.key === key);
+  }
+
+  /** Of a debounced job, which has those that were given last. @returns what is staged in its place */
+  replaceArgs(staged: StagedTree, args: Payload): StagedTree {
+    const [root, ...below] = staged.tree;
+    const replacement: StagedTree = { ...staged, tree: [{ ...root, args }, ...below] };
+    this.#trees[this.#trees.indexOf(staged)] = replacement;
+    return replacement;
+  }
+
   stage(trees: readonly StagedTree[]): void {
     this.checkOpen();
     this.#trees.push(...trees);
   }
 
-  /** Makes everything that was queued in it be there, at once. @throws TransactionError when it is over, JobNotFoundError for callbacks of jobs that are gone; it is aborted then */
+  /** Makes everything that was queued in it be there, at once. @throws TransactionError when it is over, or when what it says of unique keys is no longer so; JobNotFoundError for callbacks of jobs that are gone; it is aborted then */
   commit(): void {
     this.checkOpen();
     this.#state = 'aborted';

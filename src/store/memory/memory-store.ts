@@ -3,8 +3,9 @@
 import { defer, EMPTY, type Observable } from 'rxjs';
 import { checkOptions, is, type Rules } from '../../check.js';
 import { JobNotFoundError, NotRunningError } from '../../errors.js';
-import { firstState, type JobRecord, type JobTree } from '../../job/job-record.js';
+import { firstState, type JobRecord, type JobTree, type QueuedJob } from '../../job/job-record.js';
 import type { QuotaBook } from '../../job/places.js';
+import { isPutOffBy, putOffUntil } from '../../job/unique-key-rule.js';
 import type {
   Again,
   Attempt,
@@ -25,10 +26,10 @@ import { Archive } from './archive.js';
 import { Attempts } from './attempts.js';
 import { Calendar } from './calendar.js';
 import { Claimer } from './claimer.js';
-import { JobTable } from './job-table.js';
+import { JobTable, type Place } from './job-table.js';
 import { Leases } from './leases.js';
 import type { MemorySession, StagedTree } from './memory-session.js';
-import { MemoryTransactions } from './memory-transactions.js';
+import { Conflict, MemoryTransactions } from './memory-transactions.js';
 import { QuotaLedger } from './quota-ledger.js';
 import type { Rooms } from './rooms.js';
 import { Tender } from './tender.js';
@@ -104,10 +105,8 @@ class MemoryStore implements MemoryJobStore {
     const now = this.#now();
     const placed = trees.map((tree): StagedTree => ({ tree, places: tree.map(() => this.#table.place(now)) }));
     if (session === undefined) return this.#operation(() => placed.map((one) => this.#insertTree(one)));
-    this.transactions.own(session).stage(placed);
-    return placed.map(({ tree: [job], places: [at = this.#table.place(now)] }) => ({
-      record: { job, state: firstState(job, at, job.parent !== undefined) },
-    }));
+    const own = this.transactions.own(session);
+    return placed.map((one) => ({ record: this.#stage(one, own, now) }));
   }
 
   async claim(request: ClaimRequest): Promise<readonly ClaimedJob[]> {
@@ -198,12 +197,26 @@ class MemoryStore implements MemoryJobStore {
     return result;
   }
 
-  /** All at once, or nothing where a job is gone that is to have a callback. */
+  /** @returns what will be there with the commit, or what has the tree's unique key */
+  #stage(staged: StagedTree, session: MemorySession, now: Date): JobRecord {
+    const [job] = staged.tree;
+    const [at = this.#table.place(now)] = staged.places;
+    const key = job.unique?.key;
+    const before = key === undefined ? undefined : session.holderOf(key);
+    if (before !== undefined) return firstRecord(job.unique?.debounce === undefined ? before : session.replaceArgs(before, job.args), at);
+    const holder = key === undefined ? undefined : this.#table.holderOf(key, now);
+    if (holder === undefined) session.stage([staged]);
+    else if (isPutOffBy(job, holder)) session.stage([{ ...staged, holder: holder.job.id }]);
+    return holder ?? firstRecord(staged, at);
+  }
+
+  /** All at once, or nothing where a job is gone that is to have a callback, or a unique key is no longer free, or taken, as it was. */
   #commit(staged: readonly StagedTree[]): void {
     const ids = new Set(staged.flatMap(({ tree }) => tree.map(({ id }) => id)));
-    for (const { tree } of staged) {
-      const [{ parent }] = tree;
+    for (const { tree, holder } of staged) {
+      const [{ parent, unique }] = tree;
       if (parent !== undefined && !ids.has(parent) && this.#table.get(parent) === undefined) throw noParent(parent);
+      if (unique !== undefined && this.#table.holderOf(unique.key, this.#now())?.job.id !== holder) throw new Conflict(unique.key);
     }
     this.#operation(() => staged.map((one) => this.#insertTree(one)));
   }
@@ -215,12 +228,23 @@ class MemoryStore implements MemoryJobStore {
     if (root.parent !== undefined && this.#table.get(root.parent) === undefined) {
       return { refused: noParent(root.parent) };
     }
+    const holder = this.#holderOf(root);
+    if (holder !== undefined) return { record: holder };
     for (const [index, at] of places.entries()) {
       const job = tree[index];
       if (job !== undefined) this.#table.add(job, at, index > 0 || job.parent !== undefined);
     }
     if (root.role === 'callback') this.#tender.releaseCallback(root.id);
     return { record: this.#table.get(root.id) as JobRecord };
+  }
+
+  /** The job that has the unique key of one that is to be inserted; a debounced one is put off by it. */
+  #holderOf({ unique, args }: QueuedJob): JobRecord | undefined {
+    if (unique === undefined) return undefined;
+    const now = this.#now();
+    const holder = this.#table.holderOf(unique.key, now);
+    if (holder === undefined || !isPutOffBy({ unique }, holder)) return holder;
+    return this.#table.putOff(holder, args, putOffUntil(unique, holder.state.queuedAt, now));
   }
 
   #takeBack(dead: ReadonlySet<string>): void {
@@ -236,6 +260,11 @@ class MemoryStore implements MemoryJobStore {
     if (this.#setup === undefined) throw new NotRunningError('the memory store has not been started: await `start(container)` first');
     return new Date(this.#setup.clock.now());
   }
+}
+
+/** A job as it will be there when its transaction commits. */
+function firstRecord({ tree: [job], places }: StagedTree, place: Place): JobRecord {
+  return { job, state: firstState(job, places[0] ?? place, job.parent !== undefined) };
 }
 
 function noParent(parent: string): JobNotFoundError {

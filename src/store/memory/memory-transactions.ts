@@ -1,8 +1,17 @@
-/** The transactions of the embedded store, which never meet a conflict: each commits at once or not at all. */
+/** The transactions of the embedded store: each commits at once, or not at all where another one has taken a unique key meanwhile. */
 
-import { OptionError } from '../../errors.js';
+import { OptionError, TransactionError } from '../../errors.js';
 import type { Transactions } from '../job-store.js';
 import { MemorySession, type StagedTree } from './memory-session.js';
+
+/** Labelled as MongoDB labels its own, for whoever runs the transaction again. */
+export class Conflict extends TransactionError {
+  readonly errorLabels = ['TransientTransactionError'];
+
+  constructor(key: string) {
+    super(`another transaction has queued, or run, the job of the unique key ${key} meanwhile; run the transaction again`);
+  }
+}
 
 export class MemoryTransactions implements Transactions {
   /** Those that were begun here: another store's would commit there. */
@@ -18,14 +27,18 @@ export class MemoryTransactions implements Transactions {
   }
 
   async run<T>(fn: (session: object) => Promise<T>): Promise<T> {
-    const session = this.begin();
-    try {
-      const done = await fn(session);
-      session.commit();
-      return done;
-    } finally {
-      // What would still be queued in it must not be taken for queued.
-      if (session.isOpen) session.abort();
+    for (;;) {
+      const session = this.begin();
+      try {
+        const done = await fn(session);
+        session.commit();
+        return done;
+      } catch (error) {
+        if (!(error instanceof Conflict)) throw error;
+      } finally {
+        // What would still be queued in it must not be taken for queued.
+        if (session.isOpen) session.abort();
+      }
     }
   }
 

@@ -5,6 +5,7 @@ import type { Input, JobKind, OnFailure, Role } from '../../job/job-record.js';
 import type { JobReference } from '../../job/job-reference.js';
 import type { FinalStatus, Status } from '../../job/job-status.js';
 import type { Places } from '../../job/places.js';
+import type { Uniqueness } from '../../job/uniqueness.js';
 
 /** A job. Fields that do not apply are missing, never `null`: the indexes are partial. */
 export interface JobDocument {
@@ -31,6 +32,9 @@ export interface JobDocument {
   readonly onFailure?: OnFailure;
   /** The two sides of a callback that is not decided yet: trees of such documents, packed. */
   readonly choice?: Binary;
+  readonly unique?: Uniqueness;
+  /** Its unique key, until another job needs it, and it is over. */
+  readonly keyHeld?: string;
   /** The process that queued it. */
   readonly origin: string;
   /** The same, once it is final: by this those who wait in that process are told. */

@@ -18,6 +18,7 @@ export const JOB_INDEXES = [
   { name: 'failed', key: { status: 1, parent: 1, index: 1 }, partialFilterExpression: { status: 'failed' } },
   { name: 'root', key: { root: 1 }, ...present('root') },
   { name: 'inner', key: { inner: 1 }, ...present('inner') },
+  { name: 'keyHeld', key: { keyHeld: 1 }, unique: true, ...present('keyHeld') },
   { name: 'startBy', key: { startBy: 1 }, ...present('startBy') },
   { name: 'expireAt', key: { expireAt: 1 }, expireAfterSeconds: 0, ...present('expireAt') },
 ] as const satisfies readonly IndexDescription[];

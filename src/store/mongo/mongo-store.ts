@@ -70,9 +70,8 @@ export class MongoStore implements JobStore {
   }
 
   async insert(trees: readonly JobTree[], session?: object): Promise<readonly Inserted[]> {
-    const { inserts } = this.#parts;
-    if (session !== undefined) return inserts.insertWithin(trees, session as ClientSession);
-    return inserts.insert(trees);
+    const { inserts, insertsWithin } = this.#parts;
+    return session === undefined ? inserts.insert(trees) : insertsWithin.insert(trees, session as ClientSession);
   }
 
   async claim(request: ClaimRequest): Promise<readonly ClaimedJob[]> {

@@ -11,9 +11,11 @@ import { type Collections, openCollections } from './collections.js';
 import { Deadline } from './deadline.js';
 import type { JobDocument, QuotaDocument } from './documents.js';
 import { Due } from './due.js';
+import { Grower } from './grower.js';
 import { Handovers } from './handovers.js';
 import { HeldPlaces } from './held-places.js';
 import { Inserts } from './inserts.js';
+import { InsertsWithin } from './inserts-within.js';
 import { Jobs } from './jobs.js';
 import { Lanes } from './lanes.js';
 import { Leases } from './leases.js';
@@ -33,6 +35,7 @@ import { Takes } from './takes.js';
 import { Tender } from './tender.js';
 import { SessionTransactions } from './transactions.js';
 import { Unfinished } from './unfinished.js';
+import { UniqueKeys } from './unique-keys.js';
 import { Uses } from './uses.js';
 import { WaitGraph } from './waiting.js';
 import { type Heard, Watch } from './watch.js';
@@ -57,6 +60,7 @@ export class Parts {
   readonly settlements: Settlements;
   readonly claims: Claims;
   readonly inserts: Inserts;
+  readonly insertsWithin: InsertsWithin;
   readonly inSession: Collections;
   readonly transactions: SessionTransactions;
   readonly rounds: Rounds;
@@ -130,19 +134,11 @@ export class Parts {
     const { transactions } = this;
     const ownTransactions = sessions === client ? transactions : new SessionTransactions(client);
     const listen = (): void => this.listen();
-    this.inserts = new Inserts({
-      collections,
-      inSession,
-      jobs,
-      listen,
-      news,
-      ownTransactions,
-      process,
-      tender,
-      time,
-      transactions,
-      unfinished,
-    });
+    const grower = new Grower(time, process);
+    const uniqueKeys = new UniqueKeys({ news, time });
+    const forInserts = { grower, jobs, news, tender, unfinished, uniqueKeys };
+    this.inserts = new Inserts({ ...forInserts, collections, transactions: ownTransactions });
+    this.insertsWithin = new InsertsWithin({ ...forInserts, inSession, listen, process, transactions });
     const recovery = new Recovery({ attempts, collections, held, leases, news, tender, time, forget });
     const audit = new Audit({ ahead, attempts, collections, held, news, quotas, recovery, running, takes, time });
     const due = new Due({ collections, jobs, news, tender, time });
@@ -192,7 +188,7 @@ export class Parts {
     if (collection === collections.quotas.collectionName) return news.track(this.#hearOfQuota({ name: String(id), quota, rev }));
     const isOwn = isInsert && origin === this.process;
     const isEcho = isOwn && !isStaged;
-    if (isOwn && isLate) news.track(this.inserts.committed(id as ObjectId));
+    if (isOwn && isLate) news.track(this.insertsWithin.committed(id as ObjectId));
     if (bell !== undefined && !isEcho) news.found(bell);
     if (dueAt !== undefined) news.due(dueAt);
     if (startBy !== undefined) news.due(startBy);

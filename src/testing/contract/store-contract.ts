@@ -20,10 +20,12 @@ import { ringing } from './ringing.js';
 import type { StoreCase } from './store-case.js';
 import { times } from './times.js';
 import { transactions } from './transactions.js';
+import { uniqueKeys } from './unique-keys.js';
 import { watching } from './watching.js';
 
 export const storeContract: readonly StoreCase[] = [
   ...queueing,
+  ...uniqueKeys,
   ...claiming,
   ...fencing,
   ...again,

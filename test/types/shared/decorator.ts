@@ -1,6 +1,6 @@
 /** What `@Task` accepts and refuses with both kinds of decorators. */
 
-import { exponential, Task } from 'millrace';
+import { exponential, Task, task } from 'millrace';
 
 export class Accepted {
   @Task() plain(): void {}
@@ -101,3 +101,45 @@ export class StaticRun {
 export class Uncalled {
   run(): void {}
 }
+
+export class Keyed {
+  @Task({ uniqueKey: (folder: string) => folder, uniqueFor: 'waiting' })
+  ofSome(_folder: string, _id: string): void {}
+
+  @Task({ uniqueKey: () => 'only one', uniqueFor: 60_000 })
+  ofNone(_folder: string): void {}
+
+  @Task({ uniqueKey: (folder: string, id: string) => `${folder}/${id}`, debounceMs: 5, debounceMaxMs: 50 })
+  ofAll(_folder: string, _id: string): void {}
+
+  // @ts-expect-error: its key is made of a number
+  @Task({ uniqueKey: (size: number) => `${size}` })
+  otherArguments(_folder: string): void {}
+
+  // @ts-expect-error: its key is made of more than it takes
+  @Task({ uniqueKey: (folder: string, id: string) => folder + id })
+  fewerArguments(_folder: string): void {}
+
+  // @ts-expect-error: a key is a string
+  @Task({ uniqueKey: (size: number) => size })
+  noString(_size: number): void {}
+
+  // @ts-expect-error: no such time
+  @Task({ uniqueKey: () => 'k', uniqueFor: 'ever' })
+  noTime(): void {}
+}
+
+@Task({ uniqueKey: (id: string) => id })
+export class KeyedClass {
+  run(_id: string): void {}
+}
+
+// @ts-expect-error: its key is made of a number
+@Task({ uniqueKey: (size: number) => `${size}` })
+export class KeyedByOther {
+  run(_id: string): void {}
+}
+
+export const keyed = task('keyed', { uniqueKey: (folder, id) => folder + id.toFixed() }, (_folder: string, _id: number) => 1);
+// @ts-expect-error: it takes no third argument
+export const keyedByMore = task('keyed', { uniqueKey: (_a, _b, c) => String(c) }, (_folder: string, _id: number) => 1);

@@ -1,0 +1,25 @@
+/** The rule of unique keys: how long a job has its own, and when one that comes puts it off. */
+
+import type { JobRecord, JobState, QueuedJob } from './job-record.js';
+import { isFinal, isWaiting } from './job-status.js';
+import type { Uniqueness } from './uniqueness.js';
+
+/** Whether a job that has a key has it still. */
+export function hasKey({ unique }: QueuedJob, { status, attempts, queuedAt }: JobState, now: Date): boolean {
+  if (unique === undefined) return false;
+  if (unique.debounce !== undefined) return status === 'scheduled' && attempts === 0;
+  if (unique.for === 'waiting') return attempts === 0 && (isWaiting(status) || status === 'assigned');
+  if (unique.for === 'unfinished') return !isFinal(status);
+  return status !== 'failed' && status !== 'cancelled' && now.getTime() < queuedAt.getTime() + unique.for;
+}
+
+/** Whether a job that waits under a key is put off by another one that comes. */
+export function isPutOffBy({ unique }: Pick<QueuedJob, 'unique'>, holder: JobRecord): boolean {
+  return unique?.debounce !== undefined && holder.job.unique?.debounce !== undefined;
+}
+
+/** When a debounced job is due that is put off now. */
+export function putOffUntil({ debounce }: Uniqueness, queuedAt: Date, now: Date): Date {
+  const { ms = 0, maxMs = Number.POSITIVE_INFINITY } = debounce ?? {};
+  return new Date(Math.min(now.getTime() + ms, queuedAt.getTime() + maxMs));
+}

@@ -1,0 +1,252 @@
+/** What the store contract says of unique keys: while a job has one, whoever queues another under it is given that job. */
+
+import { deepEqual, equal, notEqual, ok } from 'node:assert/strict';
+import type { JobTree } from '../../job/job-record.js';
+import type { UniqueOptions } from '../../job/uniqueness.js';
+import { insertedRecord } from '../../store/inserted.js';
+import { both, type Extras, parallel, serial, work } from './plans.js';
+import { cases } from './store-case.js';
+import type { StoreLab } from './store-lab.js';
+
+const KEY = { uniqueKey: 'inbox' } as const satisfies UniqueOptions;
+const WAITING = { ...KEY, uniqueFor: 'waiting' } as const satisfies UniqueOptions;
+const MINUTE = { ...KEY, uniqueFor: 60_000 } as const satisfies UniqueOptions;
+const DEBOUNCED = { ...KEY, debounceMs: 1_000 } as const satisfies UniqueOptions;
+
+export const uniqueKeys = cases('unique keys', {
+  'answer with the job that has the key, and queue nothing': async (lab) => {
+    const id = await lab.queue(work({ ...KEY, args: ['first'] }));
+    equal(await ask(lab, { ...KEY, args: ['second'] }), id);
+    deepEqual((await lab.record(id)).job.args.read(), ['first']);
+    equal(await lab.store.count({}), 1);
+  },
+
+  'are taken until the job has ended, its callbacks included': async (lab) => {
+    const id = await lab.queue(work({ ...KEY, callbacks: [both()] }));
+    const run = await lab.take(id);
+    equal(await ask(lab, KEY), id);
+    await lab.complete(run);
+    await lab.expect('callbacks', id);
+    equal(await ask(lab, KEY), id);
+    await lab.drain();
+    await lab.expect('completed', id);
+    notEqual(await ask(lab, KEY), id);
+  },
+
+  'for waiting jobs are free with the first start': async (lab) => {
+    const id = await lab.queue(work(WAITING));
+    equal(await ask(lab, WAITING), id);
+    const run = await lab.take(id);
+    const next = await ask(lab, WAITING);
+    notEqual(next, id);
+    equal(await ask(lab, WAITING), next);
+    await lab.again(run, 60_000);
+    await lab.expect('scheduled', id);
+    equal(await ask(lab, WAITING), next);
+  },
+
+  'for waiting jobs are not taken again by one that is interrupted': async (lab) => {
+    const id = await lab.queue(work(WAITING));
+    await lab.release(await lab.take(id), true);
+    await lab.expect('pending', id);
+    notEqual(await ask(lab, WAITING), id);
+  },
+
+  'for a time are taken for so long, also after the job has completed': async (lab) => {
+    const id = await lab.queue(work(MINUTE));
+    await lab.complete(await lab.take(id));
+    await lab.advance(59_000);
+    equal(await ask(lab, MINUTE), id);
+    await lab.advance(1_000);
+    notEqual(await ask(lab, MINUTE), id);
+  },
+
+  'for a time are free when the job fails or is cancelled': async (lab) => {
+    const failed = await lab.queue(work(MINUTE));
+    await lab.fail(await lab.take(failed));
+    const cancelled = await ask(lab, MINUTE);
+    notEqual(cancelled, failed);
+    await lab.cancel([cancelled]);
+    notEqual(await ask(lab, MINUTE), cancelled);
+  },
+
+  'of two tasks are two keys': async (lab) => {
+    const [one, other] = await lab.queueAll(work(KEY, 'one'), work(KEY, 'other'));
+    await lab.expect('pending', one, other);
+  },
+
+  'let one of those through that come in one call, the first': async (lab) => {
+    const trees = ['first', 'second', 'third'].map((name) => lab.plant(work({ ...KEY, args: [name] })));
+    const other = lab.plant(work({ ...KEY, uniqueKey: 'other' }));
+    const [first, ...rest] = (await lab.insert(...trees, other)).map((answer) => insertedRecord(answer).job);
+    deepEqual(first?.args.read(), ['first']);
+    deepEqual(
+      rest.map(({ id }) => id),
+      [first?.id, first?.id, other[0].id],
+    );
+    equal(await lab.store.count({}), 2);
+  },
+
+  'let one of those through that come at the same time': async (lab) => {
+    const trees = Array.from({ length: 5 }, () => lab.plant(work(KEY)));
+    const answers = await lab.together(...trees.map((tree) => lab.store.insert([tree])));
+    const ids = new Set(answers.flat().map((answer) => insertedRecord(answer).job.id));
+    equal(ids.size, 1);
+    equal(await lab.store.count({}), 1);
+  },
+
+  'are free for one of those that come at the same time, once they are over': async (lab) => {
+    const before = await lab.queue(work(KEY));
+    await lab.complete(await lab.take(before));
+    const trees = Array.from({ length: 5 }, () => lab.plant(work(KEY)));
+    const answers = await lab.together(...trees.map((tree) => lab.store.insert([tree])));
+    const ids = new Set(answers.flat().map((answer) => insertedRecord(answer).job.id));
+    equal(ids.size, 1);
+    ok(!ids.has(before));
+  },
+
+  'are known of a tree that is given again': async (lab) => {
+    const tree = lab.plant(work(KEY));
+    const other = lab.plant(work(KEY));
+    for (const one of [tree, other, tree]) {
+      const [answer] = await lab.insert(one);
+      equal(answer !== undefined && insertedRecord(answer).job.id, tree[0].id);
+    }
+  },
+
+  'of batches keep a second one out with everything below it': async (lab) => {
+    for (const plan of [serial([work(), work()], KEY), parallel([work()], { ...KEY, uniqueKey: 'wide', callbacks: [both()] })]) {
+      const before = await lab.store.count({});
+      const tree = lab.plant(plan);
+      await lab.insert(tree);
+      const [answer] = await lab.insert(lab.plant(plan));
+      equal(answer !== undefined && insertedRecord(answer).job.id, tree[0].id);
+      equal(await lab.store.count({}), before + tree.length);
+    }
+    await lab.drain();
+    const again = lab.plant(serial([work()], KEY));
+    const [answer] = await lab.insert(again);
+    equal(answer !== undefined && insertedRecord(answer).job.id, again[0].id);
+  },
+
+  'in a transaction are those of jobs outside, and of jobs in it': async (lab) => {
+    const outside = await lab.queue(work(KEY));
+    const [inside, second] = [lab.plant(work({ uniqueKey: 'new' })), lab.plant(work({ uniqueKey: 'new' }))];
+    const ids = await lab.store.transactions.run(async (session) => {
+      const insert = async (...trees: readonly JobTree[]): Promise<readonly string[]> =>
+        (await lab.store.insert(trees, session)).map((answer) => insertedRecord(answer).job.id);
+      return [
+        ...(await insert(lab.plant(work(KEY)))),
+        ...(await insert(inside, second)),
+        ...(await insert(lab.plant(work({ uniqueKey: 'new' })))),
+      ];
+    });
+    await lab.settled();
+    deepEqual(ids, [outside, inside[0].id, inside[0].id, inside[0].id]);
+    equal(await lab.store.count({}), 2);
+    equal(await ask(lab, { uniqueKey: 'new' }), inside[0].id);
+  },
+
+  'of a transaction that is aborted are free': async (lab) => {
+    await lab.store.transactions
+      .run(async (session) => {
+        await lab.store.insert([lab.plant(work(KEY))], session);
+        throw new Error('no');
+      })
+      .catch(() => undefined);
+    const tree = lab.plant(work(KEY));
+    await lab.insert(tree);
+    await lab.expect('pending', tree[0].id);
+  },
+
+  'of jobs that have ended are free in a transaction': async (lab) => {
+    await lab.complete(await lab.take(await lab.queue(work(KEY))));
+    const tree = lab.plant(work(KEY));
+    await lab.store.transactions.run((session) => lab.store.insert([tree], session));
+    await lab.settled();
+    await lab.expect('pending', tree[0].id);
+    equal(await ask(lab, KEY), tree[0].id);
+  },
+
+  'taken by somebody else before the commit make the transaction run again': async (lab) => {
+    let rival = '';
+    let runs = 0;
+    const ids: (string | undefined)[] = [];
+    await lab.store.transactions.run(async (session) => {
+      runs++;
+      const insert = async (): Promise<void> => {
+        const [answer] = await lab.store.insert([lab.plant(work(KEY))], session);
+        ids.push(answer !== undefined && 'record' in answer ? answer.record.job.id : undefined);
+        if (answer !== undefined) insertedRecord(answer);
+      };
+      // The first look is what the transaction sees from then on.
+      await lab.store.insert([lab.plant(work({ uniqueKey: 'other' }))], session);
+      if (rival === '') rival = await lab.queue(work(KEY));
+      await insert();
+    });
+    await lab.settled();
+    ok(runs >= 1);
+    equal(ids.at(-1), rival);
+    equal(await lab.store.count({}), 2);
+  },
+
+  'of debounced jobs put the job off, with the arguments of the last': async (lab) => {
+    const id = await lab.queue(work({ ...DEBOUNCED, args: [1] }));
+    deepEqual((await lab.state(id)).dueAt, lab.in(1_000));
+    for (const value of [2, 3]) {
+      await lab.advance(800);
+      equal(await ask(lab, { ...DEBOUNCED, args: [value] }), id);
+      deepEqual((await lab.state(id)).dueAt, lab.in(1_000));
+    }
+    await lab.later(999);
+    deepEqual(await lab.claimIds(), []);
+    await lab.later(1);
+    const run = await lab.take(id);
+    deepEqual(run.job.args.read(), [3]);
+  },
+
+  'of debounced jobs do not put a job off for longer than its limit': async (lab) => {
+    const limited = { ...DEBOUNCED, debounceMaxMs: 2_500 };
+    const id = await lab.queue(work(limited));
+    const latest = lab.in(2_500);
+    for (let times = 0; times < 2; times++) {
+      await lab.advance(900);
+      equal(await ask(lab, limited), id);
+    }
+    deepEqual((await lab.state(id)).dueAt, latest);
+  },
+
+  'of debounced jobs are free as soon as the job is due': async (lab) => {
+    const id = await lab.queue(work({ ...DEBOUNCED, args: ['old'] }));
+    await lab.later(1_000);
+    await lab.expect('pending', id);
+    const next = await ask(lab, { ...DEBOUNCED, args: ['new'] });
+    notEqual(next, id);
+    deepEqual((await lab.record(id)).job.args.read(), ['old']);
+    await lab.expect('scheduled', next);
+  },
+
+  'of debounced jobs put them off from a transaction with its commit': async (lab) => {
+    const id = await lab.queue(work({ ...DEBOUNCED, args: ['old'] }));
+    const before = (await lab.state(id)).dueAt;
+    await lab.advance(500);
+    const act = (fails: boolean): Promise<void> =>
+      lab.store.transactions.run(async (session) => {
+        const [answer] = await lab.store.insert([lab.plant(work({ ...DEBOUNCED, args: ['new'] }))], session);
+        equal(answer !== undefined && insertedRecord(answer).job.id, id);
+        if (fails) throw new Error('no');
+      });
+    await act(true).catch(() => undefined);
+    deepEqual([(await lab.state(id)).dueAt, (await lab.record(id)).job.args.read()], [before, ['old']]);
+    await act(false);
+    await lab.settled();
+    deepEqual([(await lab.state(id)).dueAt, (await lab.record(id)).job.args.read()], [lab.in(1_000), ['new']]);
+  },
+});
+
+/** Queues a job. @returns the id of the one that is answered with */
+async function ask(lab: StoreLab, extras: Extras): Promise<string> {
+  const [answer] = await lab.insert(lab.plant(work(extras)));
+  ok(answer !== undefined);
+  return insertedRecord(answer).job.id;
+}
