@@ -87,6 +87,12 @@ export class Stage {
     return over;
   }
 
+  /** Moves time until the fault is over, if it has come. */
+  async outlast(): Promise<void> {
+    do await this.advance(STEP_MS);
+    while (this.strike.isUnderWay);
+  }
+
   advance(ms: number): Promise<void> {
     return this.clock.advance(ms, () => this.#traffic.quiet());
   }

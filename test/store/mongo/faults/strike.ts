@@ -18,6 +18,8 @@ export class Strike {
   readonly kinds: string[] = [];
   #ofKind = 0;
   #held = 0;
+  /** The primary is about to step down. */
+  #isDoomed = false;
   #victim: string | undefined;
   #until: Promise<void> = Promise.resolve();
 
@@ -44,6 +46,11 @@ export class Strike {
   /** Whether commands are kept from being answered until time moves. */
   get isHolding(): boolean {
     return this.#held > 0;
+  }
+
+  /** Whether there is more of it to come. */
+  get isUnderWay(): boolean {
+    return this.isHolding || this.#isDoomed;
   }
 
   #meet(command: Document, sender: string): Interception {
@@ -89,7 +96,9 @@ export class Strike {
   }
 
   async #stepDown(): Promise<void> {
+    this.#isDoomed = true;
     for (let turn = 0; turn < DOOMED_TURNS; turn++) await firstValueFrom(nextTurn());
     this.faults.stepDown();
+    this.#isDoomed = false;
   }
 }

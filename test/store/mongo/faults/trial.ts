@@ -29,6 +29,7 @@ export async function tryOut(cell?: Cell): Promise<Trial> {
     const faults = await verdict(stage, scenario);
     const wasStruckBefore = stage.strike.hasStruck;
     await stage.stopServices();
+    await stage.outlast();
     const { kinds, hasStruck } = stage.strike;
     // What a stop could not give back is given back by others when the lease is over.
     const afterStop = wasStruckBefore ? await verdictAfterStop(stage) : [];

@@ -11,6 +11,8 @@ const AFTERWARDS_MS = 70_000;
 
 export async function verdict(stage: Stage, scenario: Scenario): Promise<readonly string[]> {
   await stage.advance(AFTERWARDS_MS);
+  // Also one that came only now, with the commands of an idle minute.
+  await stage.outlast();
   const jobs = await stage.documents('jobs');
   return [
     ...Object.entries(EXPECTED).flatMap(([name, outcome]) => differs(`${name} has ended as`, scenario.outcomes[name], outcome)),
