@@ -92,6 +92,11 @@ export class JobNotFoundError extends MillraceError {
   readonly code = 'MILLRACE_JOB_NOT_FOUND';
 }
 
+/** What was asked of a job cannot be done in its status, such as a retry of one that has completed. The message says what can be. */
+export class JobStateError extends MillraceError {
+  readonly code = 'MILLRACE_JOB_STATE';
+}
+
 /** `getJob(id, task)` found a job of another task. Ask without the task, or for the right one. */
 export class JobTypeError extends MillraceError {
   readonly code = 'MILLRACE_JOB_TYPE';

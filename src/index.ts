@@ -15,6 +15,7 @@ export {
   JobCancelledError,
   JobFailedError,
   JobNotFoundError,
+  JobStateError,
   JobTypeError,
   MillraceError,
   NoCurrentTaskError,
@@ -50,6 +51,7 @@ export {
 } from './job/retry-policy.js';
 export type { StoredError } from './job/stored-error.js';
 export type { UniqueFor, UniqueOptions } from './job/uniqueness.js';
+export type { DeadLetter } from './service/dead-letters.js';
 export type { Events, JobEvent } from './service/events.js';
 export { type DispatcherView, IAsyncService, type RunningJob } from './service/i-async-service.js';
 export type {
@@ -71,7 +73,8 @@ export type {
 } from './service/job.js';
 // ---- Queueing jobs
 export { callback, makeJob, parallel, serial } from './service/job-draft.js';
-export type { JobFilter, Queue, Queues } from './service/queues.js';
+export type { JobFilter } from './service/job-filter.js';
+export type { Queue, Queues } from './service/queues.js';
 export type { DispatcherEvent } from './store/dispatcher-event.js';
 // ---- For those who write a store
 export type * from './store/job-store.js';

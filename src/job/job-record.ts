@@ -57,7 +57,10 @@ export interface QueuedJob {
   /** Its place among the steps of its batch. */
   readonly index?: number;
   readonly onFailure?: OnFailure;
+  /** Of a callback that was one of two drafts; also when it has become one of them. */
   readonly choice?: Choice;
+  /** The job that it is a retry of. */
+  readonly retryOf?: string;
   /** What keeps it from being queued twice. */
   readonly unique?: Uniqueness;
 }
@@ -92,6 +95,8 @@ export interface JobState {
   /** Active without running: a batch waits for its steps, a job that returned a job for that one. */
   readonly waitsFor?: 'steps' | { readonly job: string /** It was queued for this one, and ends with it. */; readonly isOwn?: true };
   readonly cancel?: { readonly reason: string | undefined };
+  /** The job that was queued in its place when it had failed, or was cancelled. */
+  readonly retriedAs?: string;
   readonly outcome?: StoredOutcome;
   /** Of the last attempt that did not end the job. */
   readonly lastError?: StoredError;

@@ -13,13 +13,17 @@ import { insertedRecord } from '../store/inserted.js';
 import type { Inserted } from '../store/job-store.js';
 import { namesOf } from '../task/definition-of.js';
 import type { TaskLike } from '../task/task.js';
+import { cancelJobs, retryJobs } from './bulk.js';
+import { type DeadLetter, deadLetters } from './dead-letters.js';
 import { type Events, type JobEvent, outcomeEvents, StoreEvents } from './events.js';
 import type { DispatcherView, IAsyncService } from './i-async-service.js';
 import type { Draft, Job } from './job.js';
 import { type JobAccess, NOBODY, see } from './job-access.js';
 import { draftPlan, keyedPlan, parallel, planOf, serial } from './job-draft.js';
-import { handleOf, readValue } from './job-handle.js';
+import { type JobFilter, queryOf } from './job-filter.js';
+import { handleOf, handlesOf, readValue } from './job-handle.js';
 import { type Queues, StoreQueues } from './queues.js';
+import { retryOf } from './retries.js';
 import { Stage } from './stage.js';
 
 /** What the service does with the dispatcher of its process. */
@@ -60,7 +64,15 @@ export class AsyncService implements IAsyncService {
         takeUntil(this.#stopped),
       );
     const isRunning = (): boolean => this.#state === 'running';
-    this.#access = { store, clock, logger, changes, isRunning, addCallback: (callback, parent) => this.#addCallback(callback, parent) };
+    this.#access = {
+      store,
+      clock,
+      logger,
+      changes,
+      isRunning,
+      addCallback: (callback, parent) => this.#addCallback(callback, parent),
+      retry: (id) => this.#retry(id),
+    };
     this.#queues = new StoreQueues(this.#access);
     this.#inserts = new GroupCommit((trees) => store.insert(trees));
     this.events = new StoreEvents(this.#access);
@@ -160,6 +172,24 @@ export class AsyncService implements IAsyncService {
     return handleOf(this.#access, await see(record, this.sources.store)) as unknown as Job<never>;
   }
 
+  async getJobs(filter: JobFilter = {}): Promise<readonly Job<unknown>[]> {
+    return handlesOf(this.#access, await this.sources.store.find(queryOf('the filter of `getJobs`', filter)));
+  }
+
+  async cancelJobs(filter: JobFilter, reason?: string): Promise<number> {
+    if (reason !== undefined) checkOption('`cancelJobs`', 'reason', reason, is.string);
+    return cancelJobs(this.#access, filter, reason);
+  }
+
+  async getDeadLetters(filter: Omit<JobFilter, 'statuses'> = {}): Promise<readonly DeadLetter[]> {
+    return deadLetters(this.#access, filter);
+  }
+
+  async retryJobs(filter: JobFilter): Promise<readonly Job<unknown>[]> {
+    this.#checkRunning();
+    return retryJobs(this.#access, filter);
+  }
+
   outcomes(): Observable<JobEvent<unknown>> {
     return outcomeEvents(this.#access, { outcomes: 'everywhere' });
   }
@@ -184,7 +214,7 @@ export class AsyncService implements IAsyncService {
   /** @returns a handle that is of use once the transaction has committed */
   async #stage(stage: Stage, tree: JobTree): Promise<Job<never>> {
     const [job] = tree;
-    if (job.unique !== undefined) {
+    if (job.unique !== undefined || job.retryOf !== undefined) {
       // Which job it will be is known only to the store.
       const records = await stage.insertWith(tree, (trees) => this.sources.store.insert(trees, stage.session));
       const record = records.at(-1) as JobRecord;
@@ -242,6 +272,12 @@ export class AsyncService implements IAsyncService {
   async #addCallback(callback: CallbackPlan, parent: JobRecord): Promise<Job<never>> {
     this.#checkRunning();
     return this.#queue(plantCallback(callback, parent.job, this.sources.ground));
+  }
+
+  async #retry(id: string): Promise<Job<never>> {
+    this.#checkRunning();
+    const { store, clock, ground } = this.sources;
+    return this.#queue(await retryOf(id, { store, clock, nextId: ground.nextId }));
   }
 
   #checkRunning(): void {

@@ -5,8 +5,10 @@ import type { Session } from '../job/register.js';
 import type { DispatcherEvent } from '../store/dispatcher-event.js';
 import type { StoreSession } from '../store/job-store.js';
 import type { ArgsOf, ResultOf, SignatureOf, TaskLike } from '../task/task.js';
+import type { DeadLetter } from './dead-letters.js';
 import type { Events, JobEvent } from './events.js';
 import type { Draft, Job, JobsOf as Jobs, Queueable, QueueResult } from './job.js';
+import type { JobFilter } from './job-filter.js';
 import type { Queues } from './queues.js';
 
 type QueueArgs<W> = W extends Draft<unknown> ? [] : ArgsOf<SignatureOf<W>>;
@@ -51,6 +53,26 @@ export interface IAsyncService {
     id: string,
     task?: T,
   ): Promise<Job<[T] extends [never] ? unknown : ResultOf<SignatureOf<T>>> | undefined>;
+  /** Jobs of any queue, in the order of their insertion. @throws OptionError */
+  getJobs(filter?: JobFilter): Promise<readonly Job<unknown>[]>;
+  /**
+   * Cancels all jobs that pass and have not ended, as `job.cancel(reason)` does with each: many calls, not one step.
+   * @returns how many were asked to end
+   * @throws OptionError, also for a filter that says nothing, and so would mean every job
+   */
+  cancelJobs(filter: JobFilter, reason?: string): Promise<number>;
+  /**
+   * The dead letters: jobs that failed and were not retried, the latest first. Of a batch that failed with its jobs, only
+   * the batch. Of the filter's statuses only `failed` is of use. @throws OptionError
+   */
+  getDeadLetters(filter?: Omit<JobFilter, 'statuses'>): Promise<readonly DeadLetter[]>;
+  /**
+   * Retries all jobs that pass and can be retried, as `job.retry()` does with each: what failed, unless the filter says otherwise,
+   * and was not retried before; of a batch that failed with its jobs, the batch.
+   * @returns the jobs that were queued
+   * @throws OptionError, also for a filter that says nothing, and so would mean every job
+   */
+  retryJobs(filter: JobFilter): Promise<readonly Job<unknown>[]>;
   /**
    * Runs code in a transaction of the store: what is queued inside, callbacks added to jobs included, is there for
    * all with its commit, or never. `session` is for the application's own writes. After a conflict the code runs

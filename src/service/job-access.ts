@@ -22,6 +22,8 @@ export interface JobAccess {
   readonly checkThere?: (id: string) => void;
   /** Queues a callback of a job. */
   readonly addCallback: (callback: CallbackPlan, parent: JobRecord) => Promise<Job<never>>;
+  /** Queues a job that has ended again. */
+  readonly retry: (id: string) => Promise<Job<never>>;
 }
 
 /** A record, with the records of all jobs that its outcome names, so that it can be read at once. */

@@ -69,6 +69,10 @@ export class JobHandle implements Job<unknown> {
     return Object.fromEntries(Object.entries(annotations).map(([key, value]) => [key, value.read(this.#revive())]));
   }
 
+  get retriedAs(): string | undefined {
+    return this.#seen.record.state.retriedAs;
+  }
+
   get result(): unknown {
     return this.outcome?.status === 'completed' ? this.outcome.result : undefined;
   }
@@ -130,6 +134,13 @@ export class JobHandle implements Job<unknown> {
     await this.#access.store.cancel([this.id], reason);
     const [record] = await this.#access.store.find({ ids: [this.id] });
     if (record !== undefined) this.#last = await see(record, this.#access.store);
+  }
+
+  async retry(): Promise<Job<unknown>> {
+    this.#access.checkThere?.(this.id);
+    const again = await this.#access.retry(this.id);
+    await this.refresh().catch(() => undefined);
+    return again;
   }
 
   toJSON(): object {
@@ -222,6 +233,10 @@ export class JobHandle implements Job<unknown> {
 export function handleOf(access: JobAccess, sighting: Sighting, isExisting = false): JobHandle {
   const { id, taskName } = sighting.record.job;
   return new JobHandle(access, new JobReference(id, taskName), sighting, isExisting);
+}
+
+export function handlesOf(access: JobAccess, records: readonly JobRecord[]): Promise<readonly JobHandle[]> {
+  return Promise.all(records.map(async (record) => handleOf(access, await see(record, access.store))));
 }
 
 /** Reads a stored value, with jobs in it as handles. */

@@ -107,6 +107,8 @@ export interface Job<out R> extends Promising<R> {
   readonly attempts: number;
   readonly progress: Progress | undefined;
   readonly annotations: Readonly<Record<string, unknown>>;
+  /** The id of the job that was queued in its place by a retry. */
+  readonly retriedAs: string | undefined;
   /** Set once the job has completed. */
   readonly result: R | undefined;
   /** Set once the job has failed. */
@@ -133,6 +135,13 @@ export interface Job<out R> extends Promising<R> {
   addCallbacks<const C extends Callbacks<R>>(callbacks: C): Promise<Job<CallbacksResult<R, C>>>;
   /** Cancels it at once if it waits, aborts its signal if it runs; a batch cancels its children. No effect on what has ended. */
   cancel(reason?: string): Promise<void>;
+  /**
+   * Queues it again, with everything below it, when it has failed or was cancelled: as a new job, to begin at once, with its
+   * callbacks and its unique key. What has ended stays as it is; its `retriedAs` names the new job, which is given again
+   * to whoever asks again. A step leaves its batch, which went on without it.
+   * @throws JobStateError for a job that has not ended, or has completed; JobNotFoundError; whatever `queueJob` throws
+   */
+  retry(): Promise<Job<R>>;
 }
 
 export interface WaitOptions {

@@ -1,31 +1,10 @@
 /** Queues, to look at. */
 
-import { checkOptions, is, type Rules } from '../check.js';
-import { STATUSES, type Status, WAITING } from '../job/job-status.js';
-import { namesOf } from '../task/definition-of.js';
-import type { TaskLike } from '../task/task.js';
+import { WAITING } from '../job/job-status.js';
 import type { Job } from './job.js';
-import { type JobAccess, see } from './job-access.js';
-import { handleOf } from './job-handle.js';
-
-/** Which jobs; everything given must hold. */
-export interface JobFilter {
-  readonly statuses?: readonly Status[] | undefined;
-  readonly task?: TaskLike | undefined;
-  /** At most so many. @default 1_000 */
-  readonly limit?: number | undefined;
-}
-
-export const JOB_FILTER_DEFAULTS = Object.freeze({ limit: 1_000 } as const satisfies JobFilter);
-
-const RULES: Rules<JobFilter> = {
-  statuses: {
-    must: `an array of ${Object.keys(STATUSES).join(', ')}`,
-    holds: (value) => Array.isArray(value) && value.every((status) => Object.hasOwn(STATUSES, String(status))),
-  },
-  task: is.anything,
-  limit: is.count,
-};
+import type { JobAccess } from './job-access.js';
+import { type JobFilter, queryOf } from './job-filter.js';
+import { handlesOf } from './job-handle.js';
 
 /** A named line of jobs. */
 export interface Queue {
@@ -33,7 +12,7 @@ export interface Queue {
   /** How many jobs wait in it: pending, scheduled and blocked ones. */
   size(): Promise<number>;
   /** Its jobs in the order of their insertion. @throws OptionError */
-  jobs(filter?: JobFilter): Promise<readonly Job<unknown>[]>;
+  jobs(filter?: Omit<JobFilter, 'queue'>): Promise<readonly Job<unknown>[]>;
   /** The sizes of the quotas, in the order in which jobs may hold several; all queues share them. */
   readonly quotas: ReadonlyMap<string, number>;
 }
@@ -76,12 +55,7 @@ class StoreQueue implements Queue {
     return this.access.store.count({ queue: this.name, statuses: WAITING });
   }
 
-  async jobs(filter: JobFilter = {}): Promise<readonly Job<unknown>[]> {
-    checkOptions<JobFilter>('the filter of `jobs`', filter, RULES);
-    const { store } = this.access;
-    const taskNames = filter.task === undefined ? undefined : namesOf(filter.task);
-    const limit = filter.limit ?? JOB_FILTER_DEFAULTS.limit;
-    const records = await store.find({ queue: this.name, statuses: filter.statuses, taskNames, limit });
-    return Promise.all(records.map(async (record) => handleOf(this.access, await see(record, store))));
+  async jobs(filter: Omit<JobFilter, 'queue'> = {}): Promise<readonly Job<unknown>[]> {
+    return handlesOf(this.access, await this.access.store.find({ ...queryOf('the filter of `jobs`', filter), queue: this.name }));
   }
 }

@@ -34,7 +34,8 @@ export interface JobStore {
   /**
    * Adds trees of jobs, each with all its jobs or not at all, in their order. A tree whose root names a
    * parent joins it: a callback waits for its end, or runs at once where that has come.
-   * A tree that is there already is left as it is.
+   * A tree that is there already is left as it is. In place of one whose unique key another job has, that job is
+   * answered; of one that retries a job which was retried before, that retry.
    * @param session - of a transaction, with which all of it commits or vanishes: nobody sees it before, but it has
    * its place in the order from now on. The trees are new ones; what is answered is what will be there
    */
@@ -91,7 +92,7 @@ export interface JobStore {
    */
   recover(dispatcher: string): Promise<Recovery>;
 
-  /** Jobs as they are now, in the order of their insertion (of those that had a due time, in that of the time), or in that of `ids`. */
+  /** Jobs as they are now, in the order of their insertion (of those that had a due time, in that of the time), or as the query says; in that of `ids`, if given. */
   find(query: JobQuery): Promise<readonly JobRecord[]>;
 
   /** How many jobs there are of a kind. */
@@ -199,7 +200,17 @@ export interface JobQuery {
   readonly queue?: string | undefined;
   readonly statuses?: readonly Status[] | undefined;
   readonly taskNames?: readonly string[] | undefined;
-  readonly parent?: string | undefined;
+  /** Children of these. */
+  readonly parents?: readonly string[] | undefined;
+  /** Whose work ended then or later, and before. */
+  readonly endedSince?: Date | undefined;
+  readonly endedBefore?: Date | undefined;
+  /** Whether they were queued again by a retry. */
+  readonly isRetried?: boolean | undefined;
+  /** Of greater ids than this one, in the order of ids: for going through many. */
+  readonly after?: string | undefined;
+  /** Those whose work ended last come first. */
+  readonly latestFirst?: boolean | undefined;
   readonly limit?: number | undefined;
 }
 

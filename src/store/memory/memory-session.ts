@@ -9,7 +9,7 @@ import type { Place } from './job-table.js';
 /** A tree that is to be inserted, and the place in the order that each of its jobs has got. */
 export interface StagedTree {
   readonly tree: JobTree;
-  readonly places: readonly Place[];
+  readonly places: readonly [root: Place, ...below: Place[]];
   /** The job that has the tree's unique key, where it is only to be put off. */
   readonly holder?: string;
 }

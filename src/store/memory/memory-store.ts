@@ -2,10 +2,9 @@
 
 import { defer, EMPTY, type Observable } from 'rxjs';
 import { checkOptions, is, type Rules } from '../../check.js';
-import { JobNotFoundError, NotRunningError } from '../../errors.js';
-import { firstState, type JobRecord, type JobTree, type QueuedJob } from '../../job/job-record.js';
+import { NotRunningError } from '../../errors.js';
+import type { JobRecord, JobTree } from '../../job/job-record.js';
 import type { QuotaBook } from '../../job/places.js';
-import { isPutOffBy, putOffUntil } from '../../job/unique-key-rule.js';
 import type {
   Again,
   Attempt,
@@ -26,10 +25,11 @@ import { Archive } from './archive.js';
 import { Attempts } from './attempts.js';
 import { Calendar } from './calendar.js';
 import { Claimer } from './claimer.js';
-import { JobTable, type Place } from './job-table.js';
+import { Inserts } from './inserts.js';
+import { JobTable } from './job-table.js';
 import { Leases } from './leases.js';
-import type { MemorySession, StagedTree } from './memory-session.js';
-import { Conflict, MemoryTransactions } from './memory-transactions.js';
+import type { MemorySession } from './memory-session.js';
+import { MemoryTransactions } from './memory-transactions.js';
 import { QuotaLedger } from './quota-ledger.js';
 import type { Rooms } from './rooms.js';
 import { Tender } from './tender.js';
@@ -56,12 +56,13 @@ export function memoryStore(options: MemoryStoreOptions = {}): MemoryJobStore {
 }
 
 class MemoryStore implements MemoryJobStore {
-  readonly transactions = new MemoryTransactions((trees) => this.#commit(trees));
+  readonly transactions = new MemoryTransactions((staged) => this.#operation(() => this.#inserts.commit(staged)));
   readonly #table = new JobTable();
   readonly #ledger = new QuotaLedger();
   readonly #leases = new Leases();
   readonly #archive: Archive;
   readonly #tender: Tender;
+  readonly #inserts: Inserts;
   readonly #calendar: Calendar;
   readonly #claimer: Claimer;
   readonly #attempts: Attempts;
@@ -75,6 +76,7 @@ class MemoryStore implements MemoryJobStore {
     this.#archive = new Archive(this.#table, keepEnded);
     this.#tender = new Tender(this.#table, this.#ledger, this.#archive, now);
     const rooms: Rooms = { table: this.#table, ledger: this.#ledger, tender: this.#tender, now, newToken: () => String(++this.#lastToken) };
+    this.#inserts = new Inserts(rooms);
     this.#calendar = new Calendar(rooms);
     this.#claimer = new Claimer(rooms, this.#calendar);
     this.#attempts = new Attempts(rooms);
@@ -102,11 +104,10 @@ class MemoryStore implements MemoryJobStore {
   }
 
   async insert(trees: readonly JobTree[], session?: object): Promise<readonly Inserted[]> {
-    const now = this.#now();
-    const placed = trees.map((tree): StagedTree => ({ tree, places: tree.map(() => this.#table.place(now)) }));
-    if (session === undefined) return this.#operation(() => placed.map((one) => this.#insertTree(one)));
+    const placed = this.#inserts.placed(trees);
+    if (session === undefined) return this.#operation(() => placed.map((one) => this.#inserts.insert(one)));
     const own = this.transactions.own(session);
-    return placed.map((one) => ({ record: this.#stage(one, own, now) }));
+    return placed.map((one) => this.#inserts.stage(one, own));
   }
 
   async claim(request: ClaimRequest): Promise<readonly ClaimedJob[]> {
@@ -174,9 +175,10 @@ class MemoryStore implements MemoryJobStore {
   async find(query: JobQuery): Promise<readonly JobRecord[]> {
     const found =
       query.ids === undefined
-        ? [...this.#table.all()].sort((one, other) => one.state.order - other.state.order)
+        ? [...this.#table.all()]
         : query.ids.map((id) => this.#table.get(id)).filter((record) => record !== undefined);
-    return found.filter((record) => matches(record, query)).slice(0, query.limit);
+    const matching = found.filter((record) => matches(record, query));
+    return (query.ids === undefined ? matching.sort(orderOf(query)) : matching).slice(0, query.limit);
   }
 
   async count(query: JobQuery): Promise<number> {
@@ -197,56 +199,6 @@ class MemoryStore implements MemoryJobStore {
     return result;
   }
 
-  /** @returns what will be there with the commit, or what has the tree's unique key */
-  #stage(staged: StagedTree, session: MemorySession, now: Date): JobRecord {
-    const [job] = staged.tree;
-    const [at = this.#table.place(now)] = staged.places;
-    const key = job.unique?.key;
-    const before = key === undefined ? undefined : session.holderOf(key);
-    if (before !== undefined) return firstRecord(job.unique?.debounce === undefined ? before : session.replaceArgs(before, job.args), at);
-    const holder = key === undefined ? undefined : this.#table.holderOf(key, now);
-    if (holder === undefined) session.stage([staged]);
-    else if (isPutOffBy(job, holder)) session.stage([{ ...staged, holder: holder.job.id }]);
-    return holder ?? firstRecord(staged, at);
-  }
-
-  /** All at once, or nothing where a job is gone that is to have a callback, or a unique key is no longer free, or taken, as it was. */
-  #commit(staged: readonly StagedTree[]): void {
-    const ids = new Set(staged.flatMap(({ tree }) => tree.map(({ id }) => id)));
-    for (const { tree, holder } of staged) {
-      const [{ parent, unique }] = tree;
-      if (parent !== undefined && !ids.has(parent) && this.#table.get(parent) === undefined) throw noParent(parent);
-      if (unique !== undefined && this.#table.holderOf(unique.key, this.#now())?.job.id !== holder) throw new Conflict(unique.key);
-    }
-    this.#operation(() => staged.map((one) => this.#insertTree(one)));
-  }
-
-  #insertTree({ tree, places }: StagedTree): Inserted {
-    const [root] = tree;
-    const existing = this.#table.get(root.id);
-    if (existing !== undefined) return { record: existing };
-    if (root.parent !== undefined && this.#table.get(root.parent) === undefined) {
-      return { refused: noParent(root.parent) };
-    }
-    const holder = this.#holderOf(root);
-    if (holder !== undefined) return { record: holder };
-    for (const [index, at] of places.entries()) {
-      const job = tree[index];
-      if (job !== undefined) this.#table.add(job, at, index > 0 || job.parent !== undefined);
-    }
-    if (root.role === 'callback') this.#tender.releaseCallback(root.id);
-    return { record: this.#table.get(root.id) as JobRecord };
-  }
-
-  /** The job that has the unique key of one that is to be inserted; a debounced one is put off by it. */
-  #holderOf({ unique, args }: QueuedJob): JobRecord | undefined {
-    if (unique === undefined) return undefined;
-    const now = this.#now();
-    const holder = this.#table.holderOf(unique.key, now);
-    if (holder === undefined || !isPutOffBy({ unique }, holder)) return holder;
-    return this.#table.putOff(holder, args, putOffUntil(unique, holder.state.queuedAt, now));
-  }
-
   #takeBack(dead: ReadonlySet<string>): void {
     if (dead.size === 0) return;
     if (this.#ledger.dropKeptBy(dead)) this.#tender.wakeAll();
@@ -262,20 +214,23 @@ class MemoryStore implements MemoryJobStore {
   }
 }
 
-/** A job as it will be there when its transaction commits. */
-function firstRecord({ tree: [job], places }: StagedTree, place: Place): JobRecord {
-  return { job, state: firstState(job, places[0] ?? place, job.parent !== undefined) };
-}
-
-function noParent(parent: string): JobNotFoundError {
-  return new JobNotFoundError(`job ${parent} is not there, so it can have no callback: its retention is over`);
-}
-
 function matches({ job, state }: JobRecord, query: JobQuery): boolean {
   return (
     (query.queue === undefined || job.queue === query.queue) &&
     (query.statuses === undefined || query.statuses.includes(state.status)) &&
     (query.taskNames === undefined || query.taskNames.includes(job.taskName)) &&
-    (query.parent === undefined || job.parent === query.parent)
+    (query.parents === undefined || query.parents.includes(job.parent ?? '')) &&
+    (query.endedSince === undefined || (state.endedAt !== undefined && state.endedAt >= query.endedSince)) &&
+    (query.endedBefore === undefined || (state.endedAt !== undefined && state.endedAt < query.endedBefore)) &&
+    (query.isRetried === undefined || query.isRetried === (state.retriedAs !== undefined)) &&
+    (query.after === undefined || job.id > query.after)
   );
+}
+
+function orderOf({ after, latestFirst }: JobQuery): (one: JobRecord, other: JobRecord) => number {
+  const byId = (one: JobRecord, other: JobRecord): number => (one.job.id < other.job.id ? -1 : 1);
+  if (after !== undefined) return byId;
+  if (latestFirst !== true) return (one, other) => one.state.order - other.state.order;
+  const endMs = ({ state }: JobRecord): number => state.endedAt?.getTime() ?? 0;
+  return (one, other) => endMs(other) - endMs(one) || byId(other, one);
 }

@@ -1,4 +1,4 @@
-/** The transactions of the embedded store: each commits at once, or not at all where another one has taken a unique key meanwhile. */
+/** The transactions of the embedded store: each commits at once, or not at all where it meets another one. */
 
 import { OptionError, TransactionError } from '../../errors.js';
 import type { Transactions } from '../job-store.js';
@@ -8,8 +8,9 @@ import { MemorySession, type StagedTree } from './memory-session.js';
 export class Conflict extends TransactionError {
   readonly errorLabels = ['TransientTransactionError'];
 
-  constructor(key: string) {
-    super(`another transaction has queued, or run, the job of the unique key ${key} meanwhile; run the transaction again`);
+  /** @param done - what somebody else has done meanwhile */
+  constructor(done: string) {
+    super(`somebody else has ${done} meanwhile; run the transaction again`);
   }
 }
 

@@ -30,8 +30,11 @@ export interface JobDocument {
   readonly role?: Role;
   readonly index?: number;
   readonly onFailure?: OnFailure;
-  /** The two sides of a callback that is not decided yet: trees of such documents, packed. */
+  /** The two sides of a callback: trees of such documents, packed. Also when it has become one of them. */
   readonly choice?: Binary;
+  readonly retryOf?: ObjectId;
+  /** The job that was queued in its place when it had failed, or was cancelled. */
+  readonly retriedAs?: ObjectId;
   readonly unique?: Uniqueness;
   /** Its unique key, until another job needs it, and it is over. */
   readonly keyHeld?: string;

@@ -6,7 +6,7 @@ import type { Inserted } from '../job-store.js';
 import type { Collections } from './collections.js';
 import type { JobDocument } from './documents.js';
 import { refuseForeign } from './driver-errors.js';
-import { announce, type Grower, type Grown, noParent } from './grower.js';
+import { announce, type Grower, type Grown, type Ungrown } from './grower.js';
 import type { Jobs } from './jobs.js';
 import { grafted, rungOnce, staged } from './new-trees.js';
 import type { News } from './news.js';
@@ -37,6 +37,7 @@ export class InsertsWithin {
   async insert(trees: readonly JobTree[], session: ClientSession): Promise<readonly Inserted[]> {
     const { grower, inSession, listen, transactions, uniqueKeys } = this.sources;
     const grown: Grown[] = [];
+    const ungrown = new Map<string, Ungrown>();
     let holders: ReadonlyMap<string, JobDocument> = new Map();
     const isOwn = transactions.afterCommit(session, () => this.#committedAll(grown));
     try {
@@ -46,7 +47,8 @@ export class InsertsWithin {
       );
       for (const tree of grafted(withoutRivals(trees, holders))) {
         const one = await grower.grow(tree, { collections: inSession, session });
-        if (one !== undefined) grown.push(one);
+        if ('documents' in one) grown.push(one);
+        else ungrown.set(tree[0].id, one);
       }
       const documents = rungOnce(grown.flatMap((one) => one.documents)).map((job) => staged(job, isOwn));
       if (documents.length > 0) await inSession.jobs.insertMany(documents, { session });
@@ -57,10 +59,14 @@ export class InsertsWithin {
     // Nobody else tells of the commit.
     if (!isOwn && grown.some(({ isLate }) => isLate)) listen();
     const byId = new Map(grown.flatMap(({ documents }) => documents.map((job) => [job._id.toHexString(), job])));
-    const byKey = new Map([...holders, ...grown.map(({ first }) => [first.keyHeld, first] as const)]);
+    const keyed = grown.flatMap(({ first }) => (first.keyHeld === undefined ? [] : [[first.keyHeld, first] as const]));
+    const byKey = new Map<string, JobDocument>([...holders, ...keyed]);
     return trees.map(([root]) => {
-      const job = byId.get(root.id) ?? (root.unique === undefined ? undefined : byKey.get(root.unique.key));
-      return job === undefined ? noParent(root.parent) : { record: toRecord(job) };
+      const not = ungrown.get(root.id);
+      if (not !== undefined && 'refused' in not) return not;
+      const job = not?.instead ?? byId.get(root.id) ?? byKey.get(root.unique?.key ?? '');
+      if (job === undefined) throw new Error(`the tree of job ${root.id} was not put in`);
+      return { record: toRecord(job) };
     });
   }
 

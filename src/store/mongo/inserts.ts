@@ -7,7 +7,7 @@ import type { Inserted } from '../job-store.js';
 import type { Collections } from './collections.js';
 import type { JobDocument } from './documents.js';
 import { asUncertain, hasNoServer, ignoreDuplicates, isUnanswered, refusedSingly } from './driver-errors.js';
-import { announce, type Grower, type Grown, noParent } from './grower.js';
+import { announce, type Grower, type Grown, type Ungrown } from './grower.js';
 import type { Jobs } from './jobs.js';
 import { countAlone } from './new-trees.js';
 import type { News } from './news.js';
@@ -29,7 +29,7 @@ export interface InsertSources {
 }
 
 /** What came of putting a tree in. */
-type Put = 'there' | 'no parent' | Grown;
+type Put = 'there' | Grown | Ungrown;
 
 export class Inserts {
   constructor(private readonly sources: InsertSources) {}
@@ -94,7 +94,8 @@ export class Inserts {
         ignoreDuplicates(error);
         return 'there';
       });
-    if (put === 'no parent') return noParent(root.parent);
+    if (put !== 'there' && 'refused' in put) return put;
+    if (put !== 'there' && 'instead' in put) return { record: await news.recordOf(put.instead).catch(orUncertain) };
     const first = put === 'there' ? await jobs.ofId(root.id).catch(orUncertain) : put.first;
     if (first === undefined && root.unique !== undefined) return this.#underKey(tree);
     if (put !== 'there') announce(put, news);
@@ -128,8 +129,7 @@ export class Inserts {
   async #put(tree: JobTree, session: ClientSession): Promise<Put> {
     const { collections, grower } = this.sources;
     const grown = await grower.grow(tree, { collections, session });
-    if (grown === undefined) return 'no parent';
-    await collections.jobs.insertMany([...grown.documents], { session });
+    if ('documents' in grown) await collections.jobs.insertMany([...grown.documents], { session });
     return grown;
   }
 

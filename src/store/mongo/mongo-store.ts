@@ -1,6 +1,6 @@
 /** The store on MongoDB: every promise of the port, for any number of processes. */
 
-import { type ClientSession, type Filter, ObjectId } from 'mongodb';
+import { type ClientSession, type Filter, ObjectId, type Sort } from 'mongodb';
 import { defer, EMPTY, type Observable } from 'rxjs';
 import { NotRunningError } from '../../errors.js';
 import type { JobRecord, JobTree } from '../../job/job-record.js';
@@ -122,7 +122,7 @@ export class MongoStore implements JobStore {
   async find(query: JobQuery): Promise<readonly JobRecord[]> {
     const { collections, news } = this.#parts;
     const limit = query.ids === undefined ? (query.limit ?? 0) : 0;
-    const found = await collections.jobs.find(filterOf(query), { sort: { order: 1, _id: 1 }, limit });
+    const found = await collections.jobs.find(filterOf(query), { sort: sortOf(query), limit });
     const records = await Promise.all(found.map((job) => news.recordOf(job)));
     if (query.ids === undefined) return records;
     const byId = new Map(records.map((record) => [record.job.id, record]));
@@ -156,12 +156,25 @@ export class MongoStore implements JobStore {
   }
 }
 
-function filterOf({ ids, queue, statuses, taskNames, parent }: JobQuery): Filter<JobDocument> {
+const LAST_ID = new ObjectId('f'.repeat(24));
+
+function sortOf({ after, latestFirst }: JobQuery): Sort {
+  if (after !== undefined) return { _id: 1 };
+  return latestFirst === true ? { endedAt: -1, _id: -1 } : { order: 1, _id: 1 };
+}
+
+function filterOf({ ids, queue, statuses, taskNames, parents, after, ...query }: JobQuery): Filter<JobDocument> {
+  const { endedSince, endedBefore, isRetried } = query;
+  const idsOf = (some: readonly string[]): ObjectId[] => some.flatMap((id) => toId(id) ?? []);
+  const ended = { ...(endedSince === undefined ? {} : { $gte: endedSince }), ...(endedBefore === undefined ? {} : { $lt: endedBefore }) };
   return {
-    ...(ids === undefined ? {} : { _id: { $in: ids.flatMap((id) => toId(id) ?? []) } }),
+    ...(ids === undefined ? {} : { _id: { $in: idsOf(ids) } }),
+    ...(after === undefined ? {} : { _id: { $gt: toId(after) ?? LAST_ID, ...(ids === undefined ? {} : { $in: idsOf(ids) }) } }),
     ...(queue === undefined ? {} : { queue }),
     ...(statuses === undefined ? {} : { status: { $in: [...statuses] } }),
     ...(taskNames === undefined ? {} : { task: { $in: [...taskNames] } }),
-    ...(parent === undefined ? {} : { parent: new ObjectId(parent) }),
+    ...(parents === undefined ? {} : { parent: { $in: idsOf(parents) } }),
+    ...(endedSince === undefined && endedBefore === undefined ? {} : { endedAt: ended }),
+    ...(isRetried === undefined ? {} : { retriedAs: { $exists: isRetried } }),
   };
 }

@@ -41,11 +41,15 @@ export function rungOnce(documents: readonly JobDocument[]): readonly JobDocumen
   });
 }
 
-/** How many trees from here on are of one job without a parent. */
+/** How many trees from here on are of one job that concerns no other. */
 export function countAlone(trees: readonly JobTree[], from: number): number {
   let next = from;
-  while (next < trees.length && trees[next]?.length === 1 && trees[next]?.[0].parent === undefined) next++;
+  while (next < trees.length && isAlone(trees[next])) next++;
   return next - from;
+}
+
+function isAlone(tree: JobTree | undefined): boolean {
+  return tree?.length === 1 && tree[0].parent === undefined && tree[0].retryOf === undefined;
 }
 
 /** Marks a job that has callbacks among the others. */

@@ -216,6 +216,7 @@ export class Tender {
     const { _id, ...replacement }: JobDocument = {
       ...firstDocument(root, at, false),
       queuedAt,
+      ...(callback.choice === undefined ? {} : { choice: callback.choice }),
       ...(adds === undefined ? {} : { adds }),
       ...(hasTail ? { tail: true } : {}),
     };

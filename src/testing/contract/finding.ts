@@ -74,15 +74,15 @@ export const finding = cases('finding', {
   'finds the children of a job, and not theirs': async (lab) => {
     const batch = await lab.queue(serial([work(), parallel(steps('deep'))], { postprocess: summary(), callbacks: [both()] }));
     const late = await lab.addCallback(batch, both());
-    const children = await lab.store.find({ parent: batch });
+    const children = await lab.store.find({ parents: [batch] });
     deepEqual(
       children.map(({ job }) => [job.role, job.taskName]),
       [['step', 'work'], ['step', 'parallel'], ['postprocess', 'summary'], ['callback', 'after'], ['callback', 'after']], // biome-ignore format: one line says it
     );
     equal(children.at(-1)?.job.id, late);
-    equal(await lab.store.count({ parent: batch }), 5);
-    await finds(lab, { parent: late }, []);
-    await finds(lab, { parent: 'f'.repeat(24) }, []);
+    equal(await lab.store.count({ parents: [batch] }), 5);
+    await finds(lab, { parents: [late] }, []);
+    await finds(lab, { parents: ['f'.repeat(24)] }, []);
   },
 
   'finds only what everything asked for holds of': async (lab) => {
@@ -96,7 +96,7 @@ export const finding = cases('finding', {
     await lab.cancel([running]);
     const step = await lab.child(batch, 'two');
     await finds(lab, { queue: 'mail', taskNames: ['two'], statuses: ['pending'] }, [wanted]);
-    await finds(lab, { parent: batch, taskNames: ['two'], queue: 'mail', statuses: ['blocked'] }, [step]);
+    await finds(lab, { parents: [batch], taskNames: ['two'], queue: 'mail', statuses: ['blocked'] }, [step]);
     await finds(lab, { ids: [step, running, wanted], statuses: ['cancelled', 'blocked'] }, [step, running]);
     await finds(lab, { ids: [wanted], queue: '' }, []);
   },
@@ -107,6 +107,42 @@ export const finding = cases('finding', {
     deepEqual(await found(lab, { taskNames: ['work'], limit: 2 }), [one, three]);
     deepEqual(await found(lab, { ids: [three, two, one], limit: 2 }), [three, two]);
     deepEqual(await found(lab, { limit: 10 }), [one, two, three]);
+  },
+
+  'finds jobs by when their work ended, and those first that ended last': async (lab) => {
+    const ids = await lab.queueAll(work(), work(), work({ callbacks: [both()] }), work());
+    const times: Date[] = [];
+    for (const id of ids.slice(0, 3)) {
+      times.push(lab.in(0));
+      await lab.complete(await lab.take(id));
+      await lab.advance(1_000);
+    }
+    const [first, second, third] = ids;
+    const [, then] = times;
+    deepEqual(await found(lab, { endedSince: then, taskNames: ['work'] }), [second, third]);
+    deepEqual(await found(lab, { endedBefore: then }), [first]);
+    deepEqual(await found(lab, { endedSince: then, endedBefore: lab.in(-1_000) }), [second]);
+    deepEqual(await found(lab, { endedSince: times[0], latestFirst: true }), [third, second, first]);
+    deepEqual(await found(lab, { endedSince: times[0], latestFirst: true, limit: 1 }), [third]);
+  },
+
+  'goes through all jobs in the order of their ids': async (lab) => {
+    const ids = await lab.queueAll(work({ priority: 2 }), work({ delayMs: 5 }), work(), work({}, 'other'));
+    const seen: string[] = [];
+    for (let after = '0'.repeat(24); seen.length < ids.length; after = seen.at(-1) ?? '') {
+      const page = await found(lab, { after, limit: 3 });
+      if (page.length === 0) break;
+      seen.push(...page);
+    }
+    deepEqual(seen, [...ids]);
+    deepEqual(await found(lab, { after: ids[1], taskNames: ['work'] }), [ids[2]]);
+    deepEqual(await found(lab, { after: 'f'.repeat(24) }), []);
+  },
+
+  'finds the children of several jobs together': async (lab) => {
+    const [one, two] = await lab.queueAll(serial(steps('a', 'b')), parallel(steps('c')));
+    deepEqual((await lab.store.find({ parents: [two, one] })).map(({ job }) => job.taskName).toSorted(), ['a', 'b', 'c']);
+    await finds(lab, { parents: [] }, []);
   },
 
   'shows each job as the last call that was answered left it': async (lab) => {

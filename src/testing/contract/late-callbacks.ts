@@ -162,5 +162,5 @@ async function runsOnce(lab: StoreLab, id: string, callback: CallbackPlan): Prom
   const expected = 'both' in callback ? ['after'] : callback.success === undefined ? [] : ['success'];
   deepEqual(await lab.drain(), expected);
   await lab.expect('completed', id);
-  equal(await lab.store.count({ parent: id, statuses: ['blocked', 'pending', 'active', 'callbacks'] }), 0);
+  equal(await lab.store.count({ parents: [id], statuses: ['blocked', 'pending', 'active', 'callbacks'] }), 0);
 }

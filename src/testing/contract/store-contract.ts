@@ -16,6 +16,7 @@ import { leases } from './leases.js';
 import { queueing } from './queueing.js';
 import { quotas } from './quotas.js';
 import { recovering } from './recovering.js';
+import { retrying } from './retrying.js';
 import { ringing } from './ringing.js';
 import type { StoreCase } from './store-case.js';
 import { times } from './times.js';
@@ -29,6 +30,7 @@ export const storeContract: readonly StoreCase[] = [
   ...claiming,
   ...fencing,
   ...again,
+  ...retrying,
   ...quotas,
   ...times,
   ...batches,

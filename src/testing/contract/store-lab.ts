@@ -324,12 +324,12 @@ export class StoreLab {
 
   /** Ids of the steps, postprocess and callbacks of a job, in the order of their insertion. */
   async children(parent: string): Promise<readonly string[]> {
-    return (await this.store.find({ parent })).map(({ job }) => job.id);
+    return (await this.store.find({ parents: [parent] })).map(({ job }) => job.id);
   }
 
   /** The one child of a job that runs this task. */
   async child(parent: string, taskName: string): Promise<string> {
-    const [found, ...others] = await this.store.find({ parent, taskNames: [taskName] });
+    const [found, ...others] = await this.store.find({ parents: [parent], taskNames: [taskName] });
     ok(found !== undefined && others.length === 0, `job ${parent} has one child that runs ${taskName}`);
     return found.job.id;
   }

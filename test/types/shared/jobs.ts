@@ -152,3 +152,14 @@ export async function queues(async: IAsyncService): Promise<void> {
   // @ts-expect-error: no such option
   await queue.jobs({ status: ['pending'] });
 }
+
+export async function retryingAJob(async: IAsyncService, job: Job<string>): Promise<void> {
+  const again = await job.retry();
+  holds<Equal<typeof again, Job<string>>>();
+  const letters = await async.getDeadLetters({ task: mails.created });
+  holds<Equal<(typeof letters)[number]['error'], StoredError>>();
+  // @ts-expect-error: dead letters have failed
+  await async.getDeadLetters({ statuses: ['cancelled'] });
+  // @ts-expect-error: no such status
+  await async.retryJobs({ statuses: ['broken'] });
+}

@@ -1,0 +1,83 @@
+/** A job queued again with everything below it: the same work under new ids, as if none of it had been run. */
+
+import type { Choice, JobTree, QueuedJob } from './job-record.js';
+import { Payload } from './payload.js';
+import { NO_PLACES, type Places, placesInAll } from './places.js';
+
+export interface CopyGround {
+  readonly nextId: () => string;
+  /** What must have started by now has no such limit any more. */
+  readonly now: Date;
+  /** What the batches around a step held while it ran: its copy has none of them around it. */
+  readonly placesAround: Places;
+}
+
+/**
+ * Copies a job that has ended, and what is below it. It begins at once. A step leaves its batch, which has gone on
+ * without it; a callback belongs to its job still.
+ * @param below - all that is below the root, each parent before its children
+ */
+export function copiedTree(root: QueuedJob, below: readonly QueuedJob[], ground: CopyGround): JobTree {
+  const newIds = new Map([[root.id, ground.nextId()]]);
+  const decided = new Set([root, ...below].filter(({ choice }) => choice !== undefined).map(({ id }) => id));
+  const tree: [QueuedJob, ...QueuedJob[]] = [copyOfRoot(root, newIds, ground)];
+  for (const job of below) {
+    // What is below a callback that was one of two drafts is in these.
+    if (job.parent === undefined || !newIds.has(job.parent) || decided.has(job.parent)) continue;
+    newIds.set(job.id, ground.nextId());
+    tree.push(copyOf(job, newIds, ground));
+  }
+  return tree;
+}
+
+function copyOfRoot(root: QueuedJob, newIds: ReadonlyMap<string, string>, ground: CopyGround): QueuedJob {
+  const { delayMs: _, beginAfter: __, ...atOnce } = copyOf(root, newIds, ground);
+  const retry = { ...atOnce, retryOf: root.id };
+  if (root.role === 'callback') return retry;
+  const { parent: ___, role: ____, index: _____, within: ______, ...alone } = retry;
+  return placesInAll(alone.places) > 0 ? alone : { ...alone, places: ground.placesAround };
+}
+
+function copyOf(job: QueuedJob, newIds: ReadonlyMap<string, string>, ground: CopyGround): QueuedJob {
+  const { beginBy, parent, retryOf: _, ...rest } = job;
+  const copy = {
+    ...rest,
+    id: newIds.get(job.id) ?? ground.nextId(),
+    ...(parent === undefined ? {} : { parent: newIds.get(parent) ?? parent }),
+    ...(beginBy === undefined || beginBy <= ground.now ? {} : { beginBy }),
+  };
+  return job.choice === undefined ? copy : undecided(copy, job.choice, ground);
+}
+
+/** A callback that is one of two drafts, to be chosen anew. */
+function undecided({ id, queue, priority, interruptions, within, parent, role }: QueuedJob, choice: Choice, ground: CopyGround): QueuedJob {
+  return {
+    id,
+    kind: 'choice',
+    taskName: 'choice',
+    queue,
+    args: Payload.of([], 'arguments'),
+    input: 'none',
+    places: NO_PLACES,
+    priority,
+    interruptions,
+    ...(within === undefined ? {} : { within }),
+    ...(parent === undefined ? {} : { parent }),
+    ...(role === undefined ? {} : { role }),
+    choice: {
+      ...(choice.success === undefined ? {} : { success: copiedSide(choice.success, { id, parent }, ground) }),
+      ...(choice.failure === undefined ? {} : { failure: copiedSide(choice.failure, { id, parent }, ground) }),
+    },
+  };
+}
+
+/** The root of each side has the id, and the parent, of the callback itself. */
+function copiedSide(
+  [root, ...below]: JobTree,
+  { id, parent }: Pick<QueuedJob, 'id'> & { readonly parent: string | undefined },
+  ground: CopyGround,
+): JobTree {
+  const newIds = new Map([[root.id, id], ...below.map((job) => [job.id, ground.nextId()] as const)]);
+  if (root.parent !== undefined && parent !== undefined) newIds.set(root.parent, parent);
+  return [copyOf(root, newIds, ground), ...below.map((job) => copyOf(job, newIds, ground))];
+}

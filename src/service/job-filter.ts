@@ -1,0 +1,70 @@
+/** Which jobs somebody means: a filter, and going through all that it lets pass. */
+
+import { checkOptions, is, type Rules } from '../check.js';
+import { OptionError } from '../errors.js';
+import type { JobRecord } from '../job/job-record.js';
+import { STATUSES, type Status } from '../job/job-status.js';
+import type { JobQuery, JobStore } from '../store/job-store.js';
+import { namesOf } from '../task/definition-of.js';
+import type { TaskLike } from '../task/task.js';
+
+/** Which jobs; everything given must hold. */
+export interface JobFilter {
+  /** @default jobs of every queue */
+  readonly queue?: string | undefined;
+  readonly statuses?: readonly Status[] | undefined;
+  readonly task?: TaskLike | undefined;
+  /** Whose work ended then or later. */
+  readonly endedSince?: Date | undefined;
+  /** Whose work ended before. */
+  readonly endedBefore?: Date | undefined;
+  /** At most so many. @default 1_000 */
+  readonly limit?: number | undefined;
+}
+
+export const JOB_FILTER_DEFAULTS = Object.freeze({ limit: 1_000 } as const satisfies JobFilter);
+
+const RULES: Rules<JobFilter> = {
+  queue: is.string,
+  statuses: {
+    must: `an array of ${Object.keys(STATUSES).join(', ')}`,
+    holds: (value) => Array.isArray(value) && value.every((status) => Object.hasOwn(STATUSES, String(status))),
+  },
+  task: is.anything,
+  endedSince: is.date,
+  endedBefore: is.date,
+  limit: is.count,
+};
+
+/** @param what - what messages call the filter. @throws OptionError, NotATaskError */
+export function queryOf(what: string, filter: JobFilter): JobQuery {
+  checkOptions<JobFilter>(what, filter, RULES);
+  const { task, limit = JOB_FILTER_DEFAULTS.limit, ...rest } = filter;
+  return { ...rest, limit, ...(task === undefined ? {} : { taskNames: namesOf(task) }) };
+}
+
+/** The same, for what changes jobs: not all there are by a filter whose values happen to be missing; without a limit of its own. @throws OptionError, NotATaskError */
+export function queryOfSome(what: string, filter: JobFilter): JobQuery {
+  const query = queryOf(what, filter);
+  const { limit: _, ...criteria } = filter;
+  if (Object.values(criteria).every((value) => value === undefined))
+    throw new OptionError(`${what} says nothing of the jobs that are meant, so it would mean every job: name a queue, a task or statuses`);
+  return { ...query, limit: filter.limit };
+}
+
+/** So many are read at once. */
+const PAGE = 1_000;
+
+/** All jobs that a query finds, up to its limit, a page at a time. */
+export async function* pages(store: Pick<JobStore, 'find'>, query: JobQuery): AsyncGenerator<readonly JobRecord[]> {
+  let left = query.limit ?? Number.POSITIVE_INFINITY;
+  for (let after = '0'.repeat(24); left > 0; ) {
+    const limit = Math.min(PAGE, left);
+    const page = await store.find({ ...query, after, limit });
+    if (page.length > 0) yield page;
+    const last = page.at(-1);
+    if (last === undefined || page.length < limit) return;
+    after = last.job.id;
+    left -= page.length;
+  }
+}

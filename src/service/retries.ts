@@ -1,0 +1,60 @@
+/** Queues again what has failed or was cancelled, as new jobs. */
+
+import type { Clock } from '../clock.js';
+import { JobNotFoundError, JobStateError } from '../errors.js';
+import { copiedTree } from '../job/copied-tree.js';
+import type { JobRecord, JobTree, QueuedJob } from '../job/job-record.js';
+import { isFinal } from '../job/job-status.js';
+import { NO_PLACES, type Places, placesInAll } from '../job/places.js';
+import type { JobStore } from '../store/job-store.js';
+
+export interface RetrySources {
+  readonly store: Pick<JobStore, 'find'>;
+  readonly clock: Clock;
+  readonly nextId: () => string;
+}
+
+/** Whether a job can be retried, and if not, what it is. */
+export function isRetriable({ job, state }: JobRecord): boolean {
+  return (state.status === 'failed' || state.status === 'cancelled') && job.role !== 'postprocess';
+}
+
+/** The tree that is to be queued in place of a job. @throws JobNotFoundError, JobStateError */
+export async function retryOf(id: string, { store, clock, nextId }: RetrySources): Promise<JobTree> {
+  const [record] = await store.find({ ids: [id] });
+  if (record === undefined) throw new JobNotFoundError(`job ${id} is not there, so it cannot be retried: its retention is over`);
+  check(record);
+  const { job } = record;
+  return copiedTree(job, await below(job, store), {
+    nextId,
+    now: new Date(clock.now()),
+    placesAround: await placesAround(job, store),
+  });
+}
+
+function check({ job, state }: JobRecord): void {
+  const what = `job ${job.id} (${job.taskName})`;
+  if (!isFinal(state.status)) throw new JobStateError(`${what} has not ended: it is ${state.status}; cancel it first, or wait`);
+  if (state.status === 'completed') throw new JobStateError(`${what} has completed, so there is nothing to retry: queue its work again`);
+  if (job.role === 'postprocess') throw new JobStateError(`${what} works on the jobs of its batch: retry the batch, job ${job.parent}`);
+}
+
+/** Everything below a job, each parent before its children, steps in their order. */
+async function below(job: QueuedJob, store: RetrySources['store']): Promise<readonly QueuedJob[]> {
+  const found: QueuedJob[] = [];
+  for (let parents = [job.id]; parents.length > 0; ) {
+    const children = (await store.find({ parents })).map((record) => record.job);
+    children.sort((one, other) => (one.index ?? children.length) - (other.index ?? children.length));
+    found.push(...children);
+    parents = children.map(({ id }) => id);
+  }
+  return found;
+}
+
+/** The places of the nearest batch around a step that has some. */
+async function placesAround({ role, parent }: QueuedJob, store: RetrySources['store']): Promise<Places> {
+  if (role !== 'step' || parent === undefined) return NO_PLACES;
+  const [batch] = await store.find({ ids: [parent] });
+  if (batch === undefined) return NO_PLACES;
+  return placesInAll(batch.job.places) > 0 ? batch.job.places : placesAround(batch.job, store);
+}

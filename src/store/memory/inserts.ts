@@ -1,0 +1,103 @@
+/** Puts trees in, at once or with a transaction; what has a unique key, or retries a job, may be there already in another form. */
+
+import { JobNotFoundError } from '../../errors.js';
+import { firstState, type JobRecord, type JobTree, type QueuedJob } from '../../job/job-record.js';
+import { isPutOffBy, putOffUntil } from '../../job/unique-key-rule.js';
+import type { Inserted } from '../job-store.js';
+import type { Place } from './job-table.js';
+import type { MemorySession, StagedTree } from './memory-session.js';
+import { Conflict } from './memory-transactions.js';
+import type { Rooms } from './rooms.js';
+
+export class Inserts {
+  constructor(private readonly rooms: Rooms) {}
+
+  /** Trees with their places in the order, which they have from now on. */
+  placed(trees: readonly JobTree[]): readonly StagedTree[] {
+    const now = this.rooms.now();
+    const place = (): Place => this.rooms.table.place(now);
+    return trees.map((tree) => ({ tree, places: [place(), ...tree.slice(1).map(place)] }));
+  }
+
+  /** @returns what is there now: the tree, or what is there in its place */
+  insert({ tree, places }: StagedTree): Inserted {
+    const { table, tender } = this.rooms;
+    const [root] = tree;
+    const existing = table.get(root.id);
+    if (existing !== undefined) return { record: existing };
+    const refusal = this.#refusal(root);
+    if (refusal !== undefined) return { refused: refusal };
+    const instead = this.#retryBefore(root) ?? this.#holderPutOff(root);
+    if (instead !== undefined) return { record: instead };
+    this.#noteRetry(root);
+    for (const [index, at] of places.entries()) {
+      const job = tree[index];
+      if (job !== undefined) table.add(job, at, index > 0 || job.parent !== undefined);
+    }
+    if (root.role === 'callback') tender.releaseCallback(root.id);
+    return { record: table.get(root.id) as JobRecord };
+  }
+
+  /** @returns what will be there with the commit, or what is there in its place */
+  stage(staged: StagedTree, session: MemorySession): Inserted {
+    const [job] = staged.tree;
+    const key = job.unique?.key;
+    const before = key === undefined ? undefined : session.holderOf(key);
+    if (before !== undefined)
+      return { record: firstRecord(job.unique?.debounce === undefined ? before : session.replaceArgs(before, job.args)) };
+    const instead = this.#retryBefore(job) ?? this.#holderOf(job);
+    if (instead === undefined) session.stage([staged]);
+    else if (isPutOffBy(job, instead)) session.stage([{ ...staged, holder: instead.job.id }]);
+    return { record: instead ?? firstRecord(staged) };
+  }
+
+  /** All at once, or nothing where a job is gone that is to have a callback, or what was seen of unique keys and retries is no longer so. */
+  commit(staged: readonly StagedTree[]): void {
+    const ids = new Set(staged.flatMap(({ tree }) => tree.map(({ id }) => id)));
+    for (const { tree, holder } of staged) {
+      const [root] = tree;
+      const refusal = ids.has(root.parent ?? '') ? undefined : this.#refusal(root);
+      if (refusal !== undefined) throw refusal;
+      if (this.#holderOf(root)?.job.id !== holder) throw new Conflict(`queued, or run, the job of the unique key ${root.unique?.key}`);
+      if (this.#retryBefore(root) !== undefined) throw new Conflict(`retried job ${root.retryOf}`);
+    }
+    for (const one of staged) this.insert(one);
+  }
+
+  #refusal({ parent, retryOf }: QueuedJob): JobNotFoundError | undefined {
+    const { table } = this.rooms;
+    if (parent !== undefined && table.get(parent) === undefined)
+      return new JobNotFoundError(`job ${parent} is not there, so it can have no callback: its retention is over`);
+    if (retryOf !== undefined && table.get(retryOf) === undefined)
+      return new JobNotFoundError(`job ${retryOf} is not there, so it cannot be retried: its retention is over`);
+    return undefined;
+  }
+
+  /** The job that has the unique key of one that is to be inserted. */
+  #holderOf({ unique }: QueuedJob): JobRecord | undefined {
+    return unique === undefined ? undefined : this.rooms.table.holderOf(unique.key, this.rooms.now());
+  }
+
+  /** The same; a debounced one is put off by it. */
+  #holderPutOff(job: QueuedJob): JobRecord | undefined {
+    const holder = this.#holderOf(job);
+    if (holder === undefined || job.unique === undefined || !isPutOffBy(job, holder)) return holder;
+    return this.rooms.table.putOff(holder, job.args, putOffUntil(job.unique, holder.state.queuedAt, this.rooms.now()));
+  }
+
+  /** The job that was queued in place of the one that this is to retry. */
+  #retryBefore({ retryOf = '' }: QueuedJob): JobRecord | undefined {
+    const { table } = this.rooms;
+    return table.get(table.get(retryOf)?.state.retriedAs ?? '');
+  }
+
+  #noteRetry({ id, retryOf = '' }: QueuedJob): void {
+    const retried = this.rooms.table.get(retryOf);
+    if (retried !== undefined) this.rooms.table.note(retried, { retriedAs: id });
+  }
+}
+
+/** A job as it will be there when its transaction commits. */
+function firstRecord({ tree: [job], places: [at] }: StagedTree): JobRecord {
+  return { job, state: firstState(job, at, job.parent !== undefined) };
+}
