@@ -16,13 +16,16 @@ const SIZES = new Map([
   ['two', 2],
   ['five', 5],
 ]);
-const WEIGHTS: readonly Readonly<Record<string, number>>[] = [{}, { default: 1 }, { two: 1 }, { five: 3 }, { two: 1, five: 2 }];
+const SINGLE: readonly Readonly<Record<string, number>>[] = [{}, { default: 1 }, { two: 1 }];
+const SEVERAL: readonly Readonly<Record<string, number>>[] = [{ five: 3 }, { two: 1, five: 2 }];
 const NOTHING = Payload.of([], 'arguments');
 
 class Walk {
   readonly store: JobStore;
   readonly #random: () => number;
   readonly #ids: JobIds;
+  /** What jobs of several places need, where all of them are of one lane. */
+  readonly #several: Readonly<Record<string, number>>;
   /** Attempts that were claimed and have not been ended, with the places they hold. */
   readonly running = new Map<
     string,
@@ -33,12 +36,12 @@ class Walk {
 
   constructor(
     private readonly bench: StoreBench,
-    seed: number,
-    private readonly fewestSteps: number,
+    private readonly options: WalkOptions,
   ) {
     this.store = bench.store;
-    this.#random = seededRandom(seed);
+    this.#random = seededRandom(options.seed);
     this.#ids = new JobIds(this.#random);
+    this.#several = this.pick(SEVERAL);
   }
 
   async begin(): Promise<void> {
@@ -55,9 +58,8 @@ class Walk {
     const kind = depth < 2 && this.#random() < 0.3 ? this.pick(['serial', 'parallel'] as const) : 'task';
     const callbacks = this.#random() < 0.2 ? [{ both: { ...base, kind: 'task', taskName: 'b', options: {} } as JobPlan }] : [];
     if (kind !== 'task') {
-      const steps = Array.from({ length: this.fewestSteps + Math.floor(this.#random() * (4 - this.fewestSteps)) }, () =>
-        this.plan(depth + 1),
-      );
+      const fewest = this.options.isCompared === true ? 1 : 0;
+      const steps = Array.from({ length: fewest + Math.floor(this.#random() * (4 - fewest)) }, () => this.plan(depth + 1));
       return {
         ...base,
         kind,
@@ -68,9 +70,17 @@ class Walk {
         onFailure: this.pick(['continue', 'stop', 'fail']),
       };
     }
-    const places = placesOf(this.pick(WEIGHTS), 'a job');
+    const weights = this.pick([...SINGLE, ...SEVERAL]);
+    const isOneLane = this.options.isCompared === true && SEVERAL.includes(weights);
+    const places = placesOf(isOneLane ? this.#several : weights, 'a job');
     const delay = this.#random() < 0.1 ? { delayMs: 500 } : {};
-    return { ...base, kind, taskName: this.pick(['a', 'b']), options: { places, priority: this.pick([0, 0, 1]), ...delay }, callbacks };
+    return {
+      ...base,
+      kind,
+      taskName: isOneLane ? 'a' : this.pick(['a', 'b']),
+      options: { places, priority: this.pick([0, 0, 1]), ...delay },
+      callbacks,
+    };
   }
 
   async insert(): Promise<void> {
@@ -189,16 +199,19 @@ export type Sight = readonly string[];
 export interface WalkOptions {
   readonly seed: number;
   readonly steps: number;
-  /** How many jobs a batch has at least. What follows from the end of one that has none is done a moment later, so that stores differ. */
-  readonly fewestSteps?: number;
+  /**
+   * Stores are compared, so that they must not do what each may do in its own way: what follows from the end of a batch without
+   * jobs is done a moment later; and which of several lanes has places saved up first is left to the store.
+   */
+  readonly isCompared?: boolean;
 }
 
 /** Walks so many steps, then runs everything that is left: it must all come to an end. @returns what could be seen after each of them */
-export async function walk(bench: StoreBench, { seed, steps, fewestSteps = 0 }: WalkOptions): Promise<readonly Sight[]> {
-  const walk = new Walk(bench, seed, fewestSteps);
+export async function walk(bench: StoreBench, options: WalkOptions): Promise<readonly Sight[]> {
+  const walk = new Walk(bench, options);
   await walk.begin();
   const sights: Sight[] = [];
-  for (let step = 0; step < steps; step++) {
+  for (let step = 0; step < options.steps; step++) {
     await walk.step();
     sights.push(await walk.sight());
   }

@@ -5,13 +5,12 @@ import type { JobDocument } from './documents.js';
 
 export type Wanted = Pick<JobDocument, 'lane' | 'quotas'>;
 
+/** A job that is to be given places; no more, once one of the quotas had too few. */
 interface InLine {
   readonly lane: string;
   readonly places: Places;
   /** It takes whatever is free until it has enough. */
   readonly saves: boolean;
-  /** How many of its jobs may still be given places; none, once one of the quotas had too few. */
-  jobs: number;
 }
 
 /** How many places of a quota are needed. */
@@ -28,48 +27,54 @@ export interface Need {
  * those after it, so that two dispatchers never hold what the other waits for.
  */
 export class Line {
-  readonly #lanes: readonly InLine[];
+  #jobs: readonly InLine[];
 
   /**
+   * @param wanted - in their order
    * @param savers - lanes for which places are saved; they come first
    * @param mayTry - whether a lane is worth asking for at all
    */
   constructor(wanted: readonly Wanted[], savers: readonly string[], mayTry: (wanted: Wanted) => boolean) {
-    const lanes = new Map<string, InLine>();
-    for (const { lane, quotas: places } of wanted) {
-      const inLine = lanes.get(lane);
-      if (inLine !== undefined) inLine.jobs++;
-      else if (mayTry({ lane, quotas: places })) lanes.set(lane, { lane, places, saves: savers.includes(lane), jobs: 1 });
-    }
-    const saving = savers.flatMap((lane) => lanes.get(lane) ?? []);
-    this.#lanes = [...saving, ...[...lanes.values()].filter(({ saves }) => !saves)];
+    const worth = new Map<string, boolean>();
+    const isWorthIt = (one: Wanted): boolean => {
+      const known = worth.get(one.lane) ?? mayTry(one);
+      worth.set(one.lane, known);
+      return known;
+    };
+    const firsts = new Set<string>();
+    const line = wanted.filter(isWorthIt).map(({ lane, quotas: places }): InLine => {
+      // Places are saved for the first of a lane; those behind it take what is left.
+      const saves = savers.includes(lane) && !firsts.has(lane);
+      firsts.add(lane);
+      return { lane, places, saves };
+    });
+    const place = ({ lane }: InLine): number => (savers.includes(lane) ? savers.indexOf(lane) : savers.length);
+    this.#jobs = line.toSorted((one, other) => place(one) - place(other));
   }
 
   needOf(name: string): Need | undefined {
-    const lanes = this.#needing(name);
-    const [front] = lanes;
+    const jobs = this.#needing(name);
+    const [front] = jobs;
     if (front === undefined) return undefined;
-    const weights = lanes.map(({ places }) => places[name] ?? 0);
+    const weights = jobs.map(({ places }) => places[name] ?? 0);
     const first = front.places[name] ?? 0;
-    return {
-      first,
-      least: front.saves ? first : Math.min(...weights),
-      all: lanes.reduce((sum, { jobs }, index) => sum + jobs * (weights[index] ?? 0), 0),
-    };
+    return { first, least: front.saves ? first : Math.min(...weights), all: weights.reduce((sum, weight) => sum + weight, 0) };
   }
 
-  /** Parts what there is of a quota among them. */
+  /** Parts what there is of a quota among them, in their order. */
   serve(name: string, free: number): void {
     let left = Math.max(0, free);
-    for (const inLine of this.#needing(name)) {
-      const weight = inLine.places[name] ?? 0;
-      const jobs = Math.min(inLine.jobs, Math.floor(left / weight));
-      left = jobs === 0 && inLine.saves ? 0 : left - jobs * weight;
-      inLine.jobs = jobs;
-    }
+    this.#jobs = this.#jobs.filter(({ places, saves }) => {
+      const weight = places[name];
+      if (weight === undefined) return true;
+      const isServed = weight <= left;
+      if (isServed) left -= weight;
+      else if (saves) left = 0;
+      return isServed;
+    });
   }
 
   #needing(name: string): readonly InLine[] {
-    return this.#lanes.filter(({ places, jobs }) => jobs > 0 && places[name] !== undefined);
+    return this.#jobs.filter(({ places }) => places[name] !== undefined);
   }
 }
