@@ -92,7 +92,7 @@ export class JobNotFoundError extends MillraceError {
   readonly code = 'MILLRACE_JOB_NOT_FOUND';
 }
 
-/** What was asked of a job cannot be done in its status, such as a retry of one that has completed. The message says what can be. */
+/** What was asked of a job cannot be done in its status, such as a retry of one that has completed, or one more job for a batch that has none left. The message says what can be. */
 export class JobStateError extends MillraceError {
   readonly code = 'MILLRACE_JOB_STATE';
 }

@@ -3,7 +3,7 @@
 import { isObservable, type Observable, type Subscription } from 'rxjs';
 import { checkOption, is } from '../check.js';
 import { TooLargeError } from '../errors.js';
-import type { Progress } from '../job/job-record.js';
+import type { Progress, QueuedJob } from '../job/job-record.js';
 import { Payload } from '../job/payload.js';
 import type { Report } from '../store/job-store.js';
 import { type CurrentTask, runAsTask } from '../task/current-task.js';
@@ -20,7 +20,7 @@ export interface Abort {
 export type Ending = { readonly value: unknown } | { readonly thrown: unknown };
 
 export interface AttemptSources {
-  readonly job: { readonly id: string; readonly taskName: string };
+  readonly job: Pick<QueuedJob, 'id' | 'taskName' | 'role' | 'parent'>;
   readonly number: number;
   readonly logger: Logger;
   readonly report: (report: Omit<Report, 'id' | 'token'>) => void;
@@ -30,6 +30,7 @@ export interface AttemptSources {
 
 export class Attempt implements CurrentTask {
   readonly job: { readonly id: string; readonly taskName: string };
+  readonly batch: string | undefined;
   readonly attempt: number;
   readonly logger: Logger;
   readonly #report: AttemptSources['report'];
@@ -42,6 +43,7 @@ export class Attempt implements CurrentTask {
 
   constructor({ job, number, logger, report, valueLimitBytes }: AttemptSources) {
     this.job = { id: job.id, taskName: job.taskName };
+    this.batch = job.role === 'step' ? job.parent : undefined;
     this.attempt = number;
     this.logger = logger;
     this.#report = report;

@@ -1,6 +1,8 @@
-/** The batch rule: what a batch does next, looked at afresh each time one of its children has ended. */
+/** The batch rule: what a batch does next, looked at afresh each time one of its children has ended; and whether it takes more. */
 
-import type { OnFailure } from './job-record.js';
+import { JobStateError } from '../errors.js';
+import type { JobRecord, OnFailure } from './job-record.js';
+import { isWaiting, type Status } from './job-status.js';
 
 /** A batch that is under way, as a store sees it. */
 export interface BatchView {
@@ -39,4 +41,21 @@ export function nextMove(batch: BatchView): BatchMove {
   if (batch.onFailure === 'fail' && batch.hasFailedStep) return batch.postprocess === 'blocked' ? 'cancel postprocess' : 'fail';
   if (batch.postprocess === 'blocked') return 'release postprocess';
   return batch.postprocess === 'ended' ? 'take outcome' : 'complete';
+}
+
+/** Whether one more step can be added to a batch. @param postprocess - the status of its postprocess, if it has one */
+export function takesSteps({ job, state }: JobRecord, postprocess: Status | undefined): boolean {
+  const isBatch = job.kind === 'serial' || job.kind === 'parallel';
+  const isOpen = isWaiting(state.status) || (state.status === 'active' && state.waitsFor === 'steps');
+  return isBatch && isOpen && state.cancel === undefined && (postprocess === undefined || postprocess === 'blocked');
+}
+
+/** Why one could not. */
+export function notExtended({ job, state }: JobRecord): JobStateError {
+  const what = `job ${job.id} (${job.taskName})`;
+  if (job.kind !== 'serial' && job.kind !== 'parallel') return new JobStateError(`${what} is no batch, so no jobs can be added to it`);
+  if (state.cancel !== undefined) return new JobStateError(`${what} is being cancelled, so no jobs can be added to it`);
+  return new JobStateError(
+    `the jobs of ${what} have ended, so none can be added to it: it is ${state.status}. Add jobs while another of them has not ended`,
+  );
 }

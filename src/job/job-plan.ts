@@ -81,6 +81,13 @@ export function plantCallback(callback: CallbackPlan, parent: QueuedJob, ground:
   return growCallback(callback, ground, aboveCallbacks(parent));
 }
 
+/** Turns a plan into one more step of a batch that is queued already; the store says which. @throws as `plant` does */
+export function plantStep(plan: JobPlan, batch: QueuedJob, ground: Ground): JobTree {
+  const { id, queue, priority, places } = batch;
+  const within = lastHeld(places, ground.book, batch.within);
+  return grow(plan, ground.nextId(), ground, { id, role: 'step', queue, priority, places: NO_PLACES, within });
+}
+
 function grow(plan: JobPlan, id: string, ground: Ground, above: Above | Heritage | undefined): JobTree {
   const job = queuedJob(plan, id, ground, above);
   const isAlone = plan.steps.length === 0 && plan.postprocess === undefined && plan.callbacks.length === 0;

@@ -3,8 +3,8 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { AsyncSubject, type Observable, ReplaySubject, switchMap, takeUntil } from 'rxjs';
 import { checkOption, is } from '../check.js';
-import { JobTypeError, NotRunningError } from '../errors.js';
-import { type CallbackPlan, type Ground, type JobPlan, plant, plantCallback } from '../job/job-plan.js';
+import { JobNotFoundError, JobTypeError, NotRunningError } from '../errors.js';
+import { type CallbackPlan, type Ground, type JobPlan, plant, plantCallback, plantStep } from '../job/job-plan.js';
 import { firstState, type JobRecord, type JobTree } from '../job/job-record.js';
 import type { Payload } from '../job/payload.js';
 import type { QuotaBook } from '../job/places.js';
@@ -144,6 +144,20 @@ export class AsyncService implements IAsyncService {
     return Promise.all(trees.map((tree) => this.#queue(tree))) as Promise<never>;
   }
 
+  async extendBatch(batch: Job<unknown> | string, ...drafts: Draft<unknown>[]): Promise<never> {
+    this.#checkRunning();
+    const id = typeof batch === 'string' ? batch : batch.id;
+    const staged = this.#stages.getStore();
+    const [record] = await this.sources.store.find({ ids: [id] });
+    const job = record?.job ?? staged?.jobOf(id);
+    if (job === undefined) throw new JobNotFoundError(`job ${id} is not there, so no jobs can be added to it: its retention is over`);
+    const plans = drafts.map((draft, index) => planOf(draft, `drafts[${index}]`));
+    const trees = plans.map((plan) => this.#noted(plantStep(plan, job, this.sources.ground)));
+    // All or none: one by one, the batch could come to its end before the last.
+    const queue = (): Promise<readonly Job<never>[]> => Promise.all(trees.map((tree) => this.#queue(tree)));
+    return (staged?.isOpen === true || trees.length < 2 ? queue() : this.transaction(queue)) as Promise<never>;
+  }
+
   async transaction<T>(fn: (session: never) => Promise<T>): Promise<T> {
     this.#checkRunning();
     checkOption('`transaction`', 'fn', fn, is.callable);
@@ -261,7 +275,10 @@ export class AsyncService implements IAsyncService {
 
   #planted(plan: JobPlan): JobTree {
     this.#checkRunning();
-    const tree = plant(plan, this.sources.ground);
+    return this.#noted(plant(plan, this.sources.ground));
+  }
+
+  #noted(tree: JobTree): JobTree {
     for (const job of tree) {
       this.#queues.note(job.queue);
       if (job.kind === 'task') this.#warnOfUnknown(job.taskName);

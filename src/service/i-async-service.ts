@@ -48,6 +48,13 @@ export interface IAsyncService {
   queueParallelJobs<D extends Draft<unknown>[]>(...drafts: D): Promise<Job<Jobs<D>>>;
   /** Queues many drafts at once, in their order; each is a job of its own. @throws as `queueJob` does; nothing is queued where one is bad */
   queueJobs<D extends Draft<unknown>[]>(drafts: readonly [...D]): Promise<Jobs<D>>;
+  /**
+   * Adds jobs to the end of a batch: of a serial one they run when those before them have ended, of a parallel one at once.
+   * All of them, or none. The batch's result has them as well. A step finds its own batch in `currentTask().batch`.
+   * @param batch - the batch, or its id
+   * @throws JobStateError when the jobs of the batch have ended, or it is being cancelled; JobNotFoundError; as `queueJob` does
+   */
+  extendBatch<D extends Draft<unknown>[]>(batch: Job<unknown> | string, ...drafts: D): Promise<Jobs<D>>;
   /** Any job, from any process; typed by `task`. @throws JobTypeError when it is another task's */
   getJob<T extends TaskLike = never>(
     id: string,

@@ -1,13 +1,13 @@
 /** What is queued inside a transaction: gathered while its function runs, stored in one go before the commit; with a unique key at once. */
 
 import { TransactionError } from '../errors.js';
-import type { JobRecord, JobTree } from '../job/job-record.js';
+import type { JobRecord, JobTree, QueuedJob } from '../job/job-record.js';
 import { insertedRecord } from '../store/inserted.js';
 import type { Inserted } from '../store/job-store.js';
 
 export class Stage {
   #trees: JobTree[] = [];
-  readonly #ids = new Set<string>();
+  readonly #jobs = new Map<string, QueuedJob>();
   /** One after the other: a session does one thing at a time. */
   #inserting: Promise<unknown> = Promise.resolve();
   #failure: { readonly error: unknown } | undefined;
@@ -31,7 +31,7 @@ export class Stage {
         'the function of the transaction has ended already: await everything that is queued in it before it returns',
       );
     this.#trees.push(tree);
-    this.#ids.add(tree[0].id);
+    for (const job of tree) this.#jobs.set(job.id, job);
   }
 
   /**
@@ -52,7 +52,12 @@ export class Stage {
 
   /** Whether a job was queued in it. */
   has(id: string): boolean {
-    return this.#ids.has(id);
+    return this.#jobs.has(id);
+  }
+
+  /** A job that was queued in it. */
+  jobOf(id: string): QueuedJob | undefined {
+    return this.#jobs.get(id);
   }
 
   /**

@@ -33,7 +33,8 @@ export interface JobStore {
 
   /**
    * Adds trees of jobs, each with all its jobs or not at all, in their order. A tree whose root names a
-   * parent joins it: a callback waits for its end, or runs at once where that has come.
+   * parent joins it: a callback waits for its end, or runs at once where that has come; a step becomes the last of its
+   * batch, and is refused where no step of that is to come any more.
    * A tree that is there already is left as it is. In place of one whose unique key another job has, that job is
    * answered; of one that retries a job which was retried before, that retry.
    * @param session - of a transaction, with which all of it commits or vanishes: nobody sees it before, but it has

@@ -7,6 +7,8 @@ import type { Logger } from './logger.js';
 
 export interface CurrentTask {
   readonly job: { readonly id: string; readonly taskName: string };
+  /** The id of the batch of which it is a step, for `extendBatch`. */
+  readonly batch: string | undefined;
   /** Which run of the job this is, from 1. */
   readonly attempt: number;
   /** Aborted when the job is cancelled, runs longer than its `timeoutMs`, or its process stops. */

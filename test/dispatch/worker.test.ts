@@ -839,7 +839,7 @@ describe('what a running task tells', () => {
     const { async } = await setup({ tasks: [bad, nameless] });
     expect((await failureOf((await async.queueJob(bad)).waitForResult())).message).toContain('`annotations.fn.deep` is a function');
     expect((await failureOf((await async.queueJob(nameless)).waitForResult())).message).toContain(
-      '`annotate(key)` of currentTask() must be a non-empty string',
+      '`annotate(key)` of currentTask() must be a non-empty, well-formed string',
     );
   });
 

@@ -1,5 +1,17 @@
 import { describe, expect, it } from 'vitest';
-import { currentTask, type Draft, type Job, makeJob, OptionError, parallel, serial, task } from '../../src/index.js';
+import {
+  currentTask,
+  type Draft,
+  type FunctionTask,
+  type Job,
+  JobNotFoundError,
+  JobStateError,
+  makeJob,
+  OptionError,
+  parallel,
+  serial,
+  task,
+} from '../../src/index.js';
 import { setup } from '../bundle.js';
 import { deferred, failureOf, untilAborted } from './deferred.js';
 
@@ -14,6 +26,7 @@ function steps() {
   return { order, step };
 }
 
+const add = task('add', { quotas: [] }, (x: number, y: number) => x + y);
 const hang = task('hang', () => untilAborted());
 
 describe('a serial batch', () => {
@@ -550,5 +563,66 @@ describe('many batches', () => {
     expect(await quick.waitForResult()).toBe('quick');
     await drain();
     expect(async.dispatcher?.running).toHaveLength(0);
+  });
+});
+
+describe('a batch that is extended', () => {
+  const pages = ['one', 'two', 'three'];
+
+  it('by one of its own steps runs that as well, and has it in its result', async () => {
+    const ran: string[] = [];
+    const page: FunctionTask<(name: string) => Promise<string>> = task('page', { quotas: [] }, async (name: string) => {
+      ran.push(name);
+      const next = pages[pages.indexOf(name) + 1];
+      if (next !== undefined) await bundle.async.extendBatch(currentTask().batch ?? '', makeJob(page, next));
+      return name;
+    });
+    const bundle = await setup({ tasks: [page] });
+    const batch = await bundle.async.queueSerialJobs(makeJob(page, 'one'));
+    await bundle.drain();
+    const steps: readonly Job<string>[] = await batch.waitForResult();
+    expect(ran).toEqual(pages);
+    expect(steps.map(({ result }) => result)).toEqual(pages);
+  });
+
+  it('gets all of the jobs, or none', async () => {
+    const gate = deferred<number>();
+    const slow = task('slow', { quotas: [] }, () => gate.promise);
+    const { async, drain } = await setup({ tasks: [slow] });
+    const batch = await async.queueParallelJobs(makeJob(slow));
+    await drain();
+    const [one, two] = await async.extendBatch(batch, makeJob(slow), makeJob(slow));
+    await drain();
+    expect([(await one.refresh()).status, (await two.refresh()).status]).toEqual(['active', 'active']);
+    expect((await failureOf(async.extendBatch(batch, makeJob(slow), makeJob(slow).with({ quotas: ['nowhere'] })))).message).toContain(
+      'nowhere',
+    );
+    gate.resolve(1);
+    await drain();
+    expect((await batch.waitForResult()).length).toBe(3);
+    const error = await failureOf(async.extendBatch(batch, makeJob(slow), makeJob(slow)));
+    expect(error).toBeInstanceOf(JobStateError);
+    expect(error.message).toContain('the jobs of job');
+    expect((await async.getJobs({ task: slow })).length).toBe(3);
+  });
+
+  it('is refused where there is none', async () => {
+    const { async, drain } = await setup({ tasks: [add] });
+    const job = await async.queueJob(makeJob(add, 1, 2).with({ delayMs: 5 }));
+    await drain();
+    expect((await failureOf(async.extendBatch(job, makeJob(add, 1, 2)))).message).toContain('is no batch');
+    expect(await failureOf(async.extendBatch('f'.repeat(24), makeJob(add, 1, 2)))).toBeInstanceOf(JobNotFoundError);
+  });
+
+  it('in the transaction in which it is queued', async () => {
+    const { async, drain } = await setup({ tasks: [add] });
+    const batch = await async.transaction(async () => {
+      const queued = await async.queueSerialJobs(makeJob(add, 1, 2));
+      await async.extendBatch(queued, makeJob(add, 3, 4), makeJob(add, 5, 6));
+      return queued;
+    });
+    await drain();
+    const steps: readonly Job<number>[] = await batch.waitForResult();
+    expect(steps.map(({ result }) => result)).toEqual([3, 7, 11]);
   });
 });

@@ -1,6 +1,7 @@
 /** Puts trees in, at once or with a transaction; what has a unique key, or retries a job, may be there already in another form. */
 
-import { JobNotFoundError } from '../../errors.js';
+import { JobNotFoundError, type MillraceError } from '../../errors.js';
+import { notExtended, takesSteps } from '../../job/batch-rule.js';
 import { firstState, type JobRecord, type JobTree, type QueuedJob } from '../../job/job-record.js';
 import { isPutOffBy, putOffUntil } from '../../job/unique-key-rule.js';
 import type { Inserted } from '../job-store.js';
@@ -31,10 +32,11 @@ export class Inserts {
     if (instead !== undefined) return { record: instead };
     this.#noteRetry(root);
     for (const [index, at] of places.entries()) {
-      const job = tree[index];
+      const job = index === 0 ? this.#numbered(root) : tree[index];
       if (job !== undefined) table.add(job, at, index > 0 || job.parent !== undefined);
     }
     if (root.role === 'callback') tender.releaseCallback(root.id);
+    if (root.role === 'step') tender.extended(root.id, root.parent ?? '');
     return { record: table.get(root.id) as JobRecord };
   }
 
@@ -64,13 +66,24 @@ export class Inserts {
     for (const one of staged) this.insert(one);
   }
 
-  #refusal({ parent, retryOf }: QueuedJob): JobNotFoundError | undefined {
+  #refusal({ parent, role, retryOf }: QueuedJob): MillraceError | undefined {
     const { table } = this.rooms;
-    if (parent !== undefined && table.get(parent) === undefined)
-      return new JobNotFoundError(`job ${parent} is not there, so it can have no callback: its retention is over`);
+    const above = parent === undefined ? undefined : table.get(parent);
+    if (parent !== undefined && above === undefined)
+      return new JobNotFoundError(`job ${parent} is not there, so nothing can be added to it: its retention is over`);
+    if (above !== undefined && role === 'step') {
+      const { postprocess } = table.kin.of(above.job.id);
+      const after = postprocess === undefined ? undefined : table.get(postprocess)?.state.status;
+      if (!takesSteps(above, after)) return notExtended(above);
+    }
     if (retryOf !== undefined && table.get(retryOf) === undefined)
       return new JobNotFoundError(`job ${retryOf} is not there, so it cannot be retried: its retention is over`);
     return undefined;
+  }
+
+  /** A step that is added has the place after those that are there. */
+  #numbered(job: QueuedJob): QueuedJob {
+    return job.role === 'step' && job.parent !== undefined ? { ...job, index: this.rooms.table.kin.of(job.parent).steps.length } : job;
   }
 
   /** The job that has the unique key of one that is to be inserted. */

@@ -87,6 +87,15 @@ export class Tender {
     this.#advance(opened.job.id);
   }
 
+  /** A batch has got one more step. */
+  extended(step: string, batchId: string): void {
+    const batch = this.table.get(batchId);
+    this.table.kin.of(batchId).areStepsCancelled = false;
+    if (batch?.state.status !== 'active') return;
+    if (batch.job.kind === 'parallel') this.#unblockId(step);
+    this.#advance(batchId);
+  }
+
   /** Lets a job wait for another one's outcome, or gives it that at once. */
   follow(record: JobRecord, jobId: string, isOwn: boolean): void {
     const { id } = record.job;

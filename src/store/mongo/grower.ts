@@ -2,13 +2,15 @@
 
 import { type ClientSession, ObjectId } from 'mongodb';
 import { JobNotFoundError, type MillraceError } from '../../errors.js';
-import type { JobTree } from '../../job/job-record.js';
+import { notExtended, takesSteps } from '../../job/batch-rule.js';
+import type { JobTree, QueuedJob } from '../../job/job-record.js';
+import type { Status } from '../../job/job-status.js';
 import type { Collections } from './collections.js';
 import type { JobDocument } from './documents.js';
 import { toId } from './jobs.js';
 import { firstDocument, rungOnce, withTail } from './new-trees.js';
 import type { News } from './news.js';
-import { type QueuedPart, toDocument } from './records.js';
+import { type QueuedPart, toDocument, toRecord } from './records.js';
 import type { ServerTime } from './server-time.js';
 
 /** A tree as it is put in. */
@@ -21,6 +23,17 @@ export interface Grown {
 
 /** Why a tree is not put in: it can never be, or another job is there in its place. */
 export type Ungrown = { readonly refused: MillraceError } | { readonly instead: JobDocument };
+
+type Refused = Extract<Ungrown, { readonly refused: unknown }>;
+
+/** A parent as it is then; of one more step, its number, and whether it may begin at once. */
+interface Joined {
+  readonly parent?: JobDocument;
+  readonly index?: number;
+  readonly isItsTurn?: boolean;
+}
+
+const ONE_MORE = { $add: [{ $ifNull: ['$adds', 0] }, 1] };
 
 /** The transaction in which a tree is put in. */
 export interface Within {
@@ -35,22 +48,24 @@ export class Grower {
     private readonly process: string,
   ) {}
 
-  /** A tree as documents. A callback's parent is noted to have one more, so that its end cannot miss it; a job that is retried, by which. */
+  /** A tree as documents. Its parent is noted to have one more below it, so that its end cannot miss it; a job that is retried, by which. */
   async grow(tree: JobTree, within: Within): Promise<Grown | Ungrown> {
     const { process } = this;
     const [root] = tree;
     const isAlone = tree.length === 1 && root.parent === undefined;
     const obstacle = root.retryOf === undefined ? undefined : await this.#noteRetry(root.id, root.retryOf, within);
     if (obstacle !== undefined) return obstacle;
+    const joined = root.parent === undefined ? {} : await this.#join(root, root.parent, within);
+    if ('refused' in joined) return joined;
+    const { parent, index, isItsTurn = root.parent === undefined } = joined;
     const parts = tree.map((job) => toDocument(job, process, isAlone ? undefined : new ObjectId(root.id)));
-    const documents = parts.map((part, index) => this.#first(withTail(part, parts), index > 0 || root.parent !== undefined));
-    const parent = root.parent === undefined ? undefined : await this.#attach(root.parent, within);
-    const [top] = documents;
-    if (parent === null || top === undefined) return gone(`job ${root.parent} is not there, so it can have no callback`);
-    const isLate = parent?.outcome !== undefined;
+    const [top, ...below] = parts.map((part, place) => this.#first(withTail(part, parts), place > 0 || !isItsTurn));
+    if (top === undefined) throw new Error('a tree has a root');
+    const documents = [index === undefined ? top : { ...top, index }, ...below];
+    const isLate = root.role === 'callback' && parent?.outcome !== undefined;
     const above = parent?.open === true ? parent.root : undefined;
     // The work of its job is over: until it has been released, somebody is responsible.
-    const owned = isLate ? [{ ...top, owner: process }, ...documents.slice(1)] : documents;
+    const owned = isLate ? [{ ...top, owner: process }, ...below] : documents;
     const all = above === undefined ? owned : owned.map((job): JobDocument => ({ ...job, root: above }));
     return { first: all[0] ?? top, documents: all, isLate };
   }
@@ -66,16 +81,37 @@ export class Grower {
     return undefined;
   }
 
+  /** Notes on a parent that something is added to it. */
+  async #join({ role }: QueuedJob, parentId: string, within: Within): Promise<Joined | Refused> {
+    const id = toId(parentId);
+    const parent = id === undefined ? null : role === 'step' ? await this.#lengthen(id, within) : await this.#attach(id, within);
+    if (parent === null) return gone(`job ${parentId} is not there, so nothing can be added to it`);
+    if (role !== 'step') return { parent };
+    const { collections, session } = within;
+    const postprocess = await this.#hold(parent, within);
+    if (!takesSteps(toRecord(parent), postprocess)) return { refused: notExtended(toRecord(parent)) };
+    const last = await collections.jobs.findOne({ parent: parent._id, role }, { sort: { index: -1 }, session });
+    return { parent, index: (last?.index ?? -1) + 1, isItsTurn: parent.kind === 'parallel' && parent.status === 'active' };
+  }
+
   /** The tree of a job that is alone begins now; one that has ended stays as long as what is added to it will. */
-  #attach(id: string, { collections: { jobs }, session }: Within): Promise<JobDocument | null> {
+  #attach(id: ObjectId, { collections: { jobs }, session }: Within): Promise<JobDocument | null> {
     const { time } = this;
     const later = { $cond: [{ $eq: [{ $type: '$expireAt' }, 'missing'] }, '$$REMOVE', { $max: ['$expireAt', time.removal] }] };
-    const adds = { $add: [{ $ifNull: ['$adds', 0] }, 1] };
-    const attach = [{ $set: { adds, tail: true, root: { $ifNull: ['$root', '$_id'] }, expireAt: later } }];
-    const parent = toId(id);
-    return parent === undefined
-      ? Promise.resolve(null)
-      : jobs.findOneAndUpdate({ _id: parent }, attach, { session, returnDocument: 'after' });
+    const attach = [{ $set: { adds: ONE_MORE, tail: true, root: { $ifNull: ['$root', '$_id'] }, expireAt: later } }];
+    return jobs.findOneAndUpdate({ _id: id }, attach, { session, returnDocument: 'after' });
+  }
+
+  /** Its end, decided before, is decided again. */
+  #lengthen(id: ObjectId, { collections: { jobs }, session }: Within): Promise<JobDocument | null> {
+    const longer = [{ $set: { adds: ONE_MORE, root: { $ifNull: ['$root', '$_id'] } } }];
+    return jobs.findOneAndUpdate({ _id: id }, longer, { session, returnDocument: 'after' });
+  }
+
+  /** Keeps the postprocess of a batch from beginning meanwhile. @returns its status, if there is one */
+  async #hold({ _id }: JobDocument, { collections: { jobs }, session }: Within): Promise<Status | undefined> {
+    const options = { session, returnDocument: 'after' } as const;
+    return (await jobs.findOneAndUpdate({ parent: _id, role: 'postprocess' }, [{ $set: { adds: ONE_MORE } }], options))?.status;
   }
 
   /** Trees of one job that have no parent; of one that is given twice, one. */
@@ -96,6 +132,6 @@ export function announce({ first, documents }: Grown, news: News): void {
   if (first.status !== 'blocked') news.queued(first);
 }
 
-function gone(what: string): Ungrown {
+function gone(what: string): Refused {
   return { refused: new JobNotFoundError(`${what}: its retention is over`) };
 }

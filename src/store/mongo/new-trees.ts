@@ -16,7 +16,7 @@ export function staged(job: JobDocument, isOwn: boolean): JobDocument {
   return isOwn ? job : { ...job, isStaged: true };
 }
 
-/** Callbacks of jobs that are put in by the same call are parts of their trees. */
+/** Callbacks of jobs, and steps of batches, that are put in by the same call are parts of their trees. */
 export function grafted(trees: readonly JobTree[]): readonly JobTree[] {
   const grown: [QueuedJob, ...QueuedJob[]][] = [];
   const placeOf = new Map<string, number>();
@@ -24,10 +24,16 @@ export function grafted(trees: readonly JobTree[]): readonly JobTree[] {
     const [root] = tree;
     const place = placeOf.get(root.parent ?? '') ?? grown.length;
     if (place === grown.length) grown.push([...tree]);
-    else grown[place]?.push(...tree);
+    else grown[place]?.push(...numbered(tree, grown[place] ?? []));
     for (const { id } of tree) placeOf.set(id, place);
   }
   return grown;
+}
+
+/** A step that is added has the place after those that are there. */
+function numbered([root, ...below]: JobTree, there: readonly QueuedJob[]): JobTree {
+  if (root.role !== 'step') return [root, ...below];
+  return [{ ...root, index: there.filter(({ parent, role }) => parent === root.parent && role === 'step').length }, ...below];
 }
 
 /** One bell is enough for all that come to a lane together. */

@@ -53,6 +53,11 @@ export class Tender {
     return this.#batches.open(batch);
   }
 
+  /** Does for a batch what is to be done next. */
+  advance(batch: ObjectId): Promise<void> {
+    return this.#batches.advance(batch);
+  }
+
   /** Records the outcome of a job, and sees to what follows. @returns the job after it, or `undefined` where somebody was faster */
   async end(job: JobDocument, move: EndMove, outcome: StoredOutcome | 'steps'): Promise<JobDocument | undefined> {
     const { jobs, time, process } = this.sources;

@@ -8,6 +8,7 @@ import { cancelling } from './cancelling.js';
 import { cancellingBatches } from './cancelling-batches.js';
 import { circles } from './circles.js';
 import { claiming } from './claiming.js';
+import { extending } from './extending.js';
 import { fencing } from './fencing.js';
 import { finding } from './finding.js';
 import { following } from './following.js';
@@ -35,6 +36,7 @@ export const storeContract: readonly StoreCase[] = [
   ...times,
   ...batches,
   ...batchFailures,
+  ...extending,
   ...callbacks,
   ...lateCallbacks,
   ...cancelling,

@@ -157,7 +157,7 @@ export class StoreLab {
   // ---- Queueing
 
   plant(plan: JobPlan): JobTree {
-    return this.#known(plant(plan, this.ground));
+    return this.known(plant(plan, this.ground));
   }
 
   async insert(...trees: readonly JobTree[]): Promise<readonly Inserted[]> {
@@ -188,7 +188,7 @@ export class StoreLab {
 
   /** Of a job that need not be there. */
   plantCallbackOf(job: QueuedJob, callback: CallbackPlan): JobTree {
-    return this.#known(plantCallback(callback, job, this.ground));
+    return this.known(plantCallback(callback, job, this.ground));
   }
 
   async addCallback(id: string, callback: CallbackPlan): Promise<string> {
@@ -197,10 +197,11 @@ export class StoreLab {
     return tree[0].id;
   }
 
-  #known(tree: JobTree): JobTree {
+  /** A tree whose tasks `claim` takes from now on. */
+  known(tree: JobTree): JobTree {
     for (const { taskName, choice } of tree) {
       this.#tasks.add(taskName);
-      for (const side of [choice?.success, choice?.failure]) if (side !== undefined) this.#known(side);
+      for (const side of [choice?.success, choice?.failure]) if (side !== undefined) this.known(side);
     }
     return tree;
   }

@@ -123,3 +123,12 @@ export async function queueingManyJobs(async: IAsyncService, drafts: readonly Dr
   // @ts-expect-error: a task is no draft
   await async.queueJobs([documents.count]);
 }
+
+export async function extendingABatch(async: IAsyncService, batch: Job<[Job<number>]>): Promise<void> {
+  const [added, other] = await async.extendBatch(batch, makeJob(addNumbers, 1, 2), makeJob(mails.created, 'id'));
+  holds<Equal<typeof added, Job<number>>>();
+  holds<Equal<typeof other, Job<number>>>();
+  await async.extendBatch(batch.id, makeJob(addNumbers, 1, 2));
+  // @ts-expect-error: a task is no draft
+  await async.extendBatch(batch, addNumbers);
+}
