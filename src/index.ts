@@ -35,6 +35,7 @@ export {
   WaitTimeoutError,
 } from './errors.js';
 // ---- What becomes of them
+export type { FailureLogLevel } from './job/failure-log.js';
 export type { OnFailure, Progress } from './job/job-record.js';
 export type { FinalStatus, Status } from './job/job-status.js';
 export type { Outcome } from './job/outcome.js';
@@ -98,4 +99,4 @@ export type {
 } from './task/task.js';
 export { Task, type TaskDecorator } from './task/task-decorator.js';
 export { type FunctionTaskOptions, task } from './task/task-function.js';
-export type { KeyFunction, TaskOptions } from './task/task-options.js';
+export type { KeyFunction, SetUp, TaskOptions } from './task/task-options.js';

@@ -57,9 +57,10 @@ export class Composition {
   makeDispatcher(): OwnDispatcher | undefined {
     const { options, registry, service } = this;
     if (options.dispatcher === false) return undefined;
-    const { store, clock, logger, random } = options;
+    const { store, clock, logger, random, setUp } = options;
     const recorder = new Recorder({ store, clock, logger });
     const caller = new TaskCaller({
+      setUp,
       ground: this.#ground,
       resolve: (cls) => this.#resolve(cls),
       read: (payload) => service.read(payload),

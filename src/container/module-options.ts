@@ -9,6 +9,7 @@ import type { QuotaSizes } from '../job/register.js';
 import type { JobStore } from '../store/job-store.js';
 import { consoleLogger, type Logger } from '../task/logger.js';
 import type { Class, TaskLike } from '../task/task.js';
+import type { SetUp } from '../task/task-options.js';
 
 export interface AsyncModuleOptions {
   /** Where jobs live: `memoryStore()`. */
@@ -19,6 +20,8 @@ export interface AsyncModuleOptions {
   readonly quotas?: QuotaSizes | undefined;
   /** How jobs are run here; `false` for a process that only queues. @default one agent for the queue '', with a concurrency of 10 */
   readonly dispatcher?: DispatcherOptions | false | undefined;
+  /** Runs before the code of every task, with each attempt, as a task's own `setUp` does, and before that. @default nothing */
+  readonly setUp?: SetUp | undefined;
   /** The limit on the arguments, and on the result, of one job. @default 1_048_576 */
   readonly valueLimitBytes?: number | undefined;
   /** Where messages go. @default warnings and errors to the console */
@@ -34,6 +37,7 @@ export interface CheckedModuleOptions {
   readonly tasks: readonly (TaskLike | Class)[];
   readonly quotas: QuotaBook;
   readonly dispatcher: CheckedDispatcherOptions | false;
+  readonly setUp: SetUp | undefined;
   readonly valueLimitBytes: number;
   readonly logger: Logger;
   readonly clock: Clock;
@@ -61,6 +65,7 @@ const RULES: Rules<AsyncModuleOptions> = {
   tasks: is.array,
   quotas: is.object,
   dispatcher: { must: 'an object, or false', holds: (value) => value === false || is.object.holds(value) },
+  setUp: is.callable,
   valueLimitBytes: is.count,
   logger: { must: 'a logger, with `debug`, `info`, `warn` and `error`', holds: hasAll('debug', 'info', 'warn', 'error') },
   clock: { must: 'a clock, with `now`, `turn` and a `scheduler`', holds: hasAll('now', 'turn') },
@@ -77,6 +82,7 @@ export function checkModuleOptions(options: AsyncModuleOptions): CheckedModuleOp
     tasks: options.tasks ?? MODULE_DEFAULTS.tasks,
     quotas: bookOf(options.quotas ?? {}),
     dispatcher: dispatcher === false ? false : checkDispatcherOptions(dispatcher),
+    setUp: options.setUp,
     valueLimitBytes: options.valueLimitBytes ?? MODULE_DEFAULTS.valueLimitBytes,
     logger: options.logger ?? MODULE_DEFAULTS.logger,
     clock: options.clock ?? MODULE_DEFAULTS.clock,

@@ -4,8 +4,10 @@ import { type Ground, type JobPlan, plantFor } from '../job/job-plan.js';
 import type { Input, JobTree } from '../job/job-record.js';
 import { Payload } from '../job/payload.js';
 import type { ClaimedJob } from '../store/job-store.js';
+import { currentTask } from '../task/current-task.js';
 import type { AnyFunction, Class } from '../task/task.js';
 import type { TaskDefinition } from '../task/task-definition.js';
+import type { SetUp } from '../task/task-options.js';
 
 export interface CallSources {
   /** Gives the instance that a method is called on, new for each run. */
@@ -13,13 +15,29 @@ export interface CallSources {
   /** Reads a stored value, with jobs in it as the application knows them. */
   readonly read: (payload: Payload) => Promise<unknown>;
   readonly ground: Ground;
+  /** Runs before the code of every task. */
+  readonly setUp: SetUp | undefined;
 }
 
 export class TaskCaller {
   constructor(private readonly sources: CallSources) {}
 
   /** Whatever the task returns; throws what it throws. */
-  call({ code }: TaskDefinition, claimed: ClaimedJob): unknown {
+  call({ code, options: { setUp } }: TaskDefinition, claimed: ClaimedJob): unknown {
+    if (setUp === undefined && this.sources.setUp === undefined) return this.#call(code, claimed);
+    return this.#setUp([this.sources.setUp, setUp]).then(() => this.#call(code, claimed));
+  }
+
+  /** What each returns runs when the attempt is over, the last one first. */
+  async #setUp(setUps: readonly (SetUp | undefined)[]): Promise<void> {
+    const task = currentTask();
+    for (const setUp of setUps) {
+      const tearDown = await setUp?.(task);
+      if (typeof tearDown === 'function') task.onEnd(() => Reflect.apply(tearDown, undefined, []));
+    }
+  }
+
+  #call(code: TaskDefinition['code'], claimed: ClaimedJob): unknown {
     const { args, input } = claimed.job;
     if ('fn' in code && input === 'none' && args.references.length === 0) return Reflect.apply(code.fn, undefined, args.read() as never[]);
     return this.#callWith(code, claimed);

@@ -26,11 +26,16 @@ export interface WorkerSources {
   readonly valueLimitBytes: number;
 }
 
+/** Of failures that are retried, the first is logged, and each that is so many later. */
+const LOGGED_FAILURE = 5;
+
 /** A job in hand. */
 interface Running {
   readonly claimed: ClaimedJob;
   attempt: Attempt;
   token: string;
+  /** How many attempts have failed before this one. */
+  failures: number;
   /** Why it is not to go on, whichever attempt is under way. */
   end?: Abort;
   /** Given back to the store: whatever its method still does is of no account. */
@@ -66,13 +71,20 @@ export class Worker {
    */
   async work(claimed: ClaimedJob, freeSlot: () => void, end?: Abort): Promise<void> {
     const { job, attempt } = claimed;
-    const running: Running = { claimed, attempt: this.#newAttempt(claimed, attempt), token: attempt.token, isAbandoned: false };
+    const running: Running = {
+      claimed,
+      attempt: this.#newAttempt(claimed, attempt),
+      token: attempt.token,
+      failures: attempt.failures,
+      isAbandoned: false,
+    };
     if (end !== undefined) this.#end(running, end);
     this.#running.set(job.id, running);
     try {
       for (let next = await this.#try(running, attempt, freeSlot); next !== undefined; next = await this.#try(running, next, freeSlot)) {
         running.attempt = this.#newAttempt(claimed, next);
         running.token = next.token;
+        running.failures = next.failures;
         // An attempt that fails at once would otherwise keep the event loop from everything else.
         await firstValueFrom(this.sources.clock.turn());
       }
@@ -204,15 +216,26 @@ export class Worker {
     const key = { id: running.claimed.job.id, token: running.token };
     if (!recorder.hasReported) await recorder.reported();
     if (verdict.type === 'again' && verdict.delayMs === 0) {
+      this.#logRetry(running, verdict);
       const again = await recorder.reschedule({ ...key, ...verdict });
       if (again === undefined) freeSlot();
       return again;
     }
     freeSlot();
+    if (verdict.type === 'again') this.#logRetry(running, verdict);
     if (verdict.type === 'end') await recorder.settle({ ...key, outcome: verdict.outcome });
     else if (verdict.type === 'again') await recorder.reschedule({ ...key, ...verdict });
     else await recorder.release({ ...key, hasBegun: true });
     return undefined;
+  }
+
+  /** The first failure of a job that is to be tried again, and every fifth: a job that fails on and on is seen, and does not fill the log. */
+  #logRetry({ claimed: { job }, failures }: Running, { error, delayMs }: Verdict & { type: 'again' }): void {
+    if (error === undefined || failures % LOGGED_FAILURE !== 0) return;
+    const when = delayMs === 0 ? 'at once' : `in ${delayMs} ms`;
+    this.sources.logger.warn(
+      `job ${job.id} (${job.taskName}) failed for the ${failures + 1}. time, and is tried again ${when}: ${error.message}`,
+    );
   }
 
   #newAttempt({ job }: ClaimedJob, numbers: AttemptNumbers): Attempt {

@@ -1,6 +1,7 @@
 /** The plan behind a draft, and how it is planted: turned into jobs with ids, checked against the quotas. */
 
 import { OptionError, TooLargeError } from '../errors.js';
+import type { FailureLogLevel } from './failure-log.js';
 import type { Choice, Input, JobTree, OnFailure, QueuedJob, Role } from './job-record.js';
 import { Payload } from './payload.js';
 import { checkPlaces, DEFAULT_PLACES, lastHeld, NO_PLACES, type Places, type QuotaBook } from './places.js';
@@ -34,6 +35,7 @@ export interface PlanOptions extends UniqueOptions {
   readonly retry?: StoredRetry;
   readonly interruptions?: { readonly limit: number; readonly delayMs: number };
   readonly keepMs?: number;
+  readonly failureLogLevel?: FailureLogLevel;
   /** What the task itself says of its jobs' keys: for those that are not part of another one. */
   readonly keyOfTask?: UniqueOptions;
 }
@@ -150,7 +152,8 @@ function queuedJob({ options, ...plan }: JobPlan, id: string, ground: Ground, ab
   checkTimes(plan.taskName, options);
   const unique = uniqueness(plan.taskName, options, above !== undefined && 'id' in above);
   assign(job, 'unique', unique);
-  for (const key of ['name', 'retry', 'beginAfter', 'delayMs', 'beginBy', 'keepMs'] as const) assign(job, key, options[key]);
+  for (const key of ['name', 'retry', 'beginAfter', 'delayMs', 'beginBy', 'keepMs', 'failureLogLevel'] as const)
+    assign(job, key, options[key]);
   if (unique?.debounce !== undefined) job.delayMs = unique.debounce.ms;
   assign(job, 'within', above?.within);
   if (above !== undefined && 'id' in above) {

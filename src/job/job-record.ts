@@ -1,5 +1,6 @@
 /** What a job is: what was queued, which never changes, and what has become of it, which only moves change. */
 
+import type { FailureLogLevel } from './failure-log.js';
 import { type MoveName, mayMove, type Status } from './job-status.js';
 import type { StoredOutcome } from './outcome.js';
 import type { Payload } from './payload.js';
@@ -52,6 +53,8 @@ export interface QueuedJob {
   readonly beginBy?: Date;
   /** How long it is kept after its end, with everything below it, by a store that keeps jobs by time. */
   readonly keepMs?: number;
+  /** How its failure is logged by whoever records it. */
+  readonly failureLogLevel?: FailureLogLevel;
   readonly parent?: string;
   readonly role?: Role;
   /** Its place among the steps of its batch. */

@@ -16,6 +16,7 @@ import type { TaskLike } from '../task/task.js';
 import { cancelJobs, retryJobs } from './bulk.js';
 import { type DeadLetter, deadLetters } from './dead-letters.js';
 import { type Events, type JobEvent, outcomeEvents, StoreEvents } from './events.js';
+import { logFailures } from './failure-log.js';
 import type { DispatcherView, IAsyncService } from './i-async-service.js';
 import type { Draft, Job } from './job.js';
 import { type JobAccess, NOBODY, see } from './job-access.js';
@@ -104,6 +105,7 @@ export class AsyncService implements IAsyncService {
     }
     this.#started.next();
     this.#started.complete();
+    logFailures(this.#access);
     this.#dispatcher = dispatcher;
     dispatcher?.start();
   }

@@ -1,6 +1,7 @@
 /** Options of one job, checked and turned into what a plan says. */
 
 import { checkOption, checkOptions, is, type Rules } from '../check.js';
+import { FAILURE_LOG_RULE } from '../job/failure-log.js';
 import type { PlanOptions } from '../job/job-plan.js';
 import { placesOf } from '../job/places.js';
 import { checkStoredRetry, RETRY_DEFAULTS, type RetryPolicy } from '../job/retry-policy.js';
@@ -18,6 +19,7 @@ const RULES: Rules<JobOptions> = {
   beginBy: is.date,
   retry: is.object,
   keepMs: is.durationMs,
+  failureLogLevel: FAILURE_LOG_RULE,
   ...UNIQUE_RULES,
 };
 
@@ -27,7 +29,7 @@ const BATCH_RULES: Rules<BatchOptions> = { ...RULES, onFailure: is.oneOf('contin
 export function planOptions(owner: string, options: JobOptions, isBatch: boolean): PlanOptions {
   checkOptions<BatchOptions>(owner, options, isBatch ? BATCH_RULES : (RULES as Rules<BatchOptions>));
   const { name, queue, quotas, priority, delayMs, beginAfter, beginBy, retry, keepMs } = options;
-  const { uniqueKey, uniqueFor, debounceMs, debounceMaxMs } = options;
+  const { failureLogLevel, uniqueKey, uniqueFor, debounceMs, debounceMaxMs } = options;
   if (retry !== undefined) checkStoredRetry(owner, retry);
   return {
     ...(name === undefined ? {} : { name }),
@@ -38,6 +40,7 @@ export function planOptions(owner: string, options: JobOptions, isBatch: boolean
     ...(beginAfter === undefined ? {} : { beginAfter: new Date(beginAfter) }),
     ...(beginBy === undefined ? {} : { beginBy: new Date(beginBy) }),
     ...(keepMs === undefined ? {} : { keepMs }),
+    ...(failureLogLevel === undefined ? {} : { failureLogLevel }),
     ...(uniqueKey === undefined ? {} : { uniqueKey }),
     ...(uniqueFor === undefined ? {} : { uniqueFor }),
     ...(debounceMs === undefined ? {} : { debounceMs }),
@@ -52,11 +55,12 @@ const ofTasks = new WeakMap<TaskDefinition, PlanOptions>();
 export function taskPlanOptions(task: TaskDefinition): PlanOptions {
   const known = ofTasks.get(task);
   if (known !== undefined) return known;
-  const { places, retry, keepMs } = task.options;
+  const { places, retry, keepMs, failureLogLevel } = task.options;
   const options = Object.freeze({
     interruptions: interruptionsOf(retry),
     ...(places === undefined ? {} : { places }),
     ...(keepMs === undefined ? {} : { keepMs }),
+    ...(failureLogLevel === undefined ? {} : { failureLogLevel }),
   });
   ofTasks.set(task, options);
   return options;

@@ -1,6 +1,7 @@
 /** What an application holds: drafts, jobs and callbacks, and the types of what comes of them. */
 
 import type { Observable } from 'rxjs';
+import type { FailureLogLevel } from '../job/failure-log.js';
 import type { OnFailure, Progress } from '../job/job-record.js';
 import type { FinalStatus, Status } from '../job/job-status.js';
 import type { Outcome } from '../job/outcome.js';
@@ -34,6 +35,8 @@ export interface JobOptions extends UniqueOptions {
    * callback, is kept as long as the job at the top, whose own time counts. @default that of its task, else the store's own
    */
   readonly keepMs?: number | undefined;
+  /** How its failure is logged, in the process that records it. @default that of its task, else 'error' */
+  readonly failureLogLevel?: FailureLogLevel | undefined;
 }
 
 export interface BatchOptions extends JobOptions {

@@ -228,6 +228,8 @@ export type Interest =
   | { readonly ended: string }
   /** Jobs whose outcome this process recorded, once each. */
   | { readonly outcomes: 'here' }
+  /** Jobs whose failure this process recorded, once each. */
+  | { readonly failures: 'here' }
   /** Jobs whose outcome any process recorded, from about when one begins to listen. */
   | { readonly outcomes: 'everywhere' };
 

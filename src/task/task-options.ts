@@ -1,10 +1,15 @@
 /** What can be said of a task where it is declared. */
 
 import { checkOptions, is, type Rules } from '../check.js';
+import { FAILURE_LOG_RULE, type FailureLogLevel } from '../job/failure-log.js';
 import { type Places, placesOf } from '../job/places.js';
 import type { Quotas } from '../job/register.js';
 import { checkRetry, type RetryPolicy, retryCommon } from '../job/retry-policy.js';
 import { checkTogether, UNIQUE_RULES, type UniqueFor, type UniqueOptions } from '../job/uniqueness.js';
+import type { CurrentTask } from './current-task.js';
+
+/** Prepares an attempt; a function that it returns, or promises, cleans up after it. */
+export type SetUp = (task: CurrentTask) => unknown;
 
 /** Makes a unique key of a job's arguments. */
 export type KeyFunction = (...args: never) => string;
@@ -23,6 +28,13 @@ export interface TaskOptions<Key extends KeyFunction = KeyFunction> extends Omit
   readonly retry?: RetryPolicy | undefined;
   /** How long its jobs are kept after their end, in milliseconds, by a store that keeps jobs by time. @default the store's own, of MongoDB's a week */
   readonly keepMs?: number | undefined;
+  /** How a failure of its jobs is logged, in the process that records it. @default 'error' */
+  readonly failureLogLevel?: FailureLogLevel | undefined;
+  /**
+   * Runs before the code, with each attempt; when it throws, that is the attempt's error. A function that it returns runs when
+   * the attempt is over, however it ended; what that throws is logged, and changes nothing.
+   */
+  readonly setUp?: SetUp | undefined;
   /** The key of a job, of its arguments: while one has it, no other is queued under it, and who asks is given that one. Not of steps and callbacks. */
   readonly uniqueKey?: Key | undefined;
 }
@@ -36,6 +48,8 @@ export interface CheckedTaskOptions {
   readonly timeoutMs: number | undefined;
   readonly retry: RetryPolicy;
   readonly keepMs: number | undefined;
+  readonly failureLogLevel: FailureLogLevel | undefined;
+  readonly setUp: SetUp | undefined;
   readonly uniqueKey: KeyFunction | undefined;
   readonly uniqueFor: UniqueFor | undefined;
   readonly debounceMs: number | undefined;
@@ -51,6 +65,8 @@ const RULES: Rules<TaskOptions> = {
   timeoutMs: is.timerMs,
   retry: is.object,
   keepMs: is.durationMs,
+  failureLogLevel: FAILURE_LOG_RULE,
+  setUp: is.callable,
   ...UNIQUE_RULES,
   uniqueKey: is.callable,
 };
@@ -67,6 +83,8 @@ export function checkTaskOptions(owner: string, options: TaskOptions): CheckedTa
     timeoutMs: options.timeoutMs,
     retry: options.retry ?? TASK_DEFAULTS.retry,
     keepMs: options.keepMs,
+    failureLogLevel: options.failureLogLevel,
+    setUp: options.setUp,
     uniqueKey: options.uniqueKey,
     uniqueFor: options.uniqueFor,
     debounceMs: options.debounceMs,

@@ -701,7 +701,7 @@ describe('clean-ups', () => {
     expect(done.splice(0)).toEqual(['work', 'second', 'first']);
     expect((await (await async.queueJob(work, true)).waitForOutcome()).status).toBe('failed');
     expect(done).toEqual(['work', 'second', 'first']);
-    expect(log.of('error')).toHaveLength(2);
+    expect(log.of('error')).toHaveLength(3);
   });
 });
 

@@ -31,6 +31,7 @@ export class Feed {
 
   outcome(record: JobRecord): void {
     this.#tell('outcomes', { type: 'job', record });
+    if (record.state.outcome?.status === 'failed') this.#tell('failures', { type: 'job', record });
   }
 
   /** Tells everything that was noted since the last time. */
@@ -96,5 +97,6 @@ function topicOf(interest: Interest): string {
   if ('cancelsOf' in interest) return `cancels ${interest.cancelsOf}`;
   if ('job' in interest) return interest.job;
   if ('ended' in interest) return interest.ended;
-  return 'due' in interest ? 'due' : 'outcomes';
+  if ('due' in interest) return 'due';
+  return 'failures' in interest ? 'failures' : 'outcomes';
 }

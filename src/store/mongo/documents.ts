@@ -1,6 +1,7 @@
 /** What the collections hold: the documents of jobs, quotas, dispatchers and of the store itself. */
 
 import type { Binary, ObjectId, Timestamp } from 'mongodb';
+import type { FailureLogLevel } from '../../job/failure-log.js';
 import type { Input, JobKind, OnFailure, Role } from '../../job/job-record.js';
 import type { JobReference } from '../../job/job-reference.js';
 import type { FinalStatus, Status } from '../../job/job-status.js';
@@ -26,6 +27,7 @@ export interface JobDocument {
   readonly delayMs?: number;
   readonly beginBy?: Date;
   readonly keepMs?: number;
+  readonly failureLog?: FailureLogLevel;
   readonly parent?: ObjectId;
   readonly role?: Role;
   readonly index?: number;

@@ -111,6 +111,7 @@ export class News {
   outcome(job: JobDocument): void {
     this.changed(job);
     if (this.#topics.has('outcomes')) this.track(this.#tellOutcome(job));
+    if (job.outcome?.kind === 'failed') this.#tell('failures', { type: 'job', record: toRecord(job) });
   }
 
   listen(interest: Interest): Observable<Change> {
@@ -248,5 +249,6 @@ export class News {
 function topicOf(interest: Exclude<Interest, { readonly job: string } | { readonly ended: string }>): string {
   if ('work' in interest) return `${WORK}${interest.work}`;
   if ('cancelsOf' in interest) return `cancels ${interest.cancelsOf}`;
-  return 'due' in interest ? 'due' : 'outcomes';
+  if ('due' in interest) return 'due';
+  return 'failures' in interest ? 'failures' : 'outcomes';
 }

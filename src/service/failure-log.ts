@@ -1,0 +1,23 @@
+/** Logs the failures that this process records, of whatever kind of job, each at the level that the job asks for. */
+
+import type { Subscription } from 'rxjs';
+import { FAILURE_LOG_LEVEL } from '../job/failure-log.js';
+import type { JobRecord } from '../job/job-record.js';
+import { revivedError } from '../job/stored-error.js';
+import type { Logger } from '../task/logger.js';
+import type { JobAccess } from './job-access.js';
+
+export function logFailures({ changes, logger }: Pick<JobAccess, 'changes' | 'logger'>): Subscription {
+  return changes({ failures: 'here' }).subscribe((change) => {
+    if (change.type === 'job') logFailure(change.record, logger);
+  });
+}
+
+function logFailure({ job, state }: JobRecord, logger: Logger): void {
+  const level = job.failureLogLevel ?? FAILURE_LOG_LEVEL;
+  if (level === 'none' || state.outcome?.status !== 'failed') return;
+  const { error } = state.outcome;
+  const tries = state.attempts === 1 ? '' : ` after ${state.attempts} attempts`;
+  const name = job.name === undefined ? job.taskName : `${job.taskName}, ${job.name}`;
+  logger[level](`job ${job.id} (${name}) failed${tries}: ${error.message}`, { error: revivedError(error) });
+}
