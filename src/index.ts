@@ -76,6 +76,7 @@ export type {
 export { callback, makeJob, parallel, serial } from './service/job-draft.js';
 export type { JobFilter } from './service/job-filter.js';
 export type { Queue, Queues } from './service/queues.js';
+export type { UnreadableJob } from './service/unreadable-jobs.js';
 export type { DispatcherEvent } from './store/dispatcher-event.js';
 // ---- For those who write a store
 export type * from './store/job-store.js';
@@ -100,3 +101,4 @@ export type {
 export { Task, type TaskDecorator } from './task/task-decorator.js';
 export { type FunctionTaskOptions, task } from './task/task-function.js';
 export type { KeyFunction, SetUp, TaskOptions } from './task/task-options.js';
+export { type Upcasts, upcast } from './task/upcast.js';

@@ -42,7 +42,7 @@ export class Composition {
       logger,
       quotas,
       ground: this.#ground,
-      isKnown: (name) => this.registry.get(name) !== undefined,
+      formsOf: (name) => this.registry.formsOf(name),
     });
   }
 

@@ -53,7 +53,7 @@ export interface DispatcherSources {
   readonly guarded: <T>(source: Observable<T>) => Observable<T>;
 }
 
-type Agent = CheckedAgentOptions & { readonly tasks: ReadonlySet<string> };
+type Agent = CheckedAgentOptions & { readonly forms: ReadonlySet<string> };
 
 /** One life of the dispatcher. */
 interface Life {
@@ -97,7 +97,7 @@ export class Dispatcher {
     private readonly sources: DispatcherSources,
     private readonly options: CheckedDispatcherOptions,
   ) {
-    this.#agents = options.agents.map((agent, index) => ({ ...agent, tasks: acceptedTasks(agent, index, sources.registry) }));
+    this.#agents = options.agents.map((agent, index) => ({ ...agent, forms: acceptedForms(agent, index, sources.registry) }));
   }
 
   get name(): string {
@@ -206,11 +206,11 @@ export class Dispatcher {
   }
 
   /** The pipeline of one agent. */
-  #agent({ queue, concurrency, tasks }: Agent, { dispatcher, lease }: Life): Observable<void> {
+  #agent({ queue, concurrency, forms }: Agent, { dispatcher, lease }: Life): Observable<void> {
     const { store, clock, worker } = this.sources;
     const slots = new Slots(concurrency);
     return wakeUps({ store, queue, clock, pollMs: this.options.pollMs }).pipe(
-      claims({ slots, clock, claim: (limit) => this.#claim({ dispatcher, queue, tasks, limit }, lease) }),
+      claims({ slots, clock, claim: (limit) => this.#claim({ dispatcher, queue, forms, limit }, lease) }),
       takeUntil(this.#quiet),
       workOn({ work: (job, freeSlot) => worker.work(job, freeSlot, this.#endBefore(job)) }, slots),
     );
@@ -277,6 +277,11 @@ export class Dispatcher {
     if (worker.load === 0) return;
     await firstValueFrom(race(worker.unloaded, timer(withinMs, clock.scheduler)), { defaultValue: undefined });
   }
+}
+
+/** The forms of the jobs that an agent accepts. */
+function acceptedForms(agent: CheckedAgentOptions, index: number, registry: TaskRegistry): ReadonlySet<string> {
+  return new Set([...acceptedTasks(agent, index, registry)].flatMap((name) => registry.formsOf(name)));
 }
 
 /** The names of the tasks that an agent accepts. */

@@ -23,9 +23,10 @@ export class TaskCaller {
   constructor(private readonly sources: CallSources) {}
 
   /** Whatever the task returns; throws what it throws. */
-  call({ code, options: { setUp } }: TaskDefinition, claimed: ClaimedJob): unknown {
-    if (setUp === undefined && this.sources.setUp === undefined) return this.#call(code, claimed);
-    return this.#setUp([this.sources.setUp, setUp]).then(() => this.#call(code, claimed));
+  call(task: TaskDefinition, claimed: ClaimedJob): unknown {
+    const { setUp } = task.options;
+    if (setUp === undefined && this.sources.setUp === undefined) return this.#call(task, claimed);
+    return this.#setUp([this.sources.setUp, setUp]).then(() => this.#call(task, claimed));
   }
 
   /** What each returns runs when the attempt is over, the last one first. */
@@ -37,10 +38,12 @@ export class TaskCaller {
     }
   }
 
-  #call(code: TaskDefinition['code'], claimed: ClaimedJob): unknown {
+  #call(task: TaskDefinition, claimed: ClaimedJob): unknown {
+    const { code, options } = task;
     const { args, input } = claimed.job;
-    if ('fn' in code && input === 'none' && args.references.length === 0) return Reflect.apply(code.fn, undefined, args.read() as never[]);
-    return this.#callWith(code, claimed);
+    if ('fn' in code && options.upcast === undefined && input === 'none' && args.references.length === 0)
+      return Reflect.apply(code.fn, undefined, args.read() as never[]);
+    return this.#callWith(task, claimed);
   }
 
   /** The jobs of a draft that a task returned; they stand in for the job that returned it. @throws what queueing throws */
@@ -48,10 +51,11 @@ export class TaskCaller {
     return plantFor(job, plan, this.sources.ground);
   }
 
-  async #callWith(code: TaskDefinition['code'], { job, given }: ClaimedJob): Promise<unknown> {
-    const args = (await this.sources.read(job.args)) as unknown[];
-    if (job.input !== 'none') args.unshift(await this.#given(job.input, given));
-    if ('fn' in code) return Reflect.apply(code.fn, undefined, args);
+  async #callWith({ code, options: { upcast } }: TaskDefinition, { job, given }: ClaimedJob): Promise<unknown> {
+    const stored = (await this.sources.read(job.args)) as unknown[];
+    if (job.input !== 'none') stored.unshift(await this.#given(job.input, given));
+    const args = upcast === undefined ? stored : upcast.apply(stored, job.version);
+    if ('fn' in code) return Reflect.apply(code.fn, undefined, args as never[]);
     const instance = await this.sources.resolve(code.service);
     return Reflect.apply((instance as Record<string, AnyFunction>)[code.method] as AnyFunction, instance, args);
   }

@@ -13,6 +13,8 @@ export interface JobPlan {
   readonly kind: 'task' | 'serial' | 'parallel';
   readonly taskName: string;
   readonly args: Payload;
+  /** Of the arguments; absent for the first. */
+  readonly version?: number;
   readonly input: Input;
   readonly options: PlanOptions;
   readonly steps: readonly JobPlan[];
@@ -155,6 +157,7 @@ function queuedJob({ options, ...plan }: JobPlan, id: string, ground: Ground, ab
   for (const key of ['name', 'retry', 'beginAfter', 'delayMs', 'beginBy', 'keepMs', 'failureLogLevel'] as const)
     assign(job, key, options[key]);
   if (unique?.debounce !== undefined) job.delayMs = unique.debounce.ms;
+  assign(job, 'version', plan.version);
   assign(job, 'within', above?.within);
   if (above !== undefined && 'id' in above) {
     job.parent = above.id;

@@ -38,6 +38,8 @@ export interface QueuedJob {
   readonly name?: string;
   readonly queue: string;
   readonly args: Payload;
+  /** Of the task's arguments, as it was when the job was queued; absent for the first. */
+  readonly version?: number;
   readonly input: Input;
   readonly places: Places;
   /** The last quota, in their order, that the batches around it hold while it runs. */

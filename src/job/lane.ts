@@ -1,13 +1,14 @@
 /** Lanes: jobs of one queue and task with the same quotas wait in one line, which a claim reads or skips as a whole. */
 
+import { formOf } from './form.js';
 import type { QueuedJob } from './job-record.js';
 import type { Places } from './places.js';
 
 const texts = new WeakMap<Places, string>();
 
-/** The lane's key: JSON of queue, task and quotas; of a batch, its kind in brackets; a job that waits with its places in hand has a lane without quotas. */
+/** The lane's key: JSON of queue, form (mostly the task's name) and quotas; of a batch, its kind in brackets; a job that waits with its places in hand has a lane without quotas. */
 export function laneOf(job: QueuedJob, keepsPlaces: boolean): string {
-  const what = job.kind === 'task' ? job.taskName : [job.kind];
+  const what = job.kind === 'task' ? formOf(job) : [job.kind];
   return `[${JSON.stringify(job.queue)},${JSON.stringify(what)},${keepsPlaces ? '"!"' : placesText(job.places)}]`;
 }
 

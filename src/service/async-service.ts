@@ -26,6 +26,7 @@ import { handleOf, handlesOf, readValue } from './job-handle.js';
 import { type Queues, StoreQueues } from './queues.js';
 import { retryOf } from './retries.js';
 import { Stage } from './stage.js';
+import { type UnreadableJob, unreadableJobs } from './unreadable-jobs.js';
 
 /** What the service does with the dispatcher of its process. */
 export interface OwnDispatcher extends DispatcherView {
@@ -37,8 +38,8 @@ export interface OwnDispatcher extends DispatcherView {
 export interface ServiceSources extends Pick<JobAccess, 'store' | 'clock' | 'logger'> {
   readonly ground: Ground;
   readonly quotas: QuotaBook;
-  /** Whether a task can be run by this process. */
-  readonly isKnown: (taskName: string) => boolean;
+  /** The forms of jobs of a task that this process can run. */
+  readonly formsOf: (taskName: string) => readonly string[];
 }
 
 export class AsyncService implements IAsyncService {
@@ -206,6 +207,10 @@ export class AsyncService implements IAsyncService {
     return retryJobs(this.#access, filter);
   }
 
+  async getUnreadableJobs(filter: Omit<JobFilter, 'statuses'> = {}): Promise<readonly UnreadableJob[]> {
+    return unreadableJobs(this.#access, filter, this.sources.formsOf);
+  }
+
   outcomes(): Observable<JobEvent<unknown>> {
     return outcomeEvents(this.#access, { outcomes: 'everywhere' });
   }
@@ -310,7 +315,7 @@ export class AsyncService implements IAsyncService {
 
   /** Once for each task: in another process it may well be known. */
   #warnOfUnknown(taskName: string): void {
-    if (this.#dispatcher === undefined || this.sources.isKnown(taskName) || this.#warned.has(taskName)) return;
+    if (this.#dispatcher === undefined || this.sources.formsOf(taskName).length > 0 || this.#warned.has(taskName)) return;
     this.#warned.add(taskName);
     this.sources.logger.warn(
       `a job of ${taskName} was queued, but no dispatcher of this process will run it: it is not in \`tasks\` of asyncModule`,

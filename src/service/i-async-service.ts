@@ -10,6 +10,7 @@ import type { Events, JobEvent } from './events.js';
 import type { Draft, Job, JobsOf as Jobs, Queueable, QueueResult } from './job.js';
 import type { JobFilter } from './job-filter.js';
 import type { Queues } from './queues.js';
+import type { UnreadableJob } from './unreadable-jobs.js';
 
 type QueueArgs<W> = W extends Draft<unknown> ? [] : ArgsOf<SignatureOf<W>>;
 
@@ -80,6 +81,11 @@ export interface IAsyncService {
    * @throws OptionError, also for a filter that says nothing, and so would mean every job
    */
   retryJobs(filter: JobFilter): Promise<readonly Job<unknown>[]>;
+  /**
+   * Jobs that wait, and that the tasks of this process could not run: of no task of it, or with arguments that are too old,
+   * or too new, for the task's `upcast`. Looks at every waiting job. @throws OptionError
+   */
+  getUnreadableJobs(filter?: Omit<JobFilter, 'statuses'>): Promise<readonly UnreadableJob[]>;
   /**
    * Runs code in a transaction of the store: what is queued inside, callbacks added to jobs included, is there for
    * all with its commit, or never. `session` is for the application's own writes. After a conflict the code runs

@@ -46,10 +46,12 @@ export function keyedPlan(task: TaskLike, args: readonly unknown[]): JobPlan {
 
 function taskPlan(task: TaskLike, args: readonly unknown[], input: Input = 'none', path = 'arguments'): JobPlan {
   const definition = definitionOf(task);
+  const { upcast } = definition.options;
   return {
     kind: 'task',
     taskName: definition.name,
     args: Payload.of(args, path),
+    ...(upcast === undefined ? {} : { version: upcast.version }),
     input,
     options: taskPlanOptions(definition),
     steps: [],

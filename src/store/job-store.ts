@@ -134,7 +134,8 @@ export type Inserted = { readonly record: JobRecord } | { readonly refused: Mill
 export interface ClaimRequest {
   readonly dispatcher: string;
   readonly queue: string;
-  readonly tasks: ReadonlySet<string>;
+  /** The forms of jobs that it can run. */
+  readonly forms: ReadonlySet<string>;
   readonly limit: number;
 }
 

@@ -4,6 +4,7 @@ import { NotATaskError } from '../errors.js';
 import type { AnyFunction, Class, Task as TaskValue } from './task.js';
 import { CLASS, recordLegacy, recordStandard } from './task-metadata.js';
 import { checkTaskOptions, type KeyFunction, type TaskOptions } from './task-options.js';
+import type { ArgumentsOf } from './upcast.js';
 
 /** Code that may run in the background, as a value. */
 export type Task<F extends AnyFunction = AnyFunction> = TaskValue<F>;
@@ -21,14 +22,14 @@ type Fits<Key, M> = [Key] extends [never]
 type RunOf<C> = C extends Class<{ run: infer M }> ? M : never;
 
 /** For both kinds of decorators; the order of the signatures decides which error the compiler shows. */
-export interface TaskDecorator<Key = never> {
-  <C extends Class<{ run(...args: never): unknown }>>(target: C & Fits<Key, RunOf<C>>, context: ClassDecoratorContext<C>): void;
-  <C extends Class<{ run(...args: never): unknown }>>(target: C & Fits<Key, RunOf<C>>): void;
-  <M extends AnyFunction>(
+export interface TaskDecorator<Key = never, Old extends unknown[] = never> {
+  <C extends Class<{ run(...args: Old): unknown }>>(target: C & Fits<Key, RunOf<C>>, context: ClassDecoratorContext<C>): void;
+  <C extends Class<{ run(...args: Old): unknown }>>(target: C & Fits<Key, RunOf<C>>): void;
+  <M extends (...args: Old) => unknown>(
     method: M & Fits<Key, M>,
     context: ClassMethodDecoratorContext & { readonly static: false; readonly private: false; readonly name: string },
   ): void;
-  <T extends object, K extends keyof T & string, M extends AnyFunction>(
+  <T extends object, K extends keyof T & string, M extends (...args: Old) => unknown>(
     target: OfInstance<T>,
     name: K,
     descriptor: TypedPropertyDescriptor<M> & Fits<Key, M>,
@@ -44,7 +45,9 @@ export interface TaskDecorator<Key = never> {
  *   async submit(folder: string, id: string): Promise<void> { … }
  * }
  */
-export function Task<Key extends KeyFunction = never>(options: TaskOptions<Key> = {}): TaskDecorator<Key> {
+export function Task<Key extends KeyFunction = never, Old extends { readonly version: number } = never>(
+  options: TaskOptions<Key, Old> = {},
+): TaskDecorator<Key, ArgumentsOf<Old>> {
   // Without parentheses it is given what it decorates: a class, a method, or the prototype of a class.
   if (typeof options === 'function' || Object.hasOwn(options, 'constructor'))
     throw new NotATaskError('`@Task` needs parentheses: `@Task()`');
@@ -52,7 +55,7 @@ export function Task<Key extends KeyFunction = never>(options: TaskOptions<Key> 
     if (typeof contextOrName === 'object') decorateStandard(contextOrName, options);
     else if (contextOrName === undefined) decorateClass(target, options);
     else decorateMember(target, contextOrName, descriptor, options);
-  }) as TaskDecorator<Key>;
+  }) as TaskDecorator<Key, ArgumentsOf<Old>>;
 }
 
 function decorateStandard(context: DecoratorContext, options: TaskOptions): void {

@@ -5,9 +5,13 @@ import { NotATaskError } from '../errors.js';
 import type { AnyFunction, FunctionTask } from './task.js';
 import { definition, type TaskDefinition } from './task-definition.js';
 import { checkTaskOptions, type TaskOptions } from './task-options.js';
+import type { ArgumentsOf } from './upcast.js';
 
 /** The options of a task that is a function `F`. */
-export type FunctionTaskOptions<F extends AnyFunction> = Omit<TaskOptions<(...args: Parameters<F>) => string>, 'name'>;
+export type FunctionTaskOptions<F extends AnyFunction, Old = { readonly version: number }> = Omit<
+  TaskOptions<(...args: Parameters<F>) => string, Old>,
+  'name'
+>;
 
 /**
  * Makes a task of a function.
@@ -19,7 +23,11 @@ export type FunctionTaskOptions<F extends AnyFunction> = Omit<TaskOptions<(...ar
  * await async.queueJob(addNumbers, 40, 2);    // a Job<number>
  */
 export function task<F extends AnyFunction>(name: string, fn: F): FunctionTask<F>;
-export function task<F extends AnyFunction>(name: string, options: FunctionTaskOptions<F>, fn: F): FunctionTask<F>;
+export function task<F extends (...args: ArgumentsOf<Old>) => unknown, Old extends { readonly version: number } = never>(
+  name: string,
+  options: FunctionTaskOptions<F, Old>,
+  fn: F,
+): FunctionTask<F>;
 export function task(name: string, ...rest: readonly unknown[]): unknown {
   const [options, fn] = rest.length > 1 ? rest : [{}, rest[0]];
   checkOption('`task`', 'name', name, is.text);

@@ -7,6 +7,7 @@ import type { Quotas } from '../job/register.js';
 import { checkRetry, type RetryPolicy, retryCommon } from '../job/retry-policy.js';
 import { checkTogether, UNIQUE_RULES, type UniqueFor, type UniqueOptions } from '../job/uniqueness.js';
 import type { CurrentTask } from './current-task.js';
+import { UpcastChain } from './upcast.js';
 
 /** Prepares an attempt; a function that it returns, or promises, cleans up after it. */
 export type SetUp = (task: CurrentTask) => unknown;
@@ -14,8 +15,12 @@ export type SetUp = (task: CurrentTask) => unknown;
 /** Makes a unique key of a job's arguments. */
 export type KeyFunction = (...args: never) => string;
 
-/** @typeParam Key - the type of the function that makes unique keys */
-export interface TaskOptions<Key extends KeyFunction = KeyFunction> extends Omit<UniqueOptions, 'uniqueKey'> {
+/**
+ * @typeParam Key - the type of the function that makes unique keys
+ * @typeParam Old - the type of the chain from older arguments
+ */
+export interface TaskOptions<Key extends KeyFunction = KeyFunction, Old = { readonly version: number }>
+  extends Omit<UniqueOptions, 'uniqueKey'> {
   /** The name under which jobs are stored. Set one where class names are shortened by a bundler. @default `Class.method`, or `Class` */
   readonly name?: string | undefined;
   /** Older names, under which jobs may still be stored. @default [] */
@@ -35,6 +40,8 @@ export interface TaskOptions<Key extends KeyFunction = KeyFunction> extends Omit
    * the attempt is over, however it ended; what that throws is logged, and changes nothing.
    */
   readonly setUp?: SetUp | undefined;
+  /** How arguments that an older build has stored become today's: `upcast(v1 => v2).to(v2 => v3)`. @default the arguments have never changed */
+  readonly upcast?: Old | undefined;
   /** The key of a job, of its arguments: while one has it, no other is queued under it, and who asks is given that one. Not of steps and callbacks. */
   readonly uniqueKey?: Key | undefined;
 }
@@ -50,6 +57,7 @@ export interface CheckedTaskOptions {
   readonly keepMs: number | undefined;
   readonly failureLogLevel: FailureLogLevel | undefined;
   readonly setUp: SetUp | undefined;
+  readonly upcast: UpcastChain | undefined;
   readonly uniqueKey: KeyFunction | undefined;
   readonly uniqueFor: UniqueFor | undefined;
   readonly debounceMs: number | undefined;
@@ -67,6 +75,7 @@ const RULES: Rules<TaskOptions> = {
   keepMs: is.durationMs,
   failureLogLevel: FAILURE_LOG_RULE,
   setUp: is.callable,
+  upcast: { must: 'made with `upcast(step)`', holds: (value) => value instanceof UpcastChain },
   ...UNIQUE_RULES,
   uniqueKey: is.callable,
 };
@@ -85,6 +94,7 @@ export function checkTaskOptions(owner: string, options: TaskOptions): CheckedTa
     keepMs: options.keepMs,
     failureLogLevel: options.failureLogLevel,
     setUp: options.setUp,
+    upcast: options.upcast as UpcastChain | undefined,
     uniqueKey: options.uniqueKey,
     uniqueFor: options.uniqueFor,
     debounceMs: options.debounceMs,

@@ -2,6 +2,7 @@
 
 import { shown } from '../check.js';
 import { isMillraceError } from '../errors.js';
+import { FIRST_VERSION, formOf } from '../job/form.js';
 import type { JobKind } from '../job/job-record.js';
 import { definitionOf } from './definition-of.js';
 import { definitionsOf } from './service-tasks.js';
@@ -36,6 +37,14 @@ export class TaskRegistry {
   /** All names under which jobs may be stored, old ones too. */
   get names(): ReadonlySet<string> {
     return new Set(this.#byName.keys());
+  }
+
+  /** The forms of jobs stored under a name that can be run. */
+  formsOf(name: string): readonly string[] {
+    const task = this.#byName.get(name);
+    if (task === undefined) return [];
+    const { oldest, version } = task.options.upcast ?? { oldest: FIRST_VERSION, version: FIRST_VERSION };
+    return Array.from({ length: version - oldest + 1 }, (_, index) => formOf({ taskName: name, version: oldest + index }));
   }
 
   get(name: string): TaskDefinition | undefined {

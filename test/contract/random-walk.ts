@@ -98,7 +98,7 @@ class Walk {
   }
 
   async #claim(limit: number): Promise<number> {
-    const claimed = await this.store.claim({ dispatcher: 'd', queue: '', tasks: TASKS, limit });
+    const claimed = await this.store.claim({ dispatcher: 'd', queue: '', forms: TASKS, limit });
     expect(claimed.length).toBeLessThanOrEqual(limit);
     for (const { job, attempt } of claimed) {
       expect(this.running.has(job.id), `job ${job.id} is handed out once at a time`).toBe(false);

@@ -6,7 +6,7 @@ import { setup } from '../bundle.js';
 import { failureOf, Log } from './deferred.js';
 
 /** A task that writes down what happens, and fails as often as it is told to. */
-function recording(options: TaskOptions = {}, failures = 0) {
+function recording(options: Pick<TaskOptions, 'setUp' | 'retry'> = {}, failures = 0) {
   const seen: string[] = [];
   let left = failures;
   const work = task(

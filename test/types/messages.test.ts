@@ -64,7 +64,7 @@ const MESSAGES: Readonly<Record<string, readonly string[]>> = {
     "'Task' accepts too few arguments to be used as a decorator here. Did you mean to call it first and write '@Task()'?",
   ],
   'misspells an option of @Task': [
-    "Object literal may only specify known properties, but 'timeoutMS' does not exist in type 'TaskOptions<never>'. Did you mean to write 'timeoutMs'?",
+    "Object literal may only specify known properties, but 'timeoutMS' does not exist in type 'TaskOptions<never, never>'. Did you mean to write 'timeoutMs'?",
   ],
   'decorates a static method': [
     'Unable to resolve signature of method decorator when called as an expression.',

@@ -1,5 +1,6 @@
 /** Hands out jobs: the heads of the lanes that are accepted and have room, in order. */
 
+import { formOf } from '../../job/form.js';
 import type { JobRecord } from '../../job/job-record.js';
 import { JobReference } from '../../job/job-reference.js';
 import type { Attempt, ClaimedJob, ClaimRequest } from '../job-store.js';
@@ -61,5 +62,5 @@ export class Claimer {
 
 /** Batches and choices are open to every agent of their queue. */
 function accepts(request: ClaimRequest, { example }: Lane): boolean {
-  return example.job.kind !== 'task' || request.tasks.has(example.job.taskName);
+  return example.job.kind !== 'task' || request.forms.has(formOf(example.job));
 }

@@ -8,6 +8,7 @@ import { asPipeline, Computed } from './jobs.js';
 import { BACK_IN_LINE } from './moves.js';
 import type { News } from './news.js';
 import { inOrder } from './order.js';
+import { formOfDocument } from './records.js';
 import { attemptOf, type Running } from './running.js';
 import type { ServerTime } from './server-time.js';
 
@@ -50,11 +51,11 @@ export class Ahead {
 
   constructor(private readonly sources: AheadSources) {}
 
-  /** In order; of the tasks that are asked for. */
-  of(dispatcher: string, queue: string, tasks: ReadonlySet<string>): readonly JobDocument[] {
+  /** In order; of the forms that are asked for. */
+  of(dispatcher: string, queue: string, forms: ReadonlySet<string>): readonly JobDocument[] {
     const buffer = this.#buffers.get(dispatcher);
     if (buffer === undefined || buffer.jobs.length === 0) return [];
-    const wanted = buffer.jobs.filter((job) => job.queue === queue && tasks.has(job.task));
+    const wanted = buffer.jobs.filter((job) => job.queue === queue && forms.has(formOfDocument(job)));
     if (wanted.length > 0) this.#watchUnwanted(dispatcher, queue);
     return wanted;
   }

@@ -109,9 +109,9 @@ export class Claims {
 
   async #look(request: ClaimRequest, limit: number): Promise<Look> {
     const { lanes, shares, ahead, collections } = this.sources;
-    const { dispatcher, queue, tasks } = request;
-    const atHand = ahead.of(dispatcher, queue, tasks);
-    const known = lanes.of(queue, tasks);
+    const { dispatcher, queue, forms } = request;
+    const atHand = ahead.of(dispatcher, queue, forms);
+    const known = lanes.of(queue, forms);
     const rung = this.#hasRung(request) || atHand.length === 0 ? known : this.#besides(dispatcher, atHand, known);
     if (limit <= 0) return NOTHING;
     if (rung.size === 0 && atHand.length === 0) {

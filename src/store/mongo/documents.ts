@@ -17,6 +17,7 @@ export interface JobDocument {
   readonly name?: string;
   readonly queue: string;
   readonly args: Binary;
+  readonly version?: number;
   readonly input: Input;
   readonly quotas: Places;
   readonly within?: string;

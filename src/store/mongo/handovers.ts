@@ -8,6 +8,7 @@ import type { Jobs, Written } from './jobs.js';
 import { mayBeClaimedAhead } from './lanes.js';
 import type { Leases } from './leases.js';
 import type { News } from './news.js';
+import { formOfDocument } from './records.js';
 import { nameOf, type Takes } from './takes.js';
 
 export interface HandoverSources {
@@ -64,8 +65,8 @@ export class Handovers {
     if (!mayBeClaimedAhead(job) || job.held !== undefined || Object.keys(job.quotas).length > 0) return undefined;
     if (!this.sources.news.isLookedAfter(job.queue)) return undefined;
     return [...this.#rooms.values()].find(
-      ({ request: { dispatcher, queue, tasks }, left }) =>
-        left > 0 && queue === job.queue && tasks.has(job.task) && this.sources.leases.isAlive(dispatcher),
+      ({ request: { dispatcher, queue, forms }, left }) =>
+        left > 0 && queue === job.queue && forms.has(formOfDocument(job)) && this.sources.leases.isAlive(dispatcher),
     );
   }
 }

@@ -6,8 +6,8 @@ import type { JobDocument } from './documents.js';
 export interface Lane {
   readonly key: string;
   readonly queue: string;
-  /** The task, or the kind of a composite. */
-  readonly task: string;
+  /** The form of its jobs, or the kind of a composite. */
+  readonly form: string;
   readonly isComposite: boolean;
 }
 
@@ -34,9 +34,9 @@ export class Lanes {
   }
 
   /** Those of a queue whose jobs may be taken, and how often each has rung. */
-  of(queue: string, tasks: ReadonlySet<string>): ReadonlyMap<string, number> {
+  of(queue: string, forms: ReadonlySet<string>): ReadonlyMap<string, number> {
     const found = new Map<string, number>();
-    for (const [key, { lane, rung }] of this.#byQueue.get(queue) ?? []) if (lane.isComposite || tasks.has(lane.task)) found.set(key, rung);
+    for (const [key, { lane, rung }] of this.#byQueue.get(queue) ?? []) if (lane.isComposite || forms.has(lane.form)) found.set(key, rung);
     return found;
   }
 
@@ -49,7 +49,7 @@ export class Lanes {
 
 function parsed(key: string): Lane {
   const [queue, what] = JSON.parse(key) as [string, string | readonly [string]];
-  return typeof what === 'string' ? { key, queue, task: what, isComposite: false } : { key, queue, task: what[0], isComposite: true };
+  return typeof what === 'string' ? { key, queue, form: what, isComposite: false } : { key, queue, form: what[0], isComposite: true };
 }
 
 /** Lanes whose jobs need the same, which a claim reads together. */

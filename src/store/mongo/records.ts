@@ -1,6 +1,7 @@
 /** Jobs as documents, and documents as jobs. */
 
 import { type Binary, ObjectId, type Timestamp } from 'mongodb';
+import { formOf } from '../../job/form.js';
 import type { Choice, JobRecord, JobState, JobTree, Progress, QueuedJob } from '../../job/job-record.js';
 import { JobReference } from '../../job/job-reference.js';
 import { laneOf } from '../../job/lane.js';
@@ -31,6 +32,7 @@ export function toDocument(job: QueuedJob, origin: string, root: ObjectId | unde
     priority: job.priority,
     limits: { interruptions: job.interruptions.limit, delayMs: job.interruptions.delayMs },
     origin,
+    ...given('version', job.version),
     ...given('name', job.name),
     ...given('within', job.within),
     ...given('beginAfter', job.beginAfter),
@@ -68,6 +70,7 @@ export function toJob(document: JobDocument): QueuedJob {
     places: document.quotas,
     priority: document.priority,
     interruptions: { limit: limits.interruptions, delayMs: limits.delayMs },
+    ...given('version', document.version),
     ...given('name', document.name),
     ...given('within', document.within),
     ...given('beginAfter', document.beginAfter),
@@ -84,6 +87,11 @@ export function toJob(document: JobDocument): QueuedJob {
     ...(parent === undefined ? {} : { parent: parent.toHexString() }),
     ...(choice === undefined ? {} : { choice: toChoice(choice) }),
   };
+}
+
+/** As `formOf` of its job. */
+export function formOfDocument({ task, version }: Pick<JobDocument, 'task' | 'version'>): string {
+  return formOf(version === undefined ? { taskName: task } : { taskName: task, version });
 }
 
 export function toOutcome(outcome: StoredOutcome): OutcomeDocument {

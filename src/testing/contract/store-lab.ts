@@ -3,6 +3,7 @@
 import { deepEqual, equal, ok } from 'node:assert/strict';
 import { type Observable, Subscription } from 'rxjs';
 import type { Clock } from '../../clock.js';
+import { formOf } from '../../job/form.js';
 import { JobIds } from '../../job/job-id.js';
 import { type CallbackPlan, type Ground, type JobPlan, plant, plantCallback } from '../../job/job-plan.js';
 import type { JobRecord, JobState, JobTree, QueuedJob } from '../../job/job-record.js';
@@ -199,9 +200,9 @@ export class StoreLab {
 
   /** A tree whose tasks `claim` takes from now on. */
   known(tree: JobTree): JobTree {
-    for (const { taskName, choice } of tree) {
-      this.#tasks.add(taskName);
-      for (const side of [choice?.success, choice?.failure]) if (side !== undefined) this.known(side);
+    for (const job of tree) {
+      this.#tasks.add(formOf(job));
+      for (const side of [job.choice?.success, job.choice?.failure]) if (side !== undefined) this.known(side);
     }
     return tree;
   }
@@ -210,7 +211,7 @@ export class StoreLab {
 
   /** Claims whatever may be claimed, up to the limit. */
   async claim({ by = 'a', limit = MANY, queue = '', tasks = [...this.#tasks] }: Claim = {}): Promise<readonly Run[]> {
-    const claimed = await this.store.claim({ dispatcher: by, queue, tasks: new Set(tasks), limit });
+    const claimed = await this.store.claim({ dispatcher: by, queue, forms: new Set(tasks), limit });
     await this.settled();
     return claimed.map((one) => ({ ...one, id: one.job.id, token: one.attempt.token }));
   }

@@ -74,7 +74,7 @@ describe('what was taken', () => {
         takes: { takenUnanswered: async () => unanswered.shift() ?? [] },
       }),
     );
-    const request = { ...asker, tasks: new Set(['t']), limit: 1 };
+    const request = { ...asker, forms: new Set(['t']), limit: 1 };
     await expect(claims.claim(request)).rejects.toThrow('the network');
     expect((await claims.claim(request)).map((claimed) => claimed.job.id)).toEqual([job._id.toHexString()]);
   });

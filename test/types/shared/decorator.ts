@@ -1,6 +1,6 @@
 /** What `@Task` accepts and refuses with both kinds of decorators. */
 
-import { exponential, Task, task } from 'millrace';
+import { exponential, Task, task, upcast } from 'millrace';
 
 export class Accepted {
   @Task() plain(): void {}
@@ -143,3 +143,27 @@ export class KeyedByOther {
 export const keyed = task('keyed', { uniqueKey: (folder, id) => folder + id.toFixed() }, (_folder: string, _id: number) => 1);
 // @ts-expect-error: it takes no third argument
 export const keyedByMore = task('keyed', { uniqueKey: (_a, _b, c) => String(c) }, (_folder: string, _id: number) => 1);
+
+export class Upcast {
+  @Task({ upcast: upcast((title: string) => [title, 'en']).to((text, lang) => [{ text, lang }]) })
+  rename(_title: { text: string; lang: string }): void {}
+
+  @Task({ upcast: upcast((title: string) => [title, 5] as [string, number]) })
+  optional(_title: string, _size?: number, _more?: boolean): void {}
+
+  // @ts-expect-error: the last step gives a string
+  @Task({ upcast: upcast((title: string) => [title]) })
+  other(_size: number): void {}
+
+  // @ts-expect-error: the second step takes what the first gives
+  @Task({ upcast: upcast((title: string) => [title, 'en']).to((size: number) => [size]) })
+  broken(_size: number): void {}
+
+  // @ts-expect-error: not a chain
+  @Task({ upcast: (title: string) => [title] })
+  noChain(_title: string): void {}
+}
+
+export const renamed = task('renamed', { upcast: upcast((title: string) => [title, 5]) }, (_title: string, _size: number) => 1);
+// @ts-expect-error: the last step gives a number
+export const renamedWrongly = task('renamed', { upcast: upcast((title: string) => [title.length]) }, (_title: string) => 1);

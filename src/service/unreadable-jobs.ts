@@ -1,0 +1,41 @@
+/** Jobs that wait, and that the tasks of this process could not run: to be looked for before an old build goes, or a new one comes. */
+
+import { FIRST_VERSION, formOf } from '../job/form.js';
+import type { QueuedJob } from '../job/job-record.js';
+import { WAITING } from '../job/job-status.js';
+import type { Job } from './job.js';
+import type { JobAccess } from './job-access.js';
+import { JOB_FILTER_DEFAULTS, type JobFilter, pages, queryOf } from './job-filter.js';
+import { handlesOf } from './job-handle.js';
+
+/** A job that waits, and why it could not be run here. */
+export interface UnreadableJob {
+  readonly job: Job<unknown>;
+  /** No task of its name is in `tasks`; or its arguments are older than the first step of the task's `upcast`, or newer than the last. */
+  readonly why: 'unknown task' | 'older arguments' | 'newer arguments';
+}
+
+/** @param formsOf - the forms of jobs of a task that can be run here. @throws OptionError, NotATaskError */
+export async function unreadableJobs(
+  access: JobAccess,
+  filter: Omit<JobFilter, 'statuses'>,
+  formsOf: (taskName: string) => readonly string[],
+): Promise<readonly UnreadableJob[]> {
+  const { limit = JOB_FILTER_DEFAULTS.limit, ...query } = queryOf('the filter of `getUnreadableJobs`', filter);
+  const found: UnreadableJob[] = [];
+  for await (const page of pages(access.store, { ...query, limit: undefined, statuses: WAITING })) {
+    const unreadable = page.filter(({ job }) => job.kind === 'task' && !formsOf(job.taskName).includes(formOf(job)));
+    const jobs = await handlesOf(access, unreadable.slice(0, limit - found.length));
+    found.push(...jobs.map((job, index) => ({ job, why: why((unreadable[index] ?? page[0])?.job, formsOf) })));
+    if (found.length >= limit) break;
+  }
+  return found;
+}
+
+function why(job: QueuedJob | undefined, formsOf: (taskName: string) => readonly string[]): UnreadableJob['why'] {
+  const forms = job === undefined ? [] : formsOf(job.taskName);
+  if (job === undefined || forms.length === 0) return 'unknown task';
+  for (let older = (job.version ?? FIRST_VERSION) - 1; older >= FIRST_VERSION; older--)
+    if (forms.includes(formOf({ taskName: job.taskName, version: older }))) return 'newer arguments';
+  return 'older arguments';
+}
