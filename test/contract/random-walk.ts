@@ -128,7 +128,8 @@ class Walk {
   }
 
   async cancel(): Promise<void> {
-    const jobs = await this.store.find({});
+    const all = await this.store.find({});
+    const jobs = this.options.isCompared === true ? all.filter(({ state }) => state.status !== 'blocked') : all;
     if (jobs.length > 0) await this.store.cancel([this.pick(jobs).job.id], 'walk');
   }
 
@@ -201,7 +202,7 @@ export interface WalkOptions {
   readonly steps: number;
   /**
    * Stores are compared, so that they must not do what each may do in its own way: what follows from the end of a batch without
-   * jobs is done a moment later; and which of several lanes has places saved up first is left to the store.
+   * jobs, or whose jobs were all cancelled before it was opened, is done a moment later; and which of several lanes has places saved up first is left to the store.
    */
   readonly isCompared?: boolean;
 }
