@@ -39,6 +39,7 @@ export type { FailureLogLevel } from './job/failure-log.js';
 export type { OnFailure, Progress } from './job/job-record.js';
 export type { FinalStatus, Status } from './job/job-status.js';
 export type { Outcome } from './job/outcome.js';
+export type { Paused } from './job/pauses.js';
 export type { QuotaName, QuotaSizes, Quotas, Register, Session } from './job/register.js';
 export {
   type Backoff,
@@ -75,6 +76,7 @@ export type {
 // ---- Queueing jobs
 export { callback, makeJob, parallel, serial } from './service/job-draft.js';
 export type { JobFilter } from './service/job-filter.js';
+export type { Pausable } from './service/pausing.js';
 export type { Queue, Queues } from './service/queues.js';
 export type { UnreadableJob } from './service/unreadable-jobs.js';
 export type { DispatcherEvent } from './store/dispatcher-event.js';

@@ -47,14 +47,16 @@ export function checkPlaces(places: Places, book: QuotaBook, owner: string, with
   for (const name in places) {
     const weight = places[name] ?? 0;
     const size = book.get(name);
-    if (size === undefined)
-      throw new UnknownQuotaError(
-        `${owner} names the quota \`${name}\`, which is not configured${didYouMean(name, [...book.keys()]) || `; add it to \`quotas\` of asyncModule`}`,
-      );
+    if (size === undefined) throw unknownQuota(owner, name, book);
     if (weight > size)
       throw new QuotaError(`${owner} needs ${weight} places of the quota \`${name}\`, whose size is ${size}, so it could never run`);
     if (within !== undefined) checkOrder(name, within, [...book.keys()], owner);
   }
+}
+
+export function unknownQuota(owner: string, name: string, book: QuotaBook): UnknownQuotaError {
+  const hint = didYouMean(name, [...book.keys()]) || '; add it to `quotas` of asyncModule';
+  return new UnknownQuotaError(`${owner} names the quota \`${name}\`, which is not configured${hint}`);
 }
 
 function checkOrder(name: string, within: string, names: readonly string[], owner: string): void {

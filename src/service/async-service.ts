@@ -6,8 +6,9 @@ import { checkOption, is } from '../check.js';
 import { JobNotFoundError, JobTypeError, NotRunningError } from '../errors.js';
 import { type CallbackPlan, type Ground, type JobPlan, plant, plantCallback, plantStep } from '../job/job-plan.js';
 import { firstState, type JobRecord, type JobTree } from '../job/job-record.js';
+import type { Paused } from '../job/pauses.js';
 import type { Payload } from '../job/payload.js';
-import type { QuotaBook } from '../job/places.js';
+import { type QuotaBook, unknownQuota } from '../job/places.js';
 import { GroupCommit } from '../store/group-commit.js';
 import { insertedRecord } from '../store/inserted.js';
 import type { Inserted } from '../store/job-store.js';
@@ -23,6 +24,7 @@ import { type JobAccess, NOBODY, see } from './job-access.js';
 import { draftPlan, keyedPlan, parallel, planOf, serial } from './job-draft.js';
 import { type JobFilter, queryOf } from './job-filter.js';
 import { handleOf, handlesOf, readValue } from './job-handle.js';
+import { type Pausable, pausableOf } from './pausing.js';
 import { type Queues, StoreQueues } from './queues.js';
 import { retryOf } from './retries.js';
 import { Stage } from './stage.js';
@@ -213,6 +215,32 @@ export class AsyncService implements IAsyncService {
 
   outcomes(): Observable<JobEvent<unknown>> {
     return outcomeEvents(this.#access, { outcomes: 'everywhere' });
+  }
+
+  pause(what: Pausable): Promise<void> {
+    return this.#pause('`pause`', what, true);
+  }
+
+  resume(what: Pausable): Promise<void> {
+    return this.#pause('`resume`', what, false);
+  }
+
+  async getPaused(): Promise<Paused> {
+    this.#checkRunning();
+    return this.sources.store.controls.paused();
+  }
+
+  async resizeQuota(quota: string, size: number): Promise<void> {
+    this.#checkRunning();
+    checkOption('`resizeQuota`', 'size', size, is.count);
+    const { controls, quotas } = this.sources.store;
+    if (!quotas.has(quota)) throw unknownQuota('`resizeQuota`', quota, quotas);
+    await controls.resize(quota, size);
+  }
+
+  async #pause(call: string, what: Pausable, isPaused: boolean): Promise<void> {
+    this.#checkRunning();
+    await this.sources.store.controls.pause(pausableOf(`the argument of ${call}`, what), isPaused);
   }
 
   getQueues(): Queues {

@@ -1,7 +1,8 @@
 /** `IAsyncService`: how an application talks to Millrace; an interface, and the symbol it is injected by. */
 
 import type { Observable } from 'rxjs';
-import type { Session } from '../job/register.js';
+import type { Paused } from '../job/pauses.js';
+import type { QuotaName, Session } from '../job/register.js';
 import type { DispatcherEvent } from '../store/dispatcher-event.js';
 import type { StoreSession } from '../store/job-store.js';
 import type { ArgsOf, ResultOf, SignatureOf, TaskLike } from '../task/task.js';
@@ -9,6 +10,7 @@ import type { DeadLetter } from './dead-letters.js';
 import type { Events, JobEvent } from './events.js';
 import type { Draft, Job, JobsOf as Jobs, Queueable, QueueResult } from './job.js';
 import type { JobFilter } from './job-filter.js';
+import type { Pausable } from './pausing.js';
 import type { Queues } from './queues.js';
 import type { UnreadableJob } from './unreadable-jobs.js';
 
@@ -111,6 +113,21 @@ export interface IAsyncService {
    * }));
    */
   withSession<T>(session: Session | StoreSession, fn: () => Promise<T>): Promise<T>;
+  /**
+   * Pauses everything, a queue or a task, in the whole deployment and until it is resumed: no job of it begins, no batch of a
+   * paused queue is opened; what runs goes on. Jobs can be queued, and expire. Resolves when every living dispatcher follows.
+   * @throws OptionError, NotATaskError
+   */
+  pause(what: Pausable): Promise<void>;
+  /** Lets begin again what was paused by the same words; what is paused for itself stays so when everything is resumed. @throws as `pause` does */
+  resume(what: Pausable): Promise<void>;
+  /** What is paused now; tasks by the names under which jobs are stored. */
+  getPaused(): Promise<Paused>;
+  /**
+   * Sets the size of a quota for the whole deployment, until the configuration names another size than it does now. Made
+   * smaller, it lets what runs end first. @throws UnknownQuotaError, OptionError
+   */
+  resizeQuota(quota: QuotaName, size: number): Promise<void>;
   getQueues(): Queues;
   readonly events: Events;
   /**

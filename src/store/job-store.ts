@@ -7,6 +7,7 @@ import type { JobRecord, JobTree, Progress, QueuedJob } from '../job/job-record.
 import type { JobReference } from '../job/job-reference.js';
 import type { Status } from '../job/job-status.js';
 import type { StoredOutcome } from '../job/outcome.js';
+import type { Pausable, Paused } from '../job/pauses.js';
 import type { Payload } from '../job/payload.js';
 import type { QuotaBook } from '../job/places.js';
 import type { StoredError } from '../job/stored-error.js';
@@ -30,6 +31,7 @@ export interface JobStore {
   /** The quotas' sizes in lock order, as last known. */
   readonly quotas: QuotaBook;
   readonly transactions: Transactions;
+  readonly controls: Controls;
 
   /**
    * Adds trees of jobs, each with all its jobs or not at all, in their order. A tree whose root names a
@@ -114,6 +116,19 @@ export interface Transactions {
    * @throws TransactionError for one that is in no transaction
    */
   join(session: object): () => boolean;
+}
+
+/** What operators set for the whole deployment, until they set it otherwise. */
+export interface Controls {
+  /** What is paused, as it is now. */
+  paused(): Promise<Paused>;
+  /**
+   * Pauses or resumes something. Of what is paused, no job begins; what runs goes on.
+   * Resolves when every living dispatcher follows.
+   */
+  pause(what: Pausable, isPaused: boolean): Promise<void>;
+  /** Sets the size of a quota; where more is in use, that is borne until it has ended. @throws UnknownQuotaError */
+  resize(quota: string, size: number): Promise<void>;
 }
 
 /** A transaction of a store that has its own, such as the memory store. */

@@ -6,23 +6,26 @@ import { JobReference } from '../../job/job-reference.js';
 import type { Attempt, ClaimedJob, ClaimRequest } from '../job-store.js';
 import type { Calendar } from './calendar.js';
 import type { Lane } from './lanes.js';
+import type { MemoryControls } from './memory-controls.js';
 import type { Rooms } from './rooms.js';
 
 export class Claimer {
   constructor(
     private readonly rooms: Rooms,
     private readonly calendar: Calendar,
+    private readonly controls: MemoryControls,
   ) {}
 
   claim(request: ClaimRequest, now: Date): readonly ClaimedJob[] {
     const claimed: ClaimedJob[] = [];
+    if (this.controls.isQueuePaused(request.queue)) return claimed;
     while (claimed.length < request.limit && this.#claimFrom(request, claimed, now)) this.rooms.tender.tend();
     return claimed;
   }
 
   /** Claims until the limit or until no lane has more; whether a batch was opened, so that lanes may have got more. */
   #claimFrom(request: ClaimRequest, claimed: ClaimedJob[], now: Date): boolean {
-    const lanes = this.rooms.table.lanes.waiting(request.queue, (lane) => accepts(request, lane));
+    const lanes = this.rooms.table.lanes.waiting(request.queue, (lane) => this.#accepts(request, lane));
     while (claimed.length < request.limit) {
       const lane = lanes.pop();
       const head = lane?.head();
@@ -38,6 +41,13 @@ export class Claimer {
       lanes.push(lane);
     }
     return false;
+  }
+
+  /** Batches and choices are open to every agent of their queue. */
+  #accepts({ forms }: ClaimRequest, { example: { job } }: Lane): boolean {
+    if (job.kind !== 'task') return true;
+    const form = formOf(job);
+    return forms.has(form) && !this.controls.isFormPaused(form);
   }
 
   #claimed(record: JobRecord, owner: string, now: Date): ClaimedJob {
@@ -58,9 +68,4 @@ export class Claimer {
     if (job.input !== 'jobs') return this.rooms.table.get(job.parent)?.state.outcome;
     return this.rooms.table.kin.of(job.parent).steps.map((id) => new JobReference(id, this.rooms.table.get(id)?.job.taskName ?? ''));
   }
-}
-
-/** Batches and choices are open to every agent of their queue. */
-function accepts(request: ClaimRequest, { example }: Lane): boolean {
-  return example.job.kind !== 'task' || request.forms.has(formOf(example.job));
 }

@@ -28,6 +28,7 @@ import { Claimer } from './claimer.js';
 import { Inserts } from './inserts.js';
 import { JobTable } from './job-table.js';
 import { Leases } from './leases.js';
+import { MemoryControls } from './memory-controls.js';
 import type { MemorySession } from './memory-session.js';
 import { MemoryTransactions } from './memory-transactions.js';
 import { QuotaLedger } from './quota-ledger.js';
@@ -59,6 +60,7 @@ class MemoryStore implements MemoryJobStore {
   readonly transactions = new MemoryTransactions((staged) => this.#operation(() => this.#inserts.commit(staged)));
   readonly #table = new JobTable();
   readonly #ledger = new QuotaLedger();
+  readonly controls = new MemoryControls(this.#ledger, () => this.#operation(() => this.#tender.wakeAll()));
   readonly #leases = new Leases();
   readonly #archive: Archive;
   readonly #tender: Tender;
@@ -78,7 +80,7 @@ class MemoryStore implements MemoryJobStore {
     const rooms: Rooms = { table: this.#table, ledger: this.#ledger, tender: this.#tender, now, newToken: () => String(++this.#lastToken) };
     this.#inserts = new Inserts(rooms);
     this.#calendar = new Calendar(rooms);
-    this.#claimer = new Claimer(rooms, this.#calendar);
+    this.#claimer = new Claimer(rooms, this.#calendar, this.controls);
     this.#attempts = new Attempts(rooms);
   }
 

@@ -134,6 +134,11 @@ export class Ahead {
     return undefined;
   }
 
+  /** Puts back what all dispatchers of this process have at hand. */
+  async handBackAll(): Promise<void> {
+    for (const dispatcher of [...this.#buffers.keys()]) await this.handBack(dispatcher);
+  }
+
   /** Puts all of a dispatcher's, or those of one queue, back where they stood; what an error leaves in doubt, a round puts back. */
   async handBack(dispatcher: string, queue?: string): Promise<void> {
     const jobs = this.#takeOut(dispatcher, queue);

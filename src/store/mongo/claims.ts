@@ -14,6 +14,7 @@ import type { Wanted } from './line.js';
 import type { News } from './news.js';
 import type { Openings } from './openings.js';
 import { inOrder } from './order.js';
+import type { Pauses } from './pauses.js';
 import { referenceOf, toJob } from './records.js';
 import { attemptKey, attemptOf, type Running } from './running.js';
 import type { ServerTime } from './server-time.js';
@@ -30,6 +31,7 @@ export interface ClaimSources {
   readonly leases: Leases;
   readonly news: News;
   readonly openings: Openings;
+  readonly pauses: Pauses;
   readonly running: Running;
   readonly shares: Shares;
   readonly takes: Takes;
@@ -71,20 +73,35 @@ export class Claims {
   readonly #looked = new Map<string, number>();
   /** By dispatcher and queue: what was taken, but could not be handed out, since what it needs could not be read. */
   readonly #kept = new Map<string, readonly JobDocument[]>();
+  readonly #underWay = new Set<Promise<unknown>>();
   /** By dispatcher: the claim that asks for places and uses them now; its queues do so one after the other. */
   readonly #turns = new Map<string, Promise<unknown>>();
 
   constructor(private readonly sources: ClaimSources) {}
 
   async claim(request: ClaimRequest): Promise<readonly ClaimedJob[]> {
-    const { leases, shares, takes } = this.sources;
+    const claiming = this.#claim(request);
+    this.#underWay.add(claiming);
+    return claiming.finally(() => this.#underWay.delete(claiming));
+  }
+
+  /** Resolves when the claims that are under way now have been answered. */
+  async idle(): Promise<void> {
+    await Promise.allSettled(this.#underWay);
+  }
+
+  async #claim(request: ClaimRequest): Promise<readonly ClaimedJob[]> {
+    const { leases, pauses, shares, takes } = this.sources;
     if (!leases.isAlive(request.dispatcher)) return [];
     const claimed = [...(this.#kept.get(nameOf(request)) ?? []), ...this.#won(request, await takes.takenUnanswered(request))];
     // Whatever fails from here on: these are handed out, by the next claim if need be.
     this.#kept.set(nameOf(request), claimed);
     await shares.yieldIdle();
     let inVain = 0;
-    for (let look: Look = { won: [], mayFindMore: true }; look.mayFindMore && claimed.length < request.limit; ) {
+    for (
+      let look: Look = { won: [], mayFindMore: !pauses.isQueuePaused(request.queue) };
+      look.mayFindMore && claimed.length < request.limit;
+    ) {
       if (look.won.length === 0 && inVain++ > MAX_IN_VAIN) break;
       if (!leases.isAlive(request.dispatcher)) break;
       look = await this.#look(request, request.limit - claimed.length).catch((error: unknown) => {
@@ -108,8 +125,10 @@ export class Claims {
   }
 
   async #look(request: ClaimRequest, limit: number): Promise<Look> {
-    const { lanes, shares, ahead, collections } = this.sources;
-    const { dispatcher, queue, forms } = request;
+    const { lanes, pauses, shares, ahead, collections } = this.sources;
+    const { dispatcher, queue } = request;
+    const forms = new Set([...request.forms].filter((form) => !pauses.isFormPaused(form)));
+    if (pauses.isQueuePaused(queue)) return NOTHING;
     const atHand = ahead.of(dispatcher, queue, forms);
     const known = lanes.of(queue, forms);
     const rung = this.#hasRung(request) || atHand.length === 0 ? known : this.#besides(dispatcher, atHand, known);

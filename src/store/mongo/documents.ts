@@ -5,6 +5,7 @@ import type { FailureLogLevel } from '../../job/failure-log.js';
 import type { Input, JobKind, OnFailure, Role } from '../../job/job-record.js';
 import type { JobReference } from '../../job/job-reference.js';
 import type { FinalStatus, Status } from '../../job/job-status.js';
+import type { Paused } from '../../job/pauses.js';
 import type { Places } from '../../job/places.js';
 import type { Uniqueness } from '../../job/uniqueness.js';
 
@@ -150,15 +151,23 @@ export interface DispatcherDocument {
   readonly leaseUntil: Date;
   /** Since when it was renewed without a gap. */
   readonly since: Date;
+  /** The last change of what is paused that it follows. */
+  readonly follows?: number;
   /** When it is forgotten: of one that is dead, and of which everything has been taken back. */
   readonly expireAt?: Date;
 }
 
 /** What concerns the store as a whole. */
 export interface ControlDocument {
-  readonly _id: 'store' | 'quotas';
+  readonly _id: 'store' | 'quotas' | 'paused';
   readonly version?: number;
   readonly storeId?: string;
   /** The quotas in their lock order. */
   readonly names?: readonly string[];
+  readonly paused?: PausedDocument;
+}
+
+/** What is paused; the number rises with each change. */
+export interface PausedDocument extends Paused {
+  readonly rev: number;
 }

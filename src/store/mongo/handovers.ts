@@ -8,6 +8,7 @@ import type { Jobs, Written } from './jobs.js';
 import { mayBeClaimedAhead } from './lanes.js';
 import type { Leases } from './leases.js';
 import type { News } from './news.js';
+import type { Pauses } from './pauses.js';
 import { formOfDocument } from './records.js';
 import { nameOf, type Takes } from './takes.js';
 
@@ -16,6 +17,7 @@ export interface HandoverSources {
   readonly jobs: Jobs;
   readonly leases: Leases;
   readonly news: News;
+  readonly pauses: Pauses;
   readonly takes: Takes;
 }
 
@@ -64,9 +66,16 @@ export class Handovers {
   #roomFor(job: JobDocument): Room | undefined {
     if (!mayBeClaimedAhead(job) || job.held !== undefined || Object.keys(job.quotas).length > 0) return undefined;
     if (!this.sources.news.isLookedAfter(job.queue)) return undefined;
+    const { pauses } = this.sources;
+    const form = formOfDocument(job);
     return [...this.#rooms.values()].find(
       ({ request: { dispatcher, queue, forms }, left }) =>
-        left > 0 && queue === job.queue && forms.has(formOfDocument(job)) && this.sources.leases.isAlive(dispatcher),
+        left > 0 &&
+        queue === job.queue &&
+        forms.has(form) &&
+        !pauses.isQueuePaused(queue) &&
+        !pauses.isFormPaused(form) &&
+        this.sources.leases.isAlive(dispatcher),
     );
   }
 }

@@ -20,6 +20,8 @@ export interface Roster {
 export class Leases {
   /** The leases of this process, as the server answered last. */
   readonly #own = new Map<string, DispatcherDocument>();
+  /** The last change of what is paused that the dispatchers of this process follow. */
+  #follows = 0;
 
   constructor(
     private readonly collections: Collections,
@@ -37,6 +39,13 @@ export class Leases {
     this.#own.set(dispatcher, renewed);
     this.time.learn(new Date(renewed.leaseUntil.getTime() - leaseMs));
     return true;
+  }
+
+  /** From now on the dispatchers of this process follow a change of what is paused. */
+  async follow(rev: number): Promise<void> {
+    this.#follows = Math.max(this.#follows, rev);
+    const late = { _id: { $in: [...this.#own.keys()] }, $or: [{ follows: { $lt: rev } }, { follows: { $exists: false } }] };
+    await this.collections.dispatchers.updateMany(late, { $set: { follows: rev } });
   }
 
   /** The condition that a dispatcher's lease still holds when the server executes a command; `undefined` for one without a lease. */
@@ -106,6 +115,7 @@ export class Leases {
     const lease = {
       state: { $ifNull: ['$state', 'alive'] },
       leaseMs: { $literal: leaseMs },
+      ...(this.#follows === 0 ? {} : { follows: { $literal: this.#follows } }),
       since: { $cond: [wasHeld, '$since', this.time.now] },
       leaseUntil: { $cond: [isAlive, this.time.after(leaseMs), '$leaseUntil'] },
     };

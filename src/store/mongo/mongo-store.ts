@@ -2,7 +2,7 @@
 
 import { type ClientSession, type Filter, ObjectId, type Sort } from 'mongodb';
 import { defer, EMPTY, type Observable } from 'rxjs';
-import { NotRunningError } from '../../errors.js';
+import { NotRunningError, UnknownQuotaError } from '../../errors.js';
 import type { JobRecord, JobTree } from '../../job/job-record.js';
 import type { QuotaBook } from '../../job/places.js';
 import type {
@@ -11,6 +11,7 @@ import type {
   Change,
   ClaimedJob,
   ClaimRequest,
+  Controls,
   End,
   Hold,
   Inserted,
@@ -51,6 +52,18 @@ export class MongoStore implements JobStore {
 
   get transactions(): Transactions {
     return this.#parts.transactions;
+  }
+
+  get controls(): Controls {
+    const { pauses, quotas, news } = this.#parts;
+    return {
+      paused: () => pauses.read(),
+      pause: (what, isPaused) => pauses.change(what, isPaused),
+      resize: async (quota, size) => {
+        if (!(await quotas.resize(quota, size))) throw new UnknownQuotaError(`there is no quota \`${quota}\``);
+        news.room();
+      },
+    };
   }
 
   async start(setup: StoreSetup): Promise<void> {

@@ -23,6 +23,7 @@ import type { CheckedMongoOptions } from './mongo-options.js';
 import { News } from './news.js';
 import { Openings } from './openings.js';
 import { Outcomes } from './outcomes.js';
+import { Pauses } from './pauses.js';
 import { Quotas } from './quotas.js';
 import { Recovery } from './recovery.js';
 import { Relief } from './relief.js';
@@ -52,6 +53,7 @@ interface HeardOfQuota {
 export class Parts {
   readonly news: News;
   readonly quotas: Quotas;
+  readonly pauses: Pauses;
   readonly unfinished: Unfinished;
   readonly forget: (dispatcher: string) => void;
   readonly leases: Leases;
@@ -91,7 +93,9 @@ export class Parts {
     });
     const jobs = new Jobs(collections, (job) => news.changed(job));
     const leases = new Leases(collections, time);
-    const quotas = new Quotas({ collections, time });
+    const quotas = new Quotas({ collections, time, onControl: (control) => this.pauses.notice(control) });
+    this.pauses = new Pauses({ clock, collections, leases, time, onChange: () => this.#followPauses() });
+    const { pauses } = this;
     const unfinished = new Unfinished({ clock, onBackground: (work) => news.track(work) });
     const held = new HeldPlaces({ collections, quotas, onFreed: () => news.room() });
     const shares = new Shares({
@@ -108,12 +112,27 @@ export class Parts {
     const takes = new Takes({ collections, leases, uses, time });
     const running = new Running();
     const ahead = new Ahead({ collections, clock, time, running, news, endCancelled: (job) => this.#endCancelled(job) });
-    const handovers = new Handovers({ ahead, jobs, leases, news, takes });
+    const handovers = new Handovers({ ahead, jobs, leases, news, pauses, takes });
     const graph = new WaitGraph(jobs, quotas);
     const tender = new Tender({ collections, graph, jobs, shares, held, handovers, time, news, relief, unfinished, process });
     const attempts = new Attempts({ jobs, uses, held, tender, time, news, graph, running, ahead, relief, process });
     const openings = new Openings({ collections, held, leases, news, relief, uses, tender, time, unfinished });
-    const claims = new Claims({ ahead, collections, handovers, lanes, leases, news, openings, running, shares, takes, tender, time, uses });
+    const claims = new Claims({
+      ahead,
+      collections,
+      handovers,
+      lanes,
+      leases,
+      news,
+      openings,
+      pauses,
+      running,
+      shares,
+      takes,
+      tender,
+      time,
+      uses,
+    });
     const forget = (dispatcher: string): void => {
       for (const part of [shares, uses, running, ahead, takes, handovers, claims]) part.forget(dispatcher);
     };
@@ -185,6 +204,7 @@ export class Parts {
 
   #hear({ collection, id, quota, rev, isInsert, origin, isStaged, isLate, bell, dueAt, startBy, cancelOwner, cancelReason }: Heard): void {
     const { news, collections } = this;
+    if (collection === collections.control.collectionName) return news.track(this.pauses.refresh());
     if (collection === collections.quotas.collectionName) return news.track(this.#hearOfQuota({ name: String(id), quota, rev }));
     const isOwn = isInsert && origin === this.process;
     const isEcho = isOwn && !isStaged;
@@ -213,6 +233,13 @@ export class Parts {
   async #hearOfQuota({ name, quota, rev }: HeardOfQuota): Promise<void> {
     if (await this.quotas.hear(name, quota, rev)) this.news.room();
     await this.#shares.yieldIdle();
+  }
+
+  /** Resolves when nothing that is paused now can begin. */
+  async #followPauses(): Promise<void> {
+    await this.claims.idle();
+    await this.ahead.handBackAll();
+    this.news.room();
   }
 
   /** What happened while nothing was heard is looked for. */

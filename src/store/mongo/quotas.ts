@@ -3,7 +3,7 @@
 import { DEFAULT_QUOTA, type Places, type QuotaBook } from '../../job/places.js';
 import { SAVES_AFTER_MS } from '../savers.js';
 import type { Collections } from './collections.js';
-import type { Held, QuotaDocument, WaitingDispatcher } from './documents.js';
+import type { ControlDocument, Held, QuotaDocument, WaitingDispatcher } from './documents.js';
 import { isHeld, roomOf } from './quota-commands.js';
 import type { ServerTime } from './server-time.js';
 
@@ -13,6 +13,8 @@ const RENEWED_MS = 15_000;
 export interface QuotaSources {
   readonly collections: Collections;
   readonly time: ServerTime;
+  /** Told of what concerns the store as a whole. */
+  readonly onControl: (control: ControlDocument) => Promise<void>;
 }
 
 export class Quotas {
@@ -45,10 +47,23 @@ export class Quotas {
     await this.refresh();
   }
 
-  /** Reads all quotas anew. */
+  /** Sets the size of one, until the configuration names another than it does now. @returns whether there is such a quota */
+  async resize(name: string, size: number): Promise<boolean> {
+    const { quotas } = this.sources.collections;
+    const quota = await quotas.findOneAndUpdate({ _id: name }, { $set: { size }, $inc: { rev: 1 } }, { returnDocument: 'after' });
+    if (quota !== null) this.notice(quota);
+    return quota !== null;
+  }
+
+  /** Reads all quotas anew, and on the way what is paused. */
   async refresh(): Promise<void> {
     const { control, quotas } = this.sources.collections;
-    const found = new Map((await quotas.find()).map((quota) => [quota._id, quota]));
+    const paused = [{ $match: { _id: 'paused' } }, { $project: { _id: 0, control: '$$ROOT' } }];
+    const read = await quotas.aggregate<QuotaDocument | { readonly control: ControlDocument }>([
+      { $unionWith: { coll: control.collectionName, pipeline: paused } },
+    ]);
+    const found = new Map(read.flatMap((document) => ('control' in document ? [] : [[document._id, document]])));
+    for (const document of read) if ('control' in document) await this.sources.onControl(document.control);
     const isNew = [...found.keys()].some((name) => !this.#book.has(name));
     const names = isNew ? ((await control.findOne({ _id: 'quotas' }))?.names ?? []) : found.keys();
     for (const name of names) {
@@ -83,6 +98,12 @@ export class Quotas {
       .slice(0, place < 0 ? undefined : place)
       .filter(({ since, until }) => until.getTime() > now && since.getTime() <= now - SAVES_AFTER_MS)
       .reduce((room, { n }) => room - n, roomOf(quota));
+  }
+
+  /** How many places are held beyond its size, since it was made smaller. */
+  excessOf(name: string): number {
+    const quota = this.#seen.get(name);
+    return quota === undefined ? 0 : Math.max(0, -roomOf(quota));
   }
 
   /** Whether a dispatcher is noted as one that waits, and will be for a while: for what it lacks, or only for what others leave idle. */

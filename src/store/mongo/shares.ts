@@ -94,6 +94,11 @@ export class Shares {
     for (const dispatcher of [...this.#holdings.keys()]) await this.wantNothing({ dispatcher, queue });
   }
 
+  /** Whether a quota has been made smaller than what is held of it, so that idle places are given up, and not used. */
+  isOverbooked(name: string): boolean {
+    return this.sources.quotas.excessOf(name) > 0;
+  }
+
   /** Notes that a job of a lane finds too few places: they are saved for it, if that could help. */
   save(dispatcher: string, lane: string, places: Places): void {
     const { quotas, clock, onFreed } = this.sources;
@@ -242,11 +247,13 @@ export class Shares {
     // Of what is saved, that is kept for which everything before it is in hand; the place in the line stands for the rest.
     const spare = Math.max(0, Math.min(this.#saved(dispatcher, undefined).inHand.get(name) ?? 0, share.free));
     const isWanted = quotas.doOthersWait(dispatcher, name) || (!wanting.has(name) && quotas.couldOthersUse(dispatcher, name));
-    const mustGive = share.free > spare && isWanted;
+    const excess = quotas.excessOf(name);
+    const left = excess > 0 ? Math.max(0, share.free - excess) : spare;
+    const mustGive = share.free > left && (isWanted || excess > 0);
     if (!mustGive && !share.isInDoubt) return false;
     // Before the place is gone: whoever has it next must find these jobs where they stood.
     if (mustGive) await beforeGivingWay(dispatcher);
-    return this.#ask(dispatcher, name, { more: spare });
+    return this.#ask(dispatcher, name, { more: left });
   }
 
   #saved(dispatcher: string, before: string | undefined): Saved {

@@ -32,7 +32,7 @@ export class Uses {
     const { shares } = this.sources;
     const saved = shares.savedBefore(dispatcher, lane);
     for (const [name, weight] of Object.entries(places)) {
-      if (shares.of(dispatcher, name).free - (saved.get(name) ?? 0) >= weight) continue;
+      if (shares.of(dispatcher, name).free - (saved.get(name) ?? 0) >= weight && !shares.isOverbooked(name)) continue;
       shares.save(dispatcher, lane, places);
       return false;
     }

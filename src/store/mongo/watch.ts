@@ -91,7 +91,7 @@ export class Watch {
   }
 
   #pipeline(followed: readonly string[]): Document[] {
-    const { jobs, quotas } = this.sources.collections;
+    const { control, jobs, quotas } = this.sources.collections;
     const of = (field: string) => ({ $ifNull: [`$updateDescription.updatedFields.${field}`, `$fullDocument.${field}`] });
     const has = (field: string) => [
       { [`fullDocument.${field}`]: { $exists: true } },
@@ -104,7 +104,11 @@ export class Watch {
     return [
       {
         $match: {
-          $or: [{ 'ns.coll': quotas.collectionName }, { 'ns.coll': jobs.collectionName, $or: worth }, { operationType: 'invalidate' }],
+          $or: [
+            { 'ns.coll': { $in: [quotas.collectionName, control.collectionName] } },
+            { 'ns.coll': jobs.collectionName, $or: worth },
+            { operationType: 'invalidate' },
+          ],
         },
       },
       {

@@ -8,6 +8,7 @@ import { cancelling } from './cancelling.js';
 import { cancellingBatches } from './cancelling-batches.js';
 import { circles } from './circles.js';
 import { claiming } from './claiming.js';
+import { controls } from './controls.js';
 import { extending } from './extending.js';
 import { fencing } from './fencing.js';
 import { finding } from './finding.js';
@@ -33,6 +34,7 @@ export const storeContract: readonly StoreCase[] = [
   ...again,
   ...retrying,
   ...quotas,
+  ...controls,
   ...times,
   ...batches,
   ...batchFailures,

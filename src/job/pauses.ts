@@ -1,0 +1,35 @@
+/** What is paused: of that, nothing begins; what runs goes on. */
+
+/** Everything, the jobs of a queue, or those of a task, which may be stored under several names. */
+export type Pausable = 'everything' | { readonly queue: string } | { readonly taskNames: readonly string[] };
+
+/** What is paused at one moment. */
+export interface Paused {
+  readonly everything: boolean;
+  readonly queues: readonly string[];
+  /** By the names under which jobs are stored. */
+  readonly taskNames: readonly string[];
+}
+
+export const NOTHING_PAUSED: Paused = Object.freeze({ everything: false, queues: Object.freeze([]), taskNames: Object.freeze([]) });
+
+/** With something more paused, or resumed; what is paused for itself stays so when everything is resumed. */
+export function changed(paused: Paused, what: Pausable, isPaused: boolean): Paused {
+  if (what === 'everything') return { ...paused, everything: isPaused };
+  const but = (all: readonly string[], some: readonly string[]): readonly string[] => {
+    const rest = all.filter((one) => !some.includes(one));
+    return isPaused ? [...rest, ...some] : rest;
+  };
+  if ('queue' in what) return { ...paused, queues: but(paused.queues, [what.queue]) };
+  return { ...paused, taskNames: but(paused.taskNames, what.taskNames) };
+}
+
+/** Whether no job of a queue may begin. */
+export function isQueuePaused({ everything, queues }: Paused, queue: string): boolean {
+  return everything || queues.includes(queue);
+}
+
+/** Whether no job of a form may begin. */
+export function isFormPaused({ taskNames }: Paused, form: string): boolean {
+  return taskNames.length > 0 && taskNames.includes(form.split('\u0000', 1)[0] ?? form);
+}

@@ -1,0 +1,39 @@
+/** What operators set, in memory: it holds from the next claim on. */
+
+import { UnknownQuotaError } from '../../errors.js';
+import { changed, isFormPaused, isQueuePaused, NOTHING_PAUSED, type Pausable, type Paused } from '../../job/pauses.js';
+import type { Controls } from '../job-store.js';
+import type { QuotaLedger } from './quota-ledger.js';
+
+export class MemoryControls implements Controls {
+  #paused: Paused = NOTHING_PAUSED;
+
+  /** @param onChange - told when others may begin now */
+  constructor(
+    private readonly ledger: QuotaLedger,
+    private readonly onChange: () => void,
+  ) {}
+
+  async paused(): Promise<Paused> {
+    return this.#paused;
+  }
+
+  async pause(what: Pausable, isPaused: boolean): Promise<void> {
+    this.#paused = changed(this.#paused, what, isPaused);
+    this.onChange();
+  }
+
+  async resize(quota: string, size: number): Promise<void> {
+    if (!this.ledger.sizes.has(quota)) throw new UnknownQuotaError(`there is no quota \`${quota}\``);
+    this.ledger.configure(new Map([[quota, size]]));
+    this.onChange();
+  }
+
+  isQueuePaused(queue: string): boolean {
+    return isQueuePaused(this.#paused, queue);
+  }
+
+  isFormPaused(form: string): boolean {
+    return isFormPaused(this.#paused, form);
+  }
+}

@@ -1,0 +1,105 @@
+/** What the store contract says of what operators set: pauses, and the sizes of quotas. */
+
+import { deepEqual, equal, rejects } from 'node:assert/strict';
+import { UnknownQuotaError } from '../../errors.js';
+import { NOTHING_PAUSED } from '../../job/pauses.js';
+import { serial, steps, work } from './plans.js';
+import { cases } from './store-case.js';
+
+export const controls = cases('controls', {
+  'pause a queue, and no other': async (lab) => {
+    const [mail, other] = await lab.queueAll(work({ queue: 'mail' }), work());
+    await lab.store.controls.pause({ queue: 'mail' }, true);
+    deepEqual(await lab.claimIds({ queue: 'mail' }), []);
+    deepEqual(await lab.claimIds(), [other]);
+    deepEqual(await lab.store.controls.paused(), { ...NOTHING_PAUSED, queues: ['mail'] });
+    await lab.store.controls.pause({ queue: 'mail' }, false);
+    await lab.settled();
+    deepEqual(await lab.claimIds({ queue: 'mail' }), [mail]);
+    deepEqual(await lab.store.controls.paused(), NOTHING_PAUSED);
+  },
+
+  'pause a task under all its names, and no other': async (lab) => {
+    const [, , fine] = await lab.queueAll(work({}, 'bad'), { ...work({}, 'worse'), version: 2 }, work({}, 'fine'));
+    await lab.store.controls.pause({ taskNames: ['bad', 'worse'] }, true);
+    deepEqual(await lab.claimIds(), [fine]);
+    await lab.store.controls.pause({ taskNames: ['worse'] }, false);
+    await lab.settled();
+    equal((await lab.claim()).length, 1);
+    deepEqual((await lab.store.controls.paused()).taskNames, ['bad']);
+  },
+
+  'pause everything, and what is paused for itself stays so': async (lab) => {
+    const [, second] = await lab.queueAll(work({}, 'bad'), work({}, 'fine'));
+    await lab.store.controls.pause({ taskNames: ['bad'] }, true);
+    await lab.store.controls.pause('everything', true);
+    deepEqual(await lab.claimIds(), []);
+    await lab.store.controls.pause('everything', false);
+    await lab.settled();
+    deepEqual(await lab.claimIds(), [second]);
+  },
+
+  'let what runs go on': async (lab) => {
+    const id = await lab.queue(work());
+    const run = await lab.take(id);
+    await lab.store.controls.pause('everything', true);
+    equal(await lab.complete(run), true);
+    await lab.expect('completed', id);
+  },
+
+  'keep the steps of a batch from beginning, and open no batch': async (lab) => {
+    await lab.queue(serial(steps('one', 'two')));
+    const run = await lab.takeNext();
+    const waiting = await lab.queue(serial(steps('three')));
+    await lab.store.controls.pause({ queue: '' }, true);
+    await lab.complete(run);
+    deepEqual(await lab.claimIds(), []);
+    await lab.expect('pending', waiting);
+    await lab.store.controls.pause({ queue: '' }, false);
+    await lab.settled();
+    deepEqual((await lab.drain()).toSorted(), ['three', 'two']);
+  },
+
+  'give the places of a paused task to others': async (lab) => {
+    const [, other] = await lab.queueAll(work({ places: { default: 1 } }, 'bad'), work({ places: { default: 1 } }, 'fine'));
+    await lab.store.controls.pause({ taskNames: ['bad'] }, true);
+    deepEqual(await lab.claimIds(), [other]);
+  },
+
+  'ring when something may begin again': async (lab) => {
+    await lab.queue(work());
+    await lab.store.controls.pause('everything', true);
+    const bell = await lab.watch({ work: '' });
+    await lab.store.controls.pause('everything', false);
+    await lab.settled();
+    equal(bell.seen.length > 0, true);
+  },
+
+  'make a quota larger at once': async (lab) => {
+    const ids = await lab.queueAll(...[1, 2, 3].map(() => work({ places: { default: 1 } })));
+    deepEqual(await lab.claimIds(), ids.slice(0, 1));
+    const bell = await lab.watch({ work: '' });
+    await lab.store.controls.resize('default', 3);
+    await lab.settled();
+    equal(bell.seen.length > 0, true);
+    deepEqual(await lab.claimIds(), ids.slice(1));
+    equal(lab.store.quotas.get('default'), 3);
+  },
+
+  'make a quota smaller as its places come back': async (lab) => {
+    const ids = await lab.queueAll(...[1, 2, 3, 4].map(() => work({ places: { trio: 1 } })));
+    const runs = await lab.claim();
+    equal(runs.length, 3);
+    await lab.store.controls.resize('trio', 1);
+    for (const run of runs.slice(0, 2)) {
+      await lab.complete(run);
+      deepEqual(await lab.claimIds(), []);
+    }
+    await lab.complete(runs[2] ?? { id: '', token: '' });
+    deepEqual(await lab.claimIds(), ids.slice(3));
+  },
+
+  'refuse to size what is no quota': async (lab) => {
+    await rejects(lab.store.controls.resize('nowhere', 2), UnknownQuotaError);
+  },
+});

@@ -1,0 +1,58 @@
+/** A pause that one process asks for, and all follow. */
+
+import { describe, expect, it } from 'vitest';
+import { makeJob, task } from '../../../src/index.js';
+import { Processes } from './processes.js';
+
+const processes = await Processes.forTests('pausing');
+const fine = task('fine', { quotas: [] }, () => 42);
+const single = task('single', () => 42);
+
+describe('a pause', () => {
+  it('has been followed by the dispatchers of all processes when it resolves', async () => {
+    const web = await processes.start({ tasks: [fine, single], dispatcher: false });
+    const workers = [await processes.start({ tasks: [fine, single] }), await processes.start({ tasks: [fine, single] })];
+    await (await web.async.queueJob(fine)).waitForResult();
+    await web.async.pause({ task: fine });
+    const follows = await processes.collection('dispatchers').find({ state: 'alive' }).toArray();
+    expect(follows.map((dispatcher) => dispatcher['follows'])).toEqual([1, 1]);
+    const paused = await web.async.queueJob(fine);
+    expect(await (await web.async.queueJob(single)).waitForResult()).toBe(42);
+    expect((await paused.refresh()).status).toBe('pending');
+    await workers[0]?.async.resume({ task: fine });
+    expect(await paused.waitForResult()).toBe(42);
+  });
+
+  it('holds for processes that are started afterwards', async () => {
+    const first = await processes.start({ tasks: [fine, single] });
+    await first.async.pause({ task: fine });
+    await first.async.stop();
+    const second = await processes.start({ tasks: [fine, single] });
+    const paused = await second.async.queueJob(fine);
+    expect(await (await second.async.queueJob(single)).waitForResult()).toBe(42);
+    expect([(await paused.refresh()).status, (await second.async.getPaused()).taskNames]).toEqual(['pending', ['fine']]);
+  });
+
+  it('puts back what was claimed ahead and has not begun', async () => {
+    const { async } = await processes.start({ tasks: [single], dispatcher: { agents: [{ concurrency: 2 }] } });
+    const jobs = await async.queueJobs(Array.from({ length: 300 }, () => makeJob(single)));
+    await jobs[20]?.waitForResult();
+    await async.pause({ task: single });
+    await processes.quiet();
+    const left = await processes.collection('jobs').distinct('status');
+    expect(left.toSorted()).toEqual(['completed', 'pending']);
+    await async.resume('everything');
+    expect((await processes.collection('jobs').countDocuments({ status: 'pending' })) > 0).toBe(true);
+    await async.resume({ task: single });
+    for (const job of jobs) expect(await job.waitForResult()).toBe(42);
+  });
+
+  it('of a size is known to all, and outlives a start with the same configuration', async () => {
+    const one = await processes.start({ tasks: [single], quotas: { reports: 2 } });
+    await one.async.resizeQuota('reports', 5);
+    const two = await processes.start({ tasks: [single], quotas: { reports: 2 } });
+    expect(two.store.quotas.get('reports')).toBe(5);
+    const three = await processes.start({ tasks: [single], quotas: { reports: 3 } });
+    expect(three.store.quotas.get('reports')).toBe(3);
+  });
+});
