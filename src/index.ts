@@ -4,6 +4,7 @@ export { type Clock, systemClock } from './clock.js';
 // ---- Putting it together
 export { asyncModule, start } from './container/async-module.js';
 export type { AsyncModuleOptions } from './container/module-options.js';
+export type { ScheduleOptions } from './container/schedule-options.js';
 export type { AgentOptions, DispatcherOptions } from './dispatch/dispatcher-options.js';
 // ---- Errors
 export {
@@ -52,6 +53,7 @@ export {
   type StoredRetry,
 } from './job/retry-policy.js';
 export type { StoredError } from './job/stored-error.js';
+export type { Missed } from './job/timetable.js';
 export type { UniqueFor, UniqueOptions } from './job/uniqueness.js';
 export type { DeadLetter } from './service/dead-letters.js';
 export type { Events, JobEvent } from './service/events.js';

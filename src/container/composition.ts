@@ -4,15 +4,17 @@ import { Dispatcher } from '../dispatch/dispatcher.js';
 import { Recorder } from '../dispatch/recorder.js';
 import { TaskCaller } from '../dispatch/task-caller.js';
 import { Worker } from '../dispatch/worker.js';
-import { NotRunningError } from '../errors.js';
+import { NotRunningError, StartError } from '../errors.js';
 import { JobIds } from '../job/job-id.js';
 import type { Ground } from '../job/job-plan.js';
+import { storedError } from '../job/stored-error.js';
 import { AsyncService, type OwnDispatcher } from '../service/async-service.js';
 import { GuardedObservable } from '../service/guarded-observable.js';
 import type { Class } from '../task/task.js';
 import { TaskRegistry } from '../task/task-registry.js';
 import { dispatcherName } from './dispatcher-name.js';
 import type { CheckedModuleOptions } from './module-options.js';
+import { schedulesOn } from './schedule-options.js';
 
 /** Gives an instance of a class, in a request scope of its own. */
 export type Resolve = (service: Class) => Promise<object>;
@@ -49,8 +51,21 @@ export class Composition {
   /** Starts the service, and the dispatcher where this process has one. */
   async start(dispatcher: OwnDispatcher | undefined, resolve: Resolve): Promise<AsyncService> {
     this.#resolve = resolve;
-    await this.service.start(dispatcher);
+    await this.service.start(dispatcher, () => this.#tryOut());
     return this.service;
+  }
+
+  /** Now that the quotas are known. @throws StartError for schedules whose jobs could never be queued */
+  #tryOut(): void {
+    const problems = schedulesOn(this.#ground, this.options.schedules).flatMap(({ name, tree }) => {
+      try {
+        tree(new Date(this.options.clock.now()));
+        return [];
+      } catch (error) {
+        return [`\`schedules\`: ${name} cannot be queued: ${storedError(error).message}`];
+      }
+    });
+    if (problems.length > 0) throw new StartError(problems);
   }
 
   /** @throws NotATaskError, OptionError */
@@ -74,6 +89,7 @@ export class Composition {
         logger,
         registry,
         recorder,
+        schedules: schedulesOn(this.#ground, options.schedules),
         worker,
         name,
         newId: () => `${name}-${this.#ids.next(clock.now())}`,

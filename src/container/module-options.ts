@@ -10,6 +10,7 @@ import type { JobStore } from '../store/job-store.js';
 import { consoleLogger, type Logger } from '../task/logger.js';
 import type { Class, TaskLike } from '../task/task.js';
 import type { SetUp } from '../task/task-options.js';
+import { type CheckedSchedule, checkSchedules, type ScheduleOptions } from './schedule-options.js';
 
 export interface AsyncModuleOptions {
   /** Where jobs live: `memoryStore()`. */
@@ -18,6 +19,8 @@ export interface AsyncModuleOptions {
   readonly tasks?: readonly (TaskLike | Class)[] | undefined;
   /** Quotas and their sizes, in the order in which jobs may hold several. @default { default: 1 } */
   readonly quotas?: QuotaSizes | undefined;
+  /** Jobs that recur; each firing is queued once, by whichever process of the deployment that runs jobs comes first. @default [] */
+  readonly schedules?: readonly ScheduleOptions[] | undefined;
   /** How jobs are run here; `false` for a process that only queues. @default one agent for the queue '', with a concurrency of 10 */
   readonly dispatcher?: DispatcherOptions | false | undefined;
   /** Runs before the code of every task, with each attempt, as a task's own `setUp` does, and before that. @default nothing */
@@ -36,6 +39,7 @@ export interface CheckedModuleOptions {
   readonly store: JobStore;
   readonly tasks: readonly (TaskLike | Class)[];
   readonly quotas: QuotaBook;
+  readonly schedules: readonly CheckedSchedule[];
   readonly dispatcher: CheckedDispatcherOptions | false;
   readonly setUp: SetUp | undefined;
   readonly valueLimitBytes: number;
@@ -46,6 +50,7 @@ export interface CheckedModuleOptions {
 
 export const MODULE_DEFAULTS = Object.freeze({
   tasks: Object.freeze([]),
+  schedules: Object.freeze([]),
   dispatcher: Object.freeze({}),
   valueLimitBytes: 1_048_576,
   logger: consoleLogger,
@@ -64,6 +69,7 @@ const RULES: Rules<AsyncModuleOptions> = {
   store: { must: 'a store, such as `memoryStore()`', holds: hasAll('insert', 'claim', 'settle', 'changes') },
   tasks: is.array,
   quotas: is.object,
+  schedules: is.array,
   dispatcher: { must: 'an object, or false', holds: (value) => value === false || is.object.holds(value) },
   setUp: is.callable,
   valueLimitBytes: is.count,
@@ -81,6 +87,7 @@ export function checkModuleOptions(options: AsyncModuleOptions): CheckedModuleOp
     store: options.store,
     tasks: options.tasks ?? MODULE_DEFAULTS.tasks,
     quotas: bookOf(options.quotas ?? {}),
+    schedules: checkSchedules(options.schedules ?? MODULE_DEFAULTS.schedules),
     dispatcher: dispatcher === false ? false : checkDispatcherOptions(dispatcher),
     setUp: options.setUp,
     valueLimitBytes: options.valueLimitBytes ?? MODULE_DEFAULTS.valueLimitBytes,

@@ -20,7 +20,7 @@ export interface Abort {
 export type Ending = { readonly value: unknown } | { readonly thrown: unknown };
 
 export interface AttemptSources {
-  readonly job: Pick<QueuedJob, 'id' | 'taskName' | 'role' | 'parent'>;
+  readonly job: Pick<QueuedJob, 'id' | 'taskName' | 'role' | 'parent' | 'beginAfter'>;
   readonly number: number;
   readonly logger: Logger;
   readonly report: (report: Omit<Report, 'id' | 'token'>) => void;
@@ -31,6 +31,7 @@ export interface AttemptSources {
 export class Attempt implements CurrentTask {
   readonly job: { readonly id: string; readonly taskName: string };
   readonly batch: string | undefined;
+  readonly scheduledFor: Date | undefined;
   readonly attempt: number;
   readonly logger: Logger;
   readonly #report: AttemptSources['report'];
@@ -44,6 +45,7 @@ export class Attempt implements CurrentTask {
   constructor({ job, number, logger, report, valueLimitBytes }: AttemptSources) {
     this.job = { id: job.id, taskName: job.taskName };
     this.batch = job.role === 'step' ? job.parent : undefined;
+    this.scheduledFor = job.beginAfter;
     this.attempt = number;
     this.logger = logger;
     this.#report = report;

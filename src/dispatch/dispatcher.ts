@@ -33,6 +33,7 @@ import type { CheckedAgentOptions, CheckedDispatcherOptions } from './dispatcher
 import { Lease, LeaseLost } from './lease.js';
 import type { Recorder } from './recorder.js';
 import { rounds } from './rounds.js';
+import { firings, type Schedule } from './schedules.js';
 import { Slots } from './slots.js';
 import { wakeUps } from './wake-ups.js';
 import { workOn } from './work-on.js';
@@ -43,6 +44,8 @@ export interface DispatcherSources {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly registry: TaskRegistry;
+  /** What recurs. */
+  readonly schedules: readonly Schedule[];
   readonly recorder: Recorder;
   readonly worker: Worker;
   /** What it is called; others may be called the same. */
@@ -174,7 +177,7 @@ export class Dispatcher {
 
   /** The whole of it: nothing is claimed before the first heartbeat, nor after the last. */
   #life(): Observable<void> {
-    const { store, clock, logger, newId } = this.sources;
+    const { store, clock, logger, newId, schedules } = this.sources;
     const { leaseMs, heartbeatMs, idleHeartbeatMs, pollMs } = this.options;
     const dispatcher = newId();
     this.#id = dispatcher;
@@ -186,6 +189,7 @@ export class Dispatcher {
       return merge(
         ...this.#agents.map((agent) => this.#agent(agent, { dispatcher, lease })),
         rounds({ store, clock, dispatcher, pollMs }).pipe(ignoreElements()),
+        firings({ store, clock, logger, schedules }),
         store.changes({ cancelsOf: dispatcher }).pipe(
           tap((change) => change.type === 'cancel' && this.#cancel(change.id, change.reason)),
           ignoreElements(),

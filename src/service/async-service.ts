@@ -91,7 +91,8 @@ export class AsyncService implements IAsyncService {
     return this.#inserts.isIdle;
   }
 
-  async start(dispatcher: OwnDispatcher | undefined): Promise<void> {
+  /** @param check - what can be checked only when the store has been opened; throws where nothing is to be started */
+  async start(dispatcher: OwnDispatcher | undefined, check: () => void): Promise<void> {
     if (this.#state !== 'new') throw new NotRunningError('a service is started once: make a new container with a new asyncModule');
     this.#state = 'starting';
     const { store, clock, quotas } = this.sources;
@@ -105,6 +106,12 @@ export class AsyncService implements IAsyncService {
     if (this.#isUnwanted) {
       await this.stop();
       throw new NotRunningError('the service was stopped before it had started');
+    }
+    try {
+      check();
+    } catch (error) {
+      await this.stop();
+      throw error;
     }
     this.#started.next();
     this.#started.complete();

@@ -32,6 +32,7 @@ export interface JobStore {
   readonly quotas: QuotaBook;
   readonly transactions: Transactions;
   readonly controls: Controls;
+  readonly schedules: Schedules;
 
   /**
    * Adds trees of jobs, each with all its jobs or not at all, in their order. A tree whose root names a
@@ -129,6 +130,17 @@ export interface Controls {
   pause(what: Pausable, isPaused: boolean): Promise<void>;
   /** Sets the size of a quota; where more is in use, that is borne until it has ended. @throws UnknownQuotaError */
   resize(quota: string, size: number): Promise<void>;
+}
+
+/** Up to when schedules have fired, for the whole deployment. */
+export interface Schedules {
+  /** The time up to which a schedule has fired; of one that is new, `since`, which is recorded. */
+  begin(name: string, since: Date): Promise<Date>;
+  /**
+   * Inserts what is queued for the times after one moment and up to another, and records that, in one step.
+   * @returns `false`, with nothing done, where the schedule has not fired up to `after`, but to another time
+   */
+  fire(name: string, span: { readonly after: Date; readonly until: Date }, trees: readonly JobTree[]): Promise<boolean>;
 }
 
 /** A transaction of a store that has its own, such as the memory store. */

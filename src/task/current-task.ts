@@ -9,6 +9,8 @@ export interface CurrentTask {
   readonly job: { readonly id: string; readonly taskName: string };
   /** The id of the batch of which it is a step, for `extendBatch`. */
   readonly batch: string | undefined;
+  /** The time for which it was scheduled, by its `beginAfter` or by a schedule, whenever it has begun. */
+  readonly scheduledFor: Date | undefined;
   /** Which run of the job this is, from 1. */
   readonly attempt: number;
   /** Aborted when the job is cancelled, runs longer than its `timeoutMs`, or its process stops. */

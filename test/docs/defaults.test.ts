@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { MODULE_DEFAULTS } from '../../src/container/module-options.js';
+import { SCHEDULE_DEFAULTS } from '../../src/container/schedule-options.js';
 import { AGENT_DEFAULTS, DISPATCHER_DEFAULTS } from '../../src/dispatch/dispatcher-options.js';
 import { RETRY_DEFAULTS } from '../../src/job/retry-policy.js';
 import { UNIQUE_DEFAULTS } from '../../src/job/uniqueness.js';
@@ -16,6 +17,7 @@ const SOURCES = resolve(import.meta.dirname, '../../src');
 
 const options: readonly [string, string, Readonly<Record<string, unknown>>][] = [
   ['container/module-options.ts', 'AsyncModuleOptions', MODULE_DEFAULTS],
+  ['container/schedule-options.ts', 'ScheduleOptions', SCHEDULE_DEFAULTS],
   ['dispatch/dispatcher-options.ts', 'AgentOptions', AGENT_DEFAULTS],
   ['dispatch/dispatcher-options.ts', 'DispatcherOptions', DISPATCHER_DEFAULTS],
   ['job/retry-policy.ts', 'StoredRetry', RETRY_DEFAULTS],

@@ -29,6 +29,7 @@ import { Inserts } from './inserts.js';
 import { JobTable } from './job-table.js';
 import { Leases } from './leases.js';
 import { MemoryControls } from './memory-controls.js';
+import { MemorySchedules } from './memory-schedules.js';
 import type { MemorySession } from './memory-session.js';
 import { MemoryTransactions } from './memory-transactions.js';
 import { QuotaLedger } from './quota-ledger.js';
@@ -60,6 +61,9 @@ class MemoryStore implements MemoryJobStore {
   readonly transactions = new MemoryTransactions((staged) => this.#operation(() => this.#inserts.commit(staged)));
   readonly #table = new JobTable();
   readonly #ledger = new QuotaLedger();
+  readonly schedules = new MemorySchedules((trees) =>
+    this.#operation(() => this.#inserts.placed(trees).map((one) => this.#inserts.insert(one))),
+  );
   readonly controls = new MemoryControls(this.#ledger, () => this.#operation(() => this.#tender.wakeAll()));
   readonly #leases = new Leases();
   readonly #archive: Archive;

@@ -2,7 +2,7 @@
 
 import { type Db, type Document, type MongoClient, ReadConcern, type WriteConcernSettings } from 'mongodb';
 import type { Deadline } from './deadline.js';
-import type { ControlDocument, DispatcherDocument, JobDocument, QuotaDocument } from './documents.js';
+import type { ControlDocument, DispatcherDocument, JobDocument, QuotaDocument, ScheduleDocument } from './documents.js';
 import { Table } from './table.js';
 
 /** What is answered is on the disks of a majority. */
@@ -16,6 +16,7 @@ export interface Collections {
   readonly quotas: Table<QuotaDocument>;
   readonly dispatchers: Table<DispatcherDocument>;
   readonly control: Table<ControlDocument>;
+  readonly schedules: Table<ScheduleDocument>;
 }
 
 /** @param prefix - begins the names of all */
@@ -36,5 +37,12 @@ export function openCollections(
     useBigInt64: false,
   });
   const table = <T extends Document>(name: string): Table<T> => new Table<T>(db.collection<T>(`${prefix}${name}`), deadline);
-  return { database: db, jobs: table('jobs'), quotas: table('quotas'), dispatchers: table('dispatchers'), control: table('control') };
+  return {
+    database: db,
+    jobs: table('jobs'),
+    quotas: table('quotas'),
+    dispatchers: table('dispatchers'),
+    control: table('control'),
+    schedules: table('schedules'),
+  };
 }

@@ -157,6 +157,12 @@ export interface DispatcherDocument {
   readonly expireAt?: Date;
 }
 
+/** A schedule: up to when it has fired. */
+export interface ScheduleDocument {
+  readonly _id: string;
+  readonly firedUntil: Date;
+}
+
 /** What concerns the store as a whole. */
 export interface ControlDocument {
   readonly _id: 'store' | 'quotas' | 'paused';

@@ -20,6 +20,7 @@ import type {
   JobStore,
   Recovery,
   Report,
+  Schedules,
   StoreSetup,
   Transactions,
 } from '../job-store.js';
@@ -48,6 +49,10 @@ export class MongoStore implements JobStore {
 
   get quotas(): QuotaBook {
     return this.#parts.quotas.book;
+  }
+
+  get schedules(): Schedules {
+    return this.#parts.schedules;
   }
 
   get transactions(): Transactions {

@@ -29,6 +29,7 @@ import { Recovery } from './recovery.js';
 import { Relief } from './relief.js';
 import { Rounds } from './rounds.js';
 import { Running } from './running.js';
+import { MongoSchedules } from './schedules.js';
 import type { ServerTime } from './server-time.js';
 import { Settlements } from './settlements.js';
 import { Shares } from './shares.js';
@@ -63,6 +64,7 @@ export class Parts {
   readonly claims: Claims;
   readonly inserts: Inserts;
   readonly insertsWithin: InsertsWithin;
+  readonly schedules: MongoSchedules;
   readonly inSession: Collections;
   readonly transactions: SessionTransactions;
   readonly rounds: Rounds;
@@ -158,6 +160,7 @@ export class Parts {
     const forInserts = { grower, jobs, news, tender, unfinished, uniqueKeys };
     this.inserts = new Inserts({ ...forInserts, collections, transactions: ownTransactions });
     this.insertsWithin = new InsertsWithin({ ...forInserts, inSession, listen, process, transactions });
+    this.schedules = new MongoSchedules({ inSession, insertsWithin: this.insertsWithin, transactions });
     const recovery = new Recovery({ attempts, collections, held, leases, news, tender, time, forget });
     const audit = new Audit({ ahead, attempts, collections, held, news, quotas, recovery, running, takes, time });
     const due = new Due({ collections, jobs, news, tender, time });

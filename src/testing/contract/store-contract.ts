@@ -20,6 +20,7 @@ import { quotas } from './quotas.js';
 import { recovering } from './recovering.js';
 import { retrying } from './retrying.js';
 import { ringing } from './ringing.js';
+import { scheduling } from './scheduling.js';
 import type { StoreCase } from './store-case.js';
 import { times } from './times.js';
 import { transactions } from './transactions.js';
@@ -35,6 +36,7 @@ export const storeContract: readonly StoreCase[] = [
   ...retrying,
   ...quotas,
   ...controls,
+  ...scheduling,
   ...times,
   ...batches,
   ...batchFailures,

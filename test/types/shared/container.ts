@@ -1,7 +1,7 @@
 /** `IAsyncService` in a container, and the options of the module. */
 
 import type { Container } from 'inversify';
-import { asyncModule, currentTask, IAsyncService, memoryStore, start } from 'millrace';
+import { asyncModule, currentTask, IAsyncService, makeJob, memoryStore, start } from 'millrace';
 import { type Equal, holds } from './expect.js';
 import { addNumbers, Documents, documents, RenderReport } from './services.js';
 
@@ -66,4 +66,20 @@ export async function theRunningTask(): Promise<void> {
   progress('half');
   // @ts-expect-error: a key is a string
   annotate(7, 'rows');
+}
+
+export function schedules(): void {
+  asyncModule({ store: memoryStore(), schedules: [{ every: '0 3 * * *', job: makeJob(addNumbers, 1, 2), timeZone: 'UTC', missed: 'all' }] });
+  // @ts-expect-error: a schedule queues a draft
+  asyncModule({ store: memoryStore(), schedules: [{ every: '0 3 * * *', job: addNumbers }] });
+  // @ts-expect-error: it needs to know when
+  asyncModule({ store: memoryStore(), schedules: [{ job: makeJob(addNumbers, 1, 2) }] });
+}
+
+export async function pausing(async: IAsyncService): Promise<void> {
+  await async.pause('everything');
+  await async.pause({ task: addNumbers });
+  await async.resume({ queue: 'mail' });
+  // @ts-expect-error: no such thing
+  await async.pause('all');
 }

@@ -1,0 +1,69 @@
+/** What an application says of jobs that recur. */
+
+import { checkOptions, is, type Rules } from '../check.js';
+import type { Schedule } from '../dispatch/schedules.js';
+import { OptionError } from '../errors.js';
+import type { Ground, JobPlan } from '../job/job-plan.js';
+import { plant } from '../job/job-plan.js';
+import { type Missed, Timetable } from '../job/timetable.js';
+import type { Draft } from '../service/job.js';
+import { planOf } from '../service/job-draft.js';
+
+export interface ScheduleOptions {
+  /** When it is queued: a cron expression of five fields, or six with seconds first, such as `'0 3 * * *'`. */
+  readonly every: string;
+  /** What is queued each time. Inside the task `currentTask().scheduledFor` is the time. */
+  readonly job: Draft<unknown>;
+  /** What it is called in the store: the same in every process and build. @default the draft's own name, else its task's */
+  readonly name?: string | undefined;
+  /** An IANA time zone, such as `'Europe/Berlin'`. @default that of the process */
+  readonly timeZone?: string | undefined;
+  /** What is done about times at which no process was there: one job for all of them, none, or one for each, of the last thousand. @default 'once' */
+  readonly missed?: Missed | undefined;
+}
+
+export const SCHEDULE_DEFAULTS = Object.freeze({ missed: 'once' } as const satisfies Partial<ScheduleOptions>);
+
+/** A schedule whose jobs are not planted yet. */
+export interface CheckedSchedule extends Omit<Schedule, 'tree'> {
+  readonly plan: JobPlan;
+}
+
+const RULES: Rules<ScheduleOptions> = {
+  every: is.text,
+  job: is.object,
+  name: is.text,
+  timeZone: is.text,
+  missed: is.oneOf('once', 'skip', 'all'),
+};
+
+/** @throws OptionError, NotATaskError */
+export function checkSchedules(schedules: readonly ScheduleOptions[]): readonly CheckedSchedule[] {
+  const checked = schedules.map((one, index) => checkSchedule(`\`schedules[${index}]\` of \`asyncModule\``, one));
+  const names = checked.map(({ name }) => name);
+  const twice = names.find((name, index) => names.indexOf(name) < index);
+  if (twice !== undefined)
+    throw new OptionError(`\`schedules\` of \`asyncModule\` has two that are called \`${twice}\`; give one another \`name\``);
+  return checked;
+}
+
+function checkSchedule(owner: string, options: ScheduleOptions): CheckedSchedule {
+  checkOptions<ScheduleOptions>(owner, options, RULES);
+  const { every, job, timeZone, missed = SCHEDULE_DEFAULTS.missed } = options;
+  if (every === undefined) throw new OptionError(`${owner} needs \`every\`, a cron expression such as '0 3 * * *'`);
+  const plan = planOf(job, `${owner.replaceAll('`', '')}.job`);
+  const name = options.name ?? plan.options.name ?? (plan.kind === 'task' ? plan.taskName : undefined);
+  if (name === undefined) throw new OptionError(`${owner} is of a batch, which has no name of its own: give it a \`name\``);
+  const { delayMs, beginAfter, debounceMs } = plan.options;
+  if ((delayMs ?? beginAfter ?? debounceMs) !== undefined)
+    throw new OptionError(`${owner} has a job with a time of its own; it begins when the schedule says`);
+  return { name, plan, missed, timetable: new Timetable(`\`every\` of ${owner}`, every, timeZone) };
+}
+
+/** The job is queued as if it had been scheduled for the time of the firing. */
+export function schedulesOn(ground: Ground, schedules: readonly CheckedSchedule[]): readonly Schedule[] {
+  return schedules.map(({ plan, ...schedule }) => ({
+    ...schedule,
+    tree: (at) => plant({ ...plan, options: { ...plan.options, beginAfter: at } }, ground),
+  }));
+}

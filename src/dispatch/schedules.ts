@@ -1,0 +1,63 @@
+/** Queues jobs that recur, each firing once for the whole deployment, whoever of its dispatchers comes first. */
+
+import { catchError, concatMap, defer, EMPTY, expand, from, ignoreElements, merge, type Observable, retry, timer } from 'rxjs';
+import { MAX_TIMER_MS } from '../check.js';
+import type { Clock } from '../clock.js';
+import type { JobTree } from '../job/job-record.js';
+import type { Missed, Timetable } from '../job/timetable.js';
+import type { JobStore } from '../store/job-store.js';
+import type { Logger } from '../task/logger.js';
+
+export interface Schedule {
+  readonly name: string;
+  readonly timetable: Timetable;
+  readonly missed: Missed;
+  /** What is queued for a time. */
+  readonly tree: (at: Date) => JobTree;
+}
+
+export interface ScheduleSources {
+  readonly store: Pick<JobStore, 'schedules'>;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly schedules: readonly Schedule[];
+}
+
+/** After a firing that failed. */
+const RETRY_MS = 5_000;
+
+/** Emits nothing, and completes where no schedule fires any more. */
+export function firings({ schedules, ...sources }: ScheduleSources): Observable<never> {
+  return merge(...schedules.map((schedule) => firingsOf(schedule, sources)));
+}
+
+/** From the last firing that is recorded to the next, again and again; time is looked at anew each time. */
+function firingsOf(schedule: Schedule, sources: Omit<ScheduleSources, 'schedules'>): Observable<never> {
+  const { store, clock, logger } = sources;
+  const { name, timetable } = schedule;
+  return defer(() => store.schedules.begin(name, new Date(clock.now()))).pipe(
+    expand((after) => {
+      const next = timetable.next(after);
+      if (next === undefined) return EMPTY;
+      const delayMs = Math.min(Math.max(0, next.getTime() - clock.now()), MAX_TIMER_MS);
+      return timer(delayMs, clock.scheduler).pipe(concatMap(() => from(fire(schedule, after, sources))));
+    }),
+    catchError((error: unknown) => {
+      logger.error(`the schedule ${name} could not be looked after; trying again in ${RETRY_MS} ms`, { error });
+      throw error;
+    }),
+    retry({ delay: () => timer(RETRY_MS, clock.scheduler) }),
+    ignoreElements(),
+  );
+}
+
+/** @returns up to when all is fired */
+async function fire(schedule: Schedule, after: Date, { store, clock }: Omit<ScheduleSources, 'schedules'>): Promise<Date> {
+  const { name, timetable, missed, tree } = schedule;
+  const now = new Date(clock.now());
+  const { at, until } = timetable.firings(after, now, missed);
+  if (until <= after) return after;
+  const isOurs = await store.schedules.fire(name, { after, until }, at.map(tree));
+  // Another process has fired, perhaps for later times as well.
+  return isOurs ? until : store.schedules.begin(name, now);
+}

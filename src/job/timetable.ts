@@ -1,0 +1,47 @@
+/** When something recurs: a cron expression, read in a time zone. */
+
+import { Cron } from 'croner';
+import { OptionError } from '../errors.js';
+import { storedError } from './stored-error.js';
+
+/** What is done about times at which nobody was there to fire: one firing for all of them, none, or one for each. */
+export type Missed = 'once' | 'skip' | 'all';
+
+/** A firing that is not later than this has not been missed. */
+const IN_TIME_MS = 60_000;
+/** So many missed firings are made up for at most, the latest of them. */
+const MOST_MISSED = 1_000;
+
+export class Timetable {
+  readonly #cron: Cron;
+
+  /** @param owner - what messages call the option. @throws OptionError for what is no cron expression, or no time zone, or never comes */
+  constructor(owner: string, every: string, timeZone: string | undefined) {
+    try {
+      // Without a function it starts no timer.
+      this.#cron = new Cron(every, timeZone === undefined ? {} : { timezone: timeZone });
+      // Whether it knows the time zone it finds out when it is asked.
+      this.#cron.nextRun(new Date(0));
+    } catch (error) {
+      throw new OptionError(`${owner} cannot be read: ${storedError(error).message}`, { cause: error });
+    }
+  }
+
+  /** The first time after this one; `undefined` where none comes any more. */
+  next(after: Date): Date | undefined {
+    return this.#cron.nextRun(after) ?? undefined;
+  }
+
+  /** The times after one moment and up to another for which something is to be fired; and up to when all is settled then. */
+  firings(after: Date, now: Date, missed: Missed): { readonly at: readonly Date[]; readonly until: Date } {
+    const due: Date[] = [];
+    for (let at = this.next(after); at !== undefined && at <= now; at = this.next(at)) {
+      due.push(at);
+      if (due.length > MOST_MISSED) due.shift();
+    }
+    const last = due.at(-1);
+    if (last === undefined) return { at: [], until: after };
+    if (missed === 'all') return { at: due, until: last };
+    return { at: missed === 'once' || now.getTime() - last.getTime() <= IN_TIME_MS ? [last] : [], until: last };
+  }
+}

@@ -1,0 +1,24 @@
+/** Up to when schedules have fired, in memory. */
+
+import type { JobTree } from '../../job/job-record.js';
+import { insertedRecord } from '../inserted.js';
+import type { Inserted, Schedules } from '../job-store.js';
+
+export class MemorySchedules implements Schedules {
+  readonly #firedUntil = new Map<string, Date>();
+
+  constructor(private readonly insert: (trees: readonly JobTree[]) => readonly Inserted[]) {}
+
+  async begin(name: string, since: Date): Promise<Date> {
+    const until = this.#firedUntil.get(name) ?? since;
+    this.#firedUntil.set(name, until);
+    return until;
+  }
+
+  async fire(name: string, { after, until }: { readonly after: Date; readonly until: Date }, trees: readonly JobTree[]): Promise<boolean> {
+    if (this.#firedUntil.get(name)?.getTime() !== after.getTime()) return false;
+    this.insert(trees).forEach(insertedRecord);
+    this.#firedUntil.set(name, until);
+    return true;
+  }
+}

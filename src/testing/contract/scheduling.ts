@@ -1,0 +1,50 @@
+/** What the store contract says of schedules: each firing is done once, whoever asks. */
+
+import { deepEqual, equal, rejects } from 'node:assert/strict';
+import { both, serial, work } from './plans.js';
+import { cases } from './store-case.js';
+
+export const scheduling = cases('schedules', {
+  'begin at the time that is given first, and stay there': async (lab) => {
+    const first = lab.in(0);
+    deepEqual(await lab.store.schedules.begin('nightly', first), first);
+    deepEqual(await lab.store.schedules.begin('nightly', lab.in(5_000)), first);
+    deepEqual(await lab.store.schedules.begin('other', lab.in(5_000)), lab.in(5_000));
+  },
+
+  'insert what is fired, once': async (lab) => {
+    const [after, until] = [lab.in(0), lab.in(1_000)];
+    await lab.store.schedules.begin('nightly', after);
+    const trees = () => [lab.plant(work()), lab.plant(serial([work({ callbacks: [both()] }, 'step')]))];
+    equal(await lab.store.schedules.fire('nightly', { after, until }, trees()), true);
+    await lab.settled();
+    equal(await lab.store.schedules.fire('nightly', { after, until }, trees()), false);
+    deepEqual(await lab.store.schedules.begin('nightly', after), until);
+    deepEqual((await lab.drain()).toSorted(), ['after', 'step', 'work']);
+  },
+
+  'let one of several fire that do so at the same time': async (lab) => {
+    const [after, until] = [lab.in(0), lab.in(1_000)];
+    await lab.store.schedules.begin('nightly', after);
+    const fired = await lab.together(...[1, 2, 3, 4].map(() => lab.store.schedules.fire('nightly', { after, until }, [lab.plant(work())])));
+    equal(fired.filter((isDone) => isDone).length, 1);
+    equal(await lab.store.count({}), 1);
+  },
+
+  'go on without a job for what was missed': async (lab) => {
+    const [after, until] = [lab.in(0), lab.in(1_000)];
+    await lab.store.schedules.begin('nightly', after);
+    equal(await lab.store.schedules.fire('nightly', { after, until }, []), true);
+    deepEqual(await lab.store.schedules.begin('nightly', after), until);
+    equal(await lab.store.count({}), 0);
+  },
+
+  'do nothing at all where what is fired is refused': async (lab) => {
+    const [after, until] = [lab.in(0), lab.in(1_000)];
+    await lab.store.schedules.begin('nightly', after);
+    const [job] = lab.plant(work());
+    const orphan = { ...job, parent: 'f'.repeat(24), role: 'callback' as const };
+    await rejects(lab.store.schedules.fire('nightly', { after, until }, [[orphan]]));
+    deepEqual(await lab.store.schedules.begin('nightly', until), after);
+  },
+});
