@@ -17,7 +17,7 @@ export type FileReport =
 export class FileReports {
   constructor(@inject(FOLDER) private readonly folder: string) {}
 
-  @Task({ quotas: ['files'] })
+  @Task({ quotas: ['files'], failureLogLevel: 'none' })
   async measure(path: string): Promise<FileReport> {
     const content = await readFile(join(this.folder, path));
     if (content.includes(0)) return { path, skipped: 'binary' };

@@ -69,7 +69,10 @@ export async function theRunningTask(): Promise<void> {
 }
 
 export function schedules(): void {
-  asyncModule({ store: memoryStore(), schedules: [{ every: '0 3 * * *', job: makeJob(addNumbers, 1, 2), timeZone: 'UTC', missed: 'all' }] });
+  asyncModule({
+    store: memoryStore(),
+    schedules: [{ every: '0 3 * * *', job: makeJob(addNumbers, 1, 2), timeZone: 'UTC', missed: 'all' }],
+  });
   // @ts-expect-error: a schedule queues a draft
   asyncModule({ store: memoryStore(), schedules: [{ every: '0 3 * * *', job: addNumbers }] });
   // @ts-expect-error: it needs to know when
