@@ -6,8 +6,9 @@ import { nextTurn } from '../../src/clock.js';
 import { checkMongoOptions } from '../../src/store/mongo/mongo-options.js';
 import { MongoStore } from '../../src/store/mongo/mongo-store.js';
 import { ServerTime } from '../../src/store/mongo/server-time.js';
-import { type StoreBench, VirtualClock } from '../../src/testing/index.js';
+import { VirtualClock } from '../../src/testing/index.js';
 import { findReplicaSet } from '../replica-set/find-replica-set.js';
+import type { VirtualBench } from './memory-bench.js';
 
 /** Sends the time of the virtual clock where the server would take its own. */
 class StandingTime extends ServerTime {
@@ -40,7 +41,7 @@ class StandingTime extends ServerTime {
 }
 
 /** Each store has a database of its own, which can be dropped. */
-export interface MongoBench extends StoreBench {
+export interface MongoBench extends VirtualBench {
   readonly drop: () => Promise<void>;
 }
 
