@@ -16,6 +16,7 @@ function sharesOf(given: () => number) {
     isWaiting: () => true,
     isNoted: never,
     doOthersWait: never,
+    excessOf: () => 0,
     doOthersHold: () => true,
     couldOthersUse: never,
     notice: () => {},
