@@ -1,7 +1,7 @@
 /** A change stream that goes on until it is closed: after a failure where it stood, or from now on where the server has lost that place. */
 
 import type { ChangeStream, ChangeStreamOptions, Document, ResumeToken } from 'mongodb';
-import { type Subscription, timer } from 'rxjs';
+import { firstValueFrom, race, type Subscription, timer } from 'rxjs';
 import type { Clock } from '../../clock.js';
 
 /** How long the server waits for an event before it answers that there is none. */
@@ -10,6 +10,8 @@ const MAX_AWAIT_MS = 10_000;
 const SILENT_MS = 2 * MAX_AWAIT_MS;
 /** Before a stream that failed is opened anew. */
 const REOPEN_MS = 1_000;
+/** Closing is not waited for any longer. */
+const CLOSE_MS = 2_000;
 /** InvalidResumeToken, ChangeStreamFatalError, ChangeStreamHistoryLost. */
 const PLACE_LOST: ReadonlySet<unknown> = new Set([260, 280, 286]);
 
@@ -46,7 +48,8 @@ export class ResumedStream {
   async close(): Promise<void> {
     this.#isWanted = false;
     this.#drop();
-    await this.#closing;
+    // The server is told of it, and the driver waits for its answer for as long as there is a connection.
+    await firstValueFrom(race(this.#closing, timer(CLOSE_MS, this.sources.clock.scheduler)));
   }
 
   #open(resumeAfter: ResumeToken, isRenewal: boolean): void {

@@ -1,0 +1,55 @@
+/** What the store does with change streams, on ones that the test makes. */
+
+import { EventEmitter } from 'node:events';
+import type { ChangeStream } from 'mongodb';
+import { firstValueFrom } from 'rxjs';
+import { expect, it } from 'vitest';
+import { nextTurn } from '../../../src/clock.js';
+import { ResumedStream } from '../../../src/store/mongo/resumed-stream.js';
+import { VirtualClock } from '../../../src/testing/index.js';
+
+/** A stream that says nothing by itself. @param close - what comes of closing it */
+function silentStream(close: () => Promise<void>): ChangeStream {
+  return Object.assign(new EventEmitter(), { close }) as EventEmitter as ChangeStream;
+}
+
+const turn = (): Promise<void> => firstValueFrom(nextTurn());
+
+it('is closed after two seconds though the driver never says so', async () => {
+  const clock = new VirtualClock();
+  const stream = new ResumedStream({ clock, watch: () => silentStream(() => new Promise(() => {})), onEvent: () => {} });
+  stream.open();
+  let isClosed = false;
+  const closing = stream.close().then(() => {
+    isClosed = true;
+  });
+  await clock.advance(1_999, turn);
+  expect(isClosed).toBe(false);
+  await clock.advance(1, turn);
+  await closing;
+  expect(clock.scheduler.actions).toEqual([]);
+});
+
+it('is closed at once when the driver says so, and leaves no timer', async () => {
+  const clock = new VirtualClock();
+  const stream = new ResumedStream({ clock, watch: () => silentStream(async () => {}), onEvent: () => {} });
+  stream.open();
+  await stream.close();
+  expect(clock.scheduler.actions).toEqual([]);
+});
+
+it('is opened anew when it has been silent for twenty seconds', async () => {
+  const clock = new VirtualClock();
+  let opened = 0;
+  const watch = (): ChangeStream => {
+    opened++;
+    return silentStream(async () => {});
+  };
+  const stream = new ResumedStream({ clock, watch, onEvent: () => {} });
+  stream.open();
+  await clock.advance(20_999, turn);
+  expect(opened).toBe(1);
+  await clock.advance(1, turn);
+  expect(opened).toBe(2);
+  await stream.close();
+});
