@@ -14,6 +14,8 @@ import { afterEachTest } from '../leftovers.js';
 
 /** How many turns of the event loop in a row nothing must happen in. */
 const QUIET_TURNS = 5;
+/** The same while a process has something under way: by then it waits for time to be moved, as before it tries again. */
+const STALLED_TURNS = 50;
 
 /** Rare, so that hours of virtual time cost little. */
 const RARE_SIGNS = { leaseMs: 86_400_000, heartbeatMs: 21_600_000, pollMs: 21_600_000 } as const;
@@ -115,13 +117,17 @@ class SharedStage implements Stage {
 
   async #drain(): Promise<void> {
     let begun = -1;
-    for (let quiet = 0; quiet < QUIET_TURNS; ) {
+    for (let quiet = 0; quiet < (this.#isSettled ? QUIET_TURNS : STALLED_TURNS); ) {
       await this.#bench?.settled();
       await firstValueFrom(nextTurn());
-      const isQuiet = this.#calls.begun === begun && this.#calls.underWay === 0 && this.#processes.every(({ isSettled }) => isSettled);
+      const isQuiet = this.#calls.begun === begun && this.#calls.underWay === 0;
       begun = this.#calls.begun;
       quiet = isQuiet ? quiet + 1 : 0;
     }
+  }
+
+  get #isSettled(): boolean {
+    return this.#processes.every(({ isSettled }) => isSettled);
   }
 
   async #close(): Promise<readonly string[]> {
