@@ -1,4 +1,4 @@
-/** Who a job belongs to when dispatchers are wrong about each other (FS-60 to FS-64). */
+/** Who a job belongs to when dispatchers are wrong about each other (FS-60 to FS-66). */
 
 import { expect, it } from 'vitest';
 import { currentTask, type DispatcherEvent, type JobStore, task } from '../../src/index.js';
@@ -146,5 +146,25 @@ onBothStores((stage) => {
     await advance(DEATH_MS);
     expect([await stateOf(jobs[0]), await stateOf(jobs[1])]).toMatchObject(Array(2).fill({ status: 'completed', interruptions: 1 }));
     expect([runs, async.dispatcher?.running]).toEqual([4, []]);
+  });
+
+  it('FS-66 a job that was cancelled when its claim was recorded, but not yet answered, ends as cancelled, and others go on', async () => {
+    const heeding = task('heeding', { quotas: [] }, () => untilAborted());
+    const quick = task('quick', { quotas: [] }, () => 42);
+    const faults = (store: JobStore): Partial<JobStore> => ({
+      claim: async (request) => {
+        const claimed = await store.claim(request);
+        const victims = claimed.filter(({ job }) => job.taskName === 'heeding').map(({ job }) => job.id);
+        if (victims.length > 0) await store.cancel(victims, 'too late');
+        return claimed;
+      },
+    });
+    const { async, drain, stateOf } = await stage.start({ tasks: [heeding, quick], dispatcher: { agents: [{ concurrency: 1 }] }, faults });
+    const job = await async.queueJob(heeding);
+    const behind = await async.queueJob(quick);
+    await drain();
+    expect(await stateOf(job)).toMatchObject({ status: 'cancelled', cancel: { reason: 'too late' } });
+    expect((await stateOf(behind)).status).toBe('completed');
+    expect(async.dispatcher?.running).toEqual([]);
   });
 });
