@@ -163,6 +163,9 @@ export class News {
     this.#isReading = true;
     const done = (): void => {
       this.#isReading = false;
+      // One may have been noted after the last look at what is unread.
+      const [late] = this.#unread;
+      if (late !== undefined) this.#readSoon(late);
     };
     this.track(this.#read().finally(done));
   }
