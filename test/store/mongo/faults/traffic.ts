@@ -49,7 +49,9 @@ export class Traffic {
 
   /** In the driver's own time, which no test moves; it may wait for ever for a closed connection to take a command. */
   async #haveFoundPrimary(): Promise<boolean> {
-    const found = await Promise.allSettled(this.#clients.map((client) => client.db().command({ ping: 1 }, { timeoutMS: PING_MS })));
+    const found = await Promise.allSettled(
+      this.#clients.map((client) => client.db().command({ ping: 1 }, { signal: AbortSignal.timeout(PING_MS) })),
+    );
     return found.every(({ status }) => status === 'fulfilled');
   }
 
