@@ -12,6 +12,8 @@ const CERTAIN = new ReadConcern('majority');
 
 export interface Collections {
   readonly database: Db;
+  /** What the server says of itself. */
+  readonly hello: () => Promise<Document>;
   readonly jobs: Table<JobDocument>;
   readonly quotas: Table<QuotaDocument>;
   readonly dispatchers: Table<DispatcherDocument>;
@@ -39,6 +41,7 @@ export function openCollections(
   const table = <T extends Document>(name: string): Table<T> => new Table<T>(db.collection<T>(`${prefix}${name}`), deadline);
   return {
     database: db,
+    hello: () => deadline.of(() => db.command({ hello: 1 }), 'hello'),
     jobs: table('jobs'),
     quotas: table('quotas'),
     dispatchers: table('dispatchers'),

@@ -1,6 +1,6 @@
-/** Gives up waiting for a command that is not answered in time; it may be done all the same, then or later. */
+/** Gives up waiting for what is not answered in time; it may be done all the same, then or later. */
 
-import { timer } from 'rxjs';
+import { type Observable, switchMap, throwError, timer } from 'rxjs';
 import type { Clock } from '../../clock.js';
 import { UncertainError } from '../../errors.js';
 
@@ -16,11 +16,21 @@ export class Deadline {
   /** @throws UncertainError when there is no answer in time */
   of<T>(send: () => Promise<T>, what: string): Promise<T> {
     return new Promise((resolve, reject) => {
-      const watch = timer(this.ms, this.clock.scheduler).subscribe(() =>
-        reject(new UncertainError(`MongoDB has not answered ${what} within ${this.ms} ms; it may have been done, or be done yet`)),
-      );
+      const watch = this.unanswered(what).subscribe({ error: reject });
       const done = (): void => watch.unsubscribe();
       send().then(resolve, reject).finally(done);
     });
+  }
+
+  /** Fails with an UncertainError once the time for the answer is over. */
+  unanswered(what: string): Observable<never> {
+    return this.over(
+      () => new UncertainError(`MongoDB has not answered ${what} within ${this.ms} ms; it may have been done, or be done yet`),
+    );
+  }
+
+  /** Fails with an error of the caller's once the time for an answer is over. */
+  over(error: () => unknown): Observable<never> {
+    return timer(this.ms, this.clock.scheduler).pipe(switchMap(() => throwError(error)));
   }
 }

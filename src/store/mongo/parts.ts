@@ -83,7 +83,8 @@ export class Parts {
     readonly time: ServerTime,
   ) {
     const process = new ObjectId().toHexString();
-    const collections = openCollections(client, { database, prefix, deadline: new Deadline(clock) });
+    const deadline = new Deadline(clock);
+    const collections = openCollections(client, { database, prefix, deadline });
     const lanes = new Lanes();
     const news = new News({
       collections,
@@ -149,11 +150,11 @@ export class Parts {
     this.attempts = attempts;
     this.settlements = new Settlements({ ahead, clock, collections, jobs, running, uses, tender, time, news, process });
     this.claims = claims;
-    const inSession = sessions === client ? collections : openCollections(sessions, { database, prefix, deadline: new Deadline(clock) });
+    const inSession = sessions === client ? collections : openCollections(sessions, { database, prefix, deadline });
     this.inSession = inSession;
-    this.transactions = new SessionTransactions(sessions);
+    this.transactions = new SessionTransactions(sessions, deadline);
     const { transactions } = this;
-    const ownTransactions = sessions === client ? transactions : new SessionTransactions(client);
+    const ownTransactions = sessions === client ? transactions : new SessionTransactions(client, deadline);
     const listen = (): void => this.listen();
     const grower = new Grower(time, process);
     const uniqueKeys = new UniqueKeys({ news, time });

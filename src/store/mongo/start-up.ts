@@ -17,7 +17,7 @@ const INDEX_CONFLICTS: ReadonlySet<unknown> = new Set([85, 86]);
 
 /** @param majorityMs - how long the majority may take for one write. @returns the time of the server. @throws StoreError */
 export async function checkStore(collections: Collections, majorityMs: number = MAJORITY_MS): Promise<Date> {
-  const hello = await collections.database.command({ hello: 1 });
+  const hello = await collections.hello();
   const problem = problemOf(hello);
   if (problem !== undefined) throw new StoreError(problem);
   await checkMajority(collections, majorityMs);

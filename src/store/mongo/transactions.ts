@@ -1,8 +1,10 @@
 /** Transactions in which jobs are queued: the store's own, and those of sessions that the application brings. */
 
 import { ClientSession, type MongoClient, type TransactionOptions } from 'mongodb';
+import { NEVER, type Observable, Subject, switchAll } from 'rxjs';
 import { OptionError, TransactionError } from '../../errors.js';
 import type { Transactions } from '../job-store.js';
+import type { Deadline } from './deadline.js';
 import { foreign } from './driver-errors.js';
 
 /** Whatever the client's own are. */
@@ -23,17 +25,42 @@ export class SessionTransactions implements Transactions {
   /** By session of the store's own: what is to be done once the transaction has committed. */
   readonly #afterCommit = new WeakMap<ClientSession, (() => Promise<void>)[]>();
 
-  constructor(private readonly client: MongoClient) {}
+  constructor(
+    private readonly client: MongoClient,
+    private readonly deadline: Deadline,
+  ) {}
 
-  /** Runs code in a transaction, again after a conflict, and commits. */
+  /**
+   * Runs code in a transaction, again after a conflict, and commits. The code takes what time it likes; what the driver does
+   * after it, until it has ended the transaction or begins it again, has a deadline.
+   *
+   * @throws UncertainError when the commit is not answered in time
+   */
   run<T>(fn: (session: ClientSession) => Promise<T>): Promise<T> {
-    return this.client.withSession(async (session) => {
-      const done = await session.withTransaction(() => {
+    return new Promise((resolve, reject) => {
+      const ending = new Subject<Observable<never>>();
+      const watch = ending.pipe(switchAll()).subscribe({ error: reject });
+      const begin = async (session: ClientSession): Promise<T> => {
+        ending.next(NEVER);
         this.#afterCommit.set(session, []);
-        return fn(session);
-      }, TRANSACTION);
-      for (const act of this.#afterCommit.get(session) ?? []) await act();
-      return done;
+        try {
+          const done = await fn(session);
+          ending.next(this.deadline.unanswered('the commit of a transaction'));
+          return done;
+        } catch (error) {
+          // It is rolled back, heard of or not.
+          ending.next(this.deadline.over(() => error));
+          throw error;
+        }
+      };
+      const transact = async (session: ClientSession): Promise<T> => {
+        const done = await session.withTransaction(begin, TRANSACTION);
+        ending.next(NEVER);
+        for (const act of this.#afterCommit.get(session) ?? []) await act();
+        return done;
+      };
+      const done = (): void => watch.unsubscribe();
+      this.client.withSession(transact).finally(done).then(resolve, reject);
     });
   }
 

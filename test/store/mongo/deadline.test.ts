@@ -1,0 +1,119 @@
+/** What is never answered is waited for 35 s: commands, the first of all, and the ends of transactions. */
+
+import { type ClientSession, type Document, MongoError } from 'mongodb';
+import { firstValueFrom } from 'rxjs';
+import { beforeEach, describe, expect, it } from 'vitest';
+import { nextTurn } from '../../../src/clock.js';
+import { openCollections } from '../../../src/store/mongo/collections.js';
+import { Deadline } from '../../../src/store/mongo/deadline.js';
+import { checkStore } from '../../../src/store/mongo/start-up.js';
+import { SessionTransactions } from '../../../src/store/mongo/transactions.js';
+import { VirtualClock } from '../../../src/testing/index.js';
+import { type OwnStandIn, ownStandIn } from '../../replica-set/own-stand-in.js';
+import { type Deferred, deferred } from '../../service/deferred.js';
+
+const DEADLINE_MS = 35_000;
+const HOUR_MS = 3_600_000;
+
+let clock: VirtualClock;
+let own: OwnStandIn;
+let transactions: SessionTransactions;
+
+beforeEach(async () => {
+  clock = new VirtualClock();
+  own = await ownStandIn();
+  await own.client.connect();
+  transactions = new SessionTransactions(own.client, new Deadline(clock));
+});
+
+/** Lets time pass; nothing has to be waited for on the way. */
+function pass(ms: number): Promise<void> {
+  return clock.advance(ms, async () => {
+    await firstValueFrom(nextTurn());
+  });
+}
+
+/** From now on a command is not answered. @returns resolves when it has been sent */
+function neverAnswer(command: string): Promise<void> {
+  const sent: Deferred<void> = deferred();
+  own.standIn.faults.intercept = (asked: Document) => {
+    if (Object.keys(asked)[0] !== command) return undefined;
+    sent.resolve();
+    return new Promise(() => {});
+  };
+  return sent.promise;
+}
+
+/** What becomes of it, watched from now on, so that it may fail before it is looked at. */
+function outcomeOf(work: Promise<unknown>): Outcome {
+  const outcome: Outcome = {
+    isSettled: false,
+    settled: work.catch((error: unknown) => error).finally(() => Object.assign(outcome, { isSettled: true })),
+  };
+  return outcome;
+}
+
+interface Outcome {
+  readonly isSettled: boolean;
+  readonly settled: Promise<unknown>;
+}
+
+describe('the end of a transaction', () => {
+  it('that is not answered is uncertain after 35 s', async () => {
+    const sent = neverAnswer('commitTransaction');
+    const outcome = outcomeOf(transactions.run((session) => own.things.insertOne({}, { session })));
+    await sent;
+    await pass(DEADLINE_MS - 1);
+    expect(outcome.isSettled).toBe(false);
+    await pass(1);
+    expect(await outcome.settled).toMatchObject({
+      name: 'UncertainError',
+      message: expect.stringContaining('the commit of a transaction'),
+    });
+  });
+
+  it('that is to undo what has failed fails as the code did, though nothing is answered', async () => {
+    const sent = neverAnswer('abortTransaction');
+    const failed = new Error('no');
+    const code = async (session: ClientSession) => {
+      await own.things.insertOne({}, { session });
+      throw failed;
+    };
+    const outcome = outcomeOf(transactions.run(code));
+    await sent;
+    await pass(DEADLINE_MS);
+    expect(await outcome.settled).toBe(failed);
+  });
+
+  it('is waited for from the end of the code, which takes what time it likes', async () => {
+    const outcome = transactions.run(async (session) => {
+      await own.things.insertOne({}, { session });
+      await pass(HOUR_MS);
+      return 'done';
+    });
+    expect(await outcome).toBe('done');
+    expect(clock.scheduler.actions).toEqual([]);
+  });
+
+  it('is not waited for while the driver runs the code once more', async () => {
+    const conflict = new MongoError('a conflict');
+    conflict.addErrorLabel('TransientTransactionError');
+    let runs = 0;
+    const outcome = transactions.run(async (session) => {
+      await own.things.insertOne({}, { session });
+      if (runs++ === 0) throw conflict;
+      await pass(HOUR_MS);
+      return runs;
+    });
+    expect(await outcome).toBe(2);
+  });
+});
+
+it('the first command of all is waited for no longer than others', async () => {
+  const deadline = new Deadline(clock);
+  const sent = neverAnswer('hello');
+  const outcome = outcomeOf(checkStore(openCollections(own.client, { database: 'd', prefix: '', deadline })));
+  await sent;
+  await pass(DEADLINE_MS);
+  expect(await outcome.settled).toMatchObject({ name: 'UncertainError', message: expect.stringContaining('hello') });
+});
