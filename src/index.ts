@@ -41,7 +41,8 @@ export type { OnFailure, Progress } from './job/job-record.js';
 export type { FinalStatus, Status } from './job/job-status.js';
 export type { Outcome } from './job/outcome.js';
 export type { Paused } from './job/pauses.js';
-export type { QuotaName, QuotaSizes, Quotas, Register, Session } from './job/register.js';
+export type { Rate } from './job/rates.js';
+export type { QuotaName, QuotaSize, QuotaSizes, Quotas, Register, Session } from './job/register.js';
 export {
   type Backoff,
   exponential,

@@ -1,4 +1,4 @@
-/** Unique keys: double clicks, work once in a while, and bursts. */
+/** Unique keys and rates: double clicks, work once in a while, bursts, and a service that may be called so often and no more. */
 
 import { Container } from 'inversify';
 import { asyncModule, IAsyncService, makeJob, start, task } from 'millrace';
@@ -10,8 +10,12 @@ const render = task('render', { quotas: [], uniqueKey: (report) => report }, asy
 const index = task('index', { quotas: [], uniqueKey: (page) => page, debounceMs: 200 }, (page: string, text: string) => `${page}: ${text}`);
 const greet = task('greet', { quotas: [] }, (name: string) => `hello ${name}`);
 
+const call = task('call', { quotas: ['service'] }, () => Date.now());
+
 const container = new Container();
-container.load(asyncModule({ store, tasks: [render, index, greet] }));
+// At most ten calls at a time, and three in any 500 ms, from all processes together.
+const quotas = { default: 1, service: { size: 10, rate: { starts: 3, perMs: 500 } } };
+container.load(asyncModule({ store, quotas, tasks: [render, index, greet, call] }));
 await start(container);
 const async = container.get(IAsyncService);
 
@@ -35,6 +39,12 @@ const changes = [];
 for (const text of ['a', 'ab', 'abc']) changes.push(await async.queueJob(index, 'page', text));
 console.log(new Set(changes.map(({ id }) => id)).size, await changes[0]?.waitForResult());
 
+console.log('- Of seven calls, three begin at once, and three more when that is half a second ago.');
+const calls = await async.queueJobs(Array.from({ length: 7 }, () => makeJob(call)));
+const times = await Promise.all(calls.map((job) => job.waitForResult()));
+const begun = times.toSorted((a, b) => a - b);
+console.log(begun.slice(3).every((time, index) => time - (begun[index] ?? 0) > 450));
+
 await async.stop();
 await close();
 
@@ -49,4 +59,6 @@ hello ada
 true
 - A burst of changes is worked on once, when it is over, with the last of them.
 1 page: abc
+- Of seven calls, three begin at once, and three more when that is half a second ago.
+true
 */

@@ -27,7 +27,7 @@ export class Composition {
   #resolve: Resolve = () => Promise.reject(new NotRunningError('tasks cannot be resolved yet: await `start(container)` first'));
 
   constructor(readonly options: CheckedModuleOptions) {
-    const { store, clock, logger, random, valueLimitBytes, quotas } = options;
+    const { store, clock, logger, random, valueLimitBytes, quotas, rates } = options;
     this.registry = new TaskRegistry(options.tasks);
     this.#ids = new JobIds(random);
     const nextId = (): string => this.#ids.next(clock.now());
@@ -43,6 +43,7 @@ export class Composition {
       clock,
       logger,
       quotas,
+      rates,
       ground: this.#ground,
       formsOf: (name) => this.registry.formsOf(name),
     });

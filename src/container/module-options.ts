@@ -1,15 +1,16 @@
 /** What an application says when it puts Millrace into its container. */
 
-import { checkOption, checkOptions, is, type Rules, shown } from '../check.js';
+import { checkOption, checkOptions, is, type Rules } from '../check.js';
 import { type Clock, systemClock } from '../clock.js';
 import { type CheckedDispatcherOptions, checkDispatcherOptions, type DispatcherOptions } from '../dispatch/dispatcher-options.js';
-import { OptionError } from '../errors.js';
 import type { QuotaBook } from '../job/places.js';
+import type { RateBook } from '../job/rates.js';
 import type { QuotaSizes } from '../job/register.js';
 import type { JobStore } from '../store/job-store.js';
 import { consoleLogger, type Logger } from '../task/logger.js';
 import type { Class, TaskLike } from '../task/task.js';
 import type { SetUp } from '../task/task-options.js';
+import { checkQuotas } from './quota-options.js';
 import { type CheckedSchedule, checkSchedules, type ScheduleOptions } from './schedule-options.js';
 
 export interface AsyncModuleOptions {
@@ -17,7 +18,7 @@ export interface AsyncModuleOptions {
   readonly store: JobStore;
   /** What this process can run: classes with `@Task`, and tasks made with `task(name, fn)`. @default [] */
   readonly tasks?: readonly (TaskLike | Class)[] | undefined;
-  /** Quotas and their sizes, in the order in which jobs may hold several. @default { default: 1 } */
+  /** Quotas and their sizes, in the order in which jobs may hold several; those that have one, with their rate. @default { default: 1 } */
   readonly quotas?: QuotaSizes | undefined;
   /** Jobs that recur; each firing is queued once, by whichever process of the deployment that runs jobs comes first. @default [] */
   readonly schedules?: readonly ScheduleOptions[] | undefined;
@@ -39,6 +40,7 @@ export interface CheckedModuleOptions {
   readonly store: JobStore;
   readonly tasks: readonly (TaskLike | Class)[];
   readonly quotas: QuotaBook;
+  readonly rates: RateBook;
   readonly schedules: readonly CheckedSchedule[];
   readonly dispatcher: CheckedDispatcherOptions | false;
   readonly setUp: SetUp | undefined;
@@ -86,7 +88,7 @@ export function checkModuleOptions(options: AsyncModuleOptions): CheckedModuleOp
   return Object.freeze({
     store: options.store,
     tasks: options.tasks ?? MODULE_DEFAULTS.tasks,
-    quotas: bookOf(options.quotas ?? {}),
+    ...checkQuotas(options.quotas ?? {}),
     schedules: checkSchedules(options.schedules ?? MODULE_DEFAULTS.schedules),
     dispatcher: dispatcher === false ? false : checkDispatcherOptions(dispatcher),
     setUp: options.setUp,
@@ -95,15 +97,4 @@ export function checkModuleOptions(options: AsyncModuleOptions): CheckedModuleOp
     clock: options.clock ?? MODULE_DEFAULTS.clock,
     random: options.random ?? MODULE_DEFAULTS.random,
   });
-}
-
-function bookOf(sizes: Readonly<Record<string, number>>): QuotaBook {
-  const book = new Map<string, number>();
-  for (const [name, size] of Object.entries(sizes)) {
-    if (name === '') throw new OptionError('`quotas` of `asyncModule` has an empty name');
-    if (!is.count.holds(size))
-      throw new OptionError(`\`quotas.${name}\` of \`asyncModule\` must be ${is.count.must}, but is ${shown(size)}`);
-    book.set(name, size);
-  }
-  return book;
 }

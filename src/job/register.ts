@@ -1,5 +1,7 @@
 /** What an application may tell the compiler about itself. */
 
+import type { Rate } from './rates.js';
+
 /**
  * Augment this to have the names of your quotas checked:
  * `declare module 'millrace' { interface Register { quotas: typeof quotas } }`.
@@ -16,5 +18,10 @@ export type Quotas = readonly QuotaName[] | { readonly [Q in QuotaName]?: number
 /** The session of a transaction: what `millrace/mongo` or the application registered. */
 export type Session = Register extends { session: infer S } ? S : unknown;
 
+/** How many places a quota has; and how many of its jobs may begin in a period, if that is limited too. */
+export type QuotaSize = number | { readonly size: number; readonly rate?: Rate | undefined };
+
 /** The sizes that `asyncModule` is given: every registered quota needs one. */
-export type QuotaSizes = Register extends { quotas: object } ? { readonly [Q in QuotaName]: number } : Readonly<Record<string, number>>;
+export type QuotaSizes = Register extends { quotas: object }
+  ? { readonly [Q in QuotaName]: QuotaSize }
+  : Readonly<Record<string, QuotaSize>>;

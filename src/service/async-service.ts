@@ -9,6 +9,7 @@ import { firstState, type JobRecord, type JobTree } from '../job/job-record.js';
 import type { Paused } from '../job/pauses.js';
 import type { Payload } from '../job/payload.js';
 import { type QuotaBook, unknownQuota } from '../job/places.js';
+import type { RateBook } from '../job/rates.js';
 import { GroupCommit } from '../store/group-commit.js';
 import { insertedRecord } from '../store/inserted.js';
 import type { Inserted } from '../store/job-store.js';
@@ -40,6 +41,7 @@ export interface OwnDispatcher extends DispatcherView {
 export interface ServiceSources extends Pick<JobAccess, 'store' | 'clock' | 'logger'> {
   readonly ground: Ground;
   readonly quotas: QuotaBook;
+  readonly rates: RateBook;
   /** The forms of jobs of a task that this process can run. */
   readonly formsOf: (taskName: string) => readonly string[];
 }
@@ -95,9 +97,9 @@ export class AsyncService implements IAsyncService {
   async start(dispatcher: OwnDispatcher | undefined, check: () => void): Promise<void> {
     if (this.#state !== 'new') throw new NotRunningError('a service is started once: make a new container with a new asyncModule');
     this.#state = 'starting';
-    const { store, clock, quotas } = this.sources;
+    const { store, clock, quotas, rates } = this.sources;
     try {
-      await store.start({ clock, quotas });
+      await store.start({ clock, quotas, rates });
     } catch (error) {
       this.#state = 'new';
       throw error;

@@ -10,6 +10,7 @@ import type { StoredOutcome } from '../job/outcome.js';
 import type { Pausable, Paused } from '../job/pauses.js';
 import type { Payload } from '../job/payload.js';
 import type { QuotaBook } from '../job/places.js';
+import type { RateBook } from '../job/rates.js';
 import type { StoredError } from '../job/stored-error.js';
 
 /**
@@ -23,7 +24,7 @@ import type { StoredError } from '../job/stored-error.js';
 export interface JobStore {
   /**
    * Opens the store. Quotas that are new to it are added to its book in their order, behind `default`, which
-   * has one place unless it is given; sizes that are given hold from now on, those of all others stay.
+   * has one place unless it is given; sizes and rates that are given hold from now on, those of all others stay.
    */
   start(setup: StoreSetup): Promise<void>;
   /** Completes what `changes` gave out and lets go of every connection and timer. */
@@ -48,7 +49,8 @@ export interface JobStore {
   /**
    * Hands out up to `limit` jobs to be run at once, in order of priority, then insertion, and with them
    * all their quota places. Never the same job twice, never more places than a quota has; a job whose
-   * quota is full holds up nobody, and one that needs several places has them saved up after a second.
+   * quota is full holds up nobody, and one that needs several places has them saved up after a second. Where a quota
+   * has a rate, no more jobs are given places of it in any of its periods.
    * Batches that are due are opened on the way; they take places, but count nothing against `limit`.
    */
   claim(request: ClaimRequest): Promise<readonly ClaimedJob[]>;
@@ -153,6 +155,8 @@ export interface StoreSetup {
   readonly clock: Clock;
   /** The sizes that the configuration names, in its order. */
   readonly quotas: QuotaBook;
+  /** The rates that they name with them; none, where absent. */
+  readonly rates?: RateBook;
 }
 
 /** What became of a tree: it is there; it can never be; or the store failed, for this one or for all. */

@@ -25,7 +25,7 @@ export class MemoryControls implements Controls {
 
   async resize(quota: string, size: number): Promise<void> {
     if (!this.ledger.sizes.has(quota)) throw new UnknownQuotaError(`there is no quota \`${quota}\``);
-    this.ledger.configure(new Map([[quota, size]]));
+    this.ledger.resize(new Map([[quota, size]]));
     this.onChange();
   }
 

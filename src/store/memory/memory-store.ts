@@ -96,7 +96,7 @@ class MemoryStore implements MemoryJobStore {
     this.#setup = setup;
     this.#users++;
     this.#operation(() => {
-      this.#ledger.configure(setup.quotas);
+      this.#ledger.configure(setup.quotas, setup.rates);
       this.#tender.wakeAll();
     });
   }
@@ -121,7 +121,10 @@ class MemoryStore implements MemoryJobStore {
       const now = this.#now();
       if (!this.#leases.isAlive(request.dispatcher, now.getTime())) return [];
       this.#calendar.promote(now);
-      return this.#claimer.claim(request, now);
+      const claimed = this.#claimer.claim(request, now);
+      const startsAt = this.#ledger.starts.nextAt(now.getTime());
+      if (startsAt !== undefined) this.#table.feed.due(startsAt);
+      return claimed;
     });
   }
 
@@ -173,7 +176,8 @@ class MemoryStore implements MemoryJobStore {
       this.#calendar.promote(now);
       this.#calendar.expireLate(now);
       this.#takeBack(this.#leases.declareDead(dispatcher, now.getTime()));
-      const nextAt = this.#table.agenda.next();
+      if (this.#ledger.starts.haveCome(now.getTime())) this.#tender.wakeAll();
+      const nextAt = earlier(this.#table.agenda.next(), this.#ledger.starts.nextAt(now.getTime()));
       return nextAt === undefined ? {} : { nextAt };
     });
   }
@@ -218,6 +222,10 @@ class MemoryStore implements MemoryJobStore {
     if (this.#setup === undefined) throw new NotRunningError('the memory store has not been started: await `start(container)` first');
     return new Date(this.#setup.clock.now());
   }
+}
+
+function earlier(one: Date | undefined, other: Date | undefined): Date | undefined {
+  return one === undefined || (other !== undefined && other < one) ? other : one;
 }
 
 function matches({ job, state }: JobRecord, query: JobQuery): boolean {

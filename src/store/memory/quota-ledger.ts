@@ -1,7 +1,9 @@
-/** Who holds how many places of which quota. */
+/** Who holds how many places of which quota, and how many jobs have begun where a quota has a rate. */
 
 import { couldEverFit, DEFAULT_QUOTA, NO_PLACES, type Places, placesInAll } from '../../job/places.js';
+import { NO_RATES, type RateBook } from '../../job/rates.js';
 import { type Free, Savers } from '../savers.js';
+import { Starts } from './starts.js';
 
 /** The attempt for which places are kept after its end. */
 interface Keeper {
@@ -16,14 +18,20 @@ export class QuotaLedger {
   /** Attempts whose end is recorded, but whose method still runs, by job. */
   readonly #kept = new Map<string, Keeper>();
   readonly #savers = new Savers();
+  readonly starts = new Starts();
   readonly #free: Free = { book: this.#sizes, of: (name) => (this.#sizes.get(name) ?? 0) - this.#inUse(name) };
 
   get sizes(): ReadonlyMap<string, number> {
     return this.#sizes;
   }
 
-  /** Takes over the sizes that are given; a new quota goes to the end of the lock order, `default` before all others. */
-  configure(sizes: ReadonlyMap<string, number>): void {
+  /** Takes over the sizes and the rates that are given; a new quota goes to the end of the lock order, `default` before all others. */
+  configure(sizes: ReadonlyMap<string, number>, rates: RateBook = NO_RATES): void {
+    this.starts.configure(sizes, rates);
+    this.resize(sizes);
+  }
+
+  resize(sizes: ReadonlyMap<string, number>): void {
     if (!this.#sizes.has(DEFAULT_QUOTA)) this.#sizes.set(DEFAULT_QUOTA, 1);
     for (const [name, size] of sizes) this.#sizes.set(name, size);
     // What has become too large for its quota would otherwise save places for ever.
@@ -33,10 +41,13 @@ export class QuotaLedger {
   /** Takes the places for a job, all or none; one that needs several and gets none begins to save. */
   take(jobId: string, places: Places, lane: string, nowMs: number): boolean {
     if (this.#held.has(jobId)) return true;
+    // What waits for time keeps no places from others.
+    if (!this.starts.mayBegin(places, nowMs)) return false;
     if (!this.#fits(lane, places, nowMs)) {
       if (couldEverFit(places, this.#sizes)) this.#savers.save(lane, places, nowMs);
       return false;
     }
+    this.starts.begin(places, nowMs);
     for (const name in places) this.#used.set(name, this.#inUse(name) + (places[name] ?? 0));
     if (placesInAll(places) > 0) this.#held.set(jobId, places);
     this.#savers.stop(lane);

@@ -12,14 +12,15 @@ import { type Lanes, mayBeClaimedAhead, needsPlaces, placesIn, placesOfLane } fr
 import type { Leases } from './leases.js';
 import type { Wanted } from './line.js';
 import type { News } from './news.js';
-import type { Openings } from './openings.js';
+import type { Opening, Openings } from './openings.js';
 import { inOrder } from './order.js';
 import type { Pauses } from './pauses.js';
 import { referenceOf, toJob } from './records.js';
 import { attemptKey, attemptOf, type Running } from './running.js';
 import type { ServerTime } from './server-time.js';
 import type { Shares } from './shares.js';
-import { nameOf, type Takes } from './takes.js';
+import type { Begin, Starts } from './starts.js';
+import { type Chosen, nameOf, type Takes } from './takes.js';
 import type { Tender } from './tender.js';
 import type { Uses } from './uses.js';
 
@@ -34,6 +35,7 @@ export interface ClaimSources {
   readonly pauses: Pauses;
   readonly running: Running;
   readonly shares: Shares;
+  readonly starts: Starts;
   readonly takes: Takes;
   readonly tender: Tender;
   readonly time: ServerTime;
@@ -130,7 +132,7 @@ export class Claims {
     const forms = new Set([...request.forms].filter((form) => !pauses.isFormPaused(form)));
     if (pauses.isQueuePaused(queue)) return NOTHING;
     const atHand = ahead.of(dispatcher, queue, forms);
-    const known = lanes.of(queue, forms);
+    const known = this.#notUsedUp(lanes.of(queue, forms));
     const rung = this.#hasRung(request) || atHand.length === 0 ? known : this.#besides(dispatcher, atHand, known);
     if (limit <= 0) return NOTHING;
     if (rung.size === 0 && atHand.length === 0) {
@@ -164,6 +166,11 @@ export class Claims {
       turn.catch(() => undefined),
     );
     return turn;
+  }
+
+  /** What waits for the time at which a rate lets it begin needs no places before. */
+  #notUsedUp(lanes: ReadonlyMap<string, number>): ReadonlyMap<string, number> {
+    return new Map([...lanes].filter(([key]) => !needsPlaces(key) || !this.sources.starts.isUsedUp(placesIn(key))));
   }
 
   /** Lanes that wait for no places, or for other ones than what is at hand and may get them now. */
@@ -204,12 +211,12 @@ export class Claims {
   ): Promise<Look> {
     const { dispatcher } = request;
     if (batch !== undefined && now.length + begun.length === 0) {
-      await this.sources.openings.open({ dispatcher, batch, token: limits.token });
+      await this.#open({ dispatcher, batch, token: limits.token });
       return { won: [], mayFindMore: true };
     }
-    const chosen = { now, forLater: left.slice(0, limits.ahead), token: limits.token };
     if (left.length > 0) this.sources.ahead.hunger(dispatcher);
-    const taken = await this.sources.takes.take(request, chosen).catch((error: unknown) => {
+    const chosen = { now, forLater: left.slice(0, limits.ahead), token: limits.token };
+    const taken = await this.#takeStarted(request, chosen).catch((error: unknown) => {
       if (begun.length > 0) return [];
       throw error;
     });
@@ -217,12 +224,47 @@ export class Claims {
     return { won, mayFindMore: batch !== undefined || won.length < now.length + begun.length };
   }
 
+  async #takeStarted(request: ClaimRequest, chosen: Chosen): Promise<readonly JobDocument[]> {
+    const { starts, takes } = this.sources;
+    const { may, grant } = await this.#begin(chosen.now, chosen.token);
+    const taken = await takes.take(request, { ...chosen, now: chosen.now.filter((job) => may.has(job)) });
+    const won = taken.filter(({ status }) => status === 'active');
+    // Those that were not won count too long, if that fails.
+    await starts.giveBack(grant, won).catch(() => undefined);
+    return taken;
+  }
+
+  async #open(opening: Opening): Promise<void> {
+    const { openings, starts } = this.sources;
+    const { may, grant } = await this.#begin([opening.batch], opening.token);
+    if (!may.has(opening.batch)) return;
+    const isOpened = await openings.open(opening);
+    await starts.giveBack(grant, isOpened ? [opening.batch] : []).catch(() => undefined);
+  }
+
+  /** Has a rate count the jobs that are to begin; of those that may not, the places are free again. */
+  async #begin(jobs: readonly JobDocument[], token: string): Promise<Begin> {
+    const { starts, uses } = this.sources;
+    const free = (left: readonly JobDocument[]): void => {
+      for (const { _id } of left) uses.freeSoon(attemptKey({ id: _id.toHexString(), token }));
+    };
+    try {
+      const begin = await starts.begin(jobs);
+      free(jobs.filter((job) => !begin.may.has(job)));
+      return begin;
+    } catch (error) {
+      free(jobs);
+      throw error;
+    }
+  }
+
   /** Has places used for as many as may begin. */
   #pick(dispatcher: string, waiting: readonly JobDocument[], { limit, token }: { readonly limit: number; readonly token: string }): Picked {
-    const { shares, time, ahead, uses } = this.sources;
+    const { shares, starts, time, ahead, uses } = this.sources;
     const picked: Picked = { now: [], begun: [], left: [] };
     /** Lanes without room, and whether the next place is the dispatcher's own. */
     const full = new Map<string, boolean>();
+    const setAside = new Map<string, number>();
     for (const job of waiting) {
       if (picked.now.length + picked.begun.length === limit) break;
       if (job.startBy !== undefined && job.attempts === 0 && job.startBy <= time.estimate()) continue;
@@ -230,9 +272,13 @@ export class Claims {
       // It may have been handed back since.
       if (!isFull && job.status === 'assigned' && !ahead.isAtHand(dispatcher, job)) continue;
       if (job.kind !== 'task' && picked.now.length + picked.begun.length > 0) return { ...picked, batch: job };
+      if (!isFull && job.held === undefined && !starts.setAside(job.quotas, setAside)) {
+        full.set(job.lane, false);
+        continue;
+      }
       const key = (): string => (job.status === 'assigned' ? attemptOf(job) : attemptKey({ id: job._id.toHexString(), token }));
       if (isFull || (job.held === undefined && !uses.use(key(), { dispatcher, lane: job.lane, places: job.quotas }))) {
-        if (!isFull) full.set(job.lane, shares.hasSome(dispatcher, job.quotas));
+        if (!isFull) full.set(job.lane, !starts.isRated(job.quotas) && shares.hasSome(dispatcher, job.quotas));
         if (full.get(job.lane) === true && job.status === 'pending' && mayBeClaimedAhead(job)) picked.left.push(job);
         continue;
       }

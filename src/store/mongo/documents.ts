@@ -7,6 +7,7 @@ import type { JobReference } from '../../job/job-reference.js';
 import type { FinalStatus, Status } from '../../job/job-status.js';
 import type { Paused } from '../../job/pauses.js';
 import type { Places } from '../../job/places.js';
+import type { Begun, Rate } from '../../job/rates.js';
 import type { Uniqueness } from '../../job/uniqueness.js';
 
 /** A job. Fields that do not apply are missing, never `null`: the indexes are partial. */
@@ -113,6 +114,11 @@ export interface QuotaDocument {
   readonly configured: number;
   readonly holders: readonly Holder[];
   readonly waiting: readonly WaitingDispatcher[];
+  readonly rate?: Rate;
+  /** Under its rate: the jobs that have begun and still count. */
+  readonly begun?: readonly Begun[];
+  /** The starts that the last command which asked for some was given. */
+  readonly given?: Begun;
   readonly rev?: number;
 }
 

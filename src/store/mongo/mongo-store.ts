@@ -5,6 +5,7 @@ import { defer, EMPTY, type Observable } from 'rxjs';
 import { NotRunningError, UnknownQuotaError } from '../../errors.js';
 import type { JobRecord, JobTree } from '../../job/job-record.js';
 import type { QuotaBook } from '../../job/places.js';
+import { NO_RATES } from '../../job/rates.js';
 import type {
   Again,
   Attempt,
@@ -77,7 +78,7 @@ export class MongoStore implements JobStore {
       parts.time.begin(await checkStore(parts.collections));
       await checkSameCluster(parts.collections, parts.inSession);
     }
-    await parts.quotas.configure(setup.quotas);
+    await parts.quotas.configure(setup.quotas, setup.rates ?? NO_RATES);
     this.#started = parts;
     this.#users++;
   }

@@ -35,18 +35,21 @@ export interface Opening {
 export class Openings {
   constructor(private readonly sources: OpeningSources) {}
 
-  async open(opening: Opening): Promise<void> {
+  /** @returns whether it was opened here */
+  async open(opening: Opening): Promise<boolean> {
     try {
-      await this.#open(opening);
+      return await this.#open(opening);
     } catch (error) {
       // Sent again, rather than looked at: then it cannot be done after its places were given up.
-      this.sources.unfinished.again(() => this.#open(opening));
+      this.sources.unfinished.again(async () => {
+        await this.#open(opening);
+      });
       throw error;
     }
   }
 
   /** Goes on where it was cut off. */
-  async #open({ dispatcher, batch, token }: Opening): Promise<void> {
+  async #open({ dispatcher, batch, token }: Opening): Promise<boolean> {
     const { uses, held, news, tender, relief } = this.sources;
     const id = batch._id.toHexString();
     const key = attemptKey({ id, token });
@@ -58,10 +61,14 @@ export class Openings {
     const opened = isKept ? await this.#opened(dispatcher, batch, needsPlaces ? token : batch.held) : undefined;
     await uses.free(key);
     // Somebody else has opened it, with places of its own.
-    if (opened === undefined) return needsPlaces ? held.drop({ ...batch, held: token }) : undefined;
+    if (opened === undefined) {
+      if (needsPlaces) await held.drop({ ...batch, held: token });
+      return false;
+    }
     news.changed(opened);
     await tender.open(opened);
     relief.add(opened);
+    return true;
   }
 
   /** The batch, unless somebody else has opened it; its dispatcher owns it until its steps have begun. */

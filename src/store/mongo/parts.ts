@@ -33,6 +33,7 @@ import { MongoSchedules } from './schedules.js';
 import type { ServerTime } from './server-time.js';
 import { Settlements } from './settlements.js';
 import { Shares } from './shares.js';
+import { Starts } from './starts.js';
 import { Takes } from './takes.js';
 import { Tender } from './tender.js';
 import { SessionTransactions } from './transactions.js';
@@ -111,6 +112,7 @@ export class Parts {
       beforeGivingWay: (dispatcher) => ahead.handBack(dispatcher),
     });
     const uses = new Uses({ shares, onFreed: () => news.room(), onBackground: (work) => news.track(work) });
+    const starts = new Starts({ clock, collections, quotas, time, onFreed: () => news.room() });
     const relief = new Relief({ collections, clock, onBackground: (work) => news.track(work) });
     const takes = new Takes({ collections, leases, uses, time });
     const running = new Running();
@@ -131,6 +133,7 @@ export class Parts {
       pauses,
       running,
       shares,
+      starts,
       takes,
       tender,
       time,
@@ -181,11 +184,13 @@ export class Parts {
     this.outcomes = new Outcomes({ collections, clock, here, recordOf: (job) => news.recordOf(job) });
     this.#clock = clock;
     this.#shares = shares;
+    this.#starts = starts;
   }
 
   readonly process: string;
   readonly #clock: Clock;
   readonly #shares: Shares;
+  readonly #starts: Starts;
 
   /** Hears of what other processes do, and looks now and then in case something is not heard. */
   listen(): void {
@@ -197,6 +202,7 @@ export class Parts {
     this.#polling?.unsubscribe();
     this.unfinished.close();
     this.#shares.close();
+    this.#starts.close();
     await this.watch.close();
     await this.news.idle();
     await this.outcomes.close();

@@ -1,6 +1,7 @@
 /** What is written to a quota: its document is read and computed anew by the server, so that each command is one step. */
 
 import type { Document } from 'mongodb';
+import { type Begun, grainOf, type Rate } from '../../job/rates.js';
 import { SAVES_AFTER_MS } from '../savers.js';
 import type { Held, Holder, QuotaDocument } from './documents.js';
 import type { ServerTime } from './server-time.js';
@@ -109,6 +110,32 @@ export interface Keep {
   readonly dispatcher: string;
   readonly held: Held;
   readonly v: number;
+}
+
+/** Gives as many starts as are wanted and the rate leaves; `given` says how many. */
+export function startsPipeline({ want, rate }: { readonly want: number; readonly rate: Rate }, time: ServerTime): Document[] {
+  const grain = grainOf(rate);
+  const countedMs = { $add: [{ $toLong: time.now }, rate.perMs] };
+  const until = { $toDate: { $multiply: [{ $ceil: { $divide: [countedMs, grain] } }, grain] } };
+  const still = { $filter: { input: { $ifNull: ['$begun', []] }, as: 'b', cond: { $gt: ['$$b.until', time.now] } } };
+  const n = { $max: [0, { $min: [want, { $subtract: [rate.starts, { $sum: '$begun.n' }] }] }] };
+  const withTime = (is: '$eq' | '$ne'): Document => ({
+    $filter: { input: '$begun', as: 'b', cond: { [is]: ['$$b.until', '$given.until'] } },
+  });
+  const same = { $sum: { $map: { input: withTime('$eq'), as: 'b', in: '$$b.n' } } };
+  const added = { $concatArrays: [withTime('$ne'), [{ until: '$given.until', n: { $add: [same, '$given.n'] } }]] };
+  return [
+    { $set: { begun: still, rev: NEXT } },
+    { $set: { given: { until, n } } },
+    { $set: { begun: { $cond: [{ $gt: ['$given.n', 0] }, added, '$begun'] } } },
+  ];
+}
+
+/** Takes starts back that were given and not used. */
+export function unusedPipeline({ until, n }: Begun): Document[] {
+  const less = { $mergeObjects: ['$$b', { n: { $subtract: ['$$b.n', n] } }] };
+  const begun = { $map: { input: '$begun', as: 'b', in: { $cond: [{ $eq: ['$$b.until', until] }, less, '$$b'] } } };
+  return [{ $set: { rev: NEXT, begun } }];
 }
 
 /** Takes places off a dispatcher's share and makes them a job's own, once however often it is asked for. */

@@ -1,6 +1,7 @@
 /** The quotas as this process saw them last: their sizes in lock order, who holds places, who waits for some. */
 
 import { DEFAULT_QUOTA, type Places, type QuotaBook } from '../../job/places.js';
+import type { Begun, Rate, RateBook } from '../../job/rates.js';
 import { SAVES_AFTER_MS } from '../savers.js';
 import type { Collections } from './collections.js';
 import type { ControlDocument, Held, QuotaDocument, WaitingDispatcher } from './documents.js';
@@ -27,12 +28,21 @@ export class Quotas {
     return this.#book;
   }
 
+  rateOf(name: string): Rate | undefined {
+    return this.#seen.get(name)?.rate;
+  }
+
+  /** The jobs that count under the rate of a quota. */
+  begunOf(name: string): readonly Begun[] {
+    return this.#seen.get(name)?.begun ?? [];
+  }
+
   get all(): Iterable<QuotaDocument> {
     return this.#seen.values();
   }
 
-  /** Takes over the sizes that are given, and reads those of all quotas, in their lock order. */
-  async configure(sizes: QuotaBook): Promise<void> {
+  /** Takes over the sizes and rates that are given, and reads those of all quotas, in their lock order. */
+  async configure(sizes: QuotaBook, rates: RateBook): Promise<void> {
     const { control, quotas } = this.sources.collections;
     const named = new Map([...(sizes.has(DEFAULT_QUOTA) ? [] : [[DEFAULT_QUOTA, 1] as const]), ...sizes]);
     for (const name of named.keys()) {
@@ -41,8 +51,11 @@ export class Quotas {
     }
     for (const [name, size] of named) {
       await quotas.updateOne({ _id: name }, { $setOnInsert: { size, configured: size, holders: [], waiting: [] } }, { upsert: true });
-      if (sizes.has(name))
-        await quotas.updateOne({ _id: name, configured: { $ne: size } }, { $set: { size, configured: size }, $inc: { rev: 1 } });
+      if (!sizes.has(name)) continue;
+      await quotas.updateOne({ _id: name, configured: { $ne: size } }, { $set: { size, configured: size }, $inc: { rev: 1 } });
+      const rate = rates.get(name);
+      if (rate === undefined) await quotas.updateOne({ _id: name, rate: { $exists: true } }, { $unset: { rate: 1 }, $inc: { rev: 1 } });
+      else await quotas.updateOne({ _id: name, rate: { $ne: rate } }, { $set: { rate }, $inc: { rev: 1 } });
     }
     await this.refresh();
   }

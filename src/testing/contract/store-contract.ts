@@ -17,6 +17,7 @@ import { lateCallbacks } from './late-callbacks.js';
 import { leases } from './leases.js';
 import { queueing } from './queueing.js';
 import { quotas } from './quotas.js';
+import { rates } from './rates.js';
 import { recovering } from './recovering.js';
 import { retrying } from './retrying.js';
 import { ringing } from './ringing.js';
@@ -35,6 +36,7 @@ export const storeContract: readonly StoreCase[] = [
   ...again,
   ...retrying,
   ...quotas,
+  ...rates,
   ...controls,
   ...scheduling,
   ...times,

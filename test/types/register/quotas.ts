@@ -26,7 +26,7 @@ export function registeredNamesAreAccepted(): void {
   draft.with({ quotas: some });
   asyncModule({ store: memoryStore(), quotas });
   asyncModule({ store: memoryStore(), quotas: { ...quotas, 'tenant:acme': 2 } });
-  const sizes: QuotaSizes = { default: 1, reports: 1, gpu: 1 };
+  const sizes: QuotaSizes = { default: 1, reports: { size: 1 }, gpu: { size: 1, rate: { starts: 100, perMs: 60_000 } } };
   asyncModule({ store: memoryStore(), quotas: sizes });
 }
 
@@ -39,6 +39,8 @@ export function otherNamesAreRefused(): void {
   task('other', { quotas: ['report'] }, () => 1);
   // @ts-expect-error: every registered quota needs a size
   asyncModule({ store: memoryStore(), quotas: { default: 1, reports: 4 } });
+  // @ts-expect-error: a rate has a period
+  asyncModule({ store: memoryStore(), quotas: { ...quotas, gpu: { size: 1, rate: { starts: 100 } } } });
   // @ts-expect-error: a quota that nobody registered
   asyncModule({ store: memoryStore(), quotas: { ...quotas, cpu: 1 } });
 }

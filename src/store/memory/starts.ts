@@ -1,0 +1,72 @@
+/** How many more jobs may begin under the rates of their quotas, and when, where none may now. */
+
+import type { Places, QuotaBook } from '../../job/places.js';
+import { type Begun, countsUntil, nextStart, type Rate, type RateBook, startsLeft } from '../../job/rates.js';
+
+export class Starts {
+  readonly #rates = new Map<string, Rate>();
+  readonly #begun = new Map<string, readonly Begun[]>();
+  /** Quotas of which a job lacked a start. */
+  readonly #lacking = new Set<string>();
+
+  /** Takes over the rates that are given; of the quotas that are named without one, the rate is gone. */
+  configure(named: QuotaBook, rates: RateBook): void {
+    for (const name of named.keys()) {
+      const rate = rates.get(name);
+      if (rate === undefined) this.#rates.delete(name);
+      else this.#rates.set(name, rate);
+    }
+  }
+
+  /** Whether one more job with these places may begin; of what it lacks, the next is told of. */
+  mayBegin(places: Places, nowMs: number): boolean {
+    if (this.#rates.size === 0) return true;
+    let may = true;
+    for (const name in places) {
+      const rate = this.#rates.get(name);
+      if (rate === undefined || startsLeft(rate, this.#of(name), nowMs) > 0) continue;
+      this.#lacking.add(name);
+      may = false;
+    }
+    return may;
+  }
+
+  /** A job with these places begins. */
+  begin(places: Places, nowMs: number): void {
+    if (this.#rates.size === 0) return;
+    for (const name in places) {
+      const rate = this.#rates.get(name);
+      if (rate !== undefined) this.#begun.set(name, withOneMore(rate, this.#of(name), nowMs));
+    }
+  }
+
+  /** When a start will be there that some job lacked. */
+  nextAt(nowMs: number): Date | undefined {
+    if (this.#lacking.size === 0) return undefined;
+    const times = [...this.#lacking].map((name) => nextStart(this.#of(name), nowMs) ?? new Date(nowMs));
+    return times.sort((one, other) => one.getTime() - other.getTime())[0];
+  }
+
+  /** Whether starts are there by now that some job lacked; said once. */
+  haveCome(nowMs: number): boolean {
+    let have = false;
+    for (const name of this.#lacking) {
+      const rate = this.#rates.get(name);
+      if (rate !== undefined && startsLeft(rate, this.#of(name), nowMs) <= 0) continue;
+      this.#lacking.delete(name);
+      have = true;
+    }
+    return have;
+  }
+
+  #of(name: string): readonly Begun[] {
+    return this.#begun.get(name) ?? [];
+  }
+}
+
+function withOneMore(rate: Rate, begun: readonly Begun[], nowMs: number): readonly Begun[] {
+  const until = countsUntil(rate, nowMs);
+  const others = begun.filter((one) => one.until.getTime() > nowMs && one.until.getTime() !== until.getTime());
+  const same = begun.find((one) => one.until.getTime() === until.getTime());
+  return [...others, { until, n: (same?.n ?? 0) + 1 }];
+}
