@@ -1,0 +1,145 @@
+/** What jobs, their callbacks and what they return mean to an application, where no other test says it (sections 1.1 to 1.8). */
+
+import { inspect } from 'node:util';
+import { expect, it } from 'vitest';
+import { callback, fixedDelay, forever, type Job, makeJob, never, Task, task, tasks } from '../../src/index.js';
+import { deferred, untilAborted } from '../service/deferred.js';
+import { DEATH_MS, MORTAL, onBothStores } from './both-stores.js';
+
+class Report {
+  @Task({ quotas: [] })
+  render(): string {
+    return `a ${this.span} of work`;
+  }
+
+  protected get span(): string {
+    return 'day';
+  }
+}
+
+class YearlyReport extends Report {
+  protected override get span(): string {
+    return 'year';
+  }
+}
+
+const work = task('work', { quotas: [], retry: forever() }, () => 42);
+const echo = task('echo', { quotas: [] }, (value: unknown) => value);
+
+/** A callback that fails so many times, and the results with which it was called. */
+function flaky(failures: number) {
+  const calls: number[] = [];
+  const after = task('after', { quotas: [] }, (result: number) => {
+    calls.push(result);
+    if (calls.length <= failures) throw new Error('no way');
+  });
+  return { calls, after };
+}
+
+onBothStores((stage) => {
+  it('Q-15 a job in the queue of one process runs there, queued for each it runs in all, and in the shared queue once', async () => {
+    const names = ['here', 'there'];
+    const where = (name: string) => task('where', { quotas: [] }, () => name);
+    const start = (queue: string) => stage.start({ tasks: [where(queue)], dispatcher: { agents: [{}, { queue }] } });
+    const [here, there] = [await start('here'), await start('there')];
+    const { async, drain } = here;
+    const own = await async.queueJobs(names.toReversed().map((queue) => makeJob(where('')).with({ queue })));
+    const shared = await async.queueJob(where(''));
+    await drain();
+    expect(await Promise.all(own.map((job) => job.waitForResult()))).toEqual(['there', 'here']);
+    expect(names).toContain(await shared.waitForResult());
+    expect(Number(here.async.dispatcher?.claimed) + Number(there.async.dispatcher?.claimed)).toBe(3);
+  });
+
+  it('J-05 a job that waits for the one it returned has no result yet, and then that of the other', async () => {
+    const gate = deferred<number>();
+    const inner = task('inner', { quotas: [] }, () => gate.promise);
+    const outer = task('outer', { quotas: [] }, () => makeJob(inner));
+    const { async, drain } = await stage.start({ tasks: [inner, outer] });
+    const job = await async.queueJob(outer);
+    await drain();
+    await job.refresh();
+    expect([job.status, job.result, job.error, job.outcome]).toEqual(['active', undefined, undefined, undefined]);
+    gate.resolve(42);
+    await drain();
+    expect([(await job.refresh()).status, job.result]).toEqual(['completed', 42]);
+  });
+
+  it('J-12 a class inherits a task under its own name, and the task runs on the class that inherits it', async () => {
+    const { async } = await stage.start({ tasks: [Report, YearlyReport] });
+    const [daily, yearly] = await async.queueJobs([makeJob(tasks(Report).render), makeJob(tasks(YearlyReport).render)]);
+    expect([daily.taskName, yearly.taskName]).toEqual(['Report.render', 'YearlyReport.render']);
+    expect([await daily.waitForResult(), await yearly.waitForResult()]).toEqual(['a day of work', 'a year of work']);
+  });
+
+  it('J-16 a job is shown by its id, its task and its status, and never by its arguments; one that is gone as well', async () => {
+    const { async } = await stage.start({ tasks: [echo] });
+    const job = await async.queueJob(echo, 'a secret');
+    expect(inspect({ job })).toBe(`{ job: Job ${job.id} (echo, pending) }`);
+    await job.waitForResult();
+    expect(inspect(job)).toBe(`Job ${job.id} (echo, completed)`);
+    expect(JSON.parse(JSON.stringify(job))).toEqual({ id: job.id, taskName: 'echo', status: 'completed' });
+    const aborted: Job<unknown>[] = [];
+    const transaction = async.transaction(async () => {
+      aborted.push(await async.queueJob(echo, 'a secret'));
+      throw new Error('no');
+    });
+    await expect(transaction).rejects.toThrow('no');
+    const [gone] = (await (await async.queueJob(echo, aborted)).waitForResult()) as Job<unknown>[];
+    expect(inspect(gone)).toBe(`Job ${aborted[0]?.id} (echo, gone)`);
+    expect(JSON.parse(JSON.stringify(gone))).toEqual({ id: aborted[0]?.id, taskName: 'echo' });
+  });
+
+  it('C-06 a callback that fails is run again as its own draft says, and by itself not, whatever the policy of its job', async () => {
+    const [usual, stubborn] = [flaky(9), flaky(9)];
+    const persistent = task('persistent', { quotas: [] }, (result: number) => stubborn.after(result));
+    const { async } = await stage.start({ tasks: [work, usual.after, persistent] });
+    const retry = fixedDelay({ attempts: 3, delayMs: 0 });
+    const draft = makeJob(work).withCallbacks({ success: usual.after });
+    const job = await async.queueJob(draft.withCallbacks({ success: callback(persistent).with({ retry }) }));
+    expect(await job.waitForResult()).toBe(42);
+    expect([usual.calls, stubborn.calls]).toEqual([[42], [42, 42, 42]]);
+  });
+
+  it('C-09 a callback that is never to be repeated fails as aborted when its process dies, and its job ends as it had', async () => {
+    const after = task('after', { quotas: [], retry: never }, () => untilAborted());
+    const options = { tasks: [work, after], dispatcher: MORTAL };
+    const dead = await stage.start(options);
+    const job = await dead.async.queueJob(makeJob(work).withCallback(after));
+    await dead.drain();
+    expect((await job.refresh()).status).toBe('callbacks');
+    dead.die();
+    const { async, advance, stateOf } = await stage.start(options);
+    await advance(DEATH_MS);
+    expect((await stateOf(job)).status).toBe('completed');
+    const [aborted] = await async.getJobs({ task: after });
+    expect([aborted?.error?.name, aborted?.attempts]).toEqual(['AbortedError', 1]);
+  });
+
+  it('C-10 a callback that is to be retried later is scheduled for then, holds no slot meanwhile, and its job waits for it', async () => {
+    const { calls, after } = flaky(1);
+    const { async, drain, advance } = await stage.start({ tasks: [work, after], dispatcher: { agents: [{ concurrency: 1 }] } });
+    const later = callback(after).with({ retry: fixedDelay({ delayMs: 60_000 }) });
+    const job = await async.queueJob(makeJob(work).withCallbacks({ success: later }));
+    await drain();
+    expect(await (await async.queueJob(work)).waitForResult()).toBe(42);
+    const [waits] = await async.getJobs({ task: after });
+    expect([waits?.status, (await job.refresh()).status]).toEqual(['scheduled', 'callbacks']);
+    await advance(59_999);
+    expect(calls).toEqual([42]);
+    await advance(1);
+    expect([calls, (await job.refresh()).status]).toEqual([[42, 42], 'completed']);
+  });
+
+  it('C-11 a callback runs in the process that has its task, though another has run the job', async () => {
+    const { calls, after } = flaky(0);
+    const works = await stage.start({ tasks: [work] });
+    const job = await works.async.queueJob(makeJob(work).withCallbacks({ success: after }));
+    await works.drain();
+    expect([(await job.refresh()).status, calls]).toEqual(['callbacks', []]);
+    const calledBack = await stage.start({ tasks: [after] });
+    await works.drain();
+    expect([(await job.refresh()).status, calls]).toEqual(['completed', [42]]);
+    expect([works, calledBack].map(({ async }) => async.dispatcher?.claimed)).toEqual([1, 1]);
+  });
+});
