@@ -58,6 +58,7 @@ export type { Missed } from './job/timetable.js';
 export type { UniqueFor, UniqueOptions } from './job/uniqueness.js';
 export type { DeadLetter } from './service/dead-letters.js';
 export type { Events, JobEvent } from './service/events.js';
+export type { Explanation, Reason } from './service/explanation.js';
 export { type DispatcherView, IAsyncService, type RunningJob } from './service/i-async-service.js';
 export type {
   BatchDraft,
@@ -67,6 +68,7 @@ export type {
   CallbackResult,
   Callbacks,
   CallbacksResult,
+  Described,
   Draft,
   Job,
   JobOptions,

@@ -54,8 +54,9 @@ console.log(await polled.waitForResult(), 'after', polled.attempts, 'attempts');
 
 console.log('- A job may have to wait, or must have begun by some time.');
 const late = await async.queueJob(
-  makeJob(poll).with({ queue: 'nobody serves it', beginBy: new Date(Date.now() + 50), failureLogLevel: 'none' }),
+  makeJob(poll).with({ queue: 'nobody serves it', beginBy: new Date(Date.now() + 500), failureLogLevel: 'none' }),
 );
+console.log((await late.explain()).reasons.map(({ because }) => because));
 await late.waitForOutcome();
 console.log(late.error?.name);
 const soon = await async.queueJob(makeJob(send, 'bob').with({ delayMs: 50 }));
@@ -82,6 +83,7 @@ sent to ada
 - A task may ask to run later.
 there after 3 attempts
 - A job may have to wait, or must have begun by some time.
+[ 'nobody accepts it' ]
 ExpiredError
 scheduled
 attempt 1 to reach bob

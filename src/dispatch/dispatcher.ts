@@ -22,7 +22,7 @@ import {
 import type { Clock } from '../clock.js';
 import { OptionError } from '../errors.js';
 import type { DispatcherEvent } from '../store/dispatcher-event.js';
-import type { ClaimedJob, ClaimRequest, JobStore } from '../store/job-store.js';
+import type { AgentView, ClaimedJob, ClaimRequest, JobStore } from '../store/job-store.js';
 import { namesOf } from '../task/definition-of.js';
 import type { Logger } from '../task/logger.js';
 import type { TaskRegistry } from '../task/task-registry.js';
@@ -183,7 +183,8 @@ export class Dispatcher {
     this.#id = dispatcher;
     const contact = this.#contact;
     const isBusy = (): boolean => this.sources.worker.load > 0 || !this.isSettled;
-    const lease = new Lease({ store, clock, logger, contact, dispatcher, leaseMs, heartbeatMs, idleHeartbeatMs, isBusy });
+    const agents = this.#agents.map(({ queue, forms, concurrency }): AgentView => ({ queue, forms: [...forms], concurrency }));
+    const lease = new Lease({ store, clock, logger, contact, dispatcher, agents, leaseMs, heartbeatMs, idleHeartbeatMs, isBusy });
     const work = defer(() => {
       this.#tell({ type: 'started' });
       return merge(

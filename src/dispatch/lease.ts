@@ -22,7 +22,7 @@ import {
   timer,
 } from 'rxjs';
 import type { Clock } from '../clock.js';
-import type { JobStore } from '../store/job-store.js';
+import type { AgentView, JobStore } from '../store/job-store.js';
 import type { Logger } from '../task/logger.js';
 import { coalesceMap } from './coalesce-map.js';
 import type { Contact } from './contact.js';
@@ -33,6 +33,8 @@ export interface LeaseSources {
   readonly logger: Logger;
   readonly contact: Pick<Contact, 'failed' | 'worked'>;
   readonly dispatcher: string;
+  /** What it runs. */
+  readonly agents: readonly AgentView[];
   readonly leaseMs: number;
   readonly heartbeatMs: number;
   readonly idleHeartbeatMs: number;
@@ -119,10 +121,10 @@ export class Lease {
   }
 
   #renew(): Observable<Answer> {
-    const { store, clock, contact, dispatcher, leaseMs } = this.sources;
+    const { store, clock, contact, dispatcher, leaseMs, agents } = this.sources;
     return defer(() => {
       const heartbeat = { number: ++this.#sent, sentAt: clock.now() };
-      return from(store.heartbeat(dispatcher, leaseMs)).pipe(
+      return from(store.heartbeat(dispatcher, leaseMs, agents)).pipe(
         tap(() => contact.worked('heartbeat')),
         map((isHeld) => ({ ...heartbeat, isHeld })),
       );

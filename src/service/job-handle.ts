@@ -1,7 +1,7 @@
 /** A job in the hand of the application: a view of its record, the same in every process. */
 
 import { inspect } from 'node:util';
-import { concatMap, from, map, type Observable, of, tap, timer } from 'rxjs';
+import { concatMap, from, map, type Observable, of, tap } from 'rxjs';
 import { checkOption, checkOptions, is, type Rules } from '../check.js';
 import { JobCancelledError, JobFailedError, JobNotFoundError, NotRunningError, WaitTimeoutError } from '../errors.js';
 import type { CallbackPlan } from '../job/job-plan.js';
@@ -13,11 +13,14 @@ import type { Payload, Revive } from '../job/payload.js';
 import { type result, standsFor } from '../job/promising.js';
 import { revivedError, type StoredError } from '../job/stored-error.js';
 import type { Interest } from '../store/job-store.js';
+import { explain, explanations } from './explain.js';
+import type { Explanation } from './explanation.js';
 import { GuardedObservable } from './guarded-observable.js';
 import { inOwnContext } from './in-own-context.js';
-import type { CallbackFor, CallbackResult, Callbacks, CallbacksResult, Job, JobSnapshot, WaitOptions } from './job.js';
+import type { CallbackFor, CallbackResult, Callbacks, CallbacksResult, Described, Job, JobSnapshot, WaitOptions } from './job.js';
 import { type JobAccess, lookUp, reviver, type Sighting, see } from './job-access.js';
 import { callbackPlan, callbacksPlan } from './job-draft.js';
+import { untilEnded } from './until-ended.js';
 
 const WAIT_RULES: Rules<WaitOptions> = {
   timeoutMs: is.timerFromZeroMs,
@@ -89,11 +92,17 @@ export class JobHandle implements Job<unknown> {
     return this.#outcome.outcome;
   }
 
+  get snapshot(): JobSnapshot<unknown> {
+    const { id, attempts, progress, annotations, outcome } = this;
+    const seen = { ...described(this.#seen.record), id, attempts, progress, annotations };
+    return Object.freeze(outcome === undefined ? { ...seen, status: this.status as 'active' } : { ...seen, ...outcome });
+  }
+
   get changes(): Observable<JobSnapshot<unknown>> {
     this.#access.checkThere?.(this.id);
     const snapshots = this.#sightings({ job: this.id }).pipe(
       inOwnContext(),
-      map(() => this.#snapshot()),
+      map(() => this.snapshot),
     );
     return new GuardedObservable(snapshots, this.#access.logger);
   }
@@ -103,7 +112,7 @@ export class JobHandle implements Job<unknown> {
     const [record] = await this.#access.store.find({ ids: [this.id] });
     if (record === undefined) throw this.#gone();
     this.#last = await see(record, this.#access.store);
-    return this.#snapshot();
+    return this.snapshot;
   }
 
   async waitForResult(options: WaitOptions = {}): Promise<unknown> {
@@ -118,6 +127,18 @@ export class JobHandle implements Job<unknown> {
     options.signal?.throwIfAborted();
     this.#access.checkThere?.(this.id);
     return this.#last === undefined ? Promise.reject(this.#gone()) : (this.outcome ?? this.#untilEnded(options));
+  }
+
+  async explain(): Promise<Explanation> {
+    this.#access.checkThere?.(this.id);
+    const explanation = await explain(this.id, this.#access.store);
+    if (explanation === undefined) throw this.#gone();
+    return explanation;
+  }
+
+  get explanations(): Observable<Explanation> {
+    this.#access.checkThere?.(this.id);
+    return new GuardedObservable(explanations(this.id, this.#access).pipe(inOwnContext()), this.#access.logger);
   }
 
   async addCallback<C extends CallbackFor<Outcome<unknown>>>(callback: C): Promise<Job<CallbackResult<C>>> {
@@ -170,36 +191,12 @@ export class JobHandle implements Job<unknown> {
     );
   }
 
-  #untilEnded({ timeoutMs, signal }: WaitOptions): Promise<Outcome<unknown>> {
-    return new Promise((resolve, reject) => {
-      const { clock } = this.#access;
-      const changes = this.#sightings({ ended: this.id }).subscribe({
-        next: () => this.outcome !== undefined && resolve(this.outcome),
-        error: reject,
-        complete: () => this.outcome === undefined && resolve(this.#lastWord()),
-      });
-      const abort = (): void => {
-        changes.unsubscribe();
-        reject(signal?.reason);
-      };
-      changes.add(() => signal?.removeEventListener('abort', abort));
-      if (changes.closed) return;
-      signal?.addEventListener('abort', abort);
-      if (timeoutMs === undefined) return;
-      const late = timer(timeoutMs, clock.scheduler).subscribe(() => {
-        changes.unsubscribe();
-        reject(
-          new WaitTimeoutError(`job ${this.id} (${this.taskName}) has not ended within ${timeoutMs} ms; it is ${this.status}, and goes on`),
-        );
-      });
-      changes.add(late);
-    });
-  }
-
-  #snapshot(): JobSnapshot<unknown> {
-    const { id, taskName, attempts, progress, annotations, outcome } = this;
-    const seen = { id, taskName, attempts, progress, annotations };
-    return Object.freeze(outcome === undefined ? { ...seen, status: this.status as 'active' } : { ...seen, ...outcome });
+  #untilEnded(options: WaitOptions): Promise<Outcome<unknown>> {
+    const { clock } = this.#access;
+    const changes = this.#sightings({ ended: this.id });
+    const late = (timeoutMs: number): WaitTimeoutError =>
+      new WaitTimeoutError(`job ${this.id} (${this.taskName}) has not ended within ${timeoutMs} ms; it is ${this.status}, and goes on`);
+    return untilEnded({ changes, outcome: () => this.outcome, lastWord: () => this.#lastWord(), late, clock }, options);
   }
 
   get #seen(): Sighting {
@@ -228,6 +225,13 @@ export class JobHandle implements Job<unknown> {
     if (this.#access.isRunning()) return this.#gone();
     return new NotRunningError(`job ${this.id} (${this.taskName}) cannot be waited for any longer: the service was stopped`);
   }
+}
+
+/** What was queued, when, and who has it. */
+function described({ job, state }: JobRecord): Described {
+  const { taskName, name, queue, priority, parent } = job;
+  const { queuedAt, dueAt, startedAt, endedAt, owner } = state;
+  return { taskName, name, queue, priority, parent, queuedAt, dueAt, startedAt, endedAt, dispatcher: owner };
 }
 
 export function handleOf(access: JobAccess, sighting: Sighting, isExisting = false): JobHandle {

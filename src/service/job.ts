@@ -11,6 +11,7 @@ import type { StoredRetry } from '../job/retry-policy.js';
 import type { StoredError } from '../job/stored-error.js';
 import type { UniqueOptions } from '../job/uniqueness.js';
 import type { AnyFunction, ResultOf, SignatureOf, TaskLike } from '../task/task.js';
+import type { Explanation } from './explanation.js';
 
 /** What can be said of one job; where nothing is said, its task or its batch decides. A step or a callback has no unique key. */
 export interface JobOptions extends UniqueOptions {
@@ -47,12 +48,32 @@ export interface BatchOptions extends JobOptions {
 /** A job as it was at one moment. */
 export type JobSnapshot<R> = Seen & ({ readonly status: Exclude<Status, FinalStatus> } | Outcome<R>);
 
-interface Seen {
+interface Seen extends Described {
   readonly id: string;
-  readonly taskName: string;
   readonly attempts: number;
   readonly progress: Progress | undefined;
   readonly annotations: Readonly<Record<string, unknown>>;
+}
+
+/** What was queued, when, and who has it. */
+export interface Described {
+  readonly taskName: string;
+  /** What the one who queued it calls it. */
+  readonly name: string | undefined;
+  readonly queue: string;
+  /** Lower goes first. */
+  readonly priority: number;
+  /** The id of the batch that it is part of, or of the job that it is a callback of. */
+  readonly parent: string | undefined;
+  readonly queuedAt: Date;
+  /** When it may begin, while it is scheduled. */
+  readonly dueAt: Date | undefined;
+  /** When its latest run began. */
+  readonly startedAt: Date | undefined;
+  /** When its work ended, before its callbacks. */
+  readonly endedAt: Date | undefined;
+  /** The dispatcher that runs it, or ran it last. */
+  readonly dispatcher: string | undefined;
 }
 
 declare const input: unique symbol;
@@ -118,8 +139,18 @@ export interface Job<out R> extends Promising<R> {
   readonly error: StoredError | undefined;
   /** Set once the job has ended, its callbacks included. */
   readonly outcome: Outcome<R> | undefined;
+  /** All of it as last seen. */
+  readonly snapshot: JobSnapshot<R>;
   /** As it is now, then after each change; completes with the job's end. A handler that throws changes nothing. */
   readonly changes: Observable<JobSnapshot<R>>;
+  /**
+   * Why it is not running now: which quota, who has its places and since when, what comes before it, when it is due, whether
+   * anybody accepts it. Only reads, from the store.
+   * @throws JobNotFoundError when its retention is over
+   */
+  explain(): Promise<Explanation>;
+  /** The same now, and again whenever it reads otherwise, looked at each second, until the job has ended. */
+  readonly explanations: Observable<Explanation>;
   /** @throws JobNotFoundError when its retention is over */
   refresh(): Promise<JobSnapshot<R>>;
   /**

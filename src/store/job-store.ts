@@ -10,7 +10,7 @@ import type { StoredOutcome } from '../job/outcome.js';
 import type { Pausable, Paused } from '../job/pauses.js';
 import type { Payload } from '../job/payload.js';
 import type { QuotaBook } from '../job/places.js';
-import type { RateBook } from '../job/rates.js';
+import type { Rate, RateBook } from '../job/rates.js';
 import type { StoredError } from '../job/stored-error.js';
 
 /**
@@ -34,6 +34,7 @@ export interface JobStore {
   readonly transactions: Transactions;
   readonly controls: Controls;
   readonly schedules: Schedules;
+  readonly insight: Insight;
 
   /**
    * Adds trees of jobs, each with all its jobs or not at all, in their order. A tree whose root names a
@@ -89,8 +90,9 @@ export interface JobStore {
   /**
    * Renews a dispatcher's lease, for `leaseMs` from now; `false` when the lease was over and others took its
    * jobs. With 0 ms it gives the lease up, and the jobs that it still holds come back as those of a dead one.
+   * @param agents - what it runs, for `insight`; kept from the first heartbeat that says it
    */
-  heartbeat(dispatcher: string, leaseMs: number): Promise<boolean>;
+  heartbeat(dispatcher: string, leaseMs: number, agents?: readonly AgentView[]): Promise<boolean>;
 
   /**
    * Does what time makes due: scheduled jobs become pending, late ones expire, jobs and places of
@@ -143,6 +145,48 @@ export interface Schedules {
    * @returns `false`, with nothing done, where the schedule has not fired up to `after`, but to another time
    */
   fire(name: string, span: { readonly after: Date; readonly until: Date }, trees: readonly JobTree[]): Promise<boolean>;
+}
+
+/** What explains why a job waits, as it is at about one moment; only reads. */
+export interface Insight {
+  /** The living dispatchers. */
+  dispatchers(): Promise<readonly DispatcherUse[]>;
+  /** Those of the quotas that are there. */
+  quotas(names: readonly string[]): Promise<readonly QuotaUse[]>;
+  /** How many pending jobs of its queue come before a pending job, whatever keeps them; counted up to a limit. */
+  ahead(id: string, limit: number): Promise<number>;
+}
+
+/** What a dispatcher runs of a queue. */
+export interface AgentView {
+  readonly queue: string;
+  readonly forms: readonly string[];
+  readonly concurrency: number;
+}
+
+export interface DispatcherUse {
+  readonly dispatcher: string;
+  /** As it said with its first heartbeat, if it did. */
+  readonly agents: readonly AgentView[];
+  /** The jobs whose code it runs. */
+  readonly running: readonly { readonly queue: string; readonly form: string }[];
+}
+
+export interface QuotaUse {
+  readonly name: string;
+  readonly size: number;
+  readonly holders: readonly QuotaHolder[];
+  readonly rate?: Rate;
+  /** Under its rate: when another job may begin, where none may now. */
+  readonly nextStart?: Date;
+}
+
+/** Who has places: a job that runs, a batch that is open, a job that goes on with its places; or a dispatcher that keeps them for its next jobs. */
+export interface QuotaHolder {
+  readonly places: number;
+  readonly job?: { readonly id: string; readonly taskName: string };
+  readonly since?: Date;
+  readonly dispatcher?: string;
 }
 
 /** A transaction of a store that has its own, such as the memory store. */

@@ -29,7 +29,16 @@ function leaseWith(
       return answer(reply(clock.now()));
     },
   });
-  const rest = { store, clock, logger: silent, contact: unheard, dispatcher: 'd', idleHeartbeatMs: times.heartbeatMs, isBusy: () => true };
+  const rest = {
+    store,
+    clock,
+    logger: silent,
+    contact: unheard,
+    dispatcher: 'd',
+    agents: [],
+    idleHeartbeatMs: times.heartbeatMs,
+    isBusy: () => true,
+  };
   const lease = new Lease({ ...rest, ...times });
   return { asked, lease, renewals: lease.renewals };
 }
@@ -37,7 +46,8 @@ function leaseWith(
 /** The same over a store that answers with promises. */
 function realLease(sources: Pick<LeaseSources, 'store'> & Partial<LeaseSources>): Observable<void> {
   const times = { leaseMs: 60, heartbeatMs: 10, idleHeartbeatMs: 20, isBusy: () => true };
-  return new Lease({ clock: new VirtualClock(), logger: silent, contact: unheard, dispatcher: 'd', ...times, ...sources }).renewals;
+  return new Lease({ clock: new VirtualClock(), logger: silent, contact: unheard, dispatcher: 'd', agents: [], ...times, ...sources })
+    .renewals;
 }
 
 const yes = of(true);
@@ -60,10 +70,11 @@ describe('lease', () => {
     });
   });
 
-  it('names the dispatcher and the length of the lease', () => {
+  it('names the dispatcher, the length of the lease and what it runs', () => {
     const heartbeat = vi.fn(() => Promise.resolve(true));
-    const subscription = realLease({ store: storeOf({ heartbeat }), dispatcher: 'd-7' }).subscribe();
-    expect(heartbeat).toHaveBeenCalledWith('d-7', 60);
+    const agents = [{ queue: '', forms: ['f'], concurrency: 1 }];
+    const subscription = realLease({ store: storeOf({ heartbeat }), dispatcher: 'd-7', agents }).subscribe();
+    expect(heartbeat).toHaveBeenCalledWith('d-7', 60, agents);
     subscription.unsubscribe();
   });
 

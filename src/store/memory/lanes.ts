@@ -75,7 +75,7 @@ export class Lanes {
 }
 
 /** By priority, then by insertion; an empty lane comes last. */
-function inOrder(one: JobRecord | undefined, other: JobRecord | undefined): number {
+export function inOrder(one: JobRecord | undefined, other: JobRecord | undefined): number {
   if (one === undefined || other === undefined) return (one === undefined ? 1 : 0) - (other === undefined ? 1 : 0);
   return one.job.priority - other.job.priority || one.state.order - other.state.order || (one.job.id < other.job.id ? -1 : 1);
 }

@@ -1,5 +1,7 @@
 /** Which dispatchers are alive: each holds a lease that it renews, and whose jobs others take when it is over. */
 
+import type { AgentView } from '../job-store.js';
+
 /** Added to a lease before others may act on its end. */
 const GRACE_MS = 5_000;
 
@@ -8,6 +10,7 @@ interface Lease {
   readonly untilMs: number;
   /** Since when it was renewed without a gap. */
   readonly sinceMs: number;
+  readonly agents: readonly AgentView[];
 }
 
 export class Leases {
@@ -15,18 +18,23 @@ export class Leases {
   readonly #dead = new Set<string>();
 
   /** Renews; a lease of 0 ms is given up. @returns `false` when it is known no more, because others took over */
-  renew(dispatcher: string, lengthMs: number, nowMs: number): boolean {
+  renew(dispatcher: string, lengthMs: number, nowMs: number, agents: readonly AgentView[] = []): boolean {
     const old = this.#leases.get(dispatcher);
     if (lengthMs === 0) return this.#leases.delete(dispatcher);
     if (old === undefined && this.#dead.has(dispatcher)) return false;
     const sinceMs = old === undefined || old.untilMs < nowMs ? nowMs : old.sinceMs;
-    this.#leases.set(dispatcher, { lengthMs, untilMs: nowMs + lengthMs, sinceMs });
+    this.#leases.set(dispatcher, { lengthMs, untilMs: nowMs + lengthMs, sinceMs, agents: old?.agents ?? agents });
     return true;
   }
 
   /** Whether a dispatcher may claim. */
   isAlive(dispatcher: string, nowMs: number): boolean {
     return (this.#leases.get(dispatcher)?.untilMs ?? 0) > nowMs;
+  }
+
+  /** What each living dispatcher runs. */
+  living(nowMs: number): readonly (readonly [dispatcher: string, agents: readonly AgentView[]])[] {
+    return [...this.#leases].filter(([, { untilMs }]) => untilMs > nowMs).map(([dispatcher, { agents }]) => [dispatcher, agents]);
   }
 
   /**

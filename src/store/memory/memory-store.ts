@@ -7,6 +7,7 @@ import type { JobRecord, JobTree } from '../../job/job-record.js';
 import type { QuotaBook } from '../../job/places.js';
 import type {
   Again,
+  AgentView,
   Attempt,
   Change,
   ClaimedJob,
@@ -29,6 +30,7 @@ import { Inserts } from './inserts.js';
 import { JobTable } from './job-table.js';
 import { Leases } from './leases.js';
 import { MemoryControls } from './memory-controls.js';
+import { MemoryInsight } from './memory-insight.js';
 import { MemorySchedules } from './memory-schedules.js';
 import type { MemorySession } from './memory-session.js';
 import { MemoryTransactions } from './memory-transactions.js';
@@ -66,6 +68,7 @@ class MemoryStore implements MemoryJobStore {
   );
   readonly controls = new MemoryControls(this.#ledger, () => this.#operation(() => this.#tender.wakeAll()));
   readonly #leases = new Leases();
+  readonly insight = new MemoryInsight({ table: this.#table, ledger: this.#ledger, leases: this.#leases, now: () => this.#now() });
   readonly #archive: Archive;
   readonly #tender: Tender;
   readonly #inserts: Inserts;
@@ -157,11 +160,11 @@ class MemoryStore implements MemoryJobStore {
     });
   }
 
-  async heartbeat(dispatcher: string, leaseMs: number): Promise<boolean> {
+  async heartbeat(dispatcher: string, leaseMs: number, agents?: readonly AgentView[]): Promise<boolean> {
     return this.#operation(() => {
       const nowMs = this.#now().getTime();
       const wasAlive = this.#leases.isAlive(dispatcher, nowMs);
-      const isHeld = this.#leases.renew(dispatcher, leaseMs, nowMs);
+      const isHeld = this.#leases.renew(dispatcher, leaseMs, nowMs, agents);
       // Who gives its lease up takes care of nothing any more, so what it has not handed back comes back now.
       if (leaseMs === 0) this.#takeBack(new Set([dispatcher]));
       // What rang while it had no lease, and so could claim nothing, rings again.

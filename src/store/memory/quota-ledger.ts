@@ -86,6 +86,11 @@ export class QuotaLedger {
     return this.#held.get(jobId) ?? NO_PLACES;
   }
 
+  /** The jobs that hold places of a quota, and how many. */
+  holdersOf(name: string): readonly { readonly id: string; readonly places: number }[] {
+    return [...this.#held].flatMap(([id, { [name]: places }]) => (places === undefined ? [] : [{ id, places }]));
+  }
+
   /** What was saved for a lane is for everybody again; its next job begins anew. @returns whether there was something */
   stopSaving(lane: string): boolean {
     return this.#savers.stop(lane);

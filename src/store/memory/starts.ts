@@ -40,6 +40,16 @@ export class Starts {
     }
   }
 
+  rateOf(name: string): Rate | undefined {
+    return this.#rates.get(name);
+  }
+
+  /** When another job may begin under the rate of a quota, where none may now. */
+  nextOf(name: string, nowMs: number): Date | undefined {
+    const rate = this.#rates.get(name);
+    return rate === undefined || startsLeft(rate, this.#of(name), nowMs) > 0 ? undefined : nextStart(this.#of(name), nowMs);
+  }
+
   /** When a start will be there that some job lacked. */
   nextAt(nowMs: number): Date | undefined {
     if (this.#lacking.size === 0) return undefined;

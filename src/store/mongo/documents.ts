@@ -9,6 +9,7 @@ import type { Paused } from '../../job/pauses.js';
 import type { Places } from '../../job/places.js';
 import type { Begun, Rate } from '../../job/rates.js';
 import type { Uniqueness } from '../../job/uniqueness.js';
+import type { AgentView } from '../job-store.js';
 
 /** A job. Fields that do not apply are missing, never `null`: the indexes are partial. */
 export interface JobDocument {
@@ -157,6 +158,8 @@ export interface DispatcherDocument {
   readonly leaseUntil: Date;
   /** Since when it was renewed without a gap. */
   readonly since: Date;
+  /** What it runs, as it said with its first heartbeat. */
+  readonly agents?: readonly AgentView[];
   /** The last change of what is paused that it follows. */
   readonly follows?: number;
   /** When it is forgotten: of one that is dead, and of which everything has been taken back. */

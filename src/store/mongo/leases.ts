@@ -1,5 +1,6 @@
 /** Which dispatchers are alive: each renews its lease by one document, and by the server's time alone. */
 
+import type { AgentView } from '../job-store.js';
 import type { Collections } from './collections.js';
 import type { DispatcherDocument } from './documents.js';
 import type { ServerTime } from './server-time.js';
@@ -29,9 +30,9 @@ export class Leases {
   ) {}
 
   /** Renews; a lease of 0 ms is given up. @returns `false` when others took over */
-  async renew(dispatcher: string, leaseMs: number): Promise<boolean> {
+  async renew(dispatcher: string, leaseMs: number, agents: readonly AgentView[] = []): Promise<boolean> {
     if (leaseMs === 0) return this.#giveUp(dispatcher);
-    const renewed = await this.#renew(dispatcher, leaseMs);
+    const renewed = await this.#renew(dispatcher, leaseMs, this.#own.has(dispatcher) ? [] : agents);
     if (renewed === undefined || renewed.state === 'dead') {
       this.#own.delete(dispatcher);
       return false;
@@ -109,12 +110,13 @@ export class Leases {
     return true;
   }
 
-  async #renew(dispatcher: string, leaseMs: number): Promise<DispatcherDocument | undefined> {
+  async #renew(dispatcher: string, leaseMs: number, agents: readonly AgentView[]): Promise<DispatcherDocument | undefined> {
     const isAlive = { $ne: ['$state', 'dead'] };
     const wasHeld = { $and: [{ $eq: [{ $type: '$since' }, 'date'] }, { $gte: ['$leaseUntil', this.time.now] }] };
     const lease = {
       state: { $ifNull: ['$state', 'alive'] },
       leaseMs: { $literal: leaseMs },
+      ...(agents.length === 0 ? {} : { agents: { $literal: agents } }),
       ...(this.#follows === 0 ? {} : { follows: { $literal: this.#follows } }),
       since: { $cond: [wasHeld, '$since', this.time.now] },
       leaseUntil: { $cond: [isAlive, this.time.after(leaseMs), '$leaseUntil'] },

@@ -8,6 +8,7 @@ import type { QuotaBook } from '../../job/places.js';
 import { NO_RATES } from '../../job/rates.js';
 import type {
   Again,
+  AgentView,
   Attempt,
   Change,
   ClaimedJob,
@@ -16,6 +17,7 @@ import type {
   End,
   Hold,
   Inserted,
+  Insight,
   Interest,
   JobQuery,
   JobStore,
@@ -40,6 +42,7 @@ export function mongoStore(options: MongoStoreOptions): JobStore {
 }
 
 export class MongoStore implements JobStore {
+  #opening: Promise<Parts> | undefined;
   #started: Parts | undefined;
   #users = 0;
 
@@ -54,6 +57,10 @@ export class MongoStore implements JobStore {
 
   get schedules(): Schedules {
     return this.#parts.schedules;
+  }
+
+  get insight(): Insight {
+    return this.#parts.insight;
   }
 
   get transactions(): Transactions {
@@ -73,11 +80,12 @@ export class MongoStore implements JobStore {
   }
 
   async start(setup: StoreSetup): Promise<void> {
-    const parts = this.#started ?? new Parts(this.options, setup.clock, this.timeOf(setup));
-    if (this.#started === undefined) {
-      parts.time.begin(await checkStore(parts.collections));
-      await checkSameCluster(parts.collections, parts.inSession);
-    }
+    // Several services that start at the same time open it once.
+    this.#opening ??= this.#open(setup);
+    const parts = await this.#opening.catch((error: unknown) => {
+      this.#opening = undefined;
+      throw error;
+    });
     await parts.quotas.configure(setup.quotas, setup.rates ?? NO_RATES);
     this.#started = parts;
     this.#users++;
@@ -124,10 +132,10 @@ export class MongoStore implements JobStore {
     for (const id of ids.map(toId)) if (id !== undefined) await this.#parts.tender.cancel(id, reason);
   }
 
-  async heartbeat(dispatcher: string, leaseMs: number): Promise<boolean> {
+  async heartbeat(dispatcher: string, leaseMs: number, agents?: readonly AgentView[]): Promise<boolean> {
     const { leases, recovery, news, forget } = this.#parts;
     const wasAlive = leases.isAlive(dispatcher);
-    const isHeld = await leases.renew(dispatcher, leaseMs);
+    const isHeld = await leases.renew(dispatcher, leaseMs, agents);
     if (leaseMs === 0) await recovery.takeBack(dispatcher);
     else if (!isHeld) forget(dispatcher);
     else if (!wasAlive) news.room();
@@ -167,6 +175,13 @@ export class MongoStore implements JobStore {
   async idle(): Promise<void> {
     await this.#parts.news.idle();
     await this.#parts.relief.flush();
+  }
+
+  async #open(setup: StoreSetup): Promise<Parts> {
+    const parts = new Parts(this.options, setup.clock, this.timeOf(setup));
+    parts.time.begin(await checkStore(parts.collections));
+    await checkSameCluster(parts.collections, parts.inSession);
+    return parts;
   }
 
   get #parts(): Parts {

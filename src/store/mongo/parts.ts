@@ -19,6 +19,7 @@ import { InsertsWithin } from './inserts-within.js';
 import { Jobs } from './jobs.js';
 import { Lanes } from './lanes.js';
 import { Leases } from './leases.js';
+import { MongoInsight } from './mongo-insight.js';
 import type { CheckedMongoOptions } from './mongo-options.js';
 import { News } from './news.js';
 import { Openings } from './openings.js';
@@ -66,6 +67,7 @@ export class Parts {
   readonly inserts: Inserts;
   readonly insertsWithin: InsertsWithin;
   readonly schedules: MongoSchedules;
+  readonly insight: MongoInsight;
   readonly inSession: Collections;
   readonly transactions: SessionTransactions;
   readonly rounds: Rounds;
@@ -168,6 +170,7 @@ export class Parts {
     const recovery = new Recovery({ attempts, collections, held, leases, news, tender, time, forget });
     const audit = new Audit({ ahead, attempts, collections, held, news, quotas, recovery, running, takes, time });
     const due = new Due({ collections, jobs, news, tender, time });
+    this.insight = new MongoInsight({ collections, quotas, starts, time });
     this.recovery = recovery;
     this.rounds = new Rounds({ audit, collections, due, leases, news, quotas, recovery });
     this.forget = forget;

@@ -76,6 +76,12 @@ export class Starts {
     }
   }
 
+  /** When another job may begin under the rate of a quota, where none may now. */
+  nextOf(name: string): Date | undefined {
+    const { quotas, time } = this.sources;
+    return this.#left(name) > 0 ? undefined : nextStart(quotas.begunOf(name), time.estimate().getTime());
+  }
+
   close(): void {
     for (const bell of this.#bells.values()) bell.unsubscribe();
     this.#bells.clear();

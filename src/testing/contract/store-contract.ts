@@ -13,6 +13,7 @@ import { extending } from './extending.js';
 import { fencing } from './fencing.js';
 import { finding } from './finding.js';
 import { following } from './following.js';
+import { insight } from './insight.js';
 import { lateCallbacks } from './late-callbacks.js';
 import { leases } from './leases.js';
 import { queueing } from './queueing.js';
@@ -55,4 +56,5 @@ export const storeContract: readonly StoreCase[] = [
   ...transactions,
   ...watching,
   ...finding,
+  ...insight,
 ];

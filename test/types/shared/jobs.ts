@@ -63,6 +63,17 @@ export function outcomesAreToldApart(outcome: Outcome<string>, snapshot: JobSnap
   snapshot.result;
 }
 
+export async function explanationsAreTold(job: Job<string>): Promise<void> {
+  const { reasons, ahead, text } = await job.explain();
+  holds<Equal<typeof ahead, number | undefined>>();
+  holds<Equal<typeof text, string>>();
+  const [reason] = reasons;
+  if (reason?.because === 'quota full') holds<Equal<typeof reason.needs, number>>();
+  // @ts-expect-error: only of a quota that is full
+  reason?.holders;
+  job.explanations.subscribe(({ status }) => holds<Equal<typeof status, Status>>());
+}
+
 export async function jobsAreNoPromises(job: Job<string>): Promise<void> {
   holds<Equal<'then' extends keyof Job<string> ? true : false, false>>();
   const same = await Promise.resolve(job);

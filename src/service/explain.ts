@@ -1,0 +1,145 @@
+/** Finds out why a job is not running now, by what the store shows. */
+
+import {
+  distinctUntilChanged,
+  endWith,
+  filter,
+  ignoreElements,
+  interval,
+  merge,
+  type Observable,
+  share,
+  switchMap,
+  takeUntil,
+  takeWhile,
+} from 'rxjs';
+import { formOf } from '../job/form.js';
+import type { JobRecord, QueuedJob } from '../job/job-record.js';
+import { isFinal, WAITING } from '../job/job-status.js';
+import { isFormPaused, isQueuePaused, type Paused } from '../job/pauses.js';
+import type { AgentView, DispatcherUse, JobStore, QuotaUse } from '../store/job-store.js';
+import type { Explanation, Reason } from './explanation.js';
+import type { JobAccess } from './job-access.js';
+import { inWords } from './reasons-in-words.js';
+
+/** So many jobs that come before are counted, and so many children looked at. */
+const MAX_AHEAD = 1_000;
+/** So many of the jobs that are waited for are named. */
+const MAX_NAMED = 10;
+
+const OPEN = [...WAITING, 'assigned', 'active', 'callbacks'] as const;
+
+/** Between two looks, for who wants to know of each change. */
+const LOOK_MS = 1_000;
+
+/** @returns `undefined` for a job that is not there */
+export async function explain(id: string, store: JobStore): Promise<Explanation | undefined> {
+  const [record] = await store.find({ ids: [id] });
+  if (record === undefined) return undefined;
+  const { job, state } = record;
+  const ahead = state.status === 'pending' ? await store.insight.ahead(id, MAX_AHEAD) : undefined;
+  const reasons = await reasonsOf(record, store);
+  const seen = { id, taskName: job.taskName, queue: job.queue, status: state.status, reasons, ahead };
+  return Object.freeze({ ...seen, text: inWords(seen) });
+}
+
+/** As it is now, then whenever it reads otherwise, until the job has ended. What others do is seen after a second. */
+export function explanations(
+  id: string,
+  { store, clock, changes }: Pick<JobAccess, 'store' | 'clock' | 'changes'>,
+): Observable<Explanation> {
+  const told = changes({ job: id }).pipe(share());
+  const over = told.pipe(ignoreElements(), endWith(undefined));
+  return merge(interval(LOOK_MS, clock.scheduler).pipe(takeUntil(over)), told).pipe(
+    switchMap(() => explain(id, store)),
+    takeWhile((explanation) => explanation !== undefined && !isFinal(explanation.status), true),
+    filter((explanation) => explanation !== undefined),
+    distinctUntilChanged((one, other) => one.text === other.text),
+  );
+}
+
+async function reasonsOf(record: JobRecord, store: JobStore): Promise<readonly Reason[]> {
+  const { job, state } = record;
+  switch (state.status) {
+    case 'pending':
+      return pendingReasons(record, store);
+    case 'scheduled':
+      return [{ because: 'scheduled', until: state.dueAt, lastError: state.lastError }];
+    case 'assigned':
+      return [{ because: 'claimed', dispatcher: state.owner }];
+    case 'active':
+      return [await activeReason(record, store)];
+    case 'callbacks':
+      return [{ because: 'waits for', what: 'callbacks', jobs: named(await openBelow(job.id, store)) }];
+    case 'blocked':
+      return [await blockedReason(job, store)];
+    default:
+      return [];
+  }
+}
+
+async function activeReason({ job, state }: JobRecord, store: JobStore): Promise<Reason> {
+  const { waitsFor, owner: dispatcher, startedAt: since } = state;
+  if (waitsFor === undefined) return { because: 'running', dispatcher, since };
+  if (waitsFor !== 'steps') return { because: 'waits for', what: 'the job it returned', jobs: [waitsFor.job] };
+  const open = await openBelow(job.id, store);
+  return { because: 'waits for', what: 'steps', jobs: named(open.filter(({ role }) => role !== 'callback')) };
+}
+
+async function blockedReason({ parent = '', role, index }: QueuedJob, store: JobStore): Promise<Reason> {
+  const itsJob: Reason = { because: 'waits for', what: 'its job', jobs: [parent] };
+  if (role === 'callback') return itsJob;
+  const isBefore = (one: QueuedJob): boolean => one.role === 'step' && (index === undefined || (one.index ?? 0) < index);
+  const before = (await openBelow(parent, store)).filter(isBefore);
+  // A batch that waits itself has begun none of its steps.
+  return before.length === 0 ? itsJob : { because: 'waits for', what: 'earlier steps', jobs: named(before) };
+}
+
+/** Children that have not ended. */
+async function openBelow(parent: string, store: JobStore): Promise<readonly QueuedJob[]> {
+  const open = await store.find({ parents: [parent], statuses: OPEN, limit: MAX_AHEAD });
+  return open.map(({ job }) => job);
+}
+
+function named(jobs: readonly QueuedJob[]): readonly string[] {
+  return jobs.slice(0, MAX_NAMED).map(({ id }) => id);
+}
+
+async function pendingReasons({ job, state }: JobRecord, store: JobStore): Promise<readonly Reason[]> {
+  const [paused, dispatchers, quotas] = await Promise.all([
+    store.controls.paused(),
+    store.insight.dispatchers(),
+    // One that goes on with its places lacks none.
+    store.insight.quotas(state.keepsPlaces === true ? [] : Object.keys(job.places)),
+  ]);
+  return [...pauseReasons(job, paused), ...agentReasons(job, dispatchers), ...quotas.flatMap((quota) => quotaReasons(job, quota))];
+}
+
+function pauseReasons(job: QueuedJob, paused: Paused): readonly Reason[] {
+  if (paused.everything) return [{ because: 'paused', what: 'everything' }];
+  if (isQueuePaused(paused, job.queue)) return [{ because: 'paused', what: 'queue' }];
+  return job.kind === 'task' && isFormPaused(paused, formOf(job)) ? [{ because: 'paused', what: 'task' }] : [];
+}
+
+function agentReasons(job: QueuedJob, dispatchers: readonly DispatcherUse[]): readonly Reason[] {
+  // A batch is opened by any agent of its queue, and takes no slot.
+  const accepts = ({ queue, forms }: AgentView): boolean => queue === job.queue && (job.kind !== 'task' || forms.includes(formOf(job)));
+  const able = dispatchers.filter(({ agents }) => agents.some(accepts));
+  if (able.length === 0) return [{ because: 'nobody accepts it', dispatchers: dispatchers.length }];
+  const isBusy = ({ agents, running }: DispatcherUse): boolean => {
+    const mine = agents.filter(accepts);
+    const load = running.filter(({ queue, form }) => queue === job.queue && mine.some(({ forms }) => forms.includes(form))).length;
+    return load >= mine.reduce((sum, { concurrency }) => sum + concurrency, 0);
+  };
+  if (job.kind !== 'task' || !able.every(isBusy)) return [];
+  return [{ because: 'all are busy', dispatchers: able.map(({ dispatcher }) => dispatcher) }];
+}
+
+function quotaReasons({ places }: QueuedJob, { name, size, holders, rate, nextStart }: QuotaUse): readonly Reason[] {
+  const needs = places[name] ?? 0;
+  if (needs > size) return [{ because: 'quota too small', quota: name, size, needs }];
+  const free = holders.reduce((left, holder) => left - holder.places, size);
+  const full: readonly Reason[] =
+    needs > free ? [{ because: 'quota full', quota: name, size, needs, free: Math.max(0, free), holders }] : [];
+  return rate === undefined || nextStart === undefined ? full : [...full, { because: 'rate', quota: name, rate, until: nextStart }];
+}

@@ -1,0 +1,46 @@
+/** Waits for the end of a job: until it is told of, or a limit is reached, or the wait is given up. */
+
+import { type Observable, timer } from 'rxjs';
+import type { Clock } from '../clock.js';
+import type { WaitTimeoutError } from '../errors.js';
+import type { Outcome } from '../job/outcome.js';
+import type { WaitOptions } from './job.js';
+
+/** What is waited for. */
+export interface Awaited {
+  /** Emits whenever the job may have ended; completes when nothing more will be told. */
+  readonly changes: Observable<unknown>;
+  /** As last seen. */
+  readonly outcome: () => Outcome<unknown> | undefined;
+  /** When no more will be told: looks once more. */
+  readonly lastWord: () => Promise<Outcome<unknown>>;
+  readonly late: (timeoutMs: number) => WaitTimeoutError;
+  readonly clock: Clock;
+}
+
+/** @throws WaitTimeoutError, or the reason of `signal` */
+export function untilEnded(
+  { changes, outcome, lastWord, late, clock }: Awaited,
+  { timeoutMs, signal }: WaitOptions,
+): Promise<Outcome<unknown>> {
+  return new Promise((resolve, reject) => {
+    const told = (): void => {
+      const ended = outcome();
+      if (ended !== undefined) resolve(ended);
+    };
+    const wait = changes.subscribe({ next: told, error: reject, complete: () => outcome() === undefined && resolve(lastWord()) });
+    const abort = (): void => {
+      wait.unsubscribe();
+      reject(signal?.reason);
+    };
+    wait.add(() => signal?.removeEventListener('abort', abort));
+    if (wait.closed) return;
+    signal?.addEventListener('abort', abort);
+    if (timeoutMs === undefined) return;
+    const limit = timer(timeoutMs, clock.scheduler).subscribe(() => {
+      wait.unsubscribe();
+      reject(late(timeoutMs));
+    });
+    wait.add(limit);
+  });
+}

@@ -1,0 +1,69 @@
+/** Shows why jobs wait: who runs what, and who has the places of quotas. */
+
+import { formOf } from '../../job/form.js';
+import type { JobRecord } from '../../job/job-record.js';
+import type { DispatcherUse, Insight, QuotaUse } from '../job-store.js';
+import type { JobTable } from './job-table.js';
+import { inOrder } from './lanes.js';
+import type { Leases } from './leases.js';
+import type { QuotaLedger } from './quota-ledger.js';
+
+export interface InsightSources {
+  readonly table: JobTable;
+  readonly ledger: QuotaLedger;
+  readonly leases: Leases;
+  readonly now: () => Date;
+}
+
+export class MemoryInsight implements Insight {
+  constructor(private readonly sources: InsightSources) {}
+
+  async dispatchers(): Promise<readonly DispatcherUse[]> {
+    const { table, leases, now } = this.sources;
+    const running = [...table.all()].filter(isRunning);
+    return leases.living(now().getTime()).map(([dispatcher, agents]) => {
+      const own = running.filter(({ state }) => state.owner === dispatcher);
+      return { dispatcher, agents, running: own.map(({ job }) => ({ queue: job.queue, form: formOf(job) })) };
+    });
+  }
+
+  async quotas(names: readonly string[]): Promise<readonly QuotaUse[]> {
+    const { ledger } = this.sources;
+    return names.flatMap((name) => {
+      const size = ledger.sizes.get(name);
+      return size === undefined ? [] : [this.#use(name, size)];
+    });
+  }
+
+  async ahead(id: string, limit: number): Promise<number> {
+    const { table } = this.sources;
+    const own = table.get(id);
+    if (own === undefined) return 0;
+    let ahead = 0;
+    for (const record of table.all()) {
+      if (ahead === limit) break;
+      if (record.state.status === 'pending' && record.job.queue === own.job.queue && inOrder(record, own) < 0) ahead++;
+    }
+    return ahead;
+  }
+
+  #use(name: string, size: number): QuotaUse {
+    const { ledger, table, now } = this.sources;
+    const rate = ledger.starts.rateOf(name);
+    const nextStart = ledger.starts.nextOf(name, now().getTime());
+    const holders = ledger.holdersOf(name).map(({ id, places }) => {
+      const { job, state } = table.get(id) ?? {};
+      return {
+        places,
+        ...(job === undefined ? {} : { job: { id, taskName: job.taskName } }),
+        ...(state?.startedAt === undefined ? {} : { since: state.startedAt }),
+        ...(state?.owner === undefined ? {} : { dispatcher: state.owner }),
+      };
+    });
+    return { name, size, holders, ...(rate === undefined ? {} : { rate }), ...(nextStart === undefined ? {} : { nextStart }) };
+  }
+}
+
+function isRunning({ job, state }: JobRecord): boolean {
+  return job.kind === 'task' && state.status === 'active' && state.waitsFor === undefined;
+}

@@ -1,0 +1,111 @@
+/** Shows why jobs wait: who runs what, and who has the places of quotas. Only reads, and takes part in nothing. */
+
+import type { Filter } from 'mongodb';
+import type { DispatcherUse, Insight, QuotaHolder, QuotaUse } from '../job-store.js';
+import type { Collections } from './collections.js';
+import type { JobDocument, QuotaDocument } from './documents.js';
+import { toId } from './jobs.js';
+import { isHeld } from './quota-commands.js';
+import type { Quotas } from './quotas.js';
+import { formOfDocument } from './records.js';
+import type { ServerTime } from './server-time.js';
+import type { Starts } from './starts.js';
+
+export interface InsightSources {
+  readonly collections: Collections;
+  readonly quotas: Quotas;
+  readonly starts: Starts;
+  readonly time: ServerTime;
+}
+
+type Seen = Pick<JobDocument, '_id' | 'task' | 'version' | 'queue' | 'quotas' | 'owner' | 'held' | 'startedAt' | 'waiting'>;
+
+const SEEN = { task: 1, version: 1, queue: 1, quotas: 1, owner: 1, held: 1, startedAt: 1, waiting: 1 } as const;
+
+export class MongoInsight implements Insight {
+  constructor(private readonly sources: InsightSources) {}
+
+  async dispatchers(): Promise<readonly DispatcherUse[]> {
+    const { dispatchers } = this.sources.collections;
+    const living = await dispatchers.find({ state: 'alive', $expr: { $gt: ['$leaseUntil', this.sources.time.now] } });
+    const running = await this.#runBy(living.map(({ _id }) => _id));
+    return living.map(({ _id, agents = [] }) => {
+      const own = running.filter(({ owner }) => owner === _id);
+      return { dispatcher: _id, agents, running: own.map((job) => ({ queue: job.queue, form: formOfDocument(job) })) };
+    });
+  }
+
+  async quotas(names: readonly string[]): Promise<readonly QuotaUse[]> {
+    if (names.length === 0) return [];
+    const { collections, quotas } = this.sources;
+    const found = await collections.quotas.find({ _id: { $in: [...names] } });
+    for (const quota of found) quotas.notice(quota);
+    const holders = found.flatMap((quota) => quota.holders);
+    const running = await this.#runBy(holders.flatMap((holder) => (isHeld(holder) ? [] : [holder.by])));
+    const ids = holders.flatMap((holder) => (isHeld(holder) ? (toId(holder.job) ?? []) : []));
+    const held = await this.#find({ _id: { $in: ids } });
+    return found.map((quota) => this.#use(quota, [...running.filter((job) => job.held === undefined), ...held]));
+  }
+
+  async ahead(id: string, limit: number): Promise<number> {
+    const { jobs } = this.sources.collections;
+    const _id = toId(id);
+    const job = _id === undefined ? null : await jobs.findOne({ _id }, { projection: { queue: 1, priority: 1, order: 1 } });
+    if (job === null) return 0;
+    const { queue, priority, order } = job;
+    // All lanes of the queue, whose keys are JSON that begins with its name.
+    const lane = { $gte: `[${JSON.stringify(queue)},`, $lt: `[${JSON.stringify(queue)}-` };
+    const before = [{ priority: { $lt: priority } }, { priority, order: { $lt: order } }];
+    let ahead = 0;
+    for (const come of before)
+      if (ahead < limit) ahead += await jobs.countDocuments({ status: 'pending', lane, ...come }, { limit: limit - ahead });
+    return ahead;
+  }
+
+  /** The jobs whose code these dispatchers run. */
+  #runBy(dispatchers: readonly string[]): Promise<readonly Seen[]> {
+    if (dispatchers.length === 0) return Promise.resolve([]);
+    return this.#find({ owner: { $in: [...dispatchers] }, status: 'active', waiting: { $exists: false } });
+  }
+
+  #find(filter: Filter<JobDocument>): Promise<readonly Seen[]> {
+    return this.sources.collections.jobs.find<Seen>(filter, { projection: SEEN });
+  }
+
+  #use(quota: QuotaDocument, jobs: readonly Seen[]): QuotaUse {
+    const { _id: name, size, holders, rate } = quota;
+    const nextStart = this.sources.starts.nextOf(name);
+    return {
+      name,
+      size,
+      holders: holders.flatMap((holder) => (isHeld(holder) ? heldBy(holder, jobs) : sharedBy(holder, name, jobs))),
+      ...(rate === undefined ? {} : { rate }),
+      ...(nextStart === undefined ? {} : { nextStart }),
+    };
+  }
+}
+
+function heldBy({ job: id, n }: { readonly job: string; readonly n: number }, jobs: readonly Seen[]): readonly QuotaHolder[] {
+  const job = jobs.find(({ _id }) => _id.toHexString() === id);
+  if (job === undefined) return [{ places: n }];
+  // Nobody runs a batch, nor a job that is to go on.
+  const { dispatcher: _, ...holder } = holderOf(job, n);
+  return [holder];
+}
+
+/** The jobs of a dispatcher that use its places, and what it keeps besides. */
+function sharedBy({ by, n }: { readonly by: string; readonly n: number }, name: string, jobs: readonly Seen[]): readonly QuotaHolder[] {
+  const users = jobs.filter(({ owner, held, quotas }) => owner === by && held === undefined && quotas[name] !== undefined);
+  const used = users.map((job) => holderOf(job, job.quotas[name] ?? 0));
+  const idle = used.reduce((left, { places }) => left - places, n);
+  return idle > 0 ? [...used, { places: idle, dispatcher: by }] : used;
+}
+
+function holderOf({ _id, task, startedAt, owner }: Seen, places: number): QuotaHolder {
+  return {
+    places,
+    job: { id: _id.toHexString(), taskName: task },
+    ...(startedAt === undefined ? {} : { since: startedAt }),
+    ...(owner === undefined ? {} : { dispatcher: owner }),
+  };
+}

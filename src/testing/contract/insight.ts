@@ -1,0 +1,89 @@
+/** What the store contract says of insight: who runs what, who has places, what comes before. */
+
+import { deepEqual, equal, ok } from 'node:assert/strict';
+import type { QuotaUse } from '../../store/job-store.js';
+import { serial, steps, work } from './plans.js';
+import { cases } from './store-case.js';
+import { LAB_QUOTAS, LEASE_MS, type StoreLab } from './store-lab.js';
+
+const AGENTS = [{ queue: 'mail', forms: ['send', 'send\u00002'], concurrency: 3 }] as const;
+const TRIO = { places: { trio: 2 } } as const;
+
+export const insight = cases('insight', {
+  'names the living dispatchers, with what they said that they run': async (lab) => {
+    await lab.store.heartbeat('c', LEASE_MS, AGENTS);
+    await lab.store.heartbeat('c', LEASE_MS);
+    const known = async (): Promise<Readonly<Record<string, unknown>>> =>
+      Object.fromEntries((await lab.store.insight.dispatchers()).map(({ dispatcher, agents }) => [dispatcher, agents]));
+    deepEqual(await known(), { a: [], b: [], c: AGENTS });
+    await lab.advance(LEASE_MS + 1);
+    deepEqual(await known(), { a: [], b: [] });
+  },
+
+  'says what each dispatcher runs, and not what only waits for others': async (lab) => {
+    await lab.queue(work({ queue: 'mail' }, 'send'));
+    await lab.queue(serial(steps('one')));
+    const [run] = await lab.claim({ queue: 'mail' });
+    await lab.claim({ by: 'b' });
+    const running = async (): Promise<unknown> =>
+      Object.fromEntries((await lab.store.insight.dispatchers()).map(({ dispatcher, running }) => [dispatcher, running]));
+    deepEqual(await running(), { a: [{ queue: 'mail', form: 'send' }], b: [{ queue: '', form: 'one' }] });
+    await lab.complete(run ?? { id: '', token: '' });
+    deepEqual(await running(), { a: [], b: [{ queue: '', form: 'one' }] });
+  },
+
+  'says who has the places of a quota, and since when': async (lab) => {
+    const [first] = await lab.queueAll(work(TRIO), work(TRIO, 'other'));
+    await lab.take(first);
+    const since = new Date(lab.now);
+    await lab.advance(1_000);
+    const { size, holders } = await use(lab, 'trio');
+    equal(size, 3);
+    const running = holders.filter(({ job }) => job !== undefined);
+    deepEqual(running, [{ places: 2, job: { id: first, taskName: 'work' }, since, dispatcher: 'a' }]);
+    ok(holders.reduce((sum, { places }) => sum + places, 0) <= 3, 'no more than there are');
+  },
+
+  'says that a batch has places of its own': async (lab) => {
+    const batch = await lab.queue(serial(steps('one'), TRIO));
+    await lab.claim();
+    const { holders } = await use(lab, 'trio');
+    const [holder] = holders.filter(({ job }) => job !== undefined);
+    deepEqual([holder?.places, holder?.job], [2, { id: batch, taskName: 'serial' }]);
+  },
+
+  'says when a rate lets another job begin': async (lab) => {
+    await lab.store.start({ clock: lab.clock, quotas: LAB_QUOTAS, rates: new Map([['trio', { starts: 1, perMs: 64 }]]) });
+    await lab.store.stop();
+    await lab.queueAll(work({ places: { trio: 1 } }), work({ places: { trio: 1 } }));
+    equal((await use(lab, 'trio')).nextStart, undefined);
+    const run = await lab.takeNext();
+    await lab.complete(run);
+    const { rate, nextStart } = await use(lab, 'trio');
+    deepEqual([rate, nextStart], [{ starts: 1, perMs: 64 }, lab.in(64)]);
+  },
+
+  'knows nothing of a quota that is not there': async (lab) => {
+    deepEqual(await lab.store.insight.quotas(['nowhere']), []);
+  },
+
+  'counts what comes before a job in its queue, whatever its task': async (lab) => {
+    const [, , , last] = await lab.queueAll(
+      work({ priority: 5 }, 'late'),
+      work({ priority: -1 }, 'first'),
+      work({ queue: 'mail' }, 'elsewhere'),
+      work({}, 'last'),
+    );
+    equal(await lab.store.insight.ahead(last, 10), 1);
+    await lab.queueAll(work({ priority: -1 }, 'urgent'), work({}, 'behind'));
+    equal(await lab.store.insight.ahead(last, 10), 2);
+    equal(await lab.store.insight.ahead(last, 1), 1);
+    equal(await lab.store.insight.ahead('f'.repeat(24), 10), 0);
+  },
+});
+
+async function use(lab: StoreLab, name: string): Promise<QuotaUse> {
+  const [found] = await lab.store.insight.quotas([name]);
+  ok(found !== undefined, `the quota ${name} is there`);
+  return found;
+}
