@@ -9,7 +9,7 @@ import { Payload } from '../job/payload.js';
 import { type result, standsFor } from '../job/promising.js';
 import { definitionOf } from '../task/definition-of.js';
 import type { ArgsOf, ResultOf, SignatureOf, TaskLike } from '../task/task.js';
-import type { BatchDraft, BatchOptions, CallbackFor, CallbackOf, Callbacks, Draft, JobOptions, JobsOf, RestOf } from './job.js';
+import type { BatchDraft, BatchOptions, Callback, CallbackFor, CallbackOf, Callbacks, Draft, JobOptions, JobsOf, RestOf } from './job.js';
 import { keyOfTask, planOptions, taskPlanOptions } from './job-options.js';
 
 const NO_ARGUMENTS = Payload.of([], 'arguments');
@@ -127,8 +127,9 @@ class JobDraft implements Draft<unknown> {
     return this.#withCallbackPlan(callbacksPlan(callbacks));
   }
 
-  postprocess(task: TaskLike): JobDraft {
-    return this.#but({ postprocess: taskPlan(task, [], 'jobs') });
+  postprocess(task: TaskLike | Callback<never, unknown>): JobDraft {
+    const plan = task instanceof TaskCallback ? { ...task.plan, input: 'jobs' as const } : taskPlan(task as TaskLike, [], 'jobs');
+    return this.#but({ postprocess: plan });
   }
 
   #withCallbackPlan(plan: CallbackPlan): JobDraft {

@@ -110,8 +110,8 @@ export interface BatchDraft<out J extends readonly Job<unknown>[]> extends Draft
   with(options: BatchOptions): BatchDraft<J>;
   withCallback(callback: CallbackFor<Outcome<J>>): BatchDraft<J>;
   withCallbacks(callbacks: Callbacks<J>): BatchDraft<J>;
-  /** The batch's result is then what `task` makes of the child jobs. */
-  postprocess<T extends TaskLike<(jobs: J) => unknown>>(task: T): Draft<ResultOf<SignatureOf<T>>>;
+  /** The batch's result is then what a task, or `callback(task, …rest)`, makes of the child jobs. @throws NotATaskError */
+  postprocess<const T extends TaskLike<(jobs: J) => unknown> | Callback<J, unknown>>(task: T): Draft<CallbackResult<T>>;
 }
 
 /**

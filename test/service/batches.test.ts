@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import {
+  callback,
   currentTask,
   type Draft,
   type FunctionTask,
@@ -267,6 +268,17 @@ describe('nested batches', () => {
     );
     const jobs = await async.queueJobs(drafts);
     for (const job of jobs) expect(await job.waitForResult()).toHaveLength(2);
+  });
+
+  it('have a postprocess that is given more than the jobs, by `callback(task, …rest)`', async () => {
+    const { step } = steps();
+    const join = task('join', (jobs: readonly Job<unknown>[], between: string) => jobs.map(({ result }) => result).join(between));
+    const { async } = await setup({ tasks: [step, join] });
+    const draft = parallel(makeJob(step, 'a'), makeJob(step, 'b')).postprocess(callback(join, ' and ').with({ priority: 1 }));
+    const batch = await async.queueJob(draft);
+    expect(await batch.waitForResult()).toBe('a and b');
+    const [post] = await async.getJobs({ task: join });
+    expect(post?.snapshot).toMatchObject({ parent: batch.id, priority: 1 });
   });
 
   it('wait for the callbacks and the postprocess of an inner batch (SS-23)', async () => {

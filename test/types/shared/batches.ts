@@ -1,6 +1,6 @@
 /** Batches: exact tuples of child jobs, however deep, and what may postprocess them. */
 
-import { type BatchDraft, type Draft, type IAsyncService, type Job, makeJob, parallel, serial, task } from 'millrace';
+import { type BatchDraft, callback, type Draft, type IAsyncService, type Job, makeJob, parallel, serial, task } from 'millrace';
 import { type Equal, holds } from './expect.js';
 import { addNumbers, documents, mails } from './services.js';
 
@@ -66,6 +66,8 @@ export function postprocessTakesExactlyTheChildren(): void {
   const counted = parallel(text, sum, nothing).postprocess(joinAny);
   holds<Equal<typeof counted, Draft<number>>>();
   const ended = serial(text).postprocess(mails.ended);
+  const more = parallel(text, sum).postprocess(callback(joinWith, 'more'));
+  holds<Equal<typeof more, Draft<string>>>();
   holds<Equal<typeof ended, Draft<'ended'>>>();
   const inside = serial(parallel(text, sum).postprocess(join), text);
   holds<Equal<typeof inside, BatchDraft<[Job<boolean>, Job<string>]>>>();
