@@ -2,7 +2,7 @@
 
 import { inspect } from 'node:util';
 import { expect, it } from 'vitest';
-import { callback, fixedDelay, forever, type Job, makeJob, never, Task, task, tasks } from '../../src/index.js';
+import { callback, fixedDelay, forever, type Job, makeJob, never, serial, Task, task, tasks } from '../../src/index.js';
 import { deferred, untilAborted } from '../service/deferred.js';
 import { DEATH_MS, MORTAL, onBothStores } from './both-stores.js';
 
@@ -37,6 +37,31 @@ function flaky(failures: number) {
 }
 
 onBothStores((stage) => {
+  it('J-06 a job says when it was queued, is due, began and ended', async () => {
+    const slow = task('slow', { quotas: [], retry: fixedDelay({ attempts: 2, delayMs: 60_000 }) }, flaky(1).after);
+    const { async, clock, advance, drain } = await stage.start({ tasks: [slow] });
+    const queuedAt = new Date(clock.now());
+    const at = (ms: number): Date => new Date(queuedAt.getTime() + ms);
+    const job = await async.queueJob(makeJob(slow, 1).with({ delayMs: 5_000 }));
+    expect(job.snapshot).toMatchObject({ queuedAt, dueAt: at(5_000), startedAt: undefined, endedAt: undefined });
+    await advance(5_000);
+    expect(await job.refresh()).toMatchObject({ status: 'scheduled', dueAt: at(65_000), startedAt: at(5_000) });
+    await advance(60_000);
+    await drain();
+    expect(await job.refresh()).toMatchObject({ queuedAt, startedAt: at(65_000), endedAt: at(65_000), dueAt: undefined });
+  });
+
+  it('J-07 a job says its queue, its parent and who runs it', async () => {
+    const lasting = task('lasting', { quotas: [] }, untilAborted);
+    const { async, advance } = await stage.start({ tasks: [lasting], dispatcher: { stopMs: 0, agents: [{ queue: 'mail' }] } });
+    const batch = await async.queueJob(serial(makeJob(lasting).with({ name: 'the first' })).with({ queue: 'mail', priority: 3 }));
+    await advance(100);
+    const [step] = await async.getJobs({ task: lasting });
+    expect(step?.snapshot).toMatchObject({ queue: 'mail', priority: 3, name: 'the first', parent: batch.id, status: 'active' });
+    expect(step?.snapshot.dispatcher).toMatch(/^process-1-/);
+    expect(batch.snapshot).toMatchObject({ queue: 'mail', parent: undefined, name: undefined });
+  });
+
   it('Q-15 a job in the queue of one process runs there, queued for each it runs in all, and in the shared queue once', async () => {
     const names = ['here', 'there'];
     const where = (name: string) => task('where', { quotas: [] }, () => name);
