@@ -36,12 +36,13 @@ onBothStores((stage) => {
     });
     let left = 1;
     const isFirst = (): boolean => left-- > 0;
-    const { async, drain } = await stage.start({ tasks: [quick], dispatcher: { agents: [{ concurrency: 1 }] }, faults });
-    await async.queueJob(quick);
+    const { async, drain, stateOf } = await stage.start({ tasks: [quick], dispatcher: { agents: [{ concurrency: 1 }] }, faults });
+    const lost = await async.queueJob(quick);
     await drain();
     const next = await async.queueJob(quick);
     await drain();
     expect([(await next.refresh()).status, async.dispatcher?.running]).toEqual(['completed', []]);
+    expect((await stateOf(lost)).outcome).toBeUndefined();
   });
 
   it('FS-92 a result of a million characters is stored as it is', async () => {
