@@ -7,7 +7,7 @@ import { checkMongoOptions } from '../../src/store/mongo/mongo-options.js';
 import { MongoStore } from '../../src/store/mongo/mongo-store.js';
 import { ServerTime } from '../../src/store/mongo/server-time.js';
 import { VirtualClock } from '../../src/testing/index.js';
-import { findReplicaSet } from '../replica-set/find-replica-set.js';
+import { findReplicaSet, type StandInFaults } from '../replica-set/find-replica-set.js';
 import type { VirtualBench } from './memory-bench.js';
 
 /** Sends the time of the virtual clock where the server would take its own. */
@@ -43,9 +43,13 @@ class StandingTime extends ServerTime {
 /** Each store has a database of its own, which can be dropped. */
 export interface MongoBench extends VirtualBench {
   readonly drop: () => Promise<void>;
+  /** Another store on the same database, as another process has one. */
+  readonly another: () => MongoStore;
 }
 
 export interface MongoBenches {
+  /** Of the stand-in; a real server has none. */
+  readonly faults: StandInFaults | undefined;
   readonly make: () => MongoBench;
   readonly close: () => Promise<void>;
 }
@@ -55,6 +59,7 @@ export async function mongoBenches(): Promise<MongoBenches> {
   const client = await new MongoClient(replicaSet.uri).connect();
   let databases = 0;
   return {
+    faults: replicaSet.faults,
     make: () => bench(client, `contract-${process.pid}-${databases++}`),
     close: async () => {
       await client.close();
@@ -67,7 +72,8 @@ const KEEP_MS = 1_000_000;
 
 function bench(client: MongoClient, database: string): MongoBench {
   const clock = new VirtualClock();
-  const store = new MongoStore(checkMongoOptions({ client, database }), () => new StandingTime(clock, KEEP_MS));
+  const another = (): MongoStore => new MongoStore(checkMongoOptions({ client, database }), () => new StandingTime(clock, KEEP_MS));
+  const store = another();
   const settled = async (): Promise<void> => {
     await store.idle();
     await firstValueFrom(nextTurn());
@@ -75,5 +81,5 @@ function bench(client: MongoClient, database: string): MongoBench {
   const drop = async (): Promise<void> => {
     await client.db(database).dropDatabase();
   };
-  return { store, clock, settled, advance: (ms) => clock.advance(ms, settled), drop };
+  return { store, clock, settled, advance: (ms) => clock.advance(ms, settled), drop, another };
 }
