@@ -18,6 +18,12 @@ export function isPutOffBy({ unique }: Pick<QueuedJob, 'unique'>, holder: JobRec
   return unique?.debounce !== undefined && holder.job.unique?.debounce !== undefined;
 }
 
+/** What a job is that is put off: it takes over the arguments of the other one, in their version. */
+export function putOffBy(job: QueuedJob, { args, version }: Pick<QueuedJob, 'args' | 'version'>): QueuedJob {
+  const { version: _, ...rest } = job;
+  return version === undefined ? { ...rest, args } : { ...rest, args, version };
+}
+
 /** When a debounced job is due that is put off now. */
 export function putOffUntil({ debounce }: Uniqueness, queuedAt: Date, now: Date): Date {
   const { ms = 0, maxMs = Number.POSITIVE_INFINITY } = debounce ?? {};

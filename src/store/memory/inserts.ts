@@ -45,8 +45,7 @@ export class Inserts {
     const [job] = staged.tree;
     const key = job.unique?.key;
     const before = key === undefined ? undefined : session.holderOf(key);
-    if (before !== undefined)
-      return { record: firstRecord(job.unique?.debounce === undefined ? before : session.replaceArgs(before, job.args)) };
+    if (before !== undefined) return { record: firstRecord(job.unique?.debounce === undefined ? before : session.putOff(before, job)) };
     const instead = this.#retryBefore(job) ?? this.#holderOf(job);
     if (instead === undefined) session.stage([staged]);
     else if (isPutOffBy(job, instead)) session.stage([{ ...staged, holder: instead.job.id }]);
@@ -95,7 +94,7 @@ export class Inserts {
   #holderPutOff(job: QueuedJob): JobRecord | undefined {
     const holder = this.#holderOf(job);
     if (holder === undefined || job.unique === undefined || !isPutOffBy(job, holder)) return holder;
-    return this.rooms.table.putOff(holder, job.args, putOffUntil(job.unique, holder.state.queuedAt, this.rooms.now()));
+    return this.rooms.table.putOff(holder, job, putOffUntil(job.unique, holder.state.queuedAt, this.rooms.now()));
   }
 
   /** The job that was queued in place of the one that this is to retry. */

@@ -2,8 +2,7 @@
 
 import { type Changes, firstState, type JobRecord, moved, type QueuedJob } from '../../job/job-record.js';
 import type { MoveName, Status } from '../../job/job-status.js';
-import type { Payload } from '../../job/payload.js';
-import { hasKey } from '../../job/unique-key-rule.js';
+import { hasKey, putOffBy } from '../../job/unique-key-rule.js';
 import { Agenda } from './agenda.js';
 import { Feed } from './feed.js';
 import { Kin } from './kin.js';
@@ -68,9 +67,9 @@ export class JobTable {
     return record !== undefined && hasKey(record.job, record.state, now) ? record : undefined;
   }
 
-  /** Puts a debounced job off, with other arguments. */
-  putOff({ job, state }: JobRecord, args: Payload, dueAt: Date): JobRecord {
-    return this.#put({ job: { ...job, args }, state: { ...state, dueAt } });
+  /** Puts a debounced job off, with the arguments of another one. */
+  putOff({ job, state }: JobRecord, by: QueuedJob, dueAt: Date): JobRecord {
+    return this.#put({ job: putOffBy(job, by), state: { ...state, dueAt } });
   }
 
   /** Lets a callback become the one of its two sides that is needed. */

@@ -1,8 +1,8 @@
 /** A transaction of the embedded store: jobs wait in it, seen by nobody, until it commits. */
 
 import { TransactionError } from '../../errors.js';
-import type { JobTree } from '../../job/job-record.js';
-import type { Payload } from '../../job/payload.js';
+import type { JobTree, QueuedJob } from '../../job/job-record.js';
+import { putOffBy } from '../../job/unique-key-rule.js';
 import type { StoreSession } from '../job-store.js';
 import type { Place } from './job-table.js';
 
@@ -34,10 +34,10 @@ export class MemorySession implements StoreSession {
     return this.#trees.find(({ tree, holder }) => holder === undefined && tree[0].unique?.key === key);
   }
 
-  /** Of a debounced job, which has those that were given last. @returns what is staged in its place */
-  replaceArgs(staged: StagedTree, args: Payload): StagedTree {
+  /** Of a debounced job, which has the arguments that were given last. @returns what is staged in its place */
+  putOff(staged: StagedTree, by: QueuedJob): StagedTree {
     const [root, ...below] = staged.tree;
-    const replacement: StagedTree = { ...staged, tree: [{ ...root, args }, ...below] };
+    const replacement: StagedTree = { ...staged, tree: [putOffBy(root, by), ...below] };
     this.#trees[this.#trees.indexOf(staged)] = replacement;
     return replacement;
   }

@@ -2,6 +2,7 @@
 
 import type { ClientSession, ObjectId } from 'mongodb';
 import type { JobTree } from '../../job/job-record.js';
+import { putOffBy } from '../../job/unique-key-rule.js';
 import type { Inserted } from '../job-store.js';
 import type { Collections } from './collections.js';
 import type { JobDocument } from './documents.js';
@@ -85,13 +86,13 @@ export class InsertsWithin {
 
 /** Of trees that go in together, those whose key nobody has, and of one key the first; a debounced one with the arguments of the last. */
 function withoutRivals(trees: readonly JobTree[], holders: ReadonlyMap<string, unknown>): readonly JobTree[] {
-  const last = new Map(trees.map(([{ unique, args }]) => [unique?.key, args]));
+  const last = new Map(trees.map(([root]) => [root.unique?.key, root]));
   const keys = new Set<string>(holders.keys());
   return trees.flatMap(([root, ...below]): readonly JobTree[] => {
     const { unique } = root;
     if (unique === undefined) return [[root, ...below]];
     if (keys.has(unique.key)) return [];
     keys.add(unique.key);
-    return [[unique.debounce === undefined ? root : { ...root, args: last.get(unique.key) ?? root.args }, ...below]];
+    return [[unique.debounce === undefined ? root : putOffBy(root, last.get(unique.key) ?? root), ...below]];
   });
 }

@@ -2,13 +2,13 @@
 
 import type { ClientSession } from 'mongodb';
 import type { QueuedJob } from '../../job/job-record.js';
-import { hasKey, isPutOffBy } from '../../job/unique-key-rule.js';
-import type { Uniqueness } from '../../job/uniqueness.js';
+import { laneOf } from '../../job/lane.js';
+import { hasKey, isPutOffBy, putOffBy } from '../../job/unique-key-rule.js';
 import type { Collections } from './collections.js';
 import type { JobDocument } from './documents.js';
 import { asPipeline, Computed } from './jobs.js';
 import type { News } from './news.js';
-import { toRecord } from './records.js';
+import { toJob, toRecord } from './records.js';
 import type { ServerTime } from './server-time.js';
 import { toBytes } from './values.js';
 
@@ -50,7 +50,7 @@ export class UniqueKeys {
       await this.#relieve(document, place);
       return undefined;
     }
-    return wanted?.unique !== undefined && isPutOffBy(wanted, record) ? this.#putOff(document, wanted, wanted.unique, place) : document;
+    return wanted !== undefined && isPutOffBy(wanted, record) ? this.#putOff(document, wanted, place) : document;
   }
 
   /** Takes the key off a job that is as it was read. */
@@ -59,16 +59,15 @@ export class UniqueKeys {
   }
 
   /** @returns `undefined` where it has become due meanwhile */
-  async #putOff(
-    { _id, keyHeld = '' }: JobDocument,
-    { args }: QueuedJob,
-    { debounce }: Uniqueness,
-    { collections, session }: Place,
-  ): Promise<JobDocument | undefined> {
+  async #putOff(document: JobDocument, by: QueuedJob, { collections, session }: Place): Promise<JobDocument | undefined> {
     const { news, time } = this.sources;
+    const { _id, keyHeld = '' } = document;
+    const debounce = by.unique?.debounce;
     const soonest = time.after(debounce?.ms ?? 0);
     const dueAt = debounce?.maxMs === undefined ? soonest : { $min: [soonest, { $add: ['$queuedAt', debounce.maxMs] }] };
-    const written = asPipeline({ args: toBytes(args), dueAt: new Computed(dueAt) });
+    // The version of the arguments says who can run it.
+    const lane = laneOf(putOffBy(toJob(document), by), false);
+    const written = asPipeline({ args: toBytes(by.args), version: by.version, lane, dueAt: new Computed(dueAt) });
     const waiting = { _id, keyHeld, status: 'scheduled' as const, attempts: 0 };
     const after = await collections.jobs.findOneAndUpdate(waiting, [{ $set: written }], { returnDocument: 'after', ...given(session) });
     if (after === null) return undefined;

@@ -1,6 +1,7 @@
 /** What the store contract says of unique keys: while a job has one, whoever queues another under it is given that job. */
 
 import { deepEqual, equal, notEqual, ok } from 'node:assert/strict';
+import { formOf } from '../../job/form.js';
 import type { JobTree } from '../../job/job-record.js';
 import type { UniqueOptions } from '../../job/uniqueness.js';
 import { insertedRecord } from '../../store/inserted.js';
@@ -203,6 +204,23 @@ export const uniqueKeys = cases('unique keys', {
     await lab.later(1);
     const run = await lab.take(id);
     deepEqual(run.job.args.read(), [3]);
+  },
+
+  'of debounced jobs give a job that is put off the version of its new arguments': async (lab) => {
+    for (const [before, after] of [
+      [1, 2],
+      [2, 1],
+    ] as const) {
+      const tree = lab.plant({ ...work({ ...DEBOUNCED, args: [before] }), version: before });
+      await lab.insert(tree);
+      await lab.insert(lab.plant({ ...work({ ...DEBOUNCED, args: [after] }), version: after }));
+      await lab.later(1_000);
+      const form = (version: number): readonly string[] => [formOf({ taskName: 'work', version })];
+      deepEqual(await lab.claimIds({ tasks: form(before) }), []);
+      const run = await lab.takeNext({ tasks: form(after) });
+      deepEqual([run.id, run.job.version, run.job.args.read()], [tree[0].id, after, [after]]);
+      await lab.complete(run);
+    }
   },
 
   'of debounced jobs do not put a job off for longer than its limit': async (lab) => {
