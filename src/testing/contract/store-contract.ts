@@ -9,6 +9,7 @@ import { cancellingBatches } from './cancelling-batches.js';
 import { circles } from './circles.js';
 import { claiming } from './claiming.js';
 import { controls } from './controls.js';
+import { debouncing } from './debouncing.js';
 import { extending } from './extending.js';
 import { fencing } from './fencing.js';
 import { finding } from './finding.js';
@@ -32,6 +33,7 @@ import { watching } from './watching.js';
 export const storeContract: readonly StoreCase[] = [
   ...queueing,
   ...uniqueKeys,
+  ...debouncing,
   ...claiming,
   ...fencing,
   ...again,

@@ -1,7 +1,6 @@
 /** What the store contract says of unique keys: while a job has one, whoever queues another under it is given that job. */
 
 import { deepEqual, equal, notEqual, ok } from 'node:assert/strict';
-import { formOf } from '../../job/form.js';
 import type { JobTree } from '../../job/job-record.js';
 import type { UniqueOptions } from '../../job/uniqueness.js';
 import { insertedRecord } from '../../store/inserted.js';
@@ -12,7 +11,6 @@ import type { StoreLab } from './store-lab.js';
 const KEY = { uniqueKey: 'inbox' } as const satisfies UniqueOptions;
 const WAITING = { ...KEY, uniqueFor: 'waiting' } as const satisfies UniqueOptions;
 const MINUTE = { ...KEY, uniqueFor: 60_000 } as const satisfies UniqueOptions;
-const DEBOUNCED = { ...KEY, debounceMs: 1_000 } as const satisfies UniqueOptions;
 
 export const uniqueKeys = cases('unique keys', {
   'answer with the job that has the key, and queue nothing': async (lab) => {
@@ -190,80 +188,10 @@ export const uniqueKeys = cases('unique keys', {
     equal(ids.at(-1), rival);
     equal(await lab.store.count({}), 2);
   },
-
-  'of debounced jobs put the job off, with the arguments of the last': async (lab) => {
-    const id = await lab.queue(work({ ...DEBOUNCED, args: [1] }));
-    deepEqual((await lab.state(id)).dueAt, lab.in(1_000));
-    for (const value of [2, 3]) {
-      await lab.advance(800);
-      equal(await ask(lab, { ...DEBOUNCED, args: [value] }), id);
-      deepEqual((await lab.state(id)).dueAt, lab.in(1_000));
-    }
-    await lab.later(999);
-    deepEqual(await lab.claimIds(), []);
-    await lab.later(1);
-    const run = await lab.take(id);
-    deepEqual(run.job.args.read(), [3]);
-  },
-
-  'of debounced jobs give a job that is put off the version of its new arguments': async (lab) => {
-    for (const [before, after] of [
-      [1, 2],
-      [2, 1],
-    ] as const) {
-      const tree = lab.plant({ ...work({ ...DEBOUNCED, args: [before] }), version: before });
-      await lab.insert(tree);
-      await lab.insert(lab.plant({ ...work({ ...DEBOUNCED, args: [after] }), version: after }));
-      await lab.later(1_000);
-      const form = (version: number): readonly string[] => [formOf({ taskName: 'work', version })];
-      deepEqual(await lab.claimIds({ tasks: form(before) }), []);
-      const run = await lab.takeNext({ tasks: form(after) });
-      deepEqual([run.id, run.job.version, run.job.args.read()], [tree[0].id, after, [after]]);
-      await lab.complete(run);
-    }
-  },
-
-  'of debounced jobs do not put a job off for longer than its limit': async (lab) => {
-    const limited = { ...DEBOUNCED, debounceMaxMs: 2_500 };
-    const id = await lab.queue(work(limited));
-    const latest = lab.in(2_500);
-    for (let times = 0; times < 2; times++) {
-      await lab.advance(900);
-      equal(await ask(lab, limited), id);
-    }
-    deepEqual((await lab.state(id)).dueAt, latest);
-  },
-
-  'of debounced jobs are free as soon as the job is due': async (lab) => {
-    const id = await lab.queue(work({ ...DEBOUNCED, args: ['old'] }));
-    await lab.later(1_000);
-    await lab.expect('pending', id);
-    const next = await ask(lab, { ...DEBOUNCED, args: ['new'] });
-    notEqual(next, id);
-    deepEqual((await lab.record(id)).job.args.read(), ['old']);
-    await lab.expect('scheduled', next);
-  },
-
-  'of debounced jobs put them off from a transaction with its commit': async (lab) => {
-    const id = await lab.queue(work({ ...DEBOUNCED, args: ['old'] }));
-    const before = (await lab.state(id)).dueAt;
-    await lab.advance(500);
-    const act = (fails: boolean): Promise<void> =>
-      lab.store.transactions.run(async (session) => {
-        const [answer] = await lab.store.insert([lab.plant(work({ ...DEBOUNCED, args: ['new'] }))], session);
-        equal(answer !== undefined && insertedRecord(answer).job.id, id);
-        if (fails) throw new Error('no');
-      });
-    await act(true).catch(() => undefined);
-    deepEqual([(await lab.state(id)).dueAt, (await lab.record(id)).job.args.read()], [before, ['old']]);
-    await act(false);
-    await lab.settled();
-    deepEqual([(await lab.state(id)).dueAt, (await lab.record(id)).job.args.read()], [lab.in(1_000), ['new']]);
-  },
 });
 
 /** Queues a job. @returns the id of the one that is answered with */
-async function ask(lab: StoreLab, extras: Extras): Promise<string> {
+export async function ask(lab: StoreLab, extras: Extras): Promise<string> {
   const [answer] = await lab.insert(lab.plant(work(extras)));
   ok(answer !== undefined);
   return insertedRecord(answer).job.id;

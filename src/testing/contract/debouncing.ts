@@ -1,0 +1,83 @@
+/** What the store contract says of debouncing: a job that waits under a key is put off by whoever queues another one under it. */
+
+import { deepEqual, equal, notEqual } from 'node:assert/strict';
+import { formOf } from '../../job/form.js';
+import type { UniqueOptions } from '../../job/uniqueness.js';
+import { insertedRecord } from '../../store/inserted.js';
+import { work } from './plans.js';
+import { cases } from './store-case.js';
+import { ask } from './unique-keys.js';
+
+const DEBOUNCED = { uniqueKey: 'inbox', debounceMs: 1_000 } as const satisfies UniqueOptions;
+
+export const debouncing = cases('debouncing', {
+  'puts the job off, with the arguments of the last': async (lab) => {
+    const id = await lab.queue(work({ ...DEBOUNCED, args: [1] }));
+    deepEqual((await lab.state(id)).dueAt, lab.in(1_000));
+    for (const value of [2, 3]) {
+      await lab.advance(800);
+      equal(await ask(lab, { ...DEBOUNCED, args: [value] }), id);
+      deepEqual((await lab.state(id)).dueAt, lab.in(1_000));
+    }
+    await lab.later(999);
+    deepEqual(await lab.claimIds(), []);
+    await lab.later(1);
+    const run = await lab.take(id);
+    deepEqual(run.job.args.read(), [3]);
+  },
+
+  'gives a job that is put off the version of its new arguments': async (lab) => {
+    for (const [before, after] of [
+      [1, 2],
+      [2, 1],
+    ] as const) {
+      const tree = lab.plant({ ...work({ ...DEBOUNCED, args: [before] }), version: before });
+      await lab.insert(tree);
+      await lab.insert(lab.plant({ ...work({ ...DEBOUNCED, args: [after] }), version: after }));
+      await lab.later(1_000);
+      const form = (version: number): readonly string[] => [formOf({ taskName: 'work', version })];
+      deepEqual(await lab.claimIds({ tasks: form(before) }), []);
+      const run = await lab.takeNext({ tasks: form(after) });
+      deepEqual([run.id, run.job.version, run.job.args.read()], [tree[0].id, after, [after]]);
+      await lab.complete(run);
+    }
+  },
+
+  'does not put a job off for longer than its limit': async (lab) => {
+    const limited = { ...DEBOUNCED, debounceMaxMs: 2_500 };
+    const id = await lab.queue(work(limited));
+    const latest = lab.in(2_500);
+    for (let times = 0; times < 2; times++) {
+      await lab.advance(900);
+      equal(await ask(lab, limited), id);
+    }
+    deepEqual((await lab.state(id)).dueAt, latest);
+  },
+
+  'leaves the key free as soon as the job is due': async (lab) => {
+    const id = await lab.queue(work({ ...DEBOUNCED, args: ['old'] }));
+    await lab.later(1_000);
+    await lab.expect('pending', id);
+    const next = await ask(lab, { ...DEBOUNCED, args: ['new'] });
+    notEqual(next, id);
+    deepEqual((await lab.record(id)).job.args.read(), ['old']);
+    await lab.expect('scheduled', next);
+  },
+
+  'puts a job off from a transaction with its commit': async (lab) => {
+    const id = await lab.queue(work({ ...DEBOUNCED, args: ['old'] }));
+    const before = (await lab.state(id)).dueAt;
+    await lab.advance(500);
+    const act = (fails: boolean): Promise<void> =>
+      lab.store.transactions.run(async (session) => {
+        const [answer] = await lab.store.insert([lab.plant(work({ ...DEBOUNCED, args: ['new'] }))], session);
+        equal(answer !== undefined && insertedRecord(answer).job.id, id);
+        if (fails) throw new Error('no');
+      });
+    await act(true).catch(() => undefined);
+    deepEqual([(await lab.state(id)).dueAt, (await lab.record(id)).job.args.read()], [before, ['old']]);
+    await act(false);
+    await lab.settled();
+    deepEqual([(await lab.state(id)).dueAt, (await lab.record(id)).job.args.read()], [lab.in(1_000), ['new']]);
+  },
+});
