@@ -1,6 +1,6 @@
 /** The rule of unique keys: how long a job has its own, and when one that comes puts it off. */
 
-import type { JobRecord, JobState, QueuedJob } from './job-record.js';
+import type { JobState, QueuedJob } from './job-record.js';
 import { isFinal, isWaiting } from './job-status.js';
 import type { Uniqueness } from './uniqueness.js';
 
@@ -13,9 +13,9 @@ export function hasKey({ unique }: QueuedJob, { status, attempts, queuedAt }: Jo
   return status !== 'failed' && status !== 'cancelled' && now.getTime() < queuedAt.getTime() + unique.for;
 }
 
-/** Whether a job that waits under a key is put off by another one that comes. */
-export function isPutOffBy({ unique }: Pick<QueuedJob, 'unique'>, holder: JobRecord): boolean {
-  return unique?.debounce !== undefined && holder.job.unique?.debounce !== undefined;
+/** Whether a job that waits under a key is put off by another one that comes; a retry comes with what is old. */
+export function isPutOffBy({ unique, retryOf }: QueuedJob, holder: QueuedJob): boolean {
+  return unique?.debounce !== undefined && holder.unique?.debounce !== undefined && retryOf === undefined;
 }
 
 /** What a job is that is put off: it takes over the arguments of the other one, in their version. */

@@ -45,10 +45,10 @@ export class Inserts {
     const [job] = staged.tree;
     const key = job.unique?.key;
     const before = key === undefined ? undefined : session.holderOf(key);
-    if (before !== undefined) return { record: firstRecord(job.unique?.debounce === undefined ? before : session.putOff(before, job)) };
+    if (before !== undefined) return { record: firstRecord(isPutOffBy(job, before.tree[0]) ? session.putOff(before, job) : before) };
     const instead = this.#retryBefore(job) ?? this.#holderOf(job);
     if (instead === undefined) session.stage([staged]);
-    else if (isPutOffBy(job, instead)) session.stage([{ ...staged, holder: instead.job.id }]);
+    else if (isPutOffBy(job, instead.job)) session.stage([{ ...staged, holder: instead.job.id }]);
     return { record: instead ?? firstRecord(staged) };
   }
 
@@ -93,7 +93,7 @@ export class Inserts {
   /** The same; a debounced one is put off by it. */
   #holderPutOff(job: QueuedJob): JobRecord | undefined {
     const holder = this.#holderOf(job);
-    if (holder === undefined || job.unique === undefined || !isPutOffBy(job, holder)) return holder;
+    if (holder === undefined || job.unique === undefined || !isPutOffBy(job, holder.job)) return holder;
     return this.rooms.table.putOff(holder, job, putOffUntil(job.unique, holder.state.queuedAt, this.rooms.now()));
   }
 

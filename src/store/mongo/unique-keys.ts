@@ -50,7 +50,7 @@ export class UniqueKeys {
       await this.#relieve(document, place);
       return undefined;
     }
-    return wanted !== undefined && isPutOffBy(wanted, record) ? this.#putOff(document, wanted, place) : document;
+    return wanted !== undefined && isPutOffBy(wanted, record.job) ? this.#putOff(document, wanted, place) : document;
   }
 
   /** Takes the key off a job that is as it was read. */

@@ -5,6 +5,7 @@ import { formOf } from '../../job/form.js';
 import type { UniqueOptions } from '../../job/uniqueness.js';
 import { insertedRecord } from '../../store/inserted.js';
 import { work } from './plans.js';
+import { retry } from './retrying.js';
 import { cases } from './store-case.js';
 import { ask } from './unique-keys.js';
 
@@ -52,6 +53,39 @@ export const debouncing = cases('debouncing', {
       equal(await ask(lab, limited), id);
     }
     deepEqual((await lab.state(id)).dueAt, latest);
+  },
+
+  'does not let a retry put a newer job off, which is answered as it is': async (lab) => {
+    const old = await lab.queue(work({ ...DEBOUNCED, args: ['old'] }));
+    await lab.later(1_000);
+    await lab.fail(await lab.take(old));
+    const id = await lab.queue(work({ ...DEBOUNCED, args: ['new'] }));
+    const dueAt = lab.in(1_000);
+    await lab.advance(500);
+    const trees = [await retry(lab, old), await retry(lab, old)] as const;
+    const answers = [
+      ...(await lab.insert(trees[0])),
+      ...(await lab.store.transactions.run((session) => lab.store.insert([trees[1]], session))),
+    ];
+    deepEqual(
+      answers.map((answer) => insertedRecord(answer).job.id),
+      [id, id],
+    );
+    deepEqual([(await lab.state(id)).dueAt, (await lab.record(id)).job.args.read()], [dueAt, ['new']]);
+  },
+
+  'does not let a retry change what is queued in the same transaction': async (lab) => {
+    const old = await lab.queue(work({ ...DEBOUNCED, args: ['old'] }));
+    await lab.later(1_000);
+    await lab.fail(await lab.take(old));
+    const [tree, again] = [lab.plant(work({ ...DEBOUNCED, args: ['new'] })), await retry(lab, old)];
+    const ids = await lab.store.transactions.run(async (session) => [
+      ...(await lab.store.insert([tree], session)).map((answer) => insertedRecord(answer).job.id),
+      ...(await lab.store.insert([again], session)).map((answer) => insertedRecord(answer).job.id),
+    ]);
+    await lab.settled();
+    deepEqual(ids, [tree[0].id, tree[0].id]);
+    deepEqual((await lab.record(tree[0].id)).job.args.read(), ['new']);
   },
 
   'leaves the key free as soon as the job is due': async (lab) => {

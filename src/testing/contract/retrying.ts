@@ -115,7 +115,7 @@ async function failedJob(lab: StoreLab): Promise<string> {
   return id;
 }
 
-async function retry(lab: StoreLab, id: string): Promise<JobTree> {
+export async function retry(lab: StoreLab, id: string): Promise<JobTree> {
   const below = [];
   for (let parents: readonly string[] = [id]; parents.length > 0; ) {
     const children = await lab.store.find({ parents });
