@@ -3,7 +3,7 @@
 import { JobNotFoundError, type MillraceError } from '../../errors.js';
 import { notExtended, takesSteps } from '../../job/batch-rule.js';
 import { firstState, type JobRecord, type JobTree, type QueuedJob } from '../../job/job-record.js';
-import { isPutOffBy, putOffUntil } from '../../job/unique-key-rule.js';
+import { hasKey, isPutOffBy, putOffUntil } from '../../job/unique-key-rule.js';
 import type { Inserted } from '../job-store.js';
 import type { Place } from './job-table.js';
 import type { MemorySession, StagedTree } from './memory-session.js';
@@ -43,13 +43,14 @@ export class Inserts {
   /** @returns what will be there with the commit, or what is there in its place */
   stage(staged: StagedTree, session: MemorySession): Inserted {
     const [job] = staged.tree;
-    const key = job.unique?.key;
-    const before = key === undefined ? undefined : session.holderOf(key);
+    const retry = this.#retryBefore(job) ?? this.#stagedRetry(job, session);
+    if (retry !== undefined) return { record: retry };
+    const before = this.#stagedHolder(job, session);
     if (before !== undefined) return { record: firstRecord(isPutOffBy(job, before.tree[0]) ? session.putOff(before, job) : before) };
-    const instead = this.#retryBefore(job) ?? this.#holderOf(job);
-    if (instead === undefined) session.stage([staged]);
-    else if (isPutOffBy(job, instead.job)) session.stage([{ ...staged, holder: instead.job.id }]);
-    return { record: instead ?? firstRecord(staged) };
+    const holder = this.#holderOf(job);
+    if (holder === undefined) session.stage([staged]);
+    else if (isPutOffBy(job, holder.job)) session.stage([{ ...staged, holder: holder.job.id }]);
+    return { record: holder ?? firstRecord(staged) };
   }
 
   /** All at once, or nothing where a job is gone that is to have a callback, or what was seen of unique keys and retries is no longer so. */
@@ -101,6 +102,18 @@ export class Inserts {
   #retryBefore({ retryOf = '' }: QueuedJob): JobRecord | undefined {
     const { table } = this.rooms;
     return table.get(table.get(retryOf)?.state.retriedAs ?? '');
+  }
+
+  #stagedRetry({ retryOf }: QueuedJob, session: MemorySession): JobRecord | undefined {
+    const before = retryOf === undefined ? undefined : session.retryOf(retryOf);
+    return before === undefined ? undefined : firstRecord(before);
+  }
+
+  #stagedHolder({ unique }: QueuedJob, session: MemorySession): StagedTree | undefined {
+    const before = unique === undefined ? undefined : session.lastUnder(unique.key);
+    if (before === undefined) return undefined;
+    const { job, state } = firstRecord(before);
+    return hasKey(job, state, this.rooms.now()) ? before : undefined;
   }
 
   #noteRetry({ id, retryOf = '' }: QueuedJob): void {

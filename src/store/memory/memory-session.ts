@@ -29,9 +29,14 @@ export class MemorySession implements StoreSession {
     return this.#state === 'open';
   }
 
-  /** Of what was queued in it, what has a unique key. */
-  holderOf(key: string): StagedTree | undefined {
-    return this.#trees.find(({ tree, holder }) => holder === undefined && tree[0].unique?.key === key);
+  /** Of what was queued in it, the retry of a job. */
+  retryOf(id: string): StagedTree | undefined {
+    return this.#trees.find(({ tree, holder }) => holder === undefined && tree[0].retryOf === id);
+  }
+
+  /** Of what was queued in it, what came last under a unique key. */
+  lastUnder(key: string): StagedTree | undefined {
+    return this.#trees.findLast(({ tree, holder }) => holder === undefined && tree[0].unique?.key === key);
   }
 
   /** Of a debounced job, which has the arguments that were given last. @returns what is staged in its place */

@@ -70,6 +70,13 @@ export class Grower {
     return { first: all[0] ?? top, documents: all, isLate };
   }
 
+  /** The job that was queued in place of one that is to be retried. */
+  async retryOf(id: string, { collections: { jobs }, session }: Within): Promise<JobDocument | undefined> {
+    const _id = toId(id);
+    const retried = _id === undefined ? null : await jobs.findOne({ _id }, { session });
+    return retried?.retriedAs === undefined ? undefined : ((await jobs.findOne({ _id: retried.retriedAs }, { session })) ?? undefined);
+  }
+
   /** @returns why it cannot be retried by this one, if it cannot */
   async #noteRetry(id: string, retried: string, { collections: { jobs }, session }: Within): Promise<Ungrown | undefined> {
     const _id = toId(retried);

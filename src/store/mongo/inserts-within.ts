@@ -2,12 +2,12 @@
 
 import type { ClientSession, ObjectId } from 'mongodb';
 import type { JobTree } from '../../job/job-record.js';
-import { putOffBy } from '../../job/unique-key-rule.js';
+import { isPutOffBy, putOffBy } from '../../job/unique-key-rule.js';
 import type { Inserted } from '../job-store.js';
 import type { Collections } from './collections.js';
 import type { JobDocument } from './documents.js';
 import { refuseForeign } from './driver-errors.js';
-import { announce, type Grower, type Grown, type Ungrown } from './grower.js';
+import { announce, type Grower, type Grown, type Ungrown, type Within } from './grower.js';
 import type { Jobs } from './jobs.js';
 import { grafted, rungOnce, staged } from './new-trees.js';
 import type { News } from './news.js';
@@ -36,18 +36,17 @@ export class InsertsWithin {
   constructor(private readonly sources: InsertWithinSources) {}
 
   async insert(trees: readonly JobTree[], session: ClientSession): Promise<readonly Inserted[]> {
-    const { grower, inSession, listen, transactions, uniqueKeys } = this.sources;
+    const { grower, inSession, listen, transactions } = this.sources;
+    const within: Within = { collections: inSession, session };
     const grown: Grown[] = [];
     const ungrown = new Map<string, Ungrown>();
-    let holders: ReadonlyMap<string, JobDocument> = new Map();
+    let rivals: Rivals = { firsts: [], insteadOf: new Map() };
     const isOwn = transactions.afterCommit(session, () => this.#committedAll(grown));
     try {
-      holders = await uniqueKeys.holders(
-        trees.map(([root]) => root),
-        { collections: inSession, session },
-      );
-      for (const tree of grafted(withoutRivals(trees, holders))) {
-        const one = await grower.grow(tree, { collections: inSession, session });
+      for (const [id, instead] of await this.#there(trees, within)) ungrown.set(id, { instead });
+      rivals = withoutRivals(trees.filter(([{ id }]) => !ungrown.has(id)));
+      for (const tree of grafted(rivals.firsts)) {
+        const one = await grower.grow(tree, within);
         if ('documents' in one) grown.push(one);
         else ungrown.set(tree[0].id, one);
       }
@@ -60,15 +59,34 @@ export class InsertsWithin {
     // Nobody else tells of the commit.
     if (!isOwn && grown.some(({ isLate }) => isLate)) listen();
     const byId = new Map(grown.flatMap(({ documents }) => documents.map((job) => [job._id.toHexString(), job])));
-    const keyed = grown.flatMap(({ first }) => (first.keyHeld === undefined ? [] : [[first.keyHeld, first] as const]));
-    const byKey = new Map<string, JobDocument>([...holders, ...keyed]);
     return trees.map(([root]) => {
-      const not = ungrown.get(root.id);
+      const id = rivals.insteadOf.get(root.id) ?? root.id;
+      const not = ungrown.get(id);
       if (not !== undefined && 'refused' in not) return not;
-      const job = not?.instead ?? byId.get(root.id) ?? byKey.get(root.unique?.key ?? '');
+      const job = not?.instead ?? byId.get(id);
       if (job === undefined) throw new Error(`the tree of job ${root.id} was not put in`);
       return { record: toRecord(job) };
     });
+  }
+
+  /** By the id of its root, what is there in place of a tree: an earlier retry of the same job, or else the job that has its key. */
+  async #there(trees: readonly JobTree[], within: Within): Promise<ReadonlyMap<string, JobDocument>> {
+    const { grower, uniqueKeys } = this.sources;
+    const there = new Map<string, JobDocument>();
+    const keyed = trees.flatMap(([root]) => (root.unique === undefined ? [] : [root]));
+    for (const { id, retryOf } of keyed) {
+      const retry = retryOf === undefined ? undefined : await grower.retryOf(retryOf, within);
+      if (retry !== undefined) there.set(id, retry);
+    }
+    const holders = await uniqueKeys.holders(
+      keyed.filter(({ id }) => !there.has(id)),
+      within,
+    );
+    for (const { id, unique } of keyed) {
+      const holder = holders.get(unique?.key ?? '');
+      if (holder !== undefined && !there.has(id)) there.set(id, holder);
+    }
+    return there;
   }
 
   async #committedAll(grown: readonly Grown[]): Promise<void> {
@@ -84,15 +102,29 @@ export class InsertsWithin {
   }
 }
 
-/** Of trees that go in together, those whose key nobody has, and of one key the first; a debounced one with the arguments of the last. */
-function withoutRivals(trees: readonly JobTree[], holders: ReadonlyMap<string, unknown>): readonly JobTree[] {
-  const last = new Map(trees.map(([root]) => [root.unique?.key, root]));
-  const keys = new Set<string>(holders.keys());
-  return trees.flatMap(([root, ...below]): readonly JobTree[] => {
-    const { unique } = root;
-    if (unique === undefined) return [[root, ...below]];
-    if (keys.has(unique.key)) return [];
-    keys.add(unique.key);
-    return [[unique.debounce === undefined ? root : putOffBy(root, last.get(unique.key) ?? root), ...below]];
-  });
+/** Of trees that go in together, those that are put in, and by the ids of the other roots that of the one that stands in for each. */
+interface Rivals {
+  readonly firsts: readonly JobTree[];
+  readonly insteadOf: ReadonlyMap<string, string>;
+}
+
+/** Of one retry, and of one key, the first; a debounced one with the arguments of the last. */
+function withoutRivals(trees: readonly JobTree[]): Rivals {
+  const firsts = new Map<string, JobTree>();
+  const insteadOf = new Map<string, string>();
+  const idOf = new Map<string, string>();
+  for (const tree of trees) {
+    const [root] = tree;
+    const names = [root.retryOf, root.unique?.key].filter((name) => name !== undefined);
+    const first = firsts.get(names.map((name) => idOf.get(name)).find((id) => id !== undefined) ?? '');
+    if (first === undefined) {
+      firsts.set(root.id, tree);
+      for (const name of names) idOf.set(name, root.id);
+    } else {
+      const [job, ...below] = first;
+      insteadOf.set(root.id, job.id);
+      if (isPutOffBy(root, job)) firsts.set(job.id, [putOffBy(job, root), ...below]);
+    }
+  }
+  return { firsts: [...firsts.values()], insteadOf };
 }

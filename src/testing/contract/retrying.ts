@@ -81,6 +81,42 @@ export const retrying = cases('retrying', {
     deepEqual(await lab.drain(), ['work']);
   },
 
+  'in a transaction answers a second retry with the first': async (lab) => {
+    const [one, other] = [await failedJob(lab), await failedJob(lab)];
+    const trees = [await retry(lab, one), await retry(lab, one), await retry(lab, other), await retry(lab, other)] as const;
+    const ids = await lab.store.transactions.run(async (session) => {
+      const answers = [
+        ...(await lab.store.insert([trees[0]], session)),
+        ...(await lab.store.insert([trees[1]], session)),
+        ...(await lab.store.insert([trees[2], trees[3]], session)),
+      ];
+      return answers.map((answer) => insertedRecord(answer).job.id);
+    });
+    await lab.settled();
+    const [[first], , [third]] = trees;
+    deepEqual(ids, [first.id, first.id, third.id, third.id]);
+    equal(await lab.store.count({}), 4);
+    deepEqual([(await lab.state(one)).retriedAs, (await lab.state(other)).retriedAs], [first.id, third.id]);
+  },
+
+  'answers with an earlier retry before it asks who has the key, in a transaction or outside': async (lab) => {
+    const keyed = work({ uniqueKey: 'inbox' });
+    const id = await lab.queue(keyed);
+    await lab.fail(await lab.take(id));
+    const [first, inside, outside] = [await retry(lab, id), await retry(lab, id), await retry(lab, id)];
+    await lab.insert(first);
+    await lab.fail(await lab.takeNext());
+    await lab.queue(keyed);
+    const answers = [
+      ...(await lab.store.transactions.run((session) => lab.store.insert([inside], session))),
+      ...(await lab.insert(outside)),
+    ];
+    deepEqual(
+      answers.map((answer) => insertedRecord(answer).job.id),
+      [first[0].id, first[0].id],
+    );
+  },
+
   'of a whole batch runs all of it again': async (lab) => {
     const id = await lab.queue(parallel([work({}, 'one'), work({ callbacks: [both(), onSuccess()] }, 'two')], { onFailure: 'fail' }));
     await lab.drain({ failing: ['one'] });
