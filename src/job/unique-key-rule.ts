@@ -13,6 +13,11 @@ export function hasKey({ unique }: QueuedJob, { status, attempts, queuedAt }: Jo
   return status !== 'failed' && status !== 'cancelled' && now.getTime() < queuedAt.getTime() + unique.for;
 }
 
+/** Whether who is answered with the job that has a key may rely on it that this one has yet to begin. */
+export function hasYetToBegin({ unique }: Pick<QueuedJob, 'unique'>): boolean {
+  return unique?.for === 'waiting';
+}
+
 /** Whether a job that waits under a key is put off by another one that comes; a retry comes with what is old. */
 export function isPutOffBy({ unique, retryOf }: QueuedJob, holder: QueuedJob): boolean {
   return unique?.debounce !== undefined && holder.unique?.debounce !== undefined && retryOf === undefined;

@@ -3,7 +3,7 @@
 import { JobNotFoundError, type MillraceError } from '../../errors.js';
 import { notExtended, takesSteps } from '../../job/batch-rule.js';
 import { firstState, type JobRecord, type JobTree, type QueuedJob } from '../../job/job-record.js';
-import { hasKey, isPutOffBy, putOffUntil } from '../../job/unique-key-rule.js';
+import { hasKey, hasYetToBegin, isPutOffBy, putOffUntil } from '../../job/unique-key-rule.js';
 import type { Inserted } from '../job-store.js';
 import type { Place } from './job-table.js';
 import type { MemorySession, StagedTree } from './memory-session.js';
@@ -49,7 +49,7 @@ export class Inserts {
     if (before !== undefined) return { record: firstRecord(isPutOffBy(job, before.tree[0]) ? session.putOff(before, job) : before) };
     const holder = this.#holderOf(job);
     if (holder === undefined) session.stage([staged]);
-    else if (isPutOffBy(job, holder.job)) session.stage([{ ...staged, holder: holder.job.id }]);
+    else if (hasYetToBegin(holder.job)) session.stage([{ ...staged, holder: holder.job.id }]);
     return { record: holder ?? firstRecord(staged) };
   }
 

@@ -10,7 +10,7 @@ import type { Place } from './job-table.js';
 export interface StagedTree {
   readonly tree: JobTree;
   readonly places: readonly [root: Place, ...below: Place[]];
-  /** The job that has the tree's unique key, where it is only to be put off. */
+  /** The job that has the tree's unique key, with which it was answered: it is to be put off, or at least to have it still. */
   readonly holder?: string;
 }
 

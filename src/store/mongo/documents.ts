@@ -44,6 +44,8 @@ export interface JobDocument {
   readonly unique?: Uniqueness;
   /** Its unique key, until another job needs it, and it is over. */
   readonly keyHeld?: string;
+  /** How often a transaction was answered with it, as its key was taken: this keeps it from beginning before the commit. */
+  readonly asked?: number;
   /** The process that queued it. */
   readonly origin: string;
   /** The same, once it is final: by this those who wait in that process are told. */

@@ -3,7 +3,7 @@
 import type { ClientSession } from 'mongodb';
 import type { QueuedJob } from '../../job/job-record.js';
 import { laneOf } from '../../job/lane.js';
-import { hasKey, isPutOffBy, putOffBy } from '../../job/unique-key-rule.js';
+import { hasKey, hasYetToBegin, isPutOffBy, putOffBy } from '../../job/unique-key-rule.js';
 import type { Collections } from './collections.js';
 import type { JobDocument } from './documents.js';
 import { asPipeline, Computed } from './jobs.js';
@@ -22,6 +22,9 @@ export interface Place {
   readonly collections: Collections;
   readonly session?: ClientSession;
 }
+
+/** Whatever else is written, the job is not as it was. */
+const ONCE_MORE = { $add: [{ $ifNull: ['$asked', 0] }, 1] };
 
 export class UniqueKeys {
   constructor(private readonly sources: UniqueKeySources) {}
@@ -45,17 +48,24 @@ export class UniqueKeys {
 
   /** The job, if the key is still its own; put off by the one that comes, if both are debounced. */
   async #holding(document: JobDocument, wanted: QueuedJob | undefined, place: Place): Promise<JobDocument | undefined> {
-    const record = toRecord(document);
-    if (!hasKey(record.job, record.state, this.sources.time.estimate())) {
+    const { job, state } = toRecord(document);
+    if (!hasKey(job, state, this.sources.time.estimate())) {
       await this.#relieve(document, place);
       return undefined;
     }
-    return wanted !== undefined && isPutOffBy(wanted, record.job) ? this.#putOff(document, wanted, place) : document;
+    if (wanted !== undefined && isPutOffBy(wanted, job)) return this.#putOff(document, wanted, place);
+    if (place.session !== undefined && hasYetToBegin(job)) await this.#keepWaiting(document, place);
+    return document;
   }
 
   /** Takes the key off a job that is as it was read. */
   async #relieve({ _id, keyHeld = '', status, attempts }: JobDocument, { collections, session }: Place): Promise<void> {
     await collections.jobs.updateOne({ _id, keyHeld, status, attempts }, { $unset: { keyHeld: '' } }, given(session));
+  }
+
+  /** Until the transaction ends, a job does not begin; one that has begun since it was read makes the transaction run again. */
+  async #keepWaiting({ _id }: JobDocument, { collections, session }: Place): Promise<void> {
+    await collections.jobs.updateOne({ _id }, { $inc: { asked: 1 } }, given(session));
   }
 
   /** @returns `undefined` where it has become due meanwhile */
@@ -67,7 +77,13 @@ export class UniqueKeys {
     const dueAt = debounce?.maxMs === undefined ? soonest : { $min: [soonest, { $add: ['$queuedAt', debounce.maxMs] }] };
     // The version of the arguments says who can run it.
     const lane = laneOf(putOffBy(toJob(document), by), false);
-    const written = asPipeline({ args: toBytes(by.args), version: by.version, lane, dueAt: new Computed(dueAt) });
+    const written = asPipeline({
+      args: toBytes(by.args),
+      version: by.version,
+      lane,
+      asked: new Computed(ONCE_MORE),
+      dueAt: new Computed(dueAt),
+    });
     const waiting = { _id, keyHeld, status: 'scheduled' as const, attempts: 0 };
     const after = await collections.jobs.findOneAndUpdate(waiting, [{ $set: written }], { returnDocument: 'after', ...given(session) });
     if (after === null) return undefined;

@@ -1,13 +1,13 @@
 /** What the store contract says of debouncing: a job that waits under a key is put off by whoever queues another one under it. */
 
-import { deepEqual, equal, notEqual } from 'node:assert/strict';
+import { deepEqual, equal, notEqual, ok } from 'node:assert/strict';
 import { formOf } from '../../job/form.js';
 import type { UniqueOptions } from '../../job/uniqueness.js';
 import { insertedRecord } from '../../store/inserted.js';
 import { work } from './plans.js';
 import { retry } from './retrying.js';
 import { cases } from './store-case.js';
-import { ask } from './unique-keys.js';
+import { ask, unlessItWaits } from './unique-keys.js';
 
 const DEBOUNCED = { uniqueKey: 'inbox', debounceMs: 1_000 } as const satisfies UniqueOptions;
 
@@ -53,6 +53,25 @@ export const debouncing = cases('debouncing', {
       equal(await ask(lab, limited), id);
     }
     deepEqual((await lab.state(id)).dueAt, latest);
+  },
+
+  'makes a transaction run again whose job is due before the commit, however little it changed': async (lab) => {
+    const limited = { ...DEBOUNCED, debounceMaxMs: 1_000 };
+    const id = await lab.queue(work(limited));
+    await lab.advance(1_000);
+    let isDue = false;
+    let promoting: Promise<unknown> | undefined;
+    const [given, wasDue] = await lab.store.transactions.run(async (session) => {
+      const [answer] = await lab.store.insert([lab.plant(work(limited))], session);
+      promoting ??= lab.recover().then(() => {
+        isDue = true;
+      });
+      await unlessItWaits(lab, promoting);
+      return [answer !== undefined && insertedRecord(answer).job.id, isDue];
+    });
+    await promoting;
+    await lab.expect('pending', id);
+    ok(given !== id || !wasDue);
   },
 
   'does not let a retry put a newer job off, which is answered as it is': async (lab) => {

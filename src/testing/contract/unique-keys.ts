@@ -167,26 +167,56 @@ export const uniqueKeys = cases('unique keys', {
     equal(await ask(lab, KEY), tree[0].id);
   },
 
-  'taken by somebody else before the commit make the transaction run again': async (lab) => {
+  'taken by somebody else during a transaction are his in it': async (lab) => {
     let rival = '';
-    let runs = 0;
-    const ids: (string | undefined)[] = [];
-    await lab.store.transactions.run(async (session) => {
-      runs++;
-      const insert = async (): Promise<void> => {
-        const [answer] = await lab.store.insert([lab.plant(work(KEY))], session);
-        ids.push(answer !== undefined && 'record' in answer ? answer.record.job.id : undefined);
-        if (answer !== undefined) insertedRecord(answer);
-      };
-      // The first look is what the transaction sees from then on.
-      await lab.store.insert([lab.plant(work({ uniqueKey: 'other' }))], session);
+    const id = await lab.store.transactions.run(async (session) => {
+      await look(lab, session);
       if (rival === '') rival = await lab.queue(work(KEY));
-      await insert();
+      return askWithin(lab, session, KEY);
     });
     await lab.settled();
-    ok(runs >= 1);
-    equal(ids.at(-1), rival);
+    equal(id, rival);
     equal(await lab.store.count({}), 2);
+  },
+
+  'asked for by somebody else before a transaction commits are of one job for both': async (lab) => {
+    let asking: Promise<string> | undefined;
+    const id = await lab.store.transactions.run(async (session) => {
+      const given = await askWithin(lab, session, KEY);
+      asking ??= ask(lab, KEY);
+      await unlessItWaits(lab, asking);
+      return given;
+    });
+    equal(await asking, id);
+    equal(await lab.store.count({}), 1);
+  },
+
+  'for waiting jobs make a transaction run again that was given one which begins before the commit': async (lab) => {
+    const id = await lab.queue(work(WAITING));
+    const begun: string[] = [];
+    let claiming: Promise<unknown> | undefined;
+    const [given, begunBefore] = await lab.store.transactions.run(async (session) => {
+      const asked = await askWithin(lab, session, WAITING);
+      claiming ??= lab.claimIds().then((ids) => begun.push(...ids));
+      await unlessItWaits(lab, claiming);
+      return [asked, [...begun]] as const;
+    });
+    await claiming;
+    deepEqual(begun, [id]);
+    ok(!begunBefore.includes(given));
+  },
+
+  'for waiting jobs are free for a transaction, though it does not see that the job has begun': async (lab) => {
+    const id = await lab.queue(work(WAITING));
+    let _run: unknown;
+    const given = await lab.store.transactions.run(async (session) => {
+      await look(lab, session);
+      _run ??= await lab.take(id);
+      return askWithin(lab, session, WAITING);
+    });
+    await lab.settled();
+    notEqual(given, id);
+    await lab.expect('pending', given);
   },
 });
 
@@ -195,4 +225,25 @@ export async function ask(lab: StoreLab, extras: Extras): Promise<string> {
   const [answer] = await lab.insert(lab.plant(work(extras)));
   ok(answer !== undefined);
   return insertedRecord(answer).job.id;
+}
+
+async function askWithin(lab: StoreLab, session: object, extras: Extras): Promise<string> {
+  const [answer] = await lab.store.insert([lab.plant(work(extras))], session);
+  ok(answer !== undefined);
+  return insertedRecord(answer).job.id;
+}
+
+/** The first look is what a transaction sees from then on. */
+async function look(lab: StoreLab, session: object): Promise<void> {
+  await askWithin(lab, session, { uniqueKey: 'other' });
+}
+
+/** Resolves when something is done, or seems not to be before the transaction ends: a store may let it wait for that. */
+export async function unlessItWaits(lab: StoreLab, doing: Promise<unknown>): Promise<void> {
+  let isDone = false;
+  const done = (): void => {
+    isDone = true;
+  };
+  doing.then(done, done);
+  for (let turns = 0; turns < 50 && !isDone; turns++) await lab.settled();
 }
