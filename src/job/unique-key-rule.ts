@@ -8,7 +8,7 @@ import type { Uniqueness } from './uniqueness.js';
 export function hasKey({ unique }: QueuedJob, { status, attempts, queuedAt }: JobState, now: Date): boolean {
   if (unique === undefined) return false;
   if (unique.debounce !== undefined) return status === 'scheduled' && attempts === 0;
-  if (unique.for === 'waiting') return attempts === 0 && (isWaiting(status) || status === 'assigned');
+  if (unique.for === 'waiting') return attempts === 0 && isWaiting(status);
   if (unique.for === 'unfinished') return !isFinal(status);
   return status !== 'failed' && status !== 'cancelled' && now.getTime() < queuedAt.getTime() + unique.for;
 }

@@ -1,6 +1,7 @@
 /** The lanes in which jobs may wait, as far as this process has heard; a claim reads only those that it may take from. */
 
 import type { Places } from '../../job/places.js';
+import { hasYetToBegin } from '../../job/unique-key-rule.js';
 import type { JobDocument } from './documents.js';
 
 export interface Lane {
@@ -79,7 +80,11 @@ export function needsPlaces(key: string): boolean {
   return places !== '[]' && places !== '"!"' && places !== '""';
 }
 
-/** One that must not be begun twice has to be recorded as begun before it is; one that expires stays where it is looked for. */
-export function mayBeClaimedAhead({ kind, limits, startBy }: JobDocument): boolean {
-  return kind === 'task' && limits.interruptions > 0 && startBy === undefined;
+/**
+ * One that must not be begun twice has to be recorded as begun before it is, and so has one whose beginning sets its key free;
+ * one that expires stays where it is looked for.
+ */
+export function mayBeClaimedAhead({ kind, limits, startBy, unique }: JobDocument): boolean {
+  const freesKey = unique !== undefined && unique.debounce === undefined && hasYetToBegin({ unique });
+  return kind === 'task' && limits.interruptions > 0 && startBy === undefined && !freesKey;
 }
