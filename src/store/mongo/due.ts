@@ -5,7 +5,7 @@ import { WAITING } from '../../job/job-status.js';
 import { recordedError } from '../../job/stored-error.js';
 import type { Collections } from './collections.js';
 import type { JobDocument } from './documents.js';
-import type { Jobs } from './jobs.js';
+import { Computed, type Jobs } from './jobs.js';
 import type { News } from './news.js';
 import type { ServerTime } from './server-time.js';
 import type { Tender } from './tender.js';
@@ -47,10 +47,12 @@ export class Due {
     }
   }
 
+  /** Unless it has been put off since it was read, and perhaps got another lane. */
   async #promote(job: JobDocument): Promise<void> {
     const { jobs, time, news } = this.sources;
     const order = time.orderAt(job.dueAt ?? time.estimate());
-    const promoted = await jobs.move(job, 'promote', 'pending', { order, dueAt: undefined, bell: job.lane });
+    const isDueStill = { $eq: ['$dueAt', { $literal: job.dueAt }] };
+    const promoted = await jobs.move(job, 'promote', 'pending', { order, dueAt: undefined, bell: new Computed('$lane') }, isDueStill);
     if (promoted !== undefined) news.waits(promoted);
   }
 
