@@ -17,7 +17,7 @@ export interface UniqueOptions {
    * arguments replaced; the key is free as soon as it is due. Not with `uniqueFor`, `delayMs` or `beginAfter`.
    */
   readonly debounceMs?: number | undefined;
-  /** Milliseconds after which it is due however often it is put off. @default no limit */
+  /** Milliseconds after which it is due however often it is put off; at least `debounceMs`. @default no limit */
   readonly debounceMaxMs?: number | undefined;
 }
 
@@ -67,4 +67,6 @@ export function checkTogether(
     throw new OptionError(`${owner} has both \`debounceMs\` and \`uniqueFor\`; with \`debounceMs\` the key is taken until the job is due`);
   if (debounceMaxMs !== undefined && debounceMs === undefined)
     throw new OptionError(`\`debounceMaxMs\` of ${owner} needs a \`debounceMs\` that it limits`);
+  if (debounceMs !== undefined && debounceMaxMs !== undefined && debounceMaxMs < debounceMs)
+    throw new OptionError(`\`debounceMaxMs\` of ${owner} must be at least its \`debounceMs\`, ${debounceMs}, but is ${debounceMaxMs}`);
 }

@@ -141,6 +141,7 @@ describe('what is said of keys is refused where it makes no sense', () => {
     [{ uniqueFor: 'waiting' }, '`uniqueFor` of plain needs a `uniqueKey`'],
     [{ debounceMs: 5 }, '`debounceMs` of plain needs a `uniqueKey`'],
     [{ uniqueKey: 'k', debounceMaxMs: 5 }, '`debounceMaxMs` of plain needs a `debounceMs`'],
+    [{ uniqueKey: 'k', debounceMs: 5, debounceMaxMs: 4 }, '`debounceMaxMs` of plain must be at least its `debounceMs`, 5, but is 4'],
     [{ uniqueKey: 'k', debounceMs: 5, uniqueFor: 'waiting' }, 'both `debounceMs` and `uniqueFor`'],
     [{ uniqueKey: 'k', debounceMs: 5, delayMs: 5 }, 'both `debounceMs` and a time'],
   ] as const)('%j', async (options, message) => {
@@ -170,6 +171,8 @@ describe('what is said of keys is refused where it makes no sense', () => {
 
   it('in a task, when it is declared', () => {
     expect(() => task('bad', { uniqueFor: 'waiting' }, () => 1)).toThrow('`uniqueFor` of the task bad needs a `uniqueKey`');
+    const short = { uniqueKey: () => 'k', debounceMs: 5, debounceMaxMs: 4 };
+    expect(() => task('short', short, () => 1)).toThrow('`debounceMaxMs` of the task short must be at least its `debounceMs`');
   });
 
   it('by a key function that returns no key', async () => {
