@@ -4,8 +4,11 @@ import type { JobState, QueuedJob } from './job-record.js';
 import { isFinal, isWaiting } from './job-status.js';
 import type { Uniqueness } from './uniqueness.js';
 
+type Keyed = Pick<QueuedJob, 'unique'>;
+type Lived = Pick<JobState, 'status' | 'attempts' | 'queuedAt'>;
+
 /** Whether a job that has a key has it still. */
-export function hasKey({ unique }: QueuedJob, { status, attempts, queuedAt }: JobState, now: Date): boolean {
+export function hasKey({ unique }: Keyed, { status, attempts, queuedAt }: Lived, now: Date): boolean {
   if (unique === undefined) return false;
   if (unique.debounce !== undefined) return status === 'scheduled' && attempts === 0;
   if (unique.for === 'waiting') return attempts === 0 && isWaiting(status);
@@ -14,12 +17,12 @@ export function hasKey({ unique }: QueuedJob, { status, attempts, queuedAt }: Jo
 }
 
 /** Whether who is answered with the job that has a key may rely on it that this one has yet to begin. */
-export function hasYetToBegin({ unique }: Pick<QueuedJob, 'unique'>): boolean {
+export function hasYetToBegin({ unique }: Keyed): boolean {
   return unique?.for === 'waiting';
 }
 
 /** Whether a job that waits under a key is put off by another one that comes; a retry comes with what is old. */
-export function isPutOffBy({ unique, retryOf }: QueuedJob, holder: QueuedJob): boolean {
+export function isPutOffBy({ unique, retryOf }: QueuedJob, holder: Keyed): boolean {
   return unique?.debounce !== undefined && holder.unique?.debounce !== undefined && retryOf === undefined;
 }
 

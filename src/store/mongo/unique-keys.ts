@@ -1,6 +1,6 @@
 /** Unique keys: one that is over is taken off its job by who needs it, so that no move of a job has to care. */
 
-import type { ClientSession } from 'mongodb';
+import type { ClientSession, ObjectId } from 'mongodb';
 import type { QueuedJob } from '../../job/job-record.js';
 import { laneOf } from '../../job/lane.js';
 import { hasKey, hasYetToBegin, isPutOffBy, putOffBy } from '../../job/unique-key-rule.js';
@@ -8,7 +8,7 @@ import type { Collections } from './collections.js';
 import type { JobDocument } from './documents.js';
 import { asPipeline, Computed } from './jobs.js';
 import type { News } from './news.js';
-import { toJob, toRecord } from './records.js';
+import { toJob } from './records.js';
 import type { ServerTime } from './server-time.js';
 import { toBytes } from './values.js';
 
@@ -37,35 +37,42 @@ export class UniqueKeys {
     const wanted = new Map(jobs.flatMap((job) => (job.unique === undefined ? [] : [[job.unique.key, job] as const])));
     const { collections, session } = place;
     const found = wanted.size === 0 ? [] : await collections.jobs.find({ keyHeld: { $in: [...wanted.keys()] } }, given(session));
+    const now = this.sources.time.estimate();
+    const over = new Set(found.filter((document) => !hasKey(document, document, now)));
+    await this.#relieve([...over], place);
     const holders = new Map<string, JobDocument>();
-    for (const document of found) {
+    const kept: JobDocument[] = [];
+    for (const document of found.filter((one) => !over.has(one))) {
       const { keyHeld = '' } = document;
-      const holder = await this.#holding(document, wanted.get(keyHeld), place);
+      const by = wanted.get(keyHeld);
+      const isPutOff = by !== undefined && isPutOffBy(by, document);
+      const holder = isPutOff ? await this.#putOff(document, by, place) : document;
       if (holder !== undefined) holders.set(keyHeld, holder);
+      if (!isPutOff) kept.push(document);
     }
+    await this.#keepWaiting(kept.filter(hasYetToBegin), place);
     return holders;
   }
 
-  /** The job, if the key is still its own; put off by the one that comes, if both are debounced. */
-  async #holding(document: JobDocument, wanted: QueuedJob | undefined, place: Place): Promise<JobDocument | undefined> {
-    const { job, state } = toRecord(document);
-    if (!hasKey(job, state, this.sources.time.estimate())) {
-      await this.#relieve(document, place);
-      return undefined;
+  /** Takes the keys off jobs that are as they were read. */
+  async #relieve(jobs: readonly JobDocument[], { collections, session }: Place): Promise<void> {
+    if (jobs.length === 0) return;
+    const alike = new Map<string, { readonly ids: ObjectId[] } & Pick<JobDocument, 'status' | 'attempts'>>();
+    for (const { _id, status, attempts } of jobs) {
+      const those = alike.get(`${status} ${attempts}`) ?? { ids: [], status, attempts };
+      those.ids.push(_id);
+      alike.set(`${status} ${attempts}`, those);
     }
-    if (wanted !== undefined && isPutOffBy(wanted, job)) return this.#putOff(document, wanted, place);
-    if (place.session !== undefined && hasYetToBegin(job)) await this.#keepWaiting(document, place);
-    return document;
+    const asRead = [...alike.values()].map(({ ids, ...as }) => ({ _id: { $in: ids }, ...as }));
+    const filter = { _id: { $in: jobs.map(({ _id }) => _id) }, $or: asRead };
+    await collections.jobs.updateMany(filter, { $unset: { keyHeld: '' } }, { hint: { _id: 1 }, ...given(session) });
   }
 
-  /** Takes the key off a job that is as it was read. */
-  async #relieve({ _id, keyHeld = '', status, attempts }: JobDocument, { collections, session }: Place): Promise<void> {
-    await collections.jobs.updateOne({ _id, keyHeld, status, attempts }, { $unset: { keyHeld: '' } }, given(session));
-  }
-
-  /** Until the transaction ends, a job does not begin; one that has begun since it was read makes the transaction run again. */
-  async #keepWaiting({ _id }: JobDocument, { collections, session }: Place): Promise<void> {
-    await collections.jobs.updateOne({ _id }, { $inc: { asked: 1 } }, given(session));
+  /** Until a transaction ends, these do not begin; one that has begun since it was read makes it run again. */
+  async #keepWaiting(jobs: readonly JobDocument[], { collections, session }: Place): Promise<void> {
+    if (session === undefined || jobs.length === 0) return;
+    const filter = { _id: { $in: jobs.map(({ _id }) => _id) } };
+    await collections.jobs.updateMany(filter, { $inc: { asked: 1 } }, { hint: { _id: 1 }, session });
   }
 
   /** @returns `undefined` where it has become due meanwhile */

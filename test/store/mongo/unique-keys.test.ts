@@ -3,6 +3,7 @@
 import { ObjectId } from 'mongodb';
 import { describe, expect, it } from 'vitest';
 import { makeJob, task } from '../../../src/index.js';
+import type { JobTree } from '../../../src/job/job-record.js';
 import { Processes } from './processes.js';
 
 const processes = await Processes.forTests('unique-keys');
@@ -20,6 +21,33 @@ describe('a job under a unique key', () => {
     const jobs = await async.queueJobs(Array.from({ length: 30 }, (_, n) => makeJob(render, n)));
     for (const job of jobs) await job.waitForResult();
     expect(mostAhead > 0).toBe(isClaimedAhead);
+  });
+});
+
+describe('many jobs', () => {
+  it('under keys that are over are queued by a few commands', async () => {
+    const sync = task('sync', { quotas: [], uniqueKey: (n: number) => `k${n}` }, (n: number) => n);
+    const { async } = await processes.start({ tasks: [sync], dispatcher: false });
+    const drafts = Array.from({ length: 30 }, (_, n) => makeJob(sync, n));
+    const before = await async.queueJobs(drafts);
+    await async.cancelJobs({ task: sync });
+    const { names } = await processes.costOf(async () => {
+      const after = await async.queueJobs(drafts);
+      expect(after.filter(({ id, isExisting }) => isExisting || before.some((job) => job.id === id))).toEqual([]);
+    });
+    // Refused, looked at, relieved of their keys, and queued.
+    expect(names).toEqual(['insert', 'find', 'find', 'update', 'insert']);
+  });
+
+  it('that must have yet to begin are held by one command, for a transaction', async () => {
+    const render = task('render', { quotas: [], uniqueKey: (n: number) => `k${n}`, uniqueFor: 'waiting' }, (n: number) => n);
+    const { async, store } = await processes.start({ tasks: [render], dispatcher: false });
+    const jobs = await async.queueJobs(Array.from({ length: 30 }, (_, n) => makeJob(render, n)));
+    const trees = (await store.find({ ids: jobs.map(({ id }) => id) })).map(
+      ({ job }): JobTree => [{ ...job, id: new ObjectId().toHexString() }],
+    );
+    const { names } = await processes.costOf(() => store.transactions.run((session) => store.insert(trees, session)));
+    expect(names).toEqual(['find', 'update', 'commitTransaction']);
   });
 });
 
