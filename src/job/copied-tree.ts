@@ -31,11 +31,14 @@ export function copiedTree(root: QueuedJob, below: readonly QueuedJob[], ground:
 }
 
 function copyOfRoot(root: QueuedJob, newIds: ReadonlyMap<string, string>, ground: CopyGround): QueuedJob {
-  const { delayMs: _, beginAfter: __, ...atOnce } = copyOf(root, newIds, ground);
-  const retry = { ...atOnce, retryOf: root.id };
+  const retry = { ...without(copyOf(root, newIds, ground), 'delayMs', 'beginAfter'), retryOf: root.id };
   if (root.role === 'callback') return retry;
-  const { parent: ___, role: ____, index: _____, within: ______, ...alone } = retry;
+  const alone = without(retry, 'parent', 'role', 'index', 'within');
   return placesInAll(alone.places) > 0 ? alone : { ...alone, places: ground.placesAround };
+}
+
+function without<J extends QueuedJob, K extends keyof J>(job: J, ...fields: readonly K[]): Omit<J, K> {
+  return Object.fromEntries(Object.entries(job).filter(([field]) => !fields.includes(field as K))) as Omit<J, K>;
 }
 
 function copyOf(job: QueuedJob, newIds: ReadonlyMap<string, string>, ground: CopyGround): QueuedJob {
