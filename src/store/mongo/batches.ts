@@ -19,7 +19,8 @@ export interface BatchSources {
 
 /** What a batch has done to its jobs, and to itself. */
 export interface BatchHands {
-  unblock(job: JobDocument): Promise<void>;
+  /** @returns `false` where the job has changed meanwhile */
+  unblock(job: JobDocument): Promise<boolean>;
   /** Steps that have been written as pending. */
   released(steps: readonly Pick<JobDocument, '_id' | 'lane'>[]): void;
   cancel(id: ObjectId, reason: string | undefined): Promise<void>;
@@ -50,9 +51,10 @@ export class Batches {
   /** All at once, but for those that have a time of their own. */
   async #releaseSteps(batch: JobDocument): Promise<void> {
     const { jobs } = this.sources.collections;
+    const unblock = (step: JobDocument): Promise<boolean> => this.hands.unblock(step);
     const isBlocked = { parent: batch._id, role: 'step' as const, status: 'blocked' as const };
     const timed = await jobs.find({ ...isBlocked, $or: [{ beginAfter: { $exists: true } }, { delayMs: { $exists: true } }] });
-    await Promise.all(timed.map((step) => this.hands.unblock(step)));
+    await Promise.all(timed.map((step) => this.sources.jobs.whileBlocked(step, unblock)));
     const untimed = { ...isBlocked, beginAfter: { $exists: false }, delayMs: { $exists: false } };
     const steps = await jobs.find<Pick<JobDocument, '_id' | 'lane'>>(untimed, { projection: { lane: 1 } });
     if (steps.length === 0) return;
@@ -80,11 +82,10 @@ export class Batches {
       case 'wait':
         return true;
       case 'release step':
-        if (first !== undefined) await this.hands.unblock(first);
-        return true;
+        return first === undefined || this.hands.unblock(first);
       case 'release postprocess':
-        if (postprocess !== undefined) await this.hands.unblock(postprocess);
-        return true;
+        // More steps may have been added.
+        return postprocess === undefined || this.hands.unblock(postprocess);
       case 'cancel postprocess':
         if (postprocess !== undefined) await this.hands.cancel(postprocess._id, cancelReason);
         return true;

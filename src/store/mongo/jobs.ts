@@ -76,6 +76,11 @@ export class Jobs {
     }
   }
 
+  /** Does something with a job that is blocked, again where something was added to it meanwhile. @param act - answers whether it was done */
+  async whileBlocked(job: JobDocument, act: (job: JobDocument) => Promise<boolean>): Promise<void> {
+    for (let now: JobDocument | undefined = job; now?.status === 'blocked' && !(await act(now)); ) now = await this.get(now._id);
+  }
+
   async #write(before: JobDocument, written: Written & { readonly status?: Status }, fence?: object): Promise<JobDocument | undefined> {
     const filter = fence === undefined ? unchanged(before) : { ...unchanged(before), $expr: fence };
     const after = await this.collections.jobs.findOneAndUpdate(filter, [{ $set: asPipeline(written) }], {
@@ -93,7 +98,8 @@ export function toId(id: string): ObjectId | undefined {
   return ObjectId.isValid(id) ? new ObjectId(id) : undefined;
 }
 
-function unchanged(job: JobDocument): Filter<JobDocument> {
+/** Finds a job only if it is still as it was read. */
+export function unchanged(job: JobDocument): Filter<JobDocument> {
   const filter: Record<string, unknown> = { _id: job._id };
   for (const field of DECISIVE) filter[field] = field in job && isScalar(field) ? job[field] : { $exists: field in job };
   return filter as Filter<JobDocument>;

@@ -10,7 +10,7 @@ import type { JobDocument } from './documents.js';
 import { ignoreDuplicates } from './driver-errors.js';
 import type { Handovers } from './handovers.js';
 import type { HeldPlaces } from './held-places.js';
-import type { Jobs } from './jobs.js';
+import { type Jobs, unchanged } from './jobs.js';
 import { ended, turn } from './moves.js';
 import { firstDocument } from './new-trees.js';
 import type { News } from './news.js';
@@ -98,13 +98,16 @@ export class Tender {
   }
 
   /** Lets a callback run, if the work of its job is over: the side that is needed, or none. */
-  async releaseCallback(callback: JobDocument, outcome: StoredOutcome): Promise<void> {
-    if (callback.status !== 'blocked') return;
+  releaseCallback(callback: JobDocument, outcome: StoredOutcome): Promise<void> {
+    return this.sources.jobs.whileBlocked(callback, (now) => this.#release(now, outcome));
+  }
+
+  /** @returns `false` where it has changed meanwhile */
+  async #release(callback: JobDocument, outcome: StoredOutcome): Promise<boolean> {
     if (callback.choice === undefined) return this.unblock(callback);
     const { success, failure } = choiceOf(callback.choice);
     const side = outcome.status === 'completed' ? success : outcome.status === 'failed' ? failure : undefined;
-    if (side === undefined) await this.end(callback, 'pass', outcome);
-    else await this.#become(callback, side);
+    return side === undefined ? (await this.end(callback, 'pass', outcome)) !== undefined : this.#become(callback, side);
   }
 
   /** As `releaseCallback`, for one that came after the outcome of its job; not before that. */
@@ -133,13 +136,14 @@ export class Tender {
     if (followed !== undefined && isFinal(followed.status)) await this.#endFollowers(followed);
   }
 
-  /** It is the job's turn. */
-  async unblock(job: JobDocument): Promise<void> {
+  /** It is the job's turn. @returns `false` where it has changed meanwhile */
+  async unblock(job: JobDocument): Promise<boolean> {
     const { jobs, time, news, handovers } = this.sources;
     const { status, written } = turn(job, time);
-    if (status === 'pending' && (await handovers.hand(job, written)) !== undefined) return;
+    if (status === 'pending' && (await handovers.hand(job, written)) !== undefined) return true;
     const after = await jobs.move(job, 'unblock', status, written);
     if (after !== undefined) news.waits(after);
+    return after !== undefined;
   }
 
   released(steps: readonly Pick<JobDocument, '_id' | 'lane'>[]): void {
@@ -208,9 +212,9 @@ export class Tender {
   }
 
   /** Lets a callback become the one of its two sides that is needed, with everything below that. */
-  async #become(callback: JobDocument, [root, ...below]: readonly QueuedPart[]): Promise<void> {
+  async #become(callback: JobDocument, [root, ...below]: readonly QueuedPart[]): Promise<boolean> {
     const { collections, time, news } = this.sources;
-    if (root === undefined) return;
+    if (root === undefined) return true;
     const { queuedAt, order, adds, tail } = callback;
     const at = { order, now: time.estimate() };
     if (below.length > 0) {
@@ -218,17 +222,16 @@ export class Tender {
       await collections.jobs.insertMany(children, { ordered: false }).catch(ignoreDuplicates);
     }
     const hasTail = tail === true || below.some(({ role, parent }) => role === 'callback' && parent?.equals(root._id));
-    const { _id, ...replacement }: JobDocument = {
+    const { _id: _, ...replacement }: JobDocument = {
       ...firstDocument(root, at, false),
       queuedAt,
       ...(callback.choice === undefined ? {} : { choice: callback.choice }),
       ...(adds === undefined ? {} : { adds }),
       ...(hasTail ? { tail: true } : {}),
     };
-    const replaced = await collections.jobs.findOneAndReplace({ _id, status: 'blocked', choice: { $exists: true } }, replacement, {
-      returnDocument: 'after',
-    });
+    const replaced = await collections.jobs.findOneAndReplace(unchanged(callback), replacement, { returnDocument: 'after' });
     if (replaced !== null) news.waits(replaced);
+    return replaced !== null;
   }
 
   async #afterFinal(job: JobDocument): Promise<void> {

@@ -110,6 +110,28 @@ export const extending = cases('extending batches', {
     }
   },
 
+  'goes on with steps whose transaction is open when the last step ends, or refuses them': async (lab) => {
+    for (const postprocess of [undefined, summary()]) {
+      const batch = await lab.queue(serial([work({}, 'one')], postprocess === undefined ? {} : { postprocess }));
+      const run = await lab.takeNext();
+      const tree = await step(lab, batch, work({}, 'late'));
+      let ending: Promise<unknown> | undefined;
+      const adding = lab.store.transactions.run(async (session) => {
+        await lab.store.insert([tree], session);
+        ending ??= lab.complete(run);
+        await lab.meanwhile();
+      });
+      const isAdded = await adding.then(
+        () => true,
+        () => false,
+      );
+      await ending;
+      await lab.settled();
+      deepEqual(await lab.drain(), [...(isAdded ? ['late'] : []), ...(postprocess === undefined ? [] : ['summary'])]);
+      await lab.expect('completed', batch);
+    }
+  },
+
   'cancels steps that are added to a batch which stops at a failure': async (lab) => {
     const batch = await lab.queue(parallel([work({}, 'bad'), work({}, 'runs')], { onFailure: 'stop' }));
     const [bad, runs] = await lab.takeTasks('bad', 'runs');

@@ -112,6 +112,11 @@ export class StoreLab {
     return this.bench.settled();
   }
 
+  /** Lets calls that are under way, and what follows from them, go as far as they can before a transaction has ended. */
+  async meanwhile(): Promise<void> {
+    for (let look = 0; look < MANY; look++) await this.store.count({});
+  }
+
   /** Makes calls of the port in one turn, in this order, and waits for all that follows. */
   async together<const C extends readonly Promise<unknown>[]>(...calls: C): Promise<{ -readonly [I in keyof C]: Awaited<C[I]> }> {
     const answers = await Promise.all(calls);

@@ -4,7 +4,7 @@ import { deepEqual, equal, ok, rejects, throws } from 'node:assert/strict';
 import { JobNotFoundError, OptionError } from '../../errors.js';
 import type { JobTree } from '../../job/job-record.js';
 import { insertedRecord } from '../../store/inserted.js';
-import { both, onSuccess, serial, work } from './plans.js';
+import { both, onSuccess, parallel, serial, work } from './plans.js';
 import { cases } from './store-case.js';
 import type { StoreLab } from './store-lab.js';
 
@@ -129,6 +129,35 @@ export const transactions = cases('transactions', {
       });
       equal(await ending, true);
       equal((await lab.drain()).length, 1);
+      await lab.expect('completed', id, tree[0].id);
+    }
+  },
+
+  'add callbacks to steps and callbacks whose turn comes before the commit, which run all the same': async (lab) => {
+    const plans = [
+      serial([work(), work({}, 'next')]),
+      serial([work(), work({ delayMs: 1_000 }, 'next')]),
+      parallel([work({ delayMs: 1_000 }, 'next')], { delayMs: 1 }),
+      work({ callbacks: [{ both: work({}, 'next') }] }),
+      work({ callbacks: [{ success: work({}, 'next') }] }),
+      work({ callbacks: [{ failure: work({}, 'never') }] }),
+    ];
+    for (const plan of plans) {
+      const id = await lab.queue(plan);
+      const [run] = plan.kind === 'parallel' ? [] : await lab.claim();
+      const child = (await lab.store.find({ parents: [id] })).find(({ state }) => state.status === 'blocked');
+      const tree = await lab.plantCallback(child?.job.id ?? '', both());
+      let turn: Promise<unknown> | undefined;
+      await within(lab, async (insert) => {
+        await insert([tree]);
+        // Not awaited, as above.
+        turn ??= run === undefined ? lab.later(1).then(() => lab.claim()) : lab.complete(run);
+        await lab.meanwhile();
+      });
+      await turn;
+      await lab.settled();
+      await lab.later(1_000);
+      deepEqual((await lab.drain()).at(-1), 'after');
       await lab.expect('completed', id, tree[0].id);
     }
   },
