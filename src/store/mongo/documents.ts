@@ -36,6 +36,8 @@ export interface JobDocument {
   readonly role?: Role;
   readonly index?: number;
   readonly onFailure?: OnFailure;
+  /** Of a batch: how many it has been given. */
+  readonly steps?: number;
   /** The two sides of a callback: trees of such documents, packed. Also when it has become one of them. */
   readonly choice?: Binary;
   readonly retryOf?: ObjectId;

@@ -8,16 +8,16 @@ import type { Status } from '../../job/job-status.js';
 import type { Collections } from './collections.js';
 import type { JobDocument } from './documents.js';
 import { toId } from './jobs.js';
-import { firstDocument, rungOnce, withTail } from './new-trees.js';
+import { firstDocument, rungOnce } from './new-trees.js';
 import type { News } from './news.js';
-import { type QueuedPart, toDocument, toRecord } from './records.js';
+import { type QueuedPart, toDocument, toDocuments, toRecord } from './records.js';
 import type { ServerTime } from './server-time.js';
 
 /** A tree as it is put in. */
 export interface Grown {
   readonly first: JobDocument;
   readonly documents: readonly JobDocument[];
-  /** It is a callback of a job whose work is over. */
+  /** Something is to be done for it after the commit: it is a callback of a job whose work is over, or a step of a batch under way. */
   readonly isLate: boolean;
 }
 
@@ -26,9 +26,11 @@ export type Ungrown = { readonly refused: MillraceError } | { readonly instead: 
 
 type Refused = Extract<Ungrown, { readonly refused: unknown }>;
 
-/** A parent as it is then; of one more step, its number, and whether it may begin at once. */
+/** A parent as it is then; whether something is to be done after the commit, and by somebody who is responsible; of a step, its number, and whether it may begin at once. */
 interface Joined {
   readonly parent?: JobDocument;
+  readonly isLate?: boolean;
+  readonly isOwned?: boolean;
   readonly index?: number;
   readonly isItsTurn?: boolean;
 }
@@ -57,17 +59,15 @@ export class Grower {
     if (obstacle !== undefined) return obstacle;
     const joined = root.parent === undefined ? {} : await this.#join(root, root.parent, within);
     if ('refused' in joined) return joined;
-    const { parent, index, isItsTurn = root.parent === undefined } = joined;
-    const parts = tree.map((job) => toDocument(job, process, isAlone ? undefined : new ObjectId(root.id)));
-    const [top, ...below] = parts.map((part, place) => this.#first(withTail(part, parts), place > 0 || !isItsTurn));
+    const { parent, index, isLate = false, isOwned = false, isItsTurn = root.parent === undefined } = joined;
+    const parts = toDocuments(tree, process, isAlone ? undefined : new ObjectId(root.id));
+    const [top, ...below] = parts.map((part, place) => this.#first(part, place > 0 || !isItsTurn));
     if (top === undefined) throw new Error('a tree has a root');
-    const documents = [index === undefined ? top : { ...top, index }, ...below];
-    const isLate = root.role === 'callback' && parent?.outcome !== undefined;
+    // Until that has been done, somebody is responsible.
+    const first: JobDocument = { ...top, ...(index === undefined ? {} : { index }), ...(isOwned ? { owner: process } : {}) };
     const above = parent?.open === true ? parent.root : undefined;
-    // The work of its job is over: until it has been released, somebody is responsible.
-    const owned = isLate ? [{ ...top, owner: process }, ...below] : documents;
-    const all = above === undefined ? owned : owned.map((job): JobDocument => ({ ...job, root: above }));
-    return { first: all[0] ?? top, documents: all, isLate };
+    const all = [first, ...below].map((job): JobDocument => (above === undefined ? job : { ...job, root: above }));
+    return { first: all[0] ?? first, documents: all, isLate };
   }
 
   /** The job that was queued in place of one that is to be retried. */
@@ -92,13 +92,25 @@ export class Grower {
   async #join({ role }: QueuedJob, parentId: string, within: Within): Promise<Joined | Refused> {
     const id = toId(parentId);
     const parent = id === undefined ? null : role === 'step' ? await this.#lengthen(id, within) : await this.#attach(id, within);
-    if (parent === null) return gone(`job ${parentId} is not there, so nothing can be added to it`);
-    if (role !== 'step') return { parent };
-    const { collections, session } = within;
+    if (parent !== null) return role === 'step' ? this.#asStep(parent, within) : joinedLate(parent);
+    const other = id === undefined ? null : await within.collections.jobs.findOne({ _id: id }, { session: within.session });
+    if (other !== null) return { refused: notExtended(toRecord(other)) };
+    return gone(`job ${parentId} is not there, so nothing can be added to it`);
+  }
+
+  /** Of a batch that stops since a step of it has failed, the one more is not to begin: it is cancelled after the commit. */
+  async #asStep(parent: JobDocument, within: Within): Promise<Joined | Refused> {
     const postprocess = await this.#hold(parent, within);
     if (!takesSteps(toRecord(parent), postprocess)) return { refused: notExtended(toRecord(parent)) };
-    const last = await collections.jobs.findOne({ parent: parent._id, role }, { sort: { index: -1 }, session });
-    return { parent, index: (last?.index ?? -1) + 1, isItsTurn: parent.kind === 'parallel' && parent.status === 'active' };
+    const { kind, status, onFailure, steps = 1 } = parent;
+    const isUnderWay = status === 'active';
+    const mayStop = isUnderWay && onFailure === 'stop';
+    const isItsTurn = isUnderWay && kind === 'parallel' && !(mayStop && (await this.#hasFailed(parent, within)));
+    return { parent, isLate: isUnderWay, isOwned: mayStop, index: steps - 1, isItsTurn };
+  }
+
+  async #hasFailed({ _id }: JobDocument, { collections: { jobs }, session }: Within): Promise<boolean> {
+    return (await jobs.findOne({ parent: _id, role: 'step', status: 'failed' }, { session, projection: { _id: 1 } })) !== null;
   }
 
   /** The tree of a job that is alone begins now; one that has ended stays as long as what is added to it will. */
@@ -109,10 +121,11 @@ export class Grower {
     return jobs.findOneAndUpdate({ _id: id }, attach, { session, returnDocument: 'after' });
   }
 
-  /** Its end, decided before, is decided again. */
+  /** Counts the steps of a batch; its end, decided before, is decided again. */
   #lengthen(id: ObjectId, { collections: { jobs }, session }: Within): Promise<JobDocument | null> {
-    const longer = [{ $set: { adds: ONE_MORE, root: { $ifNull: ['$root', '$_id'] } } }];
-    return jobs.findOneAndUpdate({ _id: id }, longer, { session, returnDocument: 'after' });
+    const steps = { $add: [{ $ifNull: ['$steps', 0] }, 1] };
+    const longer = [{ $set: { adds: ONE_MORE, steps, root: { $ifNull: ['$root', '$_id'] } } }];
+    return jobs.findOneAndUpdate({ _id: id, kind: { $in: ['serial', 'parallel'] } }, longer, { session, returnDocument: 'after' });
   }
 
   /** Keeps the postprocess of a batch from beginning meanwhile. @returns its status, if there is one */
@@ -137,6 +150,12 @@ export class Grower {
 export function announce({ first, documents }: Grown, news: News): void {
   for (const { beginBy } of documents) if (beginBy !== undefined) news.due(beginBy);
   if (first.status !== 'blocked') news.queued(first);
+}
+
+/** A callback of a job whose work is over has to be released. */
+function joinedLate(parent: JobDocument): Joined {
+  const isLate = parent.outcome !== undefined;
+  return { parent, isLate, isOwned: isLate };
 }
 
 function gone(what: string): Refused {

@@ -25,7 +25,6 @@ export interface InsertWithinSources {
   /** Begins to hear of commits. */
   readonly listen: () => void;
   readonly news: News;
-  readonly process: string;
   readonly tender: Tender;
   readonly transactions: SessionTransactions;
   readonly uniqueKeys: UniqueKeys;
@@ -57,7 +56,7 @@ export class InsertsWithin {
       throw error;
     }
     // Nobody else tells of the commit.
-    if (!isOwn && grown.some(({ isLate }) => isLate)) listen();
+    if (!isOwn && grown.some(({ first }) => first.owner !== undefined)) listen();
     const byId = new Map(grown.flatMap(({ documents }) => documents.map((job) => [job._id.toHexString(), job])));
     return trees.map(([root]) => {
       const id = rivals.insteadOf.get(root.id) ?? root.id;
@@ -92,13 +91,16 @@ export class InsertsWithin {
   async #committedAll(grown: readonly Grown[]): Promise<void> {
     const { news, tender, unfinished } = this.sources;
     for (const one of grown) announce(one, news);
-    for (const { first, isLate } of grown) if (isLate) await unfinished.finish(() => tender.releaseLate(first));
+    const late = grown.flatMap(({ first, isLate }) => (isLate ? [first] : []));
+    // Of the steps of one batch, one is enough.
+    const each = new Map(late.map((job) => [job.role === 'step' ? job.parent?.toHexString() : job._id.toHexString(), job]));
+    for (const job of each.values()) await unfinished.finish(() => tender.joined(job));
   }
 
   /** A job that was queued here in a session of the application has been committed. */
   async committed(id: ObjectId): Promise<void> {
     const job = await this.sources.jobs.get(id);
-    if (job?.status === 'blocked' && job.owner === this.sources.process) await this.sources.tender.releaseLate(job);
+    if (job !== undefined) await this.sources.tender.joined(job);
   }
 }
 

@@ -99,10 +99,8 @@ export class Inserts {
     const first = put === 'there' ? await jobs.ofId(root.id).catch(orUncertain) : put.first;
     if (first === undefined && root.unique !== undefined) return this.#underKey(tree);
     if (put !== 'there') announce(put, news);
-    if (first?.status === 'blocked' && (put === 'there' || put.isLate)) await unfinished.finish(() => tender.releaseLate(first));
-    const { parent } = root;
-    if (root.role === 'step' && parent !== undefined) await unfinished.finish(() => tender.advance(new ObjectId(parent)));
-    const now = put === 'there' || put.isLate ? await jobs.ofId(root.id).catch(orUncertain) : first;
+    if (first !== undefined && (put === 'there' || put.isLate)) await unfinished.finish(() => tender.joined(first));
+    const now = put === 'there' || put.first.owner !== undefined ? await jobs.ofId(root.id).catch(orUncertain) : first;
     if (now === undefined) throw notThere(root.id);
     return { record: await news.recordOf(now).catch(orUncertain) };
   }

@@ -1,6 +1,6 @@
 /** Trees as they are given to be put in: which belong together, and what their documents have from that. */
 
-import type { ObjectId, Timestamp } from 'mongodb';
+import type { Timestamp } from 'mongodb';
 import { firstState, type JobTree, type QueuedJob } from '../../job/job-record.js';
 import type { JobDocument } from './documents.js';
 import type { QueuedPart } from './records.js';
@@ -56,13 +56,4 @@ export function countAlone(trees: readonly JobTree[], from: number): number {
 
 function isAlone(tree: JobTree | undefined): boolean {
   return tree?.length === 1 && tree[0].parent === undefined && tree[0].retryOf === undefined;
-}
-
-/** Marks a job that has callbacks among the others. */
-export function withTail<P extends { readonly _id: ObjectId }>(
-  part: P,
-  all: readonly (P & { readonly role?: string; readonly parent?: ObjectId })[],
-): P {
-  const hasCallbacks = all.some(({ role, parent }) => role === 'callback' && parent?.equals(part._id) === true);
-  return hasCallbacks ? { ...part, tail: true } : part;
 }

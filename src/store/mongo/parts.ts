@@ -165,7 +165,7 @@ export class Parts {
     const uniqueKeys = new UniqueKeys({ news, time });
     const forInserts = { grower, jobs, news, tender, unfinished, uniqueKeys };
     this.inserts = new Inserts({ ...forInserts, collections, transactions: ownTransactions });
-    this.insertsWithin = new InsertsWithin({ ...forInserts, inSession, listen, process, transactions });
+    this.insertsWithin = new InsertsWithin({ ...forInserts, inSession, listen, transactions });
     this.schedules = new MongoSchedules({ inSession, insertsWithin: this.insertsWithin, transactions });
     const recovery = new Recovery({ attempts, collections, held, leases, news, tender, time, forget });
     const audit = new Audit({ ahead, attempts, collections, held, news, quotas, recovery, running, takes, time });

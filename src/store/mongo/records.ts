@@ -54,6 +54,17 @@ export function toDocument(job: QueuedJob, origin: string, root: ObjectId | unde
   };
 }
 
+/** The jobs of a tree, each with what it has to know of those below it. */
+export function toDocuments(tree: JobTree, origin: string, root: ObjectId | undefined): readonly QueuedPart[] {
+  const counts = new Map<string, number>();
+  for (const { parent, role } of tree) counts.set(`${parent} ${role}`, (counts.get(`${parent} ${role}`) ?? 0) + 1);
+  return tree.map((job) => ({
+    ...toDocument(job, origin, root),
+    ...(counts.has(`${job.id} callback`) ? { tail: true } : {}),
+    ...given('steps', counts.get(`${job.id} step`)),
+  }));
+}
+
 export function toRecord(document: JobDocument): JobRecord {
   return { job: toJob(document), state: toState(document) };
 }
@@ -179,7 +190,7 @@ interface PackedChoice {
 }
 
 function packedChoice({ success, failure }: Choice, origin: string, root: ObjectId | undefined): Binary {
-  const side = (tree: JobTree | undefined) => tree?.map((job) => toDocument(job, origin, root));
+  const side = (tree: JobTree | undefined) => tree && toDocuments(tree, origin, root);
   return packed({ ...given('success', side(success)), ...given('failure', side(failure)) });
 }
 

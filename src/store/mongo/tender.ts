@@ -110,10 +110,12 @@ export class Tender {
     return side === undefined ? (await this.end(callback, 'pass', outcome)) !== undefined : this.#become(callback, side);
   }
 
-  /** As `releaseCallback`, for one that came after the outcome of its job; not before that. */
-  async releaseLate(callback: JobDocument): Promise<void> {
-    const parent = callback.parent === undefined ? undefined : await this.sources.jobs.get(callback.parent);
-    if (parent?.outcome !== undefined) await this.releaseCallback(callback, await this.outcomeOf(parent));
+  /** Sees to what came when its parent was under way, or over: lets a callback run if the work of its job is over; looks whether a batch stops. */
+  async joined(job: JobDocument): Promise<void> {
+    if (job.parent === undefined) return;
+    if (job.role === 'step') return this.advance(job.parent);
+    const parent = await this.sources.jobs.get(job.parent);
+    if (parent?.outcome !== undefined) await this.releaseCallback(job, await this.outcomeOf(parent));
   }
 
   /** Lets a job wait for another one's outcome, or gives it that at once. Two that began to wait for each other at the same time both see it now. */
@@ -156,7 +158,7 @@ export class Tender {
   async resume(job: JobDocument): Promise<void> {
     if (job.status === 'callbacks' || isFinal(job.status)) {
       await this.#followUp(job);
-    } else if (job.status === 'blocked') await this.releaseLate(job);
+    } else if (job.status === 'blocked') await this.joined(job);
     else if (job.waiting === 'steps') await this.open(job);
     else if (job.inner !== undefined) await this.follow(job, job.inner);
     const held = job.outcome === undefined ? {} : { held: '' as const };

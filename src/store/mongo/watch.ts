@@ -22,7 +22,7 @@ export interface Heard {
   readonly isInsert: boolean;
   readonly origin: string | undefined;
   readonly isStaged: boolean;
-  /** A callback, for a job whose work was over, that this process has to release now that it is committed. */
+  /** This process has to see to it now that it is committed. */
   readonly isLate: boolean;
   readonly bell: string | undefined;
   readonly dueAt: Date | undefined;

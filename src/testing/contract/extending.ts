@@ -142,6 +142,40 @@ export const extending = cases('extending batches', {
     await lab.expect('completed', batch);
   },
 
+  'cancels steps that are added in a transaction to a batch which stops at a failure, before or after the commit': async (lab) => {
+    for (const isFailing of ['before', 'after'] as const) {
+      const batch = await lab.queue(parallel([work({}, 'bad'), work({}, 'runs')], { onFailure: 'stop' }));
+      const [bad, runs] = await lab.takeTasks('bad', 'runs');
+      if (isFailing === 'before') await lab.fail(bad);
+      const trees = [await step(lab, batch, work({}, 'late')), await step(lab, batch, work({}, 'later'))];
+      await lab.store.transactions.run(async (session) => {
+        await lab.store.insert(trees, session);
+      });
+      await lab.settled();
+      if (isFailing === 'after') await lab.fail(bad);
+      deepEqual(await lab.drain(), []);
+      await lab.expect('cancelled', ...trees.map(([root]) => root.id));
+      await lab.complete(runs);
+      await lab.expect('completed', batch);
+    }
+  },
+
+  'numbers steps in their order, whether they are added by one call, one transaction or several': async (lab) => {
+    const batch = await lab.queue(serial([work({}, 'one')], { delayMs: 1_000 }));
+    const trees = [];
+    for (const name of ['two', 'three', 'four', 'five', 'six']) trees.push(await step(lab, batch, work({}, name)));
+    const [two, three, four, five, six] = trees as [JobTree, JobTree, JobTree, JobTree, JobTree];
+    await lab.insert(two);
+    await lab.store.transactions.run(async (session) => {
+      await lab.store.insert([three, four], session);
+      await lab.store.insert([five], session);
+    });
+    await lab.insert(six);
+    const steps = await lab.store.find({ parents: [batch] });
+    deepEqual(steps.map(({ job }) => job.index).toSorted(), [0, 1, 2, 3, 4, 5]);
+    deepEqual(await stepsOf(lab, batch), ['one', 'two', 'three', 'four', 'five', 'six']);
+  },
+
   'adds steps in a transaction with its commit, in their order': async (lab) => {
     const batch = await lab.queue(serial([work({}, 'one')]));
     const run = await lab.takeNext();

@@ -81,6 +81,16 @@ describe('in one process which also works', () => {
     expect(await costOf(async () => (await async.queueJob(job)).waitForResult())).toEqual({ commands: 14, documents: 10 });
   });
 
+  it('a step that is added to a batch takes one transaction, which reads no other step', async () => {
+    const { async } = await processes.start({ tasks, dispatcher: false });
+    const batch = await async.queueJob(serial(makeJob(add, 1, 2), makeJob(add, 3, 4)).with({ delayMs: 60_000 }));
+    const { names, documents } = await processes.costOf(() => async.extendBatch(batch, makeJob(add, 5, 6)));
+    expect({ names, documents }).toEqual({
+      names: ['find', 'findAndModify', 'findAndModify', 'insert', 'commitTransaction'],
+      documents: 2,
+    });
+  });
+
   it('a child of a serial batch takes 3 commands, and 4 writes: insert, unblock and claim in one, settle, removal', async () => {
     expect(await perChild(serial)).toEqual({ commands: 3, documents: 4 });
   });

@@ -2,9 +2,10 @@
 
 import { MongoClient, type MongoServerError } from 'mongodb';
 import { afterAll, describe, expect, it } from 'vitest';
-import { type Job, JobNotFoundError, makeJob, OptionError, StoreError, TransactionError, task } from '../../../src/index.js';
+import { type Job, JobNotFoundError, makeJob, OptionError, parallel, StoreError, TransactionError, task } from '../../../src/index.js';
 import { findReplicaSet } from '../../replica-set/find-replica-set.js';
 import { startStandIn } from '../../replica-set/stand-in.js';
+import { deferred } from '../../service/deferred.js';
 import { Processes } from './processes.js';
 
 const processes = await Processes.forTests('transactions');
@@ -122,6 +123,23 @@ describe('a session of the application', () => {
     await session.commitTransaction();
     await session.endSession();
     expect([await job.waitForResult(), await callback.waitForResult()]).toEqual([42, 7]);
+  });
+
+  it('has the steps cancelled with its commit that it adds to a batch which stops', async () => {
+    const gate = deferred();
+    const wait = task('wait', { quotas: [] }, () => gate.promise);
+    const bad = task('bad', { quotas: [] }, () => Promise.reject(new TypeError('no')));
+    const { async } = await processes.start({ tasks: [wait, bad, add] });
+    const batch = await async.queueJob(parallel(makeJob(wait), makeJob(bad)).with({ onFailure: 'stop' }));
+    await processes.until(async () => (await async.getJobs({ statuses: ['failed'] })).length === 1);
+    const session = processes.client.startSession();
+    session.startTransaction();
+    const [step] = await async.withSession(session, () => async.extendBatch(batch, makeJob(add, 40, 2)));
+    await session.commitTransaction();
+    await session.endSession();
+    expect((await step.waitForOutcome()).status).toBe('cancelled');
+    gate.resolve();
+    await batch.waitForResult();
   });
 
   it('must be in a transaction, with which its jobs can commit', async () => {
