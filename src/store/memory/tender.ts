@@ -75,7 +75,8 @@ export class Tender {
     const side = outcome.status === 'completed' ? success : outcome.status === 'failed' ? failure : undefined;
     if (side === undefined) return this.end(callback, 'pass', outcome);
     const [root, ...below] = side;
-    const chosen = this.table.become(callback, { ...root, choice: callback.job.choice ?? {} });
+    const { choice = {}, retryOf } = callback.job;
+    const chosen = this.table.become(callback, { ...root, choice, ...(retryOf === undefined ? {} : { retryOf }) });
     for (const job of below) this.table.add(job, this.table.place(this.now()), true);
     this.#unblock(chosen);
   }

@@ -11,6 +11,19 @@ export function firstDocument(part: QueuedPart, at: { readonly order: Timestamp;
   return first.status === 'pending' ? { ...first, bell: part.lane } : first;
 }
 
+/** What a callback has still when it has become one of its two sides. */
+const KEPT = ['choice', 'retryOf', 'queuedAt', 'adds', 'tail', 'followed'] as const satisfies readonly (keyof JobDocument)[];
+
+/** A callback as the one of its two sides that is needed, and all that is below that. */
+export function chosenDocuments(callback: JobDocument, side: readonly QueuedPart[], now: Date): readonly JobDocument[] {
+  const { order, root } = callback;
+  // The tree that it is in, which it may have come to later.
+  const parts = root === undefined ? side : side.map((part) => ({ ...part, root }));
+  const kept = Object.fromEntries(KEPT.flatMap((key) => (key in callback ? [[key, callback[key]]] : [])));
+  const [first, ...below] = parts.map((part, place) => firstDocument(part, { order, now }, place > 0));
+  return first === undefined ? [] : [{ ...first, ...kept }, ...below];
+}
+
 /** Of what is queued in a session of the application, this process, too, is told by the change stream. */
 export function staged(job: JobDocument, isOwn: boolean): JobDocument {
   return isOwn ? job : { ...job, isStaged: true };

@@ -12,7 +12,7 @@ import type { Handovers } from './handovers.js';
 import type { HeldPlaces } from './held-places.js';
 import { type Jobs, unchanged } from './jobs.js';
 import { ended, turn } from './moves.js';
-import { firstDocument } from './new-trees.js';
+import { chosenDocuments } from './new-trees.js';
 import type { News } from './news.js';
 import { choiceOf, fromOutcome, type QueuedPart } from './records.js';
 import type { Relief } from './relief.js';
@@ -213,26 +213,15 @@ export class Tender {
     if (callbacks.length === 0) await this.#finish(job._id);
   }
 
-  /** Lets a callback become the one of its two sides that is needed, with everything below that. */
-  async #become(callback: JobDocument, [root, ...below]: readonly QueuedPart[]): Promise<boolean> {
-    const { collections, time, news } = this.sources;
-    if (root === undefined) return true;
-    const { queuedAt, order, adds, tail } = callback;
-    const at = { order, now: time.estimate() };
-    if (below.length > 0) {
-      const children = below.map((part) => firstDocument(part, at, true));
-      await collections.jobs.insertMany(children, { ordered: false }).catch(ignoreDuplicates);
-    }
-    const hasTail = tail === true || below.some(({ role, parent }) => role === 'callback' && parent?.equals(root._id));
-    const { _id: _, ...replacement }: JobDocument = {
-      ...firstDocument(root, at, false),
-      queuedAt,
-      ...(callback.choice === undefined ? {} : { choice: callback.choice }),
-      ...(adds === undefined ? {} : { adds }),
-      ...(hasTail ? { tail: true } : {}),
-    };
-    const replaced = await collections.jobs.findOneAndReplace(unchanged(callback), replacement, { returnDocument: 'after' });
-    if (replaced !== null) news.waits(replaced);
+  /** Lets a callback become the one of its two sides that is needed, with everything below that. @returns `false` where it has changed meanwhile */
+  async #become(callback: JobDocument, side: readonly QueuedPart[]): Promise<boolean> {
+    const { jobs } = this.sources.collections;
+    const [chosen, ...below] = chosenDocuments(callback, side, this.sources.time.estimate());
+    if (chosen === undefined) return true;
+    if (below.length > 0) await jobs.insertMany(below, { ordered: false }).catch(ignoreDuplicates);
+    const { _id: _, ...replacement } = chosen;
+    const replaced = await jobs.findOneAndReplace(unchanged(callback), replacement, { returnDocument: 'after' });
+    if (replaced !== null) this.sources.news.waits(replaced);
     return replaced !== null;
   }
 

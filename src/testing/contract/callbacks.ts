@@ -50,6 +50,14 @@ export const callbacks = cases('callbacks', {
     deepEqual((await lab.drain({ failing: ['bad'] })).slice(1).sort(), ['after', 'failure', 'failure']);
   },
 
+  'runs all that is below the side that fits: callbacks of its callbacks, and steps with callbacks': async (lab) => {
+    const within = serial([work({ callbacks: [both()] }, 'step')], { callbacks: [{ success: work({ callbacks: [both()] }, 'last') }] });
+    const id = await lab.queue(work({ callbacks: [{ success: within }] }));
+    deepEqual(await lab.drain(), ['work', 'step', 'after', 'last', 'after']);
+    await lab.expect('completed', id);
+    equal(await lab.store.count({ statuses: ['blocked', 'active', 'callbacks'] }), 0);
+  },
+
   'gives each callback how its job ended': async (lab) => {
     const sides = [onSuccess(), onError(), both()];
     await lab.queue(work({ callbacks: sides }));

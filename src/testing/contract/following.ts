@@ -17,6 +17,17 @@ export const following = cases('following', {
     }
   },
 
+  'takes the outcome of a callback that is still to be chosen': async (lab) => {
+    const [id, callback] = await lab.queueAll(work({}, 'outer'), work({ callbacks: [onSuccess()] }, 'inner'));
+    const [outer, inner] = await lab.takeTasks('outer', 'inner');
+    const [choice = ''] = await lab.children(callback);
+    await lab.follow(outer, choice);
+    await lab.complete(inner);
+    await lab.expect('active', id);
+    await lab.complete(await lab.takeNext(), 42);
+    deepEqual(await lab.outcome(id), ['completed', 42]);
+  },
+
   'waits in `active` for it, without an owner': async (lab) => {
     const { id, run } = await follower(lab);
     const { status, waitsFor, owner, outcome } = await lab.state(id);

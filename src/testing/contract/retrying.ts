@@ -55,6 +55,7 @@ export const retrying = cases('retrying', {
     await lab.insert(tree);
     const again = await lab.takeNext();
     equal(again.id, tree[0].id);
+    equal(again.job.retryOf, run.id);
     deepEqual(again.given, { status: 'failed', error: { name: 'Error', message: 'broken' } });
   },
 

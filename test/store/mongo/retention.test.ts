@@ -75,6 +75,25 @@ describe('a job', () => {
     for (const [, ms] of await kept()) expect(ms).toBeGreaterThanOrEqual(KEEP_MS);
   });
 
+  it('goes with its tree also where it was added to that, and one of two drafts', async () => {
+    const { async, kept } = await setup();
+    const batch = await async.queueJob(serial(makeJob(briefly, 1)).with({ delayMs: 100 }));
+    await async.extendBatch(batch, makeJob(add, 1, 2).withCallbacks({ success: makeJob(briefly, 3).withCallbacks({ success: briefly }) }));
+    const job = await async.queueJob(makeJob(add, 3, 4).with({ delayMs: 100 }));
+    await job.addCallback(makeJob(add, 5, 6).withCallbacks({ success: briefly }));
+    await Promise.all([batch.waitForResult(), job.waitForResult()]);
+    await processes.until(async () => (await kept()).every(([, ms]) => ms !== undefined));
+    expect((await kept()).length).toBe(8);
+  });
+
+  it('that could not be lengthened, since it is no batch, is alone', async () => {
+    const { async, kept } = await setup();
+    const job = await async.queueJob(makeJob(add, 1, 2).with({ delayMs: 100 }));
+    await expect(async.extendBatch(job, makeJob(add, 3, 4))).rejects.toThrow('is no batch');
+    await job.waitForResult();
+    expect(await kept()).toEqual([['add', KEEP_MS]]);
+  });
+
   it('that gets a callback after its end is kept at least as long as that', async () => {
     const { async, kept } = await setup();
     const job = await async.queueJob(add, 1, 2);
