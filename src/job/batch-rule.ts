@@ -1,7 +1,7 @@
 /** The batch rule: what a batch does next, looked at afresh each time one of its children has ended; and whether it takes more. */
 
 import { JobStateError } from '../errors.js';
-import type { JobRecord, OnFailure } from './job-record.js';
+import type { JobRecord, OnFailure, QueuedJob } from './job-record.js';
 import { isWaiting, type Status } from './job-status.js';
 
 /** A batch that is under way, as a store sees it. */
@@ -45,17 +45,33 @@ export function nextMove(batch: BatchView): BatchMove {
 
 /** Whether one more step can be added to a batch. @param postprocess - the status of its postprocess, if it has one */
 export function takesSteps({ job, state }: JobRecord, postprocess: Status | undefined): boolean {
-  const isBatch = job.kind === 'serial' || job.kind === 'parallel';
   const isOpen = isWaiting(state.status) || (state.status === 'active' && state.waitsFor === 'steps');
-  return isBatch && isOpen && state.cancel === undefined && (postprocess === undefined || postprocess === 'blocked');
+  return isBatch(job) && isOpen && state.cancel === undefined && (postprocess === undefined || postprocess === 'blocked');
 }
 
-/** Why one could not. */
+/** Why a job cannot be queued together with one that it is to be below, if it cannot. */
+export function notBelow({ role }: QueuedJob, parent: QueuedJob): JobStateError | undefined {
+  return role === 'step' && !isBatch(parent) ? noBatch(parent) : undefined;
+}
+
+/** Why one more step could not be added. */
 export function notExtended({ job, state }: JobRecord): JobStateError {
-  const what = `job ${job.id} (${job.taskName})`;
-  if (job.kind !== 'serial' && job.kind !== 'parallel') return new JobStateError(`${what} is no batch, so no jobs can be added to it`);
+  const what = whatOf(job);
+  if (!isBatch(job)) return noBatch(job);
   if (state.cancel !== undefined) return new JobStateError(`${what} is being cancelled, so no jobs can be added to it`);
   return new JobStateError(
     `the jobs of ${what} have ended, so none can be added to it: it is ${state.status}. Add jobs while another of them has not ended`,
   );
+}
+
+function isBatch({ kind }: QueuedJob): boolean {
+  return kind === 'serial' || kind === 'parallel';
+}
+
+function noBatch(job: QueuedJob): JobStateError {
+  return new JobStateError(`${whatOf(job)} is no batch, so no jobs can be added to it`);
+}
+
+function whatOf({ id, taskName }: QueuedJob): string {
+  return `job ${id} (${taskName})`;
 }

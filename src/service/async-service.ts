@@ -169,7 +169,7 @@ export class AsyncService implements IAsyncService {
     const trees = plans.map((plan) => this.#noted(plantStep(plan, job, this.sources.ground)));
     // All or none: one by one, the batch could come to its end before the last.
     const queue = (): Promise<readonly Job<never>[]> => Promise.all(trees.map((tree) => this.#queue(tree)));
-    return (staged?.isOpen === true || trees.length < 2 ? queue() : this.transaction(queue)) as Promise<never>;
+    return (staged !== undefined || trees.length < 2 ? queue() : this.transaction(queue)) as Promise<never>;
   }
 
   async transaction<T>(fn: (session: never) => Promise<T>): Promise<T> {

@@ -87,6 +87,21 @@ describe('a transaction', () => {
     expect(async.dispatcher?.claimed).toBe(0);
   });
 
+  it('refuses steps of a batch that are added after its code has ended, be it one or several', async () => {
+    const { async } = await setup({ tasks, dispatcher: false });
+    const batch = await async.queueSerialJobs(makeJob(add, 1, 2));
+    for (const drafts of [[makeJob(add, 3, 4)], [makeJob(add, 3, 4), makeJob(add, 5, 6)]]) {
+      const late = deferred<void>();
+      let adding: Promise<unknown> | undefined;
+      await async.transaction(async () => {
+        adding = late.promise.then(() => async.extendBatch(batch, ...drafts));
+      });
+      late.resolve();
+      await expect(adding).rejects.toBeInstanceOf(TransactionError);
+    }
+    expect(await async.getJobs({ task: add })).toHaveLength(1);
+  });
+
   it('refuses what is queued after its code has ended', async () => {
     const { async } = await setup({ tasks });
     const late = deferred<void>();

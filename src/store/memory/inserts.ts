@@ -1,9 +1,10 @@
 /** Puts trees in, at once or with a transaction; what has a unique key, or retries a job, may be there already in another form. */
 
 import { JobNotFoundError, type MillraceError } from '../../errors.js';
-import { notExtended, takesSteps } from '../../job/batch-rule.js';
+import { notBelow, notExtended, takesSteps } from '../../job/batch-rule.js';
 import { firstState, type JobRecord, type JobTree, type QueuedJob } from '../../job/job-record.js';
 import { hasKey, hasYetToBegin, isPutOffBy, putOffUntil } from '../../job/unique-key-rule.js';
+import { insertedRecord } from '../inserted.js';
 import type { Inserted } from '../job-store.js';
 import type { Place } from './job-table.js';
 import type { MemorySession, StagedTree } from './memory-session.js';
@@ -55,15 +56,16 @@ export class Inserts {
 
   /** All at once, or nothing where a job is gone that is to have a callback, or what was seen of unique keys and retries is no longer so. */
   commit(staged: readonly StagedTree[]): void {
-    const ids = new Set(staged.flatMap(({ tree }) => tree.map(({ id }) => id)));
+    const jobs = new Map(staged.flatMap(({ tree }) => tree.map((job) => [job.id, job] as const)));
     for (const { tree, holder } of staged) {
       const [root] = tree;
-      const refusal = ids.has(root.parent ?? '') ? undefined : this.#refusal(root);
+      const above = jobs.get(root.parent ?? '');
+      const refusal = above === undefined ? this.#refusal(root) : notBelow(root, above);
       if (refusal !== undefined) throw refusal;
       if (this.#holderOf(root)?.job.id !== holder) throw new Conflict(`queued, or run, the job of the unique key ${root.unique?.key}`);
       if (this.#retryBefore(root) !== undefined) throw new Conflict(`retried job ${root.retryOf}`);
     }
-    for (const one of staged) this.insert(one);
+    for (const one of staged) insertedRecord(this.insert(one));
   }
 
   #refusal({ parent, role, retryOf }: QueuedJob): MillraceError | undefined {

@@ -1,6 +1,7 @@
 /** Puts trees in through a transaction that is under way: by one command, and what follows is done after the commit. */
 
 import type { ClientSession, ObjectId } from 'mongodb';
+import { notBelow } from '../../job/batch-rule.js';
 import type { JobTree } from '../../job/job-record.js';
 import { isPutOffBy, putOffBy } from '../../job/unique-key-rule.js';
 import type { Inserted } from '../job-store.js';
@@ -38,7 +39,7 @@ export class InsertsWithin {
     const { grower, inSession, listen, transactions } = this.sources;
     const within: Within = { collections: inSession, session };
     const grown: Grown[] = [];
-    const ungrown = new Map<string, Ungrown>();
+    const ungrown = refusedAmong(trees);
     let rivals: Rivals = { firsts: [], insteadOf: new Map() };
     const isOwn = transactions.afterCommit(session, () => this.#committedAll(grown));
     try {
@@ -102,6 +103,18 @@ export class InsertsWithin {
     const job = await this.sources.jobs.get(id);
     if (job !== undefined) await this.sources.tender.joined(job);
   }
+}
+
+/** By id, why some of those that go in together can never be. */
+function refusedAmong(trees: readonly JobTree[]): Map<string, Ungrown> {
+  const jobs = new Map(trees.flatMap((tree) => tree.map((job) => [job.id, job] as const)));
+  return new Map(
+    trees.flatMap(([root]) => {
+      const above = jobs.get(root.parent ?? '');
+      const refused = above === undefined ? undefined : notBelow(root, above);
+      return refused === undefined ? [] : [[root.id, { refused }] as const];
+    }),
+  );
 }
 
 /** Of trees that go in together, those that are put in, and by the ids of the other roots that of the one that stands in for each. */

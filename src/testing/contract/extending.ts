@@ -1,6 +1,6 @@
 /** What the store contract says of batches that get more steps while they run. */
 
-import { deepEqual, equal, ok } from 'node:assert/strict';
+import { deepEqual, equal, ok, rejects } from 'node:assert/strict';
 import { JobNotFoundError, JobStateError } from '../../errors.js';
 import { type JobPlan, plantStep } from '../../job/job-plan.js';
 import type { JobTree } from '../../job/job-record.js';
@@ -192,6 +192,19 @@ export const extending = cases('extending batches', {
     await lab.complete(run);
     deepEqual(await lab.drain(), ['two', 'three']);
     await lab.expect('completed', batch);
+  },
+
+  'refuses a step of what is no batch, in the transaction that queues both': async (lab) => {
+    for (const isOneCall of [true, false]) {
+      const tree = lab.plant(work());
+      const more = lab.known(plantStep(work({}, 'more'), tree[0], lab.ground));
+      const queued = lab.store.transactions.run(async (session) => {
+        const calls = isOneCall ? [[tree, more]] : [[tree], [more]];
+        for (const call of calls) for (const answer of await lab.store.insert(call, session)) insertedRecord(answer);
+      });
+      await rejects(queued, JobStateError);
+      equal(await lab.store.count({}), 0);
+    }
   },
 
   'adds steps to a batch that is queued in the same transaction': async (lab) => {
