@@ -22,8 +22,8 @@ export function copiedTree(root: QueuedJob, below: readonly QueuedJob[], ground:
   const decided = new Set([root, ...below].filter(({ choice }) => choice !== undefined).map(({ id }) => id));
   const tree: [QueuedJob, ...QueuedJob[]] = [copyOfRoot(root, newIds, ground)];
   for (const job of below) {
-    // What is below a callback that was one of two drafts is in these.
-    if (job.parent === undefined || !newIds.has(job.parent) || decided.has(job.parent)) continue;
+    // What is below a callback that was one of two drafts is in these; one that retries another is there as that one.
+    if (job.parent === undefined || !newIds.has(job.parent) || decided.has(job.parent) || job.retryOf !== undefined) continue;
     newIds.set(job.id, ground.nextId());
     tree.push(copyOf(job, newIds, ground));
   }

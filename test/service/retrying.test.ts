@@ -58,6 +58,19 @@ describe('job.retry()', () => {
     expect([first.isExisting, second.isExisting].toSorted()).toEqual([false, true]);
   });
 
+  it('has a callback that was retried before run once', async () => {
+    const { async, drain } = await bundle();
+    const broken = makeJob(mails.send, 'ada').withCallback(makeJob(mails.send, 'bob'));
+    const job = await async.queueJob(broken);
+    await drain();
+    const [callback] = (await async.getJobs({ task: mails.send })).filter(({ id }) => id !== job.id);
+    isBroken = false;
+    await (await callback?.retry())?.waitForResult();
+    ran.length = 0;
+    await (await job.retry()).waitForResult();
+    expect(ran).toEqual(['ada', 'bob']);
+  });
+
   it('queues a cancelled job again, at once', async () => {
     const { async, drain } = await bundle();
     const job = await async.queueJob(makeJob(fine).with({ delayMs: 60_000 }));
