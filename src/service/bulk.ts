@@ -1,17 +1,22 @@
 /** Does to all jobs that pass a filter what can be done to one. */
 
+import { JobNotFoundError } from '../errors.js';
 import { isFinal, STATUSES, type Status } from '../job/job-status.js';
-import { topmostFailures } from './dead-letters.js';
+import { topmost } from './dead-letters.js';
 import type { Job } from './job.js';
 import type { JobAccess } from './job-access.js';
 import { type JobFilter, pages, queryOfSome } from './job-filter.js';
 import { isRetriable } from './retries.js';
 
+/** So many jobs are retried at the same time. */
+const AT_ONCE = 20;
+
 /** @returns how many were asked to end. @throws OptionError, NotATaskError */
 export async function cancelJobs({ store }: Pick<JobAccess, 'store'>, filter: JobFilter, reason: string | undefined): Promise<number> {
   const { statuses = Object.keys(STATUSES) as Status[], ...query } = queryOfSome('the filter of `cancelJobs`', filter);
+  const mayEnd = statuses.filter((status) => !isFinal(status) && status !== 'callbacks');
   let count = 0;
-  for await (const page of pages(store, { ...query, statuses: statuses.filter((status) => !isFinal(status)) })) {
+  for await (const page of pages(store, { ...query, statuses: mayEnd })) {
     await store.cancel(
       page.map(({ job }) => job.id),
       reason,
@@ -22,12 +27,28 @@ export async function cancelJobs({ store }: Pick<JobAccess, 'store'>, filter: Jo
 }
 
 /** @returns the jobs that were queued. @throws OptionError, NotATaskError */
-export async function retryJobs({ store, retry }: Pick<JobAccess, 'store' | 'retry'>, filter: JobFilter): Promise<readonly Job<unknown>[]> {
-  const { statuses = ['failed'], ...query } = queryOfSome('the filter of `retryJobs`', filter);
+export async function retryJobs(access: Pick<JobAccess, 'store' | 'retry'>, filter: JobFilter): Promise<readonly Job<unknown>[]> {
+  const { store } = access;
+  const { statuses: asked = ['failed'], ...query } = queryOfSome('the filter of `retryJobs`', filter);
+  const statuses = asked.filter((status) => status === 'failed' || status === 'cancelled');
   const queued: Job<unknown>[] = [];
   for await (const page of pages(store, { ...query, statuses, isRetried: false })) {
-    const records = await topmostFailures(page.filter(isRetriable), store);
-    queued.push(...(await Promise.all(records.map(({ job }) => retry(job.id)))));
+    const records = (await topmost(page, statuses, store)).filter(isRetriable);
+    for (let next = 0; next < records.length; next += AT_ONCE) {
+      const again = await Promise.all(records.slice(next, next + AT_ONCE).map(({ job }) => retryOf(job.id, access)));
+      queued.push(...again.flat());
+    }
   }
   return queued;
+}
+
+/** @returns nothing where the job is gone, or another one is there in place of its retry */
+async function retryOf(id: string, { retry }: Pick<JobAccess, 'retry'>): Promise<readonly Job<unknown>[]> {
+  try {
+    const again = await retry(id);
+    return again.isExisting ? [] : [again];
+  } catch (error) {
+    if (error instanceof JobNotFoundError) return [];
+    throw error;
+  }
 }

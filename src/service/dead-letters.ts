@@ -1,11 +1,12 @@
 /** Jobs that have failed and wait for somebody to look at them. */
 
 import type { JobRecord } from '../job/job-record.js';
+import type { Status } from '../job/job-status.js';
 import type { StoredError } from '../job/stored-error.js';
-import type { JobStore } from '../store/job-store.js';
+import type { JobQuery, JobStore } from '../store/job-store.js';
 import type { Job } from './job.js';
 import { type JobAccess, see } from './job-access.js';
-import { type JobFilter, queryOf } from './job-filter.js';
+import { JOB_FILTER_DEFAULTS, type JobFilter, queryOf } from './job-filter.js';
 import { handleOf } from './job-handle.js';
 
 /** A job that has failed and was not retried. */
@@ -18,31 +19,52 @@ export interface DeadLetter {
 
 /** What failed last comes first. @throws OptionError, NotATaskError */
 export async function deadLetters(access: JobAccess, filter: Omit<JobFilter, 'statuses'>): Promise<readonly DeadLetter[]> {
-  const query = queryOf('the filter of `getDeadLetters`', filter);
-  const found = await access.store.find({ ...query, statuses: ['failed'], isRetried: false, latestFirst: true });
-  const letters = (await topmostFailures(found, access.store)).flatMap(async (record) => {
+  const { limit = JOB_FILTER_DEFAULTS.limit, ...query } = queryOf('the filter of `getDeadLetters`', filter);
+  const failures = await latestFailures(query, limit, access.store);
+  const letters = failures.map(async (record) => {
     const { outcome, endedAt } = record.state;
     if (outcome?.status !== 'failed' || endedAt === undefined) return [];
     return [{ job: handleOf(access, await see(record, access.store)), error: outcome.error, failedAt: endedAt }];
   });
-  return (await Promise.all(letters)).flat();
+  const found = (await Promise.all(letters)).flat();
+  return found.sort((one, other) => other.failedAt.getTime() - one.failedAt.getTime());
 }
 
-/** Those below which no batch has failed as well: the retry of a batch does all of it again. */
-export async function topmostFailures(records: readonly JobRecord[], store: Pick<JobStore, 'find'>): Promise<readonly JobRecord[]> {
-  const covered = new Set<JobRecord>();
-  let open = records.map((record) => ({ record, batch: batchOf(record) })).filter(({ batch }) => batch !== undefined);
-  while (open.length > 0) {
-    const found = await store.find({ ids: [...new Set(open.flatMap(({ batch }) => batch ?? []))] });
-    const batches = new Map(found.map((batch) => [batch.job.id, batch]));
-    open = open.flatMap(({ record, batch: id = '' }) => {
-      const batch = batches.get(id);
-      if (batch?.state.status === 'failed') covered.add(record);
-      return batch === undefined || covered.has(record) ? [] : [{ record, batch: batchOf(batch) }];
-    });
-    open = open.filter(({ batch }) => batch !== undefined);
+/** As many as are asked for, if there are so many: of those found first, some may be parts of one batch. */
+async function latestFailures(query: JobQuery, limit: number, store: Pick<JobStore, 'find'>): Promise<readonly JobRecord[]> {
+  for (let asked = limit; ; asked *= 2) {
+    const found = await store.find({ ...query, statuses: ['failed'], isRetried: false, latestFirst: true, limit: asked });
+    const failures = await topmost(found, ['failed'], store);
+    if (failures.length >= limit || found.length < asked) return failures.slice(0, limit);
   }
-  return records.filter((record) => !covered.has(record));
+}
+
+/**
+ * What is to be retried for jobs that have ended: of a job whose batch has failed, or has ended as one of the statuses says, the
+ * topmost such batch, since its retry does all of it again.
+ * @returns each once; nothing for parts of a batch that was retried, or that ended otherwise
+ */
+export async function topmost(
+  records: readonly JobRecord[],
+  statuses: readonly Status[],
+  store: Pick<JobStore, 'find'>,
+): Promise<readonly JobRecord[]> {
+  const counts = new Set<Status | undefined>([...statuses, 'failed']);
+  let climbs = records.map((record) => ({ top: record, batch: batchOf(record) }));
+  for (let ids = idsOf(climbs); ids.length > 0; ids = idsOf(climbs)) {
+    const batches = new Map((await store.find({ ids })).map((record) => [record.job.id, record]));
+    climbs = climbs.map(({ top, batch: id }) => {
+      const batch = batches.get(id ?? '');
+      if (batch === undefined) return { top, batch: undefined };
+      return { top: counts.has(batch.state.outcome?.status) ? batch : top, batch: batchOf(batch) };
+    });
+  }
+  const found = new Map(climbs.map(({ top }) => [top.job.id, top]));
+  return [...found.values()].filter(({ state }) => statuses.includes(state.status) && state.retriedAs === undefined);
+}
+
+function idsOf(climbs: readonly { readonly batch: string | undefined }[]): readonly string[] {
+  return [...new Set(climbs.flatMap(({ batch }) => batch ?? []))];
 }
 
 /** A callback is no part of what its job does. */

@@ -66,20 +66,20 @@ export interface IAsyncService {
   /** Jobs of any queue, in the order of their insertion. @throws OptionError */
   getJobs(filter?: JobFilter): Promise<readonly Job<unknown>[]>;
   /**
-   * Cancels all jobs that pass and have not ended, as `job.cancel(reason)` does with each: many calls, not one step.
+   * Cancels all jobs that pass and whose work is not over, as `job.cancel(reason)` does with each: many calls, not one step.
    * @returns how many were asked to end
    * @throws OptionError, also for a filter that says nothing, and so would mean every job
    */
   cancelJobs(filter: JobFilter, reason?: string): Promise<number>;
   /**
-   * The dead letters: jobs that failed and were not retried, the latest first. Of a batch that failed with its jobs, only
-   * the batch. Of the filter's statuses only `failed` is of use. @throws OptionError
+   * The dead letters: jobs that failed and were not retried, the latest first. In place of jobs of a batch that failed as well,
+   * the topmost such batch, also where only these pass the filter. @throws OptionError
    */
   getDeadLetters(filter?: Omit<JobFilter, 'statuses'>): Promise<readonly DeadLetter[]>;
   /**
    * Retries all jobs that pass and can be retried, as `job.retry()` does with each: what failed, unless the filter says otherwise,
-   * and was not retried before; of a batch that failed with its jobs, the batch.
-   * @returns the jobs that were queued
+   * and was not retried before. In place of jobs of a batch that failed as well, or ended as the filter says, the topmost such batch.
+   * @returns the jobs that were queued; none for a job that is gone, whose unique key another one has, or that somebody else retried
    * @throws OptionError, also for a filter that says nothing, and so would mean every job
    */
   retryJobs(filter: JobFilter): Promise<readonly Job<unknown>[]>;
