@@ -16,7 +16,7 @@ export const JOB_INDEXES = [
   { name: 'owner', key: { owner: 1, status: 1 }, ...present('owner') },
   { name: 'tree', key: { parent: 1, role: 1, open: 1, index: 1 }, ...present('parent') },
   { name: 'failed', key: { status: 1, parent: 1, index: 1 }, partialFilterExpression: { status: 'failed' } },
-  { name: 'deadLetters', key: { status: 1, endedAt: 1 }, partialFilterExpression: { status: 'failed' } },
+  { name: 'deadLetters', key: { status: 1, endedAt: 1, _id: 1 }, partialFilterExpression: { status: 'failed' } },
   { name: 'root', key: { root: 1 }, ...present('root') },
   { name: 'inner', key: { inner: 1 }, ...present('inner') },
   { name: 'keyHeld', key: { keyHeld: 1 }, unique: true, ...present('keyHeld') },

@@ -174,6 +174,21 @@ describe('a claim', () => {
     gate.resolve();
   });
 
+  it('the latest dead letters cost a look at these, however many others there are', async () => {
+    const broken = task('broken', { quotas: [] }, () => Promise.reject(new TypeError('no')));
+    const { async } = await processes.start({ tasks: [broken] });
+    const job = await async.queueJob(broken);
+    await job.waitForOutcome();
+    const letter = (await processes.collection('jobs').findOne({ _id: new ObjectId(job.id) })) ?? {};
+    await addCopies(letter, 300);
+    const { commands } = await processes.costOf(async () => expect(await async.getDeadLetters({ limit: 10 })).toHaveLength(10));
+    const [{ find, filter, sort, limit } = {}] = commands;
+    const command = { explain: { find, filter, sort, limit }, verbosity: 'executionStats' };
+    const { totalKeysExamined, totalDocsExamined } = (await processes.database.command(command))['executionStats'];
+    expect(find).toBe('millrace.jobs');
+    expect(Math.max(totalKeysExamined, totalDocsExamined)).toBeLessThan(20);
+  });
+
   async function pendingOf({ id }: { readonly id: string }): Promise<Document> {
     const { bell: _, ...job }: Document = (await processes.collection('jobs').findOne({ _id: new ObjectId(id) })) ?? {};
     return job;
