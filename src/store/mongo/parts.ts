@@ -100,9 +100,10 @@ export class Parts {
     const jobs = new Jobs(collections, (job) => news.changed(job));
     const leases = new Leases(collections, time);
     const quotas = new Quotas({ collections, time, onControl: (control) => this.pauses.notice(control) });
-    this.pauses = new Pauses({ clock, collections, leases, time, onChange: () => this.#followPauses() });
+    const onBackground = (work: Promise<void>): void => news.track(work);
+    const unfinished = new Unfinished({ clock, onBackground });
+    this.pauses = new Pauses({ clock, collections, leases, time, unfinished, onChange: () => this.#followPauses(), onBackground });
     const { pauses } = this;
-    const unfinished = new Unfinished({ clock, onBackground: (work) => news.track(work) });
     const held = new HeldPlaces({ collections, quotas, onFreed: () => news.room() });
     const shares = new Shares({
       clock,
@@ -113,9 +114,9 @@ export class Parts {
       onFreed: () => news.room(),
       beforeGivingWay: (dispatcher) => ahead.handBack(dispatcher),
     });
-    const uses = new Uses({ shares, onFreed: () => news.room(), onBackground: (work) => news.track(work) });
+    const uses = new Uses({ shares, onFreed: () => news.room(), onBackground });
     const starts = new Starts({ clock, collections, quotas, time, onFreed: () => news.room() });
-    const relief = new Relief({ collections, clock, onBackground: (work) => news.track(work) });
+    const relief = new Relief({ collections, clock, onBackground });
     const takes = new Takes({ collections, leases, uses, time });
     const running = new Running();
     const ahead = new Ahead({ collections, clock, time, running, news, endCancelled: (job) => this.#endCancelled(job) });
@@ -204,6 +205,7 @@ export class Parts {
   async close(): Promise<void> {
     this.#polling?.unsubscribe();
     this.unfinished.close();
+    this.pauses.close();
     this.#shares.close();
     this.#starts.close();
     await this.watch.close();

@@ -1,12 +1,14 @@
 /** What is paused in the deployment, as this process knows it; and whether every living dispatcher knows it as well. */
 
-import { firstValueFrom, timer } from 'rxjs';
+import { firstValueFrom, ReplaySubject, takeUntil, timer } from 'rxjs';
 import type { Clock } from '../../clock.js';
+import { NotRunningError } from '../../errors.js';
 import { changed, isFormPaused, isQueuePaused, NOTHING_PAUSED, type Pausable, type Paused } from '../../job/pauses.js';
 import type { Collections } from './collections.js';
 import type { ControlDocument, PausedDocument } from './documents.js';
 import type { Leases } from './leases.js';
 import type { ServerTime } from './server-time.js';
+import type { Unfinished } from './unfinished.js';
 
 /** Between two looks whether all have followed. */
 const LOOK_MS = 100;
@@ -16,13 +18,18 @@ export interface PauseSources {
   readonly collections: Collections;
   readonly leases: Leases;
   readonly time: ServerTime;
+  readonly unfinished: Unfinished;
   /** Told when something else is paused: puts back what was claimed and has not begun, and resolves when no claim of before is under way. */
   readonly onChange: () => Promise<void>;
+  /** Told of work that nobody waits for. */
+  readonly onBackground: (work: Promise<void>) => void;
 }
 
 export class Pauses {
   #paused: PausedDocument = { ...NOTHING_PAUSED, rev: 0 };
-  #following: Promise<void> = Promise.resolve();
+  /** The first try to follow the last change; never rejects, since what fails is done again. */
+  #tried: Promise<void> = Promise.resolve();
+  readonly #closed = new ReplaySubject<true>(1);
 
   constructor(private readonly sources: PauseSources) {}
 
@@ -50,36 +57,50 @@ export class Pauses {
       if (before.rev === 0) await control.updateOne({ _id: 'paused' }, { $setOnInsert: { version: 1 } }, { upsert: true });
       const { modifiedCount } = await control.updateOne({ _id: 'paused', ...unchanged }, { $set: { paused } });
       if (modifiedCount === 0) continue;
-      await this.notice({ _id: 'paused', paused });
+      this.notice({ _id: 'paused', paused });
+      // Its own dispatchers follow by then, mostly.
+      await this.#tried;
       return this.#allFollow(paused.rev);
     }
   }
 
   async refresh(): Promise<void> {
-    await this.notice((await this.sources.collections.control.findOne({ _id: 'paused' })) ?? undefined);
+    this.notice((await this.sources.collections.control.findOne({ _id: 'paused' })) ?? undefined);
   }
 
-  /** Follows what was read, unless it is older than what is known. */
-  async notice(document: ControlDocument | undefined): Promise<void> {
-    const { paused } = document ?? {};
-    if (paused !== undefined && paused.rev > this.#paused.rev) {
-      this.#paused = paused;
-      this.#following = this.sources.onChange().then(() => this.sources.leases.follow(paused.rev));
-    }
-    await this.#following;
+  /** Takes over what was read, unless it is older than what is known: from now on nothing that is paused is begun here. */
+  notice({ paused }: Partial<ControlDocument> = {}): void {
+    if (paused === undefined || paused.rev <= this.#paused.rev) return;
+    this.#paused = paused;
+    this.#tried = this.sources.unfinished.finish(() => this.#follow(paused.rev));
+    this.sources.onBackground(this.#tried);
+  }
+
+  /** Nobody waits for the others any more. */
+  close(): void {
+    this.#closed.next(true);
+  }
+
+  async #follow(rev: number): Promise<void> {
+    await this.sources.onChange();
+    await this.sources.leases.follow(rev);
   }
 
   /** One that has not is asked for again and again: it will, or its lease ends. */
   async #allFollow(rev: number): Promise<void> {
     const { clock, collections, time } = this.sources;
-    for (;;) {
-      const late = {
-        state: 'alive' as const,
-        $or: [{ follows: { $lt: rev } }, { follows: { $exists: false } }],
-        $expr: { $gt: ['$leaseUntil', time.now] },
-      };
-      if ((await collections.dispatchers.findOne(late)) === null) return;
-      await firstValueFrom(timer(LOOK_MS, clock.scheduler));
+    const late = {
+      state: 'alive' as const,
+      $or: [{ follows: { $lt: rev } }, { follows: { $exists: false } }],
+      $expr: { $gt: ['$leaseUntil', time.now] },
+    };
+    while ((await collections.dispatchers.findOne(late)) !== null) {
+      const next = timer(LOOK_MS, clock.scheduler).pipe(takeUntil(this.#closed));
+      if ((await firstValueFrom(next, { defaultValue: 'closed' })) === 'closed') throw stopped();
     }
   }
+}
+
+function stopped(): NotRunningError {
+  return new NotRunningError('the service was stopped before every dispatcher followed; what was paused or resumed is so nevertheless');
 }

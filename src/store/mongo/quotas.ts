@@ -15,7 +15,7 @@ export interface QuotaSources {
   readonly collections: Collections;
   readonly time: ServerTime;
   /** Told of what concerns the store as a whole. */
-  readonly onControl: (control: ControlDocument) => Promise<void>;
+  readonly onControl: (control: ControlDocument) => void;
 }
 
 export class Quotas {
@@ -76,7 +76,7 @@ export class Quotas {
       { $unionWith: { coll: control.collectionName, pipeline: paused } },
     ]);
     const found = new Map(read.flatMap((document) => ('control' in document ? [] : [[document._id, document]])));
-    for (const document of read) if ('control' in document) await this.sources.onControl(document.control);
+    for (const document of read) if ('control' in document) this.sources.onControl(document.control);
     const isNew = [...found.keys()].some((name) => !this.#book.has(name));
     const names = isNew ? ((await control.findOne({ _id: 'quotas' }))?.names ?? []) : found.keys();
     for (const name of names) {

@@ -1,7 +1,8 @@
 /** A pause that one process asks for, and all follow. */
 
 import { describe, expect, it } from 'vitest';
-import { makeJob, task } from '../../../src/index.js';
+import { makeJob, NotRunningError, task } from '../../../src/index.js';
+import { failureOf } from '../../service/deferred.js';
 import { Processes } from './processes.js';
 
 const processes = await Processes.forTests('pausing');
@@ -45,6 +46,28 @@ describe('a pause', () => {
     expect((await processes.collection('jobs').countDocuments({ status: 'pending' })) > 0).toBe(true);
     await async.resume({ task: single });
     for (const job of jobs) expect(await job.waitForResult()).toBe(42);
+  });
+
+  it.skipIf(processes.faults === undefined)('is followed in the end by a process that could not say at first that it does', async () => {
+    const { async, store } = await processes.start({ tasks: [fine] });
+    await (await async.queueJob(fine)).waitForResult();
+    const struck = processes.strike((command) => command['update'] === 'millrace.dispatchers', 'refuse');
+    const paused = async.pause({ queue: 'mail' });
+    await struck;
+    expect((await async.getPaused()).queues).toEqual(['mail']);
+    await store.recover(async.dispatcher?.name ?? '');
+    await paused;
+  });
+
+  it('waits for nobody any more when the service stops', async () => {
+    const { async } = await processes.start({ dispatcher: false });
+    const leaseUntil = new Date(Date.now() + 60_000);
+    await processes.collection('dispatchers').insertOne({ _id: 'deaf' as never, state: 'alive', leaseUntil });
+    const paused = failureOf(async.pause('everything'));
+    await processes.quiet();
+    await async.stop();
+    expect(await paused).toBeInstanceOf(NotRunningError);
+    expect((await processes.collection('control').findOne({ _id: 'paused' as never }))?.['paused'].everything).toBe(true);
   });
 
   it('of a size is known to all, and outlives a start with the same configuration', async () => {

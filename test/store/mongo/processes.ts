@@ -8,6 +8,7 @@ import { nextTurn } from '../../../src/clock.js';
 import { type AsyncModuleOptions, asyncModule, type IAsyncService, type JobStore, start } from '../../../src/index.js';
 import type { MongoStoreOptions } from '../../../src/store/mongo/mongo-options.js';
 import { mongoStore } from '../../../src/store/mongo/mongo-store.js';
+import type { Interception } from '../../replica-set/faults/stand-in-faults.js';
 import { findReplicaSet, type ReplicaSet, type StandInFaults } from '../../replica-set/find-replica-set.js';
 import { CommandsSent } from './commands-sent.js';
 
@@ -59,6 +60,20 @@ export class Processes {
     });
     afterAll(() => processes.close());
     return processes;
+  }
+
+  /** Has this happen to the next command that passes, on the stand-in; resolves when such a one has arrived. */
+  strike(passes: (command: Document) => boolean, how: Interception): Promise<void> {
+    const { faults } = this;
+    if (faults === undefined) throw new Error('a real server has no faults');
+    return new Promise((resolve) => {
+      faults.intercept = (command) => {
+        if (!passes(command)) return undefined;
+        faults.intercept = undefined;
+        resolve();
+        return how;
+      };
+    });
   }
 
   #endFaults(): void {
