@@ -24,9 +24,11 @@ export class Leases {
   /** The last change of what is paused that the dispatchers of this process follow. */
   #follows = 0;
 
+  /** @param beforeLife - awaited when a lease is there, before anybody who was not alive counts as alive by it */
   constructor(
     private readonly collections: Collections,
     private readonly time: ServerTime,
+    private readonly beforeLife: () => Promise<void>,
   ) {}
 
   /** Renews; a lease of 0 ms is given up. @returns `false` when others took over */
@@ -37,8 +39,12 @@ export class Leases {
       this.#own.delete(dispatcher);
       return false;
     }
-    this.#own.set(dispatcher, renewed);
     this.time.learn(new Date(renewed.leaseUntil.getTime() - leaseMs));
+    const isNew = !this.isAlive(dispatcher);
+    // Who paused before the lease was there did not wait for this one to follow.
+    if (isNew) await this.beforeLife();
+    this.#own.set(dispatcher, renewed);
+    if (isNew && (renewed.follows ?? 0) < this.#follows) await this.follow(this.#follows);
     return true;
   }
 

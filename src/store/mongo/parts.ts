@@ -98,7 +98,7 @@ export class Parts {
       dropAhead: (id, reason) => this.#dropAhead(id, reason),
     });
     const jobs = new Jobs(collections, (job) => news.changed(job));
-    const leases = new Leases(collections, time);
+    const leases = new Leases(collections, time, () => this.pauses.refresh());
     const quotas = new Quotas({ collections, time, onControl: (control) => this.pauses.notice(control) });
     const onBackground = (work: Promise<void>): void => news.track(work);
     const unfinished = new Unfinished({ clock, onBackground });

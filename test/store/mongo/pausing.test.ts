@@ -2,7 +2,7 @@
 
 import { describe, expect, it } from 'vitest';
 import { makeJob, NotRunningError, task } from '../../../src/index.js';
-import { failureOf } from '../../service/deferred.js';
+import { deferred, failureOf } from '../../service/deferred.js';
 import { Processes } from './processes.js';
 
 const processes = await Processes.forTests('pausing');
@@ -46,6 +46,21 @@ describe('a pause', () => {
     expect((await processes.collection('jobs').countDocuments({ status: 'pending' })) > 0).toBe(true);
     await async.resume({ task: single });
     for (const job of jobs) expect(await job.waitForResult()).toBe(42);
+  });
+
+  it.skipIf(processes.faults === undefined)('holds for a dispatcher whose lease begins meanwhile', async () => {
+    const web = await processes.start({ tasks: [fine], dispatcher: false });
+    const gate = deferred();
+    const begins = processes.strike((command) => command['findAndModify'] === 'millrace.dispatchers', gate.promise);
+    const worker = await processes.start({ tasks: [fine] });
+    await begins;
+    const job = await worker.async.queueJob(fine);
+    processes.faults?.changeEvents.delay();
+    await web.async.pause('everything');
+    gate.resolve();
+    await processes.quiet();
+    expect((await job.refresh()).status).toBe('pending');
+    expect(await processes.collection('dispatchers').distinct('follows')).toEqual([1]);
   });
 
   it.skipIf(processes.faults === undefined)('is followed in the end by a process that could not say at first that it does', async () => {
