@@ -9,3 +9,8 @@ export const FIRST_VERSION = 1;
 export function formOf({ taskName, version = FIRST_VERSION }: Pick<QueuedJob, 'taskName' | 'version'>): string {
   return version === FIRST_VERSION ? taskName : `${taskName}\u0000${version}`;
 }
+
+/** The name of the task of a form. */
+export function taskNameIn(form: string): string {
+  return form.split('\u0000', 1)[0] ?? form;
+}

@@ -1,5 +1,7 @@
 /** What is paused: of that, nothing begins; what runs goes on. */
 
+import { taskNameIn } from './form.js';
+
 /** Everything, the jobs of a queue, or those of a task, which may be stored under several names. */
 export type Pausable = 'everything' | { readonly queue: string } | { readonly taskNames: readonly string[] };
 
@@ -24,12 +26,8 @@ export function changed(paused: Paused, what: Pausable, isPaused: boolean): Paus
   return { ...paused, taskNames: but(paused.taskNames, what.taskNames) };
 }
 
-/** Whether no job of a queue may begin. */
-export function isQueuePaused({ everything, queues }: Paused, queue: string): boolean {
-  return everything || queues.includes(queue);
-}
-
-/** Whether no job of a form may begin. */
-export function isFormPaused({ taskNames }: Paused, form: string): boolean {
-  return taskNames.length > 0 && taskNames.includes(form.split('\u0000', 1)[0] ?? form);
+/** Whether no job of a form may begin in a queue; without a form, whether none may at all. */
+export function isPaused({ everything, queues, taskNames }: Paused, queue: string, form?: string): boolean {
+  if (everything || queues.includes(queue)) return true;
+  return form !== undefined && taskNames.length > 0 && taskNames.includes(taskNameIn(form));
 }

@@ -16,7 +16,7 @@ import {
 import { formOf } from '../job/form.js';
 import type { JobRecord, QueuedJob } from '../job/job-record.js';
 import { isFinal, WAITING } from '../job/job-status.js';
-import { isFormPaused, isQueuePaused, type Paused } from '../job/pauses.js';
+import { isPaused, type Paused } from '../job/pauses.js';
 import type { AgentView, DispatcherUse, JobStore, QuotaUse } from '../store/job-store.js';
 import type { Explanation, Reason } from './explanation.js';
 import type { JobAccess } from './job-access.js';
@@ -117,8 +117,8 @@ async function pendingReasons({ job, state }: JobRecord, store: JobStore): Promi
 
 function pauseReasons(job: QueuedJob, paused: Paused): readonly Reason[] {
   if (paused.everything) return [{ because: 'paused', what: 'everything' }];
-  if (isQueuePaused(paused, job.queue)) return [{ because: 'paused', what: 'queue' }];
-  return job.kind === 'task' && isFormPaused(paused, formOf(job)) ? [{ because: 'paused', what: 'task' }] : [];
+  if (isPaused(paused, job.queue)) return [{ because: 'paused', what: 'queue' }];
+  return job.kind === 'task' && isPaused(paused, job.queue, formOf(job)) ? [{ because: 'paused', what: 'task' }] : [];
 }
 
 function agentReasons(job: QueuedJob, dispatchers: readonly DispatcherUse[]): readonly Reason[] {

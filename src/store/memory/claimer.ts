@@ -18,7 +18,7 @@ export class Claimer {
 
   claim(request: ClaimRequest, now: Date): readonly ClaimedJob[] {
     const claimed: ClaimedJob[] = [];
-    if (this.controls.isQueuePaused(request.queue)) return claimed;
+    if (this.controls.isPaused(request.queue)) return claimed;
     while (claimed.length < request.limit && this.#claimFrom(request, claimed, now)) this.rooms.tender.tend();
     return claimed;
   }
@@ -47,7 +47,7 @@ export class Claimer {
   #accepts({ forms }: ClaimRequest, { example: { job } }: Lane): boolean {
     if (job.kind !== 'task') return true;
     const form = formOf(job);
-    return forms.has(form) && !this.controls.isFormPaused(form);
+    return forms.has(form) && !this.controls.isPaused(job.queue, form);
   }
 
   #claimed(record: JobRecord, owner: string, now: Date): ClaimedJob {

@@ -1,7 +1,7 @@
 /** What operators set, in memory: it holds from the next claim on. */
 
 import { UnknownQuotaError } from '../../errors.js';
-import { changed, isFormPaused, isQueuePaused, NOTHING_PAUSED, type Pausable, type Paused } from '../../job/pauses.js';
+import { changed, isPaused, NOTHING_PAUSED, type Pausable, type Paused } from '../../job/pauses.js';
 import type { Controls } from '../job-store.js';
 import type { QuotaLedger } from './quota-ledger.js';
 
@@ -29,11 +29,8 @@ export class MemoryControls implements Controls {
     this.onChange();
   }
 
-  isQueuePaused(queue: string): boolean {
-    return isQueuePaused(this.#paused, queue);
-  }
-
-  isFormPaused(form: string): boolean {
-    return isFormPaused(this.#paused, form);
+  /** Whether jobs of a form must not begin in a queue; without a form, whether none must. */
+  isPaused(queue: string, form?: string): boolean {
+    return isPaused(this.#paused, queue, form);
   }
 }

@@ -93,17 +93,14 @@ export class Claims {
   }
 
   async #claim(request: ClaimRequest): Promise<readonly ClaimedJob[]> {
-    const { leases, pauses, shares, takes } = this.sources;
+    const { leases, shares, takes } = this.sources;
     if (!leases.isAlive(request.dispatcher)) return [];
     const claimed = [...(this.#kept.get(nameOf(request)) ?? []), ...this.#won(request, await takes.takenUnanswered(request))];
     // Whatever fails from here on: these are handed out, by the next claim if need be.
     this.#kept.set(nameOf(request), claimed);
     await shares.yieldIdle();
     let inVain = 0;
-    for (
-      let look: Look = { won: [], mayFindMore: !pauses.isQueuePaused(request.queue) };
-      look.mayFindMore && claimed.length < request.limit;
-    ) {
+    for (let look: Look = { won: [], mayFindMore: true }; look.mayFindMore && claimed.length < request.limit; ) {
       if (look.won.length === 0 && inVain++ > MAX_IN_VAIN) break;
       if (!leases.isAlive(request.dispatcher)) break;
       look = await this.#look(request, request.limit - claimed.length).catch((error: unknown) => {
@@ -129,8 +126,8 @@ export class Claims {
   async #look(request: ClaimRequest, limit: number): Promise<Look> {
     const { lanes, pauses, shares, ahead, collections } = this.sources;
     const { dispatcher, queue } = request;
-    const forms = new Set([...request.forms].filter((form) => !pauses.isFormPaused(form)));
-    if (pauses.isQueuePaused(queue)) return NOTHING;
+    const forms = new Set([...request.forms].filter((form) => !pauses.isPaused(queue, form)));
+    if (pauses.isPaused(queue)) return NOTHING;
     const atHand = ahead.of(dispatcher, queue, forms);
     const known = this.#notUsedUp(lanes.of(queue, forms));
     const rung = this.#hasRung(request) || atHand.length === 0 ? known : this.#besides(dispatcher, atHand, known);

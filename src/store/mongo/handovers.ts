@@ -66,16 +66,11 @@ export class Handovers {
   #roomFor(job: JobDocument): Room | undefined {
     if (!mayBeClaimedAhead(job) || job.held !== undefined || Object.keys(job.quotas).length > 0) return undefined;
     if (!this.sources.news.isLookedAfter(job.queue)) return undefined;
-    const { pauses } = this.sources;
     const form = formOfDocument(job);
+    if (this.sources.pauses.isPaused(job.queue, form)) return undefined;
     return [...this.#rooms.values()].find(
       ({ request: { dispatcher, queue, forms }, left }) =>
-        left > 0 &&
-        queue === job.queue &&
-        forms.has(form) &&
-        !pauses.isQueuePaused(queue) &&
-        !pauses.isFormPaused(form) &&
-        this.sources.leases.isAlive(dispatcher),
+        left > 0 && queue === job.queue && forms.has(form) && this.sources.leases.isAlive(dispatcher),
     );
   }
 }

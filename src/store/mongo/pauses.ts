@@ -3,7 +3,7 @@
 import { firstValueFrom, ReplaySubject, takeUntil, timer } from 'rxjs';
 import type { Clock } from '../../clock.js';
 import { NotRunningError } from '../../errors.js';
-import { changed, isFormPaused, isQueuePaused, NOTHING_PAUSED, type Pausable, type Paused } from '../../job/pauses.js';
+import { changed, isPaused, NOTHING_PAUSED, type Pausable, type Paused } from '../../job/pauses.js';
 import type { Collections } from './collections.js';
 import type { ControlDocument, PausedDocument } from './documents.js';
 import type { Leases } from './leases.js';
@@ -33,12 +33,9 @@ export class Pauses {
 
   constructor(private readonly sources: PauseSources) {}
 
-  isQueuePaused(queue: string): boolean {
-    return isQueuePaused(this.#paused, queue);
-  }
-
-  isFormPaused(form: string): boolean {
-    return isFormPaused(this.#paused, form);
+  /** Whether jobs of a form must not begin in a queue; without a form, whether none must. */
+  isPaused(queue: string, form?: string): boolean {
+    return isPaused(this.#paused, queue, form);
   }
 
   async read(): Promise<Paused> {

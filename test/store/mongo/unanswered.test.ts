@@ -66,7 +66,7 @@ describe('what was taken', () => {
         lanes: { of: () => new Map(), rings: () => 0 },
         leases: { isAlive: () => true },
         news: { changed: () => {} },
-        pauses: { isQueuePaused: () => false },
+        pauses: { isPaused: () => false },
         running: new Running(),
         shares: {
           yieldIdle: async () => (fails.shift() === true ? Promise.reject(new Error('the network')) : undefined),
