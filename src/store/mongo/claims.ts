@@ -4,10 +4,12 @@ import { ObjectId } from 'mongodb';
 import type { JobReference } from '../../job/job-reference.js';
 import type { ClaimedJob, ClaimRequest } from '../job-store.js';
 import type { Ahead } from './ahead.js';
+import type { Attempts } from './attempts.js';
 import { type Candidates, NO_CANDIDATES, readCandidates } from './candidates.js';
 import type { Collections } from './collections.js';
 import type { JobDocument } from './documents.js';
 import type { Handovers } from './handovers.js';
+import { Kept } from './kept.js';
 import { type Lanes, mayBeClaimedAhead, needsPlaces, placesIn, placesOfLane } from './lanes.js';
 import type { Leases } from './leases.js';
 import type { Wanted } from './line.js';
@@ -18,14 +20,16 @@ import type { Pauses } from './pauses.js';
 import { referenceOf, toJob } from './records.js';
 import { attemptKey, attemptOf, type Running } from './running.js';
 import type { ServerTime } from './server-time.js';
-import type { Shares } from './shares.js';
+import type { Asker, Shares } from './shares.js';
 import type { Begin, Starts } from './starts.js';
 import { type Chosen, nameOf, type Takes } from './takes.js';
 import type { Tender } from './tender.js';
+import type { Unfinished } from './unfinished.js';
 import type { Uses } from './uses.js';
 
 export interface ClaimSources {
   readonly ahead: Ahead;
+  readonly attempts: Attempts;
   readonly collections: Collections;
   readonly handovers: Handovers;
   readonly lanes: Lanes;
@@ -39,6 +43,7 @@ export interface ClaimSources {
   readonly takes: Takes;
   readonly tender: Tender;
   readonly time: ServerTime;
+  readonly unfinished: Unfinished;
   readonly uses: Uses;
 }
 
@@ -73,13 +78,14 @@ const NOTHING: Look = { won: [], mayFindMore: false };
 export class Claims {
   /** By dispatcher and queue: how often its lanes had rung when it looked last. */
   readonly #looked = new Map<string, number>();
-  /** By dispatcher and queue: what was taken, but could not be handed out, since what it needs could not be read. */
-  readonly #kept = new Map<string, readonly JobDocument[]>();
+  readonly #kept: Kept;
   readonly #underWay = new Set<Promise<unknown>>();
   /** By dispatcher: the claim that asks for places and uses them now; its queues do so one after the other. */
   readonly #turns = new Map<string, Promise<unknown>>();
 
-  constructor(private readonly sources: ClaimSources) {}
+  constructor(private readonly sources: ClaimSources) {
+    this.#kept = new Kept({ ...sources, won: (asker, taken) => this.#won(asker, taken) });
+  }
 
   async claim(request: ClaimRequest): Promise<readonly ClaimedJob[]> {
     const claiming = this.#claim(request);
@@ -87,17 +93,28 @@ export class Claims {
     return claiming.finally(() => this.#underWay.delete(claiming));
   }
 
-  /** Resolves when the claims that are under way now have been answered. */
-  async idle(): Promise<void> {
+  /** Resolves when nothing will be handed out any more that is paused now: the claims that are under way have been answered, and what they could not hand out is back. */
+  async holdBackPaused(): Promise<void> {
     await Promise.allSettled(this.#underWay);
+    await this.#kept.putBackPaused();
   }
 
   async #claim(request: ClaimRequest): Promise<readonly ClaimedJob[]> {
-    const { leases, shares, takes } = this.sources;
-    if (!leases.isAlive(request.dispatcher)) return [];
-    const claimed = [...(this.#kept.get(nameOf(request)) ?? []), ...this.#won(request, await takes.takenUnanswered(request))];
-    // Whatever fails from here on: these are handed out, by the next claim if need be.
-    this.#kept.set(nameOf(request), claimed);
+    if (!this.sources.leases.isAlive(request.dispatcher)) return [];
+    const claimed = [...(await this.#kept.takeOut(request))];
+    try {
+      await this.#fill(request, claimed);
+      return await Promise.all(claimed.map((job) => this.#claimedJob(job)));
+    } catch (error) {
+      // Whatever failed: these are handed out, by the next claim if need be.
+      this.#kept.add(request, claimed);
+      throw error;
+    }
+  }
+
+  /** Takes jobs up to the limit. */
+  async #fill(request: ClaimRequest, claimed: JobDocument[]): Promise<void> {
+    const { leases, shares } = this.sources;
     await shares.yieldIdle();
     let inVain = 0;
     for (let look: Look = { won: [], mayFindMore: true }; look.mayFindMore && claimed.length < request.limit; ) {
@@ -113,14 +130,13 @@ export class Claims {
     // Whoever is busy with other work leaves the places to those who could use them.
     this.sources.handovers.hasRoom(request, request.limit - claimed.length);
     if (claimed.length >= request.limit) await shares.wantNothing(request).catch(() => undefined);
-    return this.#handedOut(request, claimed);
   }
 
   /** The life of a dispatcher is over. */
   forget(dispatcher: string): void {
     this.#turns.delete(dispatcher);
-    for (const names of [this.#looked, this.#kept])
-      for (const name of names.keys()) if (name.startsWith(`${dispatcher} `)) names.delete(name);
+    this.#kept.forget(dispatcher);
+    for (const name of this.#looked.keys()) if (name.startsWith(`${dispatcher} `)) this.#looked.delete(name);
   }
 
   async #look(request: ClaimRequest, limit: number): Promise<Look> {
@@ -287,7 +303,7 @@ export class Claims {
   }
 
   /** Those that are to run; the others are kept at hand. */
-  #won({ dispatcher }: ClaimRequest, taken: readonly JobDocument[]): readonly JobDocument[] {
+  #won({ dispatcher }: Asker, taken: readonly JobDocument[]): readonly JobDocument[] {
     const { news, running, ahead } = this.sources;
     ahead.add(
       dispatcher,
@@ -301,14 +317,7 @@ export class Claims {
     return [...won].sort(inOrder);
   }
 
-  /** With what each needs to run. */
-  async #handedOut(request: ClaimRequest, claimed: readonly JobDocument[]): Promise<readonly ClaimedJob[]> {
-    this.#kept.set(nameOf(request), claimed);
-    const handedOut = await Promise.all(claimed.map((job) => this.#claimedJob(job)));
-    this.#kept.delete(nameOf(request));
-    return handedOut;
-  }
-
+  /** With what it needs to run. */
   async #claimedJob(document: JobDocument): Promise<ClaimedJob> {
     const { token = '', attempts, failures } = document;
     const job = toJob(document);

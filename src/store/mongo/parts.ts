@@ -127,6 +127,7 @@ export class Parts {
     const openings = new Openings({ collections, held, leases, news, relief, uses, tender, time, unfinished });
     const claims = new Claims({
       ahead,
+      attempts,
       collections,
       handovers,
       lanes,
@@ -140,6 +141,7 @@ export class Parts {
       takes,
       tender,
       time,
+      unfinished,
       uses,
     });
     const forget = (dispatcher: string): void => {
@@ -252,7 +254,7 @@ export class Parts {
 
   /** Resolves when nothing that is paused now can begin. */
   async #followPauses(): Promise<void> {
-    await this.claims.idle();
+    await this.claims.holdBackPaused();
     await this.ahead.handBackAll();
     this.news.room();
   }

@@ -44,22 +44,23 @@ export class Takes {
     try {
       return this.#known(chosen, await write());
     } catch (error) {
-      const unanswered = this.#unanswered.get(nameOf(asker)) ?? [];
-      this.#unanswered.set(nameOf(asker), [...unanswered, chosen]);
+      this.#noteUnanswered(asker, [chosen]);
       throw error;
     }
   }
 
-  /** What was taken by writes that were not answered. One that is done even later is found by a round: its jobs have not begun. */
+  /** What was taken by writes that were not answered, told once. One that is done even later is found by a round: its jobs have not begun. */
   async takenUnanswered(asker: Asker): Promise<readonly JobDocument[]> {
     const unanswered = this.#unanswered.get(nameOf(asker));
     if (unanswered === undefined) return [];
-    const found = await Promise.all(unanswered.map((chosen) => this.#taken(chosen)));
-    // Others may have failed meanwhile.
-    const left = (this.#unanswered.get(nameOf(asker)) ?? []).filter((chosen) => !unanswered.includes(chosen));
-    if (left.length > 0) this.#unanswered.set(nameOf(asker), left);
-    else this.#unanswered.delete(nameOf(asker));
-    return unanswered.flatMap((chosen, index) => this.#known(chosen, found[index] ?? []));
+    this.#unanswered.delete(nameOf(asker));
+    try {
+      const found = await Promise.all(unanswered.map((chosen) => this.#taken(chosen)));
+      return unanswered.flatMap((chosen, index) => this.#known(chosen, found[index] ?? []));
+    } catch (error) {
+      this.#noteUnanswered(asker, unanswered);
+      throw error;
+    }
   }
 
   /** The life of a dispatcher is over. */
@@ -74,6 +75,10 @@ export class Takes {
   /** Whether it is still to be seen what was taken under a token. */
   isOpen(token: string): boolean {
     return this.#open.has(token);
+  }
+
+  #noteUnanswered(asker: Asker, unanswered: readonly Chosen[]): void {
+    this.#unanswered.set(nameOf(asker), [...(this.#unanswered.get(nameOf(asker)) ?? []), ...unanswered]);
   }
 
   #known({ now, token }: Chosen, taken: readonly JobDocument[]): readonly JobDocument[] {

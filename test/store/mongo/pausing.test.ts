@@ -1,5 +1,6 @@
 /** A pause that one process asks for, and all follow. */
 
+import type { Document } from 'mongodb';
 import { describe, expect, it } from 'vitest';
 import { makeJob, NotRunningError, task } from '../../../src/index.js';
 import { deferred, failureOf } from '../../service/deferred.js';
@@ -61,6 +62,23 @@ describe('a pause', () => {
     await processes.quiet();
     expect((await job.refresh()).status).toBe('pending');
     expect(await processes.collection('dispatchers').distinct('follows')).toEqual([1]);
+  });
+
+  it.skipIf(processes.faults === undefined)('puts back what was taken by a claim that was not answered', async () => {
+    let runs = 0;
+    const counts = task('counts', { quotas: [] }, () => runs++);
+    const { async } = await processes.start({ tasks: [counts] });
+    await (await async.queueJob(counts)).waitForResult();
+    const isTaking = (command: Document): boolean =>
+      command['update'] === 'millrace.jobs' && JSON.stringify(command).includes('"startedAt"');
+    const struck = processes.strike(isTaking, 'lose answer');
+    const job = await async.queueJob(counts);
+    await struck;
+    await async.pause('everything');
+    expect([runs, (await job.refresh()).status, job.attempts]).toEqual([1, 'pending', 0]);
+    await async.resume('everything');
+    await job.waitForResult();
+    expect([runs, job.attempts]).toEqual([2, 1]);
   });
 
   it.skipIf(processes.faults === undefined)('is followed in the end by a process that could not say at first that it does', async () => {
