@@ -20,3 +20,16 @@ function placesText(places: Places): string {
   }
   return text;
 }
+
+export interface LaneParts {
+  readonly queue: string;
+  /** The form of its jobs, or the kind of a composite. */
+  readonly form: string;
+  readonly isComposite: boolean;
+}
+
+/** What a lane's key says of its jobs. */
+export function partsOf(key: string): LaneParts {
+  const [queue, what] = JSON.parse(key) as [string, string | readonly [string]];
+  return typeof what === 'string' ? { queue, form: what, isComposite: false } : { queue, form: what[0], isComposite: true };
+}

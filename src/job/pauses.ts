@@ -1,6 +1,7 @@
 /** What is paused: of that, nothing begins; what runs goes on. */
 
 import { taskNameIn } from './form.js';
+import { partsOf } from './lane.js';
 
 /** Everything, the jobs of a queue, or those of a task, which may be stored under several names. */
 export type Pausable = 'everything' | { readonly queue: string } | { readonly taskNames: readonly string[] };
@@ -30,4 +31,10 @@ export function changed(paused: Paused, what: Pausable, isPaused: boolean): Paus
 export function isPaused({ everything, queues, taskNames }: Paused, queue: string, form?: string): boolean {
   if (everything || queues.includes(queue)) return true;
   return form !== undefined && taskNames.length > 0 && taskNames.includes(taskNameIn(form));
+}
+
+/** Whether no job of a lane may begin. */
+export function isLanePaused(paused: Paused, lane: string): boolean {
+  const { queue, form, isComposite } = partsOf(lane);
+  return isPaused(paused, queue, isComposite ? undefined : form);
 }

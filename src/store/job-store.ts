@@ -128,7 +128,7 @@ export interface Controls {
   /** What is paused, as it is now. */
   paused(): Promise<Paused>;
   /**
-   * Pauses or resumes something. Of what is paused, no job begins; what runs goes on.
+   * Pauses or resumes something. Of what is paused, no job begins, and no places are kept for it; what runs goes on.
    * Resolves when every living dispatcher follows.
    */
   pause(what: Pausable, isPaused: boolean): Promise<void>;

@@ -45,9 +45,9 @@ export class Savers {
     return this.#savers.delete(lane);
   }
 
-  /** Saves no more for lanes whose places do not pass. */
-  keepOnly(passes: (places: Places) => boolean): void {
-    for (const [lane, { places }] of this.#savers) if (!passes(places)) this.#savers.delete(lane);
+  /** Saves no more for lanes that do not pass. */
+  keepOnly(passes: (lane: string, places: Places) => boolean): void {
+    for (const [lane, { places }] of this.#savers) if (!passes(lane, places)) this.#savers.delete(lane);
   }
 
   /** Whether a job of the lane has found too little room, but not for long enough yet. */

@@ -1,7 +1,7 @@
 /** What operators set, in memory: it holds from the next claim on. */
 
 import { UnknownQuotaError } from '../../errors.js';
-import { changed, isPaused, NOTHING_PAUSED, type Pausable, type Paused } from '../../job/pauses.js';
+import { changed, isLanePaused, isPaused, NOTHING_PAUSED, type Pausable, type Paused } from '../../job/pauses.js';
 import type { Controls } from '../job-store.js';
 import type { QuotaLedger } from './quota-ledger.js';
 
@@ -20,6 +20,7 @@ export class MemoryControls implements Controls {
 
   async pause(what: Pausable, isPaused: boolean): Promise<void> {
     this.#paused = changed(this.#paused, what, isPaused);
+    this.ledger.saveOnlyFor((lane) => !isLanePaused(this.#paused, lane));
     this.onChange();
   }
 

@@ -35,7 +35,7 @@ export class QuotaLedger {
     if (!this.#sizes.has(DEFAULT_QUOTA)) this.#sizes.set(DEFAULT_QUOTA, 1);
     for (const [name, size] of sizes) this.#sizes.set(name, size);
     // What has become too large for its quota would otherwise save places for ever.
-    this.#savers.keepOnly((places) => couldEverFit(places, this.#sizes));
+    this.#savers.keepOnly((_lane, places) => couldEverFit(places, this.#sizes));
   }
 
   /** Takes the places for a job, all or none; one that needs several and gets none begins to save. */
@@ -94,6 +94,11 @@ export class QuotaLedger {
   /** What was saved for a lane is for everybody again; its next job begins anew. @returns whether there was something */
   stopSaving(lane: string): boolean {
     return this.#savers.stop(lane);
+  }
+
+  /** What was saved for lanes that do not pass is for everybody again. */
+  saveOnlyFor(passes: (lane: string) => boolean): void {
+    this.#savers.keepOnly(passes);
   }
 
   #fits(lane: string, places: Places, nowMs: number): boolean {

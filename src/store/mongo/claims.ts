@@ -73,6 +73,7 @@ interface LookedAt {
 /** So many looks may find that somebody was faster, or that the lease is over by the server's time. */
 const MAX_IN_VAIN = 20;
 
+const NO_LANES: ReadonlyMap<string, number> = new Map();
 const NOTHING: Look = { won: [], mayFindMore: false };
 
 export class Claims {
@@ -143,9 +144,8 @@ export class Claims {
     const { lanes, pauses, shares, ahead, collections } = this.sources;
     const { dispatcher, queue } = request;
     const forms = new Set([...request.forms].filter((form) => !pauses.isPaused(queue, form)));
-    if (pauses.isPaused(queue)) return NOTHING;
     const atHand = ahead.of(dispatcher, queue, forms);
-    const known = this.#notUsedUp(lanes.of(queue, forms));
+    const known = pauses.isPaused(queue) ? NO_LANES : this.#notUsedUp(lanes.of(queue, forms));
     const rung = this.#hasRung(request) || atHand.length === 0 ? known : this.#besides(dispatcher, atHand, known);
     if (limit <= 0) return NOTHING;
     if (rung.size === 0 && atHand.length === 0) {

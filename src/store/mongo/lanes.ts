@@ -1,27 +1,20 @@
 /** The lanes in which jobs may wait, as far as this process has heard; a claim reads only those that it may take from. */
 
+import { type LaneParts, partsOf } from '../../job/lane.js';
 import type { Places } from '../../job/places.js';
 import { hasYetToBegin } from '../../job/unique-key-rule.js';
 import type { JobDocument } from './documents.js';
 
-export interface Lane {
-  readonly key: string;
-  readonly queue: string;
-  /** The form of its jobs, or the kind of a composite. */
-  readonly form: string;
-  readonly isComposite: boolean;
-}
-
 export class Lanes {
   /** By queue; each with how often it rang, so that one that rings while it is read is not taken for empty. */
-  readonly #byQueue = new Map<string, Map<string, { readonly lane: Lane; rung: number }>>();
+  readonly #byQueue = new Map<string, Map<string, { readonly lane: LaneParts; rung: number }>>();
 
   readonly #rings = new Map<string, number>();
 
   /** A job waits in it. */
   ring(key: string): void {
-    const lane = parsed(key);
-    const lanes = this.#byQueue.get(lane.queue) ?? new Map<string, { readonly lane: Lane; rung: number }>();
+    const lane = partsOf(key);
+    const lanes = this.#byQueue.get(lane.queue) ?? new Map<string, { readonly lane: LaneParts; rung: number }>();
     this.#byQueue.set(lane.queue, lanes);
     this.#rings.set(lane.queue, this.rings(lane.queue) + 1);
     const known = lanes.get(key);
@@ -46,11 +39,6 @@ export class Lanes {
     const lanes = this.#byQueue.get(queue);
     if (lanes?.get(key)?.rung === rung) lanes.delete(key);
   }
-}
-
-function parsed(key: string): Lane {
-  const [queue, what] = JSON.parse(key) as [string, string | readonly [string]];
-  return typeof what === 'string' ? { key, queue, form: what, isComposite: false } : { key, queue, form: what[0], isComposite: true };
 }
 
 /** Lanes whose jobs need the same, which a claim reads together. */

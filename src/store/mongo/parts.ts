@@ -256,6 +256,7 @@ export class Parts {
   async #followPauses(): Promise<void> {
     await this.claims.holdBackPaused();
     await this.ahead.handBackAll();
+    this.#shares.saveOnlyFor((lane) => !this.pauses.isLanePaused(lane));
     this.news.room();
   }
 

@@ -3,7 +3,7 @@
 import { firstValueFrom, ReplaySubject, takeUntil, timer } from 'rxjs';
 import type { Clock } from '../../clock.js';
 import { NotRunningError } from '../../errors.js';
-import { changed, isPaused, NOTHING_PAUSED, type Pausable, type Paused } from '../../job/pauses.js';
+import { changed, isLanePaused, isPaused, NOTHING_PAUSED, type Pausable, type Paused } from '../../job/pauses.js';
 import type { Collections } from './collections.js';
 import type { ControlDocument, PausedDocument } from './documents.js';
 import type { Leases } from './leases.js';
@@ -36,6 +36,10 @@ export class Pauses {
   /** Whether jobs of a form must not begin in a queue; without a form, whether none must. */
   isPaused(queue: string, form?: string): boolean {
     return isPaused(this.#paused, queue, form);
+  }
+
+  isLanePaused(lane: string): boolean {
+    return isLanePaused(this.#paused, lane);
   }
 
   async read(): Promise<Paused> {

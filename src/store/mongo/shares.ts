@@ -123,6 +123,11 @@ export class Shares {
     for (const [name, { savers }] of this.#holdings) if (dispatcher === undefined || dispatcher === name) savers.stop(lane);
   }
 
+  /** What was saved for lanes that do not pass is for everybody again. */
+  saveOnlyFor(passes: (lane: string, places: Places) => boolean): void {
+    for (const { savers } of this.#holdings.values()) savers.keepOnly(passes);
+  }
+
   /** Whether a dispatcher has these places, or could be given them, as far as is known. */
   mightFit(dispatcher: string, places: Places): boolean {
     return Object.entries(places).every(([name, weight]) => this.of(dispatcher, name).free + this.#room(dispatcher, name) >= weight);

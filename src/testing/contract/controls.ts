@@ -66,6 +66,27 @@ export const controls = cases('controls', {
     deepEqual(await lab.claimIds(), [other]);
   },
 
+  'give what was saved up for a paused queue, or a paused task, to others': async (lab) => {
+    const pausable = [{ queue: 'mail' }, { taskNames: ['big'] }] as const;
+    for (const what of pausable) {
+      const run = await lab.take(await lab.queue(work({ places: { pair: 1 } })));
+      const big = await lab.queue(work({ queue: 'mail', places: { pair: 2 } }, 'big'));
+      for (const ms of [2_000, 0]) {
+        deepEqual(await lab.claimIds({ queue: 'mail' }), []);
+        await lab.advance(ms);
+      }
+      await lab.store.controls.pause(what, true);
+      await lab.settled();
+      deepEqual(await lab.claimIds({ queue: 'mail' }), []);
+      const small = await lab.queue(work({ places: { pair: 1 } }));
+      await lab.complete(await lab.take(small, 'b'));
+      await lab.store.controls.pause(what, false);
+      await lab.complete(run);
+      await lab.complete(await lab.takeNext({ queue: 'mail' }));
+      await lab.expect('completed', big);
+    }
+  },
+
   'ring when something may begin again': async (lab) => {
     await lab.queue(work());
     await lab.store.controls.pause('everything', true);
