@@ -24,7 +24,8 @@ import type { StoredError } from '../job/stored-error.js';
 export interface JobStore {
   /**
    * Opens the store. Quotas that are new to it are added to its book in their order, behind `default`, which
-   * has one place unless it is given; sizes and rates that are given hold from now on, those of all others stay.
+   * has one place unless it is given; rates that are given hold from now on, and sizes unless the same were given
+   * last time, those of all others stay.
    */
   start(setup: StoreSetup): Promise<void>;
   /** Completes what `changes` gave out and lets go of every connection and timer. */

@@ -13,6 +13,8 @@ interface Keeper {
 
 export class QuotaLedger {
   readonly #sizes = new Map<string, number>();
+  /** The sizes as they were configured last. */
+  readonly #configured = new Map<string, number>();
   readonly #used = new Map<string, number>();
   readonly #held = new Map<string, Places>();
   /** Attempts whose end is recorded, but whose method still runs, by job. */
@@ -25,14 +27,16 @@ export class QuotaLedger {
     return this.#sizes;
   }
 
-  /** Takes over the sizes and the rates that are given; a new quota goes to the end of the lock order, `default` before all others. */
+  /** Takes over the rates that are given, and the sizes that are not the same as last time; a new quota goes to the end of the lock order, `default` before all others. */
   configure(sizes: ReadonlyMap<string, number>, rates: RateBook = NO_RATES): void {
     this.starts.configure(sizes, rates);
-    this.resize(sizes);
+    if (!this.#sizes.has(DEFAULT_QUOTA)) for (const book of [this.#sizes, this.#configured]) book.set(DEFAULT_QUOTA, 1);
+    this.resize(new Map([...sizes].filter(([name, size]) => this.#configured.get(name) !== size)));
+    for (const [name, size] of sizes) this.#configured.set(name, size);
   }
 
+  /** Sets sizes of quotas. */
   resize(sizes: ReadonlyMap<string, number>): void {
-    if (!this.#sizes.has(DEFAULT_QUOTA)) this.#sizes.set(DEFAULT_QUOTA, 1);
     for (const [name, size] of sizes) this.#sizes.set(name, size);
     // What has become too large for its quota would otherwise save places for ever.
     this.#savers.keepOnly((_lane, places) => couldEverFit(places, this.#sizes));

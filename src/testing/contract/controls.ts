@@ -3,8 +3,10 @@
 import { deepEqual, equal, rejects } from 'node:assert/strict';
 import { UnknownQuotaError } from '../../errors.js';
 import { NOTHING_PAUSED } from '../../job/pauses.js';
+import type { QuotaBook } from '../../job/places.js';
 import { serial, steps, work } from './plans.js';
 import { cases } from './store-case.js';
+import { LAB_QUOTAS } from './store-lab.js';
 
 export const controls = cases('controls', {
   'pause a queue, and no other': async (lab) => {
@@ -118,6 +120,17 @@ export const controls = cases('controls', {
     }
     await lab.complete(runs[2] ?? { id: '', token: '' });
     deepEqual(await lab.claimIds(), ids.slice(3));
+  },
+
+  'keep the size of a quota until the configuration names another than before': async (lab) => {
+    const sizeAfterStart = async (quotas: QuotaBook): Promise<number | undefined> => {
+      await lab.store.start({ clock: lab.clock, quotas });
+      await lab.store.stop();
+      return lab.store.quotas.get('pair');
+    };
+    await lab.store.controls.resize('pair', 5);
+    equal(await sizeAfterStart(LAB_QUOTAS), 5);
+    equal(await sizeAfterStart(new Map([...LAB_QUOTAS, ['pair', 4]])), 4);
   },
 
   'refuse to size what is no quota': async (lab) => {
