@@ -2,6 +2,7 @@
 
 import { ObjectId } from 'mongodb';
 import type { JobReference } from '../../job/job-reference.js';
+import type { Places } from '../../job/places.js';
 import type { ClaimedJob, ClaimRequest } from '../job-store.js';
 import type { Ahead } from './ahead.js';
 import type { Attempts } from './attempts.js';
@@ -145,7 +146,7 @@ export class Claims {
     const { dispatcher, queue } = request;
     const forms = new Set([...request.forms].filter((form) => !pauses.isPaused(queue, form)));
     const atHand = ahead.of(dispatcher, queue, forms);
-    const known = pauses.isPaused(queue) ? NO_LANES : this.#notUsedUp(lanes.of(queue, forms));
+    const known = pauses.isPaused(queue) ? NO_LANES : this.#mayBegin(lanes.of(queue, forms));
     const rung = this.#hasRung(request) || atHand.length === 0 ? known : this.#besides(dispatcher, atHand, known);
     if (limit <= 0) return NOTHING;
     if (rung.size === 0 && atHand.length === 0) {
@@ -181,9 +182,11 @@ export class Claims {
     return turn;
   }
 
-  /** What waits for the time at which a rate lets it begin needs no places before. */
-  #notUsedUp(lanes: ReadonlyMap<string, number>): ReadonlyMap<string, number> {
-    return new Map([...lanes].filter(([key]) => !needsPlaces(key) || !this.sources.starts.isUsedUp(placesIn(key))));
+  /** What waits for the time at which a rate lets it begin, or for a quota to be made larger, needs no places before. */
+  #mayBegin(lanes: ReadonlyMap<string, number>): ReadonlyMap<string, number> {
+    const { shares, starts } = this.sources;
+    const isSoon = (places: Places): boolean => shares.couldEverFit(places) && !starts.isUsedUp(places);
+    return new Map([...lanes].filter(([key]) => !needsPlaces(key) || isSoon(placesIn(key))));
   }
 
   /** Lanes that wait for no places, or for other ones than what is at hand and may get them now. */

@@ -68,13 +68,12 @@ export class MongoStore implements JobStore {
   }
 
   get controls(): Controls {
-    const { pauses, quotas, news } = this.#parts;
+    const { pauses, quotas } = this.#parts;
     return {
       paused: () => pauses.read(),
       pause: (what, isPaused) => pauses.change(what, isPaused),
       resize: async (quota, size) => {
         if (!(await quotas.resize(quota, size))) throw new UnknownQuotaError(`there is no quota \`${quota}\``);
-        news.room();
       },
     };
   }

@@ -99,7 +99,12 @@ export class Parts {
     });
     const jobs = new Jobs(collections, (job) => news.changed(job));
     const leases = new Leases(collections, time, () => this.pauses.refresh());
-    const quotas = new Quotas({ collections, time, onControl: (control) => this.pauses.notice(control) });
+    const quotas = new Quotas({
+      collections,
+      time,
+      onControl: (control) => this.pauses.notice(control),
+      onSized: () => this.#followSizes(),
+    });
     const onBackground = (work: Promise<void>): void => news.track(work);
     const unfinished = new Unfinished({ clock, onBackground });
     this.pauses = new Pauses({ clock, collections, leases, time, unfinished, onChange: () => this.#followPauses(), onBackground });
@@ -257,6 +262,12 @@ export class Parts {
     await this.claims.holdBackPaused();
     await this.ahead.handBackAll();
     this.#shares.saveOnlyFor((lane) => !this.pauses.isLanePaused(lane));
+    this.news.room();
+  }
+
+  /** Jobs may have become too large, or small enough. */
+  #followSizes(): void {
+    this.#shares.saveOnlyFor((_lane, places) => this.#shares.couldEverFit(places));
     this.news.room();
   }
 

@@ -16,6 +16,8 @@ export interface QuotaSources {
   readonly time: ServerTime;
   /** Told of what concerns the store as a whole. */
   readonly onControl: (control: ControlDocument) => void;
+  /** Told when a quota has another size than before. */
+  readonly onSized: () => void;
 }
 
 export class Quotas {
@@ -96,9 +98,11 @@ export class Quotas {
   }
 
   notice(quota: QuotaDocument): void {
-    if ((quota.rev ?? 0) < (this.#seen.get(quota._id)?.rev ?? 0)) return;
+    const before = this.#seen.get(quota._id);
+    if ((quota.rev ?? 0) < (before?.rev ?? 0)) return;
     this.#seen.set(quota._id, quota);
     this.#book.set(quota._id, quota.size);
+    if (before !== undefined && before.size !== quota.size) this.sources.onSized();
   }
 
   /** How many places nobody holds, and nobody who comes first has waited for long; of a quota that was never seen, any number. */

@@ -101,8 +101,8 @@ export class Shares {
 
   /** Notes that a job of a lane finds too few places: they are saved for it, if that could help. */
   save(dispatcher: string, lane: string, places: Places): void {
-    const { quotas, clock, onFreed } = this.sources;
-    if (!couldEverFit(places, quotas.book)) return;
+    const { clock, onFreed } = this.sources;
+    if (!this.couldEverFit(places)) return;
     const isFirst = this.#holding(dispatcher).savers.save(lane, places, this.#nowMs);
     if (!isFirst || Object.keys(places).length < 2) return;
     // Until then it was not asked for; nobody else will say when it is time.
@@ -126,6 +126,11 @@ export class Shares {
   /** What was saved for lanes that do not pass is for everybody again. */
   saveOnlyFor(passes: (lane: string, places: Places) => boolean): void {
     for (const { savers } of this.#holdings.values()) savers.keepOnly(passes);
+  }
+
+  /** Whether the quotas are large enough for these places, as far as is known. */
+  couldEverFit(places: Places): boolean {
+    return couldEverFit(places, this.sources.quotas.book);
   }
 
   /** Whether a dispatcher has these places, or could be given them, as far as is known. */

@@ -133,6 +133,25 @@ export const controls = cases('controls', {
     equal(await sizeAfterStart(new Map([...LAB_QUOTAS, ['pair', 4]])), 4);
   },
 
+  'give what was saved up for a job that has become too large to others': async (lab) => {
+    const run = await lab.take(await lab.queue(work({ places: { trio: 1 } })));
+    const big = await lab.queue(work({ places: { trio: 3 } }));
+    for (const ms of [2_000, 0]) {
+      deepEqual(await lab.claimIds(), []);
+      await lab.advance(ms);
+    }
+    const bell = await lab.watch({ work: '' });
+    await lab.store.controls.resize('trio', 2);
+    await lab.settled();
+    equal(bell.seen.length > 0, true);
+    deepEqual(await lab.claimIds(), []);
+    const small = await lab.queue(work({ places: { trio: 1 } }));
+    await lab.complete(await lab.take(small, 'b'));
+    await lab.complete(run);
+    await lab.store.controls.resize('trio', 3);
+    await lab.take(big);
+  },
+
   'refuse to size what is no quota': async (lab) => {
     await rejects(lab.store.controls.resize('nowhere', 2), UnknownQuotaError);
   },
