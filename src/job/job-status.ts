@@ -41,7 +41,11 @@ export const MOVES = Object.freeze({
   begin: { from: ['assigned'], to: ['active'], when: 'the dispatcher starts what it had claimed ahead' },
   handBack: { from: ['assigned', 'active'], to: ['pending'], when: 'the dispatcher stops before it has begun' },
   rerun: { from: ['active'], to: ['active'], when: 'an attempt failed and the policy wants the next at once' },
-  retryLater: { from: ['active'], to: ['scheduled'], when: 'an attempt failed, or asked, and the next comes later' },
+  retryLater: {
+    from: ['active'],
+    to: ['scheduled', 'pending'],
+    when: 'an attempt failed, or asked, and the next comes later, or is paused',
+  },
   interrupt: { from: ['active'], to: ['pending', 'scheduled'], when: 'its process stopped, died or lost its lease' },
   follow: { from: ['active'], to: ['active'], when: 'the task returned another job, whose outcome it takes' },
   end: { from: ['assigned', 'active'], to: ['callbacks', ...FINAL], when: 'the work is over: it has its outcome' },

@@ -70,8 +70,8 @@ export interface JobStore {
 
   /**
    * Gives jobs another attempt: at once, with a new token and the same places, or after a delay, the
-   * places given back. Answers with the new attempt where it is to run at once. A job whose
-   * cancellation was asked for is cancelled instead.
+   * places given back. Answers with the new attempt where it is to run at once. A job that is paused
+   * waits in its line instead, its places given back; one whose cancellation was asked for is cancelled.
    */
   reschedule(again: readonly Again[]): Promise<readonly (Attempt | undefined)[]>;
 

@@ -1,7 +1,7 @@
 /** Pausing and sizing, as an application meets them. */
 
 import { describe, expect, it } from 'vitest';
-import { makeJob, NotATaskError, OptionError, serial, task, UnknownQuotaError } from '../../src/index.js';
+import { fixedDelay, makeJob, NotATaskError, OptionError, serial, task, UnknownQuotaError } from '../../src/index.js';
 import { setup } from '../bundle.js';
 import { deferred, failureOf } from './deferred.js';
 
@@ -36,6 +36,22 @@ describe('a pause', () => {
     await drain();
     expect((await batch.waitForResult()).map(({ result }) => result)).toEqual([1, 42]);
     expect(await queued.waitForResult()).toBe(42);
+  });
+
+  it('of a task holds for the next attempt of a job that failed meanwhile', async () => {
+    let runs = 0;
+    const gate = deferred<number>();
+    const flaky = task('flaky', { quotas: [], retry: fixedDelay({ attempts: 2, delayMs: 0 }) }, () => (++runs === 1 ? gate.promise : runs));
+    const { async, drain } = await setup({ tasks: [flaky] });
+    const job = await async.queueJob(flaky);
+    await drain();
+    await async.pause({ task: flaky });
+    gate.reject(new Error('it broke'));
+    await drain();
+    expect([runs, (await job.refresh()).status]).toEqual([1, 'pending']);
+    await async.resume({ task: flaky });
+    await drain();
+    expect(await job.waitForResult()).toBe(2);
   });
 
   it('lets jobs expire that are not started in time', async () => {

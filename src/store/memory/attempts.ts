@@ -1,14 +1,19 @@
 /** What becomes of attempts: ended, tried again, handed back or interrupted; only by who has the token. */
 
 import { AbortedError, CircularJobError, JobNotFoundError, type MillraceError, QuotaError } from '../../errors.js';
-import type { JobRecord } from '../../job/job-record.js';
+import { formOf } from '../../job/form.js';
+import type { Changes, JobRecord } from '../../job/job-record.js';
 import { recordedError } from '../../job/stored-error.js';
 import type { Again, Attempt, AttemptKey, End, Follows, Hold, Report } from '../job-store.js';
+import type { MemoryControls } from './memory-controls.js';
 import type { Rooms } from './rooms.js';
 import { quotaHeldAround, waitsFor } from './waiting.js';
 
 export class Attempts {
-  constructor(private readonly rooms: Rooms) {}
+  constructor(
+    private readonly rooms: Rooms,
+    private readonly controls: MemoryControls,
+  ) {}
 
   report({ progress, annotations, ...key }: Report): void {
     const record = this.#running(key);
@@ -37,16 +42,8 @@ export class Attempts {
       return undefined;
     }
     const counted = { failures: failures + (error === undefined ? 0 : 1), lastError: error ?? record.state.lastError };
-    if (delayMs > 0) {
-      this.rooms.tender.giveUpPlaces(id);
-      const dueAt = new Date(this.rooms.now().getTime() + delayMs);
-      this.rooms.table.move(record, 'retryLater', 'scheduled', {
-        ...counted,
-        dueAt,
-        owner: undefined,
-        token: undefined,
-        keepsPlaces: undefined,
-      });
+    if (delayMs > 0 || this.controls.isPaused(record.job.queue, formOf(record.job))) {
+      this.#putOff(record, delayMs, counted);
       return undefined;
     }
     const attempt: Attempt = { token: this.rooms.newToken(), number: attempts + 1, failures: counted.failures };
@@ -96,6 +93,14 @@ export class Attempts {
         dueAt: new Date(this.rooms.now().getTime() + delayMs),
       });
     } else this.rooms.table.move(record, 'interrupt', 'pending', { ...freed, keepsPlaces: true });
+  }
+
+  /** Its next attempt comes later, or as soon as it is its turn. */
+  #putOff(record: JobRecord, delayMs: number, counted: Changes): void {
+    const freed = { ...counted, owner: undefined, token: undefined, keepsPlaces: undefined };
+    this.rooms.tender.giveUpPlaces(record.job.id);
+    if (delayMs === 0) this.rooms.table.move(record, 'retryLater', 'pending', freed);
+    else this.rooms.table.move(record, 'retryLater', 'scheduled', { ...freed, dueAt: new Date(this.rooms.now().getTime() + delayMs) });
   }
 
   #follow(record: JobRecord, { job, isOwn = false }: Follows): void {

@@ -88,7 +88,7 @@ class MemoryStore implements MemoryJobStore {
     this.#inserts = new Inserts(rooms);
     this.#calendar = new Calendar(rooms);
     this.#claimer = new Claimer(rooms, this.#calendar, this.controls);
-    this.#attempts = new Attempts(rooms);
+    this.#attempts = new Attempts(rooms, this.controls);
   }
 
   get quotas(): QuotaBook {

@@ -11,7 +11,8 @@ import type { JobDocument } from './documents.js';
 import type { HeldPlaces } from './held-places.js';
 import { Computed, type Jobs, toId, type Written } from './jobs.js';
 import type { News } from './news.js';
-import { toJob, toKey } from './records.js';
+import type { Pauses } from './pauses.js';
+import { formOfDocument, toJob, toKey } from './records.js';
 import type { Relief } from './relief.js';
 import { attemptKey, type Running, tokenAfter } from './running.js';
 import type { ServerTime } from './server-time.js';
@@ -27,6 +28,7 @@ export interface AttemptSources {
   readonly tender: Tender;
   readonly time: ServerTime;
   readonly news: News;
+  readonly pauses: Pauses;
   readonly graph: WaitGraph;
   readonly running: Running;
   readonly ahead: Ahead;
@@ -57,7 +59,7 @@ export class Attempts {
   }
 
   async #reschedule({ delayMs, error, ...key }: Again, wasUnanswered: boolean): Promise<Attempt | undefined> {
-    const { jobs, uses, held, time, news, running } = this.sources;
+    const { jobs, uses, held, time, news, pauses, running } = this.sources;
     const use = attemptKey(key);
     const token = tokenAfter(key.token);
     let before: JobDocument | undefined;
@@ -71,6 +73,7 @@ export class Attempts {
           ...(error === undefined ? {} : { lastError: packed(error) }),
         };
         if (delayMs > 0) return jobs.move(job, 'retryLater', 'scheduled', { ...counted, ...putOff(job, delayMs, time) });
+        if (pauses.isPaused(job.queue, formOfDocument(job))) return jobs.move(job, 'retryLater', 'pending', { ...counted, ...inLine(job) });
         return jobs.move(job, 'rerun', 'active', { ...counted, token, attempts: job.attempts + 1, startedAt: new Computed(time.now) });
       },
       (job) => wasUnanswered && job.status === 'active' && job.token === token,
@@ -82,7 +85,7 @@ export class Attempts {
       return { token, number: after.attempts, failures: after.failures };
     }
     await uses.free(use);
-    if (after?.status !== 'scheduled') return undefined;
+    if (after?.status !== 'scheduled' && after?.status !== 'pending') return undefined;
     if (before !== undefined) await held.drop(before);
     news.waits(after);
     return undefined;
@@ -225,9 +228,14 @@ export class Attempts {
 /** What a job loses that nobody runs any more. */
 const BACK = { owner: undefined, token: undefined } as const satisfies Written;
 
-function putOff(job: JobDocument, delayMs: number, time: ServerTime): Written {
+/** It waits as if it had never had places. */
+function inLine(job: JobDocument): Written {
   const lane = laneOf(toJob(job), false);
-  return { ...BACK, dueAt: new Computed(time.after(delayMs)), held: undefined, lane };
+  return { ...BACK, held: undefined, lane, bell: lane };
+}
+
+function putOff(job: JobDocument, delayMs: number, time: ServerTime): Written {
+  return { ...inLine(job), bell: undefined, dueAt: new Computed(time.after(delayMs)) };
 }
 
 function aborted({ _id, task, limits }: JobDocument, interruptions: number): AbortedError {

@@ -128,7 +128,7 @@ export class Parts {
     const handovers = new Handovers({ ahead, jobs, leases, news, pauses, takes });
     const graph = new WaitGraph(jobs, quotas);
     const tender = new Tender({ collections, graph, jobs, shares, held, handovers, time, news, relief, unfinished, process });
-    const attempts = new Attempts({ jobs, uses, held, tender, time, news, graph, running, ahead, relief, process });
+    const attempts = new Attempts({ jobs, uses, held, tender, time, news, pauses, graph, running, ahead, relief, process });
     const openings = new Openings({ collections, held, leases, news, relief, uses, tender, time, unfinished });
     const claims = new Claims({
       ahead,

@@ -49,6 +49,20 @@ export const controls = cases('controls', {
     await lab.expect('completed', id);
   },
 
+  'put a job whose next attempt is due at once back in its line, without places': async (lab) => {
+    const id = await lab.queue(work({ places: { default: 1 } }, 'flaky'));
+    const run = await lab.take(id);
+    await lab.store.controls.pause({ taskNames: ['flaky'] }, true);
+    equal(await lab.again(run, 0), undefined);
+    await lab.expect('pending', id);
+    await lab.complete(await lab.take(await lab.queue(work({ places: { default: 1 } }))));
+    await lab.store.controls.pause({ taskNames: ['flaky'] }, false);
+    const next = await lab.take(id);
+    equal(next.attempt.number, 2);
+    equal(await lab.complete(run), false);
+    equal(await lab.complete(next), true);
+  },
+
   'keep the steps of a batch from beginning, and open no batch': async (lab) => {
     await lab.queue(serial(steps('one', 'two')));
     const run = await lab.takeNext();
