@@ -235,12 +235,13 @@ export class AsyncService implements IAsyncService {
   }
 
   async getPaused(): Promise<Paused> {
-    this.#checkRunning();
-    return this.sources.store.controls.paused();
+    this.#checkRunning('looked up');
+    const { everything, queues, taskNames } = await this.sources.store.controls.paused();
+    return { everything, queues: [...queues], taskNames: [...taskNames] };
   }
 
   async resizeQuota(quota: string, size: number): Promise<void> {
-    this.#checkRunning();
+    this.#checkRunning('resized');
     checkOption('`resizeQuota`', 'size', size, is.count);
     const { controls, quotas } = this.sources.store;
     if (!quotas.has(quota)) throw unknownQuota('`resizeQuota`', quota, quotas);
@@ -248,7 +249,7 @@ export class AsyncService implements IAsyncService {
   }
 
   async #pause(call: string, what: Pausable, isPaused: boolean): Promise<void> {
-    this.#checkRunning();
+    this.#checkRunning(isPaused ? 'paused' : 'resumed');
     await this.sources.store.controls.pause(pausableOf(`the argument of ${call}`, what), isPaused);
   }
 
@@ -341,12 +342,12 @@ export class AsyncService implements IAsyncService {
     return this.#queue(await retryOf(id, { store, clock, nextId: ground.nextId }));
   }
 
-  #checkRunning(): void {
+  #checkRunning(what = 'queued'): void {
     if (this.#state === 'running') return;
     throw new NotRunningError(
       this.#state !== 'stopped'
-        ? 'nothing can be queued yet: await `start(container)` first'
-        : 'nothing can be queued any more: the service was stopped',
+        ? `nothing can be ${what} yet: await \`start(container)\` first`
+        : `nothing can be ${what} any more: the service was stopped`,
     );
   }
 

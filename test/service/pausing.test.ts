@@ -74,6 +74,24 @@ describe('a pause', () => {
   });
 });
 
+describe('what is paused', () => {
+  it('is told as a copy', async () => {
+    const { async } = await setup();
+    await async.pause({ queue: 'mail' });
+    ((await async.getPaused()).queues as string[]).push('other');
+    expect((await async.getPaused()).queues).toEqual(['mail']);
+  });
+
+  it('can be neither changed nor looked up after the stop, as the error says', async () => {
+    const { async } = await setup({ quotas: { reports: 1 } });
+    await async.stop();
+    const calls = [async.pause('everything'), async.resume('everything'), async.getPaused(), async.resizeQuota('reports', 2)];
+    expect((await Promise.all(calls.map(failureOf))).map(({ message }) => message)).toEqual(
+      ['paused', 'resumed', 'looked up', 'resized'].map((what) => `nothing can be ${what} any more: the service was stopped`),
+    );
+  });
+});
+
 describe('a quota', () => {
   it('can be resized while jobs run', async () => {
     const gates = [deferred<number>(), deferred<number>(), deferred<number>()];
