@@ -8,6 +8,7 @@ import { currentTask } from '../task/current-task.js';
 import type { AnyFunction, Class } from '../task/task.js';
 import type { TaskDefinition } from '../task/task-definition.js';
 import type { SetUp } from '../task/task-options.js';
+import type { Attempt } from './attempt.js';
 
 export interface CallSources {
   /** Gives the instance that a method is called on, new for each run. */
@@ -19,31 +20,35 @@ export interface CallSources {
   readonly setUp: SetUp | undefined;
 }
 
+/** The attempt that the task is called in, which may be aborted before its code is. */
+type Underway = Pick<Attempt, 'aborted'>;
+
 export class TaskCaller {
   constructor(private readonly sources: CallSources) {}
 
-  /** Whatever the task returns; throws what it throws. */
-  call(task: TaskDefinition, claimed: ClaimedJob): unknown {
+  /** Whatever the task returns; throws what it throws, or why the attempt was aborted where that came before its code. */
+  call(task: TaskDefinition, claimed: ClaimedJob, attempt: Underway): unknown {
     const { setUp } = task.options;
-    if (setUp === undefined && this.sources.setUp === undefined) return this.#call(task, claimed);
-    return this.#setUp([this.sources.setUp, setUp]).then(() => this.#call(task, claimed));
+    if (setUp === undefined && this.sources.setUp === undefined) return this.#call(task, claimed, attempt);
+    return this.#setUp([this.sources.setUp, setUp], attempt).then(() => this.#call(task, claimed, attempt));
   }
 
   /** What each returns runs when the attempt is over, the last one first. */
-  async #setUp(setUps: readonly (SetUp | undefined)[]): Promise<void> {
+  async #setUp(setUps: readonly (SetUp | undefined)[], attempt: Underway): Promise<void> {
     const task = currentTask();
     for (const setUp of setUps) {
       const tearDown = await setUp?.(task);
       if (typeof tearDown === 'function') task.onEnd(() => Reflect.apply(tearDown, undefined, []));
+      throwIfAborted(attempt);
     }
   }
 
-  #call(task: TaskDefinition, claimed: ClaimedJob): unknown {
+  #call(task: TaskDefinition, claimed: ClaimedJob, attempt: Underway): unknown {
     const { code, options } = task;
     const { args, input } = claimed.job;
     if ('fn' in code && options.upcast === undefined && input === 'none' && args.references.length === 0)
       return Reflect.apply(code.fn, undefined, args.read() as never[]);
-    return this.#callWith(task, claimed);
+    return this.#callWith(task, claimed, attempt);
   }
 
   /** The jobs of a draft that a task returned; they stand in for the job that returned it. @throws what queueing throws */
@@ -51,12 +56,14 @@ export class TaskCaller {
     return plantFor(job, plan, this.sources.ground);
   }
 
-  async #callWith({ code, options: { upcast } }: TaskDefinition, { job, given }: ClaimedJob): Promise<unknown> {
+  async #callWith({ code, options: { upcast } }: TaskDefinition, { job, given }: ClaimedJob, attempt: Underway): Promise<unknown> {
     const stored = (await this.sources.read(job.args)) as unknown[];
     if (job.input !== 'none') stored.unshift(await this.#given(job.input, given));
+    throwIfAborted(attempt);
     const args = upcast === undefined ? stored : upcast.apply(stored, job.version);
     if ('fn' in code) return Reflect.apply(code.fn, undefined, args as never[]);
     const instance = await this.sources.resolve(code.service);
+    throwIfAborted(attempt);
     return Reflect.apply((instance as Record<string, AnyFunction>)[code.method] as AnyFunction, instance, args);
   }
 
@@ -70,4 +77,8 @@ export class TaskCaller {
     if (outcome.status === 'completed') return outcome.result;
     return outcome.status === 'failed' ? outcome.error : undefined;
   }
+}
+
+function throwIfAborted({ aborted }: Underway): void {
+  if (aborted !== undefined) throw aborted.reason;
 }

@@ -139,7 +139,8 @@ export class Worker {
     if (task === undefined) throw new Error(`the task ${job.taskName} was claimed, but is not registered`);
     const trial = this.#trial(running.claimed, numbers, task);
     if (running.end !== undefined) return this.#record(running, judge({ thrown: running.end.reason }, running.end, trial), freeSlot);
-    const ended = running.attempt.run(() => this.sources.caller.call(task, running.claimed));
+    const { attempt } = running;
+    const ended = attempt.run(() => this.sources.caller.call(task, running.claimed, attempt));
     const timeoutMs = task.options.timeoutMs;
     const late = timeoutMs === undefined ? undefined : await this.#overtime(running, ended, timeoutMs, trial);
     if (late?.type === 'end') return this.#recordLate(running, ended, late, freeSlot);

@@ -1,12 +1,13 @@
 /** What runs before and after each attempt, and how failures are logged. */
 
+import { Container } from 'inversify';
 import { describe, expect, it } from 'vitest';
-import { currentTask, fixedDelay, makeJob, parallel, type TaskOptions, task } from '../../src/index.js';
+import { currentTask, fixedDelay, makeJob, parallel, Task, type TaskOptions, task, tasks } from '../../src/index.js';
 import { setup } from '../bundle.js';
-import { failureOf, Log } from './deferred.js';
+import { deferred, failureOf, Log } from './deferred.js';
 
 /** A task that writes down what happens, and fails as often as it is told to. */
-function recording(options: Pick<TaskOptions, 'setUp' | 'retry'> = {}, failures = 0) {
+function recording(options: Pick<TaskOptions, 'setUp' | 'retry' | 'timeoutMs'> = {}, failures = 0) {
   const seen: string[] = [];
   let left = failures;
   const work = task(
@@ -73,6 +74,78 @@ describe('a set-up', () => {
     expect(await (await async.queueJob(work)).waitForResult()).toBe(1);
     expect(log.of('error')).toHaveLength(1);
     expect(log.of('error')[0]).toContain('a clean-up of job');
+  });
+});
+
+describe('an attempt that is over before its code is called', () => {
+  /** A task whose set-up waits for the test. */
+  function waiting(options: Pick<TaskOptions, 'timeoutMs'> = {}) {
+    const gate = deferred();
+    const setUp = async () => {
+      await gate.promise;
+      return () => seen.push('tear down');
+    };
+    const { seen, work } = recording({ ...options, setUp });
+    return { seen, work, gate };
+  }
+
+  it('never calls it where its time ran out in the set-up, and tears down what was set up', async () => {
+    const { seen, work, gate } = waiting({ timeoutMs: 1_000 });
+    const { async, drain, advance } = await setup({ tasks: [work] });
+    const job = await async.queueJob(work);
+    await advance(2_000);
+    gate.resolve();
+    await drain();
+    expect([(await job.refresh()).status, seen]).toEqual(['failed', ['tear down']]);
+  });
+
+  it('never calls it where the job was cancelled in the set-up of the module, nor the set-up of the task', async () => {
+    const gate = deferred();
+    const { seen, work } = recording();
+    const { async, drain } = await setup({ tasks: [work], setUp: () => gate.promise });
+    const job = await async.queueJob(work);
+    await drain();
+    await job.cancel('no');
+    gate.resolve();
+    await drain();
+    expect([(await job.refresh()).status, seen]).toEqual(['cancelled', []]);
+  });
+
+  it('counts as interrupted where its process stopped in the set-up', async () => {
+    const { seen, work, gate } = waiting();
+    const { async, drain, advance, store, stop } = await setup({ tasks: [work], dispatcher: { stopMs: 100 } });
+    await setup({ store, dispatcher: false });
+    const job = await async.queueJob(work);
+    await drain();
+    const stopped = stop();
+    await advance(100);
+    gate.resolve();
+    await stopped;
+    const [record] = await store.find({ ids: [job.id] });
+    expect([record?.state.status, record?.state.interruptions, seen]).toEqual(['pending', 1, ['tear down']]);
+  });
+
+  it('never calls it where the job was cancelled while its service was resolved', async () => {
+    const gate = deferred();
+    const seen: string[] = [];
+    class Service {
+      @Task({ quotas: [] })
+      async work(): Promise<void> {
+        seen.push('work');
+      }
+    }
+    const container = new Container();
+    container.bind(Service).toDynamicValue(async () => {
+      if (seen.push('resolve') > 1) await gate.promise;
+      return new Service();
+    });
+    const { async, drain } = await setup({ tasks: [Service], container });
+    const job = await async.queueJob(tasks(Service).work);
+    await drain();
+    await job.cancel();
+    gate.resolve();
+    await drain();
+    expect([(await job.refresh()).status, seen]).toEqual(['cancelled', ['resolve', 'resolve']]);
   });
 });
 
