@@ -34,14 +34,22 @@ export class Timetable {
 
   /** The times after one moment and up to another for which something is to be fired; and up to when all is settled then. */
   firings(after: Date, now: Date, missed: Missed): { readonly at: readonly Date[]; readonly until: Date } {
-    const due: Date[] = [];
-    for (let at = this.next(after); at !== undefined && at <= now; at = this.next(at)) {
-      due.push(at);
-      if (due.length > MOST_MISSED) due.shift();
-    }
-    const last = due.at(-1);
+    const last = this.#lastBefore(new Date(now.getTime() + 1), after);
     if (last === undefined) return { at: [], until: after };
-    if (missed === 'all') return { at: due, until: last };
+    if (missed === 'all') return { at: this.#upTo(last, after), until: last };
     return { at: missed === 'once' || now.getTime() - last.getTime() <= IN_TIME_MS ? [last] : [], until: last };
+  }
+
+  /** The last time before a moment, where that is after another; reckoned backwards, for there may be a great many between. */
+  #lastBefore(moment: Date, after: Date): Date | undefined {
+    const [last] = this.#cron.previousRuns(1, moment);
+    return last !== undefined && last > after ? last : undefined;
+  }
+
+  /** One time with those before it, as far as they are made up for. */
+  #upTo(last: Date, after: Date): readonly Date[] {
+    const due: Date[] = [];
+    for (let at: Date | undefined = last; at !== undefined && due.length < MOST_MISSED; at = this.#lastBefore(at, after)) due.push(at);
+    return due.reverse();
   }
 }

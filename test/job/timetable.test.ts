@@ -35,6 +35,17 @@ describe('a timetable', () => {
     expect([times.length, times.at(-1), until]).toEqual([1_000, at('2026-01-01T01:00:00Z'), at('2026-01-01T01:00:00Z')]);
   });
 
+  it.each(['once', 'skip', 'all'] as const)(
+    'that was left alone for a year keeps the process from its work for no second: %s',
+    (missed) => {
+      const minutely = new Timetable('`every`', '* * * * *', 'UTC');
+      const began = performance.now();
+      const { at: times, until } = minutely.firings(at('2030-01-01T00:00:00Z'), at('2031-01-01T00:00:30Z'), missed);
+      expect(performance.now() - began).toBeLessThan(1_000);
+      expect([times.at(-1), until]).toEqual([at('2031-01-01T00:00:00Z'), at('2031-01-01T00:00:00Z')]);
+    },
+  );
+
   it.each([
     ['nonsense', undefined, 'exactly five'],
     ['61 * * * *', undefined, 'Invalid value for minute'],
