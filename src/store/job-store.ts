@@ -268,7 +268,7 @@ export interface Hold extends AttemptKey {
 }
 
 export interface Recovery {
-  /** When something will be due next, as far as is known. */
+  /** When something will be due next, as far as is known: by the clock of this process. */
   readonly nextAt?: Date;
 }
 
@@ -295,7 +295,7 @@ export interface JobQuery {
 export type Interest =
   /** There may be something to claim in the queue. */
   | { readonly work: string }
-  /** Something will be due at a time, which may be earlier than what `recover` knew. */
+  /** Something will be due at a time by the clock of this process, which may be earlier than what `recover` knew. */
   | { readonly due: true }
   /** Cancellation was asked for a job that the dispatcher runs. */
   | { readonly cancelsOf: string }

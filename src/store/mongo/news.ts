@@ -10,6 +10,7 @@ import type { Change, Interest } from '../job-store.js';
 import type { Collections } from './collections.js';
 import type { JobDocument } from './documents.js';
 import { referenceOf, toRecord } from './records.js';
+import type { ServerTime } from './server-time.js';
 
 /** How the topics of queues begin. */
 const WORK = 'work ';
@@ -19,6 +20,7 @@ const GATHER_TURNS = 3;
 
 export interface NewsSources {
   readonly collections: Collections;
+  readonly time: ServerTime;
   /** Told of a lane in which a job waits. */
   readonly onPending: (lane: string) => void;
   /** Told of a job of which every change is to be heard. */
@@ -75,8 +77,9 @@ export class News {
     this.waits(job);
   }
 
+  /** Something is due at a time of the server's. */
   due(at: Date): void {
-    this.#tell('due', { type: 'due', at });
+    this.#tell('due', { type: 'due', at: this.sources.time.here(at) });
   }
 
   /** There may be room for jobs of every queue that somebody here looks after. */

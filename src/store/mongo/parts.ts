@@ -91,6 +91,7 @@ export class Parts {
     const lanes = new Lanes();
     const news = new News({
       collections,
+      time,
       onPending: (lane) => lanes.ring(lane),
       follow: (id) => this.watch.follow(id),
       unfollow: (id) => this.watch.unfollow(id),
@@ -180,7 +181,7 @@ export class Parts {
     const due = new Due({ collections, jobs, news, tender, time });
     this.insight = new MongoInsight({ collections, quotas, starts, time });
     this.recovery = recovery;
-    this.rounds = new Rounds({ audit, collections, due, leases, news, quotas, recovery });
+    this.rounds = new Rounds({ audit, collections, due, leases, news, quotas, recovery, time });
     this.forget = forget;
     this.relief = relief;
     this.process = process;

@@ -8,6 +8,7 @@ import type { Leases } from './leases.js';
 import type { News } from './news.js';
 import type { Quotas } from './quotas.js';
 import type { Recovery } from './recovery.js';
+import type { ServerTime } from './server-time.js';
 
 export interface RoundSources {
   readonly audit: Audit;
@@ -17,20 +18,21 @@ export interface RoundSources {
   readonly news: News;
   readonly quotas: Quotas;
   readonly recovery: Recovery;
+  readonly time: ServerTime;
 }
 
 export class Rounds {
   constructor(private readonly sources: RoundSources) {}
 
   async round(dispatcher: string): Promise<Answer> {
-    const { due, quotas, collections, news } = this.sources;
+    const { due, quotas, collections, news, time } = this.sources;
     const dueAt = await due.promote();
     const lateAt = await due.expire();
     await quotas.refresh();
     await this.#lookAfter(dispatcher);
     for (const lane of await collections.jobs.distinct('lane', { status: 'pending' })) news.found(String(lane));
-    const times = [dueAt, lateAt].flatMap((time) => (time === undefined ? [] : [time.getTime()]));
-    return times.length === 0 ? {} : { nextAt: new Date(Math.min(...times)) };
+    const times = [dueAt, lateAt].flatMap((at) => (at === undefined ? [] : [at.getTime()]));
+    return times.length === 0 ? {} : { nextAt: time.here(new Date(Math.min(...times))) };
   }
 
   /** Who is dead, and what has an owner who is gone, or does not know of it. */

@@ -48,6 +48,11 @@ export class ServerTime {
     return new Date(this.clock.now() + this.#aheadMs);
   }
 
+  /** When a moment of the server's comes by the clock of this process. */
+  here(moment: Date): Date {
+    return new Date(moment.getTime() - this.#aheadMs);
+  }
+
   /** The place in the order of insertion: the server's cluster time, which ticks once a document. */
   get order(): Timestamp {
     return new Timestamp({ t: 0, i: 0 });
