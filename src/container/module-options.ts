@@ -7,7 +7,7 @@ import type { QuotaBook } from '../job/places.js';
 import type { RateBook } from '../job/rates.js';
 import type { QuotaSizes } from '../job/register.js';
 import type { JobStore } from '../store/job-store.js';
-import { consoleLogger, type Logger } from '../task/logger.js';
+import { consoleLogger, guardedLogger, type Logger } from '../task/logger.js';
 import type { Class, TaskLike } from '../task/task.js';
 import type { SetUp } from '../task/task-options.js';
 import { checkQuotas } from './quota-options.js';
@@ -28,7 +28,7 @@ export interface AsyncModuleOptions {
   readonly setUp?: SetUp | undefined;
   /** The limit on the arguments, and on the result, of one job. @default 1_048_576 */
   readonly valueLimitBytes?: number | undefined;
-  /** Where messages go. @default warnings and errors to the console */
+  /** Where messages go; what it throws changes nothing. @default warnings and errors to the console */
   readonly logger?: Logger | undefined;
   /** The time; tests replace it. @default the system's */
   readonly clock?: Clock | undefined;
@@ -93,7 +93,7 @@ export function checkModuleOptions(options: AsyncModuleOptions): CheckedModuleOp
     dispatcher: dispatcher === false ? false : checkDispatcherOptions(dispatcher),
     setUp: options.setUp,
     valueLimitBytes: options.valueLimitBytes ?? MODULE_DEFAULTS.valueLimitBytes,
-    logger: options.logger ?? MODULE_DEFAULTS.logger,
+    logger: guardedLogger(options.logger ?? MODULE_DEFAULTS.logger),
     clock: options.clock ?? MODULE_DEFAULTS.clock,
     random: options.random ?? MODULE_DEFAULTS.random,
   });

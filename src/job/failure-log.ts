@@ -2,10 +2,17 @@
 
 import { is, type Rule } from '../check.js';
 
+const LEVELS = ['debug', 'info', 'warn', 'error', 'none'] as const;
+
 /** A method of the logger, or none. */
-export type FailureLogLevel = 'debug' | 'info' | 'warn' | 'error' | 'none';
+export type FailureLogLevel = (typeof LEVELS)[number];
 
 /** What holds where neither task nor draft says anything. */
-export const FAILURE_LOG_LEVEL: FailureLogLevel = 'error';
+const DEFAULT: FailureLogLevel = 'error';
 
-export const FAILURE_LOG_RULE: Rule = is.oneOf('debug', 'info', 'warn', 'error', 'none');
+export const FAILURE_LOG_RULE: Rule = is.oneOf(...LEVELS);
+
+/** The level for a job; one that another build has stored, and that is unknown to this, counts as none given. */
+export function failureLogLevelOf({ failureLogLevel }: { readonly failureLogLevel?: string }): FailureLogLevel {
+  return LEVELS.find((level) => level === failureLogLevel) ?? DEFAULT;
+}

@@ -1,7 +1,7 @@
 /** Logs the failures that this process records, of whatever kind of job, each at the level that the job asks for. */
 
 import type { Subscription } from 'rxjs';
-import { FAILURE_LOG_LEVEL } from '../job/failure-log.js';
+import { failureLogLevelOf } from '../job/failure-log.js';
 import type { JobRecord } from '../job/job-record.js';
 import { revivedError } from '../job/stored-error.js';
 import type { Logger } from '../task/logger.js';
@@ -14,7 +14,7 @@ export function logFailures({ changes, logger }: Pick<JobAccess, 'changes' | 'lo
 }
 
 function logFailure({ job, state }: JobRecord, logger: Logger): void {
-  const level = job.failureLogLevel ?? FAILURE_LOG_LEVEL;
+  const level = failureLogLevelOf(job);
   if (level === 'none' || state.outcome?.status !== 'failed') return;
   const { error } = state.outcome;
   const tries = state.attempts === 1 ? '' : ` after ${state.attempts} attempts`;

@@ -1,8 +1,9 @@
 /** What runs before and after each attempt, and how failures are logged. */
 
 import { Container } from 'inversify';
+import { config } from 'rxjs';
 import { describe, expect, it } from 'vitest';
-import { currentTask, fixedDelay, makeJob, parallel, Task, type TaskOptions, task, tasks } from '../../src/index.js';
+import { currentTask, fixedDelay, makeJob, memoryStore, parallel, Task, type TaskOptions, task, tasks } from '../../src/index.js';
 import { setup } from '../bundle.js';
 import { deferred, failureOf, Log } from './deferred.js';
 
@@ -194,6 +195,36 @@ describe('a failure', () => {
       'it broke',
       `job ${(await async.getJobs({ queue: 'nobody' }))[0]?.id.slice(0, 8)}`,
     ]);
+  });
+
+  it('is logged as an error where another build has stored a level that is unknown to this', async () => {
+    const log = new Log();
+    const store = memoryStore();
+    const insert = store.insert.bind(store);
+    store.insert = (trees) => insert(trees.map(([job, ...below]) => [{ ...job, failureLogLevel: 'fatal' as 'error' }, ...below]));
+    const { async, drain } = await setup({ store, tasks: [broken], logger: log });
+    const job = await async.queueJob(broken);
+    await drain();
+    expect(log.of('error')).toEqual([`job ${job.id} (broken) failed: it broke`]);
+  });
+
+  it('that the logger cannot log changes nothing, whether it throws or rejects', async () => {
+    const uncaught: unknown[] = [];
+    config.onUnhandledError = (error) => uncaught.push(error);
+    const fail = (): never => {
+      throw new Error('the disk is full');
+    };
+    const logger = { debug: fail, info: fail, warn: async () => fail(), error: fail };
+    const flaky = task('flaky', { quotas: [], retry: fixedDelay({ attempts: 2, delayMs: 0 }) }, () => {
+      currentTask().logger.info('at work');
+      throw new TypeError('it broke');
+    });
+    const { async, drain } = await setup({ tasks: [flaky], logger });
+    const job = await async.queueJob(flaky);
+    expect(await job.waitForOutcome()).toMatchObject({ status: 'failed', error: { message: 'it broke' } });
+    await drain();
+    config.onUnhandledError = null;
+    expect(uncaught).toEqual([]);
   });
 
   it('that is retried is a warning, the first and each fifth', async () => {
