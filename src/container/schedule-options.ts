@@ -54,8 +54,8 @@ function checkSchedule(owner: string, options: ScheduleOptions): CheckedSchedule
   const plan = planOf(job, `${owner.replaceAll('`', '')}.job`);
   const name = options.name ?? plan.options.name ?? (plan.kind === 'task' ? plan.taskName : undefined);
   if (name === undefined) throw new OptionError(`${owner} is of a batch, which has no name of its own: give it a \`name\``);
-  const { delayMs, beginAfter, debounceMs } = plan.options;
-  if ((delayMs ?? beginAfter ?? debounceMs) !== undefined)
+  const { delayMs, beginAfter, beginBy, debounceMs } = plan.options;
+  if ((delayMs ?? beginAfter ?? beginBy ?? debounceMs) !== undefined)
     throw new OptionError(`${owner} has a job with a time of its own; it begins when the schedule says`);
   return { name, plan, missed, timetable: new Timetable(`\`every\` of ${owner}`, every, timeZone) };
 }

@@ -17,14 +17,16 @@ export class Timetable {
 
   /** @param owner - what messages call the option. @throws OptionError for what is no cron expression, or no time zone, or never comes */
   constructor(owner: string, every: string, timeZone: string | undefined) {
+    let first: Date | undefined;
     try {
       // Without a function it starts no timer.
       this.#cron = new Cron(every, timeZone === undefined ? {} : { timezone: timeZone });
       // Whether it knows the time zone it finds out when it is asked.
-      this.#cron.nextRun(new Date(0));
+      first = this.next(new Date(0));
     } catch (error) {
       throw new OptionError(`${owner} cannot be read: ${storedError(error).message}`, { cause: error });
     }
+    if (first === undefined) throw new OptionError(`${owner} is '${every}', which never comes; look at its day and its month`);
   }
 
   /** The first time after this one; `undefined` where none comes any more. */

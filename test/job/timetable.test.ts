@@ -50,6 +50,7 @@ describe('a timetable', () => {
     ['nonsense', undefined, 'exactly five'],
     ['61 * * * *', undefined, 'Invalid value for minute'],
     ['0 3 * * *', 'Mars/Olympus', 'Mars/Olympus'],
+    ['0 0 31 2 *', 'UTC', "is '0 0 31 2 *', which never comes"],
   ])('is refused for %s in %s', (every, timeZone, message) => {
     expect(() => new Timetable('`every`', every, timeZone)).toThrow(message);
   });

@@ -102,7 +102,9 @@ describe('a schedule', () => {
         { ...hourly, job },
       ],
     ],
+    ["`every` of `schedules[0]` of `asyncModule` is '0 0 31 2 *', which never comes", (job) => [{ every: '0 0 31 2 *', job }]],
     ['has a job with a time of its own', (job) => [{ ...hourly, job: job.with({ delayMs: 5 }) }]],
+    ['has a job with a time of its own', (job) => [{ ...hourly, job: job.with({ beginBy: new Date('2040-01-01') }) }]],
     ['is of a batch, which has no name of its own', (job) => [{ ...hourly, job: parallel(job) }]],
     [
       "`missed` of `schedules[0]` of `asyncModule` must be one of 'once', 'skip', 'all'",
