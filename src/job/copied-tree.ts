@@ -6,7 +6,7 @@ import { NO_PLACES, type Places, placesInAll } from './places.js';
 
 export interface CopyGround {
   readonly nextId: () => string;
-  /** What must have started by now has no such limit any more. */
+  /** What must have started by now has no such limit any more; a time to come is not waited for. */
   readonly now: Date;
   /** What the batches around a step held while it ran: its copy has none of them around it. */
   readonly placesAround: Places;
@@ -31,7 +31,11 @@ export function copiedTree(root: QueuedJob, below: readonly QueuedJob[], ground:
 }
 
 function copyOfRoot(root: QueuedJob, newIds: ReadonlyMap<string, string>, ground: CopyGround): QueuedJob {
-  const retry = { ...without(copyOf(root, newIds, ground), 'delayMs', 'beginAfter'), retryOf: root.id };
+  const { beginAfter } = root;
+  // A time that has come keeps nobody waiting, and the task may ask for it.
+  const isPast = beginAfter !== undefined && beginAfter <= ground.now;
+  const atOnce = without(copyOf(root, newIds, ground), 'delayMs', 'beginAfter');
+  const retry = { ...atOnce, ...(isPast ? { beginAfter } : {}), retryOf: root.id };
   if (root.role === 'callback') return retry;
   const alone = without(retry, 'parent', 'role', 'index', 'within');
   return placesInAll(alone.places) > 0 ? alone : { ...alone, places: ground.placesAround };

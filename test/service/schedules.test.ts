@@ -61,6 +61,19 @@ describe('a schedule', () => {
     expect([runs, (await async.getJobs()).length]).toEqual([1, 1]);
   });
 
+  it('has jobs that know their time also when they are retried by hand', async () => {
+    const { seen, clean } = recorder();
+    const broken = task('broken', { quotas: [] }, () => {
+      clean('tmp');
+      throw new Error('it broke');
+    });
+    const { async, advance, drain } = await setup({ startAt, tasks: [broken], schedules: [{ ...hourly, job: makeJob(broken) }] });
+    await advance(HOUR);
+    await async.retryJobs({ statuses: ['failed'] });
+    await drain();
+    expect(seen).toEqual(['tmp 2030-01-01T01:00', 'tmp 2030-01-01T01:00']);
+  });
+
   it('is not looked after by a process that only queues', async () => {
     const { clean } = recorder();
     const { async, advance } = await setup({
