@@ -43,7 +43,7 @@ export class Attempts {
   constructor(private readonly sources: AttemptSources) {}
 
   async report({ progress, annotations = {}, ...key }: Report): Promise<void> {
-    await this.#decide(key, (job) => {
+    const after = await this.#decide(key, (job) => {
       const added = Object.entries(annotations).map(([name, value]) => [toKey(name), toBytes(value)]);
       const written: Written = {
         ...(progress === undefined ? {} : { progress: toBytes(Payload.of(progress, 'progress')) }),
@@ -51,6 +51,7 @@ export class Attempts {
       };
       return this.sources.jobs.note(job, written);
     });
+    if (after !== undefined) this.sources.running.reported(key, after);
   }
 
   /** After an error what was recorded is recognised when it is sent again. */

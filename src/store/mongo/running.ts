@@ -21,6 +21,14 @@ export class Running {
     return this.#jobs.get(attemptKey(key));
   }
 
+  /** What it has reported is told with its end as well; what decides about the job stays as it was known. */
+  reported(key: AttemptKey, { progress, annotations }: JobDocument): void {
+    const job = this.get(key);
+    if (job === undefined) return;
+    const reported = { ...(progress === undefined ? {} : { progress }), ...(annotations === undefined ? {} : { annotations }) };
+    this.#jobs.set(attemptKey(key), { ...job, ...reported });
+  }
+
   has(job: JobDocument): boolean {
     return this.#jobs.has(attemptOf(job)) || this.#ending.has(attemptOf(job));
   }

@@ -3,6 +3,7 @@
 import { deepEqual, equal, ok } from 'node:assert/strict';
 import { FINAL, type Status } from '../../job/job-status.js';
 import type { StoredOutcome } from '../../job/outcome.js';
+import { Payload } from '../../job/payload.js';
 import { both, onError, onSuccess, parallel, serial, steps, summary, work } from './plans.js';
 import { cases } from './store-case.js';
 import { keyOf, readable, type StoreLab, type Watch } from './store-lab.js';
@@ -45,6 +46,21 @@ export const watching = cases('watching', {
     const watch = await lab.watch({ job: id });
     await lab.together(lab.store.report([{ ...key, progress: { done: 1, total: 3 } }]));
     deepEqual(watch.records.at(-1)?.state.progress, { done: 1, total: 3 });
+  },
+
+  'shows with the end of a job what its attempts have reported': async (lab) => {
+    const ids = await lab.queueAll(work(), work());
+    const watches = [await lab.watch({ job: ids[0] }), await lab.watch({ ended: ids[1] }), await lab.watch({ outcomes: 'here' })];
+    for (const id of ids) {
+      const run = await lab.take(id);
+      await lab.store.report([{ ...keyOf(run), progress: 1, annotations: { one: Payload.of(1, 'one') } }]);
+      await lab.store.report([{ ...keyOf(run), progress: 2, annotations: { two: Payload.of(2, 'two') } }]);
+      await lab.complete(run);
+    }
+    for (const { records } of watches) {
+      const { progress, annotations = {} } = records.at(-1)?.state ?? {};
+      deepEqual([progress, Object.keys(annotations).toSorted()], [2, ['one', 'two']]);
+    }
   },
 
   'shows steps, batches and callbacks until they are final': async (lab) => {
