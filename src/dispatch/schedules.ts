@@ -35,7 +35,7 @@ export function firings({ schedules, ...sources }: ScheduleSources): Observable<
 function firingsOf(schedule: Schedule, sources: Omit<ScheduleSources, 'schedules'>): Observable<never> {
   const { store, clock, logger } = sources;
   const { name, timetable } = schedule;
-  return defer(() => store.schedules.begin(name, new Date(clock.now()))).pipe(
+  return defer(() => store.schedules.begin(name, new Date(clock.now()), timetable.text)).pipe(
     expand((after) => {
       const next = timetable.next(after);
       if (next === undefined) return EMPTY;

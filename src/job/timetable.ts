@@ -13,10 +13,13 @@ const IN_TIME_MS = 60_000;
 const MOST_MISSED = 1_000;
 
 export class Timetable {
+  /** What tells it from another. */
+  readonly text: string;
   readonly #cron: Cron;
 
   /** @param owner - what messages call the option. @throws OptionError for what is no cron expression, or no time zone, or never comes */
   constructor(owner: string, every: string, timeZone: string | undefined) {
+    this.text = timeZone === undefined ? every : `${every} ${timeZone}`;
     let first: Date | undefined;
     try {
       // Without a function it starts no timer.

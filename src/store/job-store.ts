@@ -139,8 +139,11 @@ export interface Controls {
 
 /** Up to when schedules have fired, for the whole deployment. */
 export interface Schedules {
-  /** The time up to which a schedule has fired; of one that is new, `since`, which is recorded. */
-  begin(name: string, since: Date): Promise<Date>;
+  /**
+   * The time up to which a schedule has fired; of one that is new, `since`, which is recorded.
+   * @param timetable - by which it fires from now on; where that is another than before, it begins anew, at `since` if that is later
+   */
+  begin(name: string, since: Date, timetable?: string): Promise<Date>;
   /**
    * Inserts what is queued for the times after one moment and up to another, and records that, in one step.
    * @returns `false`, with nothing done, where the schedule has not fired up to `after`, but to another time

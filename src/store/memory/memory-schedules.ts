@@ -6,11 +6,15 @@ import type { Inserted, Schedules } from '../job-store.js';
 
 export class MemorySchedules implements Schedules {
   readonly #firedUntil = new Map<string, Date>();
+  readonly #timetables = new Map<string, string>();
 
   constructor(private readonly insert: (trees: readonly JobTree[]) => readonly Inserted[]) {}
 
-  async begin(name: string, since: Date): Promise<Date> {
-    const until = this.#firedUntil.get(name) ?? since;
+  async begin(name: string, since: Date, timetable = this.#timetables.get(name)): Promise<Date> {
+    const isAnother = (this.#timetables.get(name) ?? timetable) !== timetable;
+    if (timetable !== undefined) this.#timetables.set(name, timetable);
+    const stands = this.#firedUntil.get(name) ?? since;
+    const until = isAnother && since > stands ? since : stands;
     this.#firedUntil.set(name, until);
     return until;
   }

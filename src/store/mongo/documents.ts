@@ -174,6 +174,8 @@ export interface DispatcherDocument {
 export interface ScheduleDocument {
   readonly _id: string;
   readonly firedUntil: Date;
+  /** The one that was begun with last. */
+  readonly timetable?: string;
 }
 
 /** What concerns the store as a whole. */

@@ -17,10 +17,10 @@ export interface ScheduleSources {
 export class MongoSchedules implements Schedules {
   constructor(private readonly sources: ScheduleSources) {}
 
-  async begin(name: string, since: Date): Promise<Date> {
+  async begin(name: string, since: Date, timetable?: string): Promise<Date> {
     const { schedules } = this.sources.inSession;
-    const first = { $setOnInsert: { firedUntil: since } };
-    const schedule = await schedules.findOneAndUpdate({ _id: name }, first, { upsert: true, returnDocument: 'after' });
+    const begun = timetable === undefined ? { $setOnInsert: { firedUntil: since } } : [{ $set: begunWith(timetable, since) }];
+    const schedule = await schedules.findOneAndUpdate({ _id: name }, begun, { upsert: true, returnDocument: 'after' });
     return schedule?.firedUntil ?? since;
   }
 
@@ -34,4 +34,11 @@ export class MongoSchedules implements Schedules {
       return true;
     });
   }
+}
+
+function begunWith(timetable: string, since: Date): object {
+  const ours = { $literal: timetable };
+  const isSame = { $eq: [{ $ifNull: ['$timetable', ours] }, ours] };
+  const stands = { $ifNull: ['$firedUntil', since] };
+  return { timetable: ours, firedUntil: { $cond: [isSame, stands, { $max: [stands, since] }] } };
 }

@@ -12,6 +12,25 @@ export const scheduling = cases('schedules', {
     deepEqual(await lab.store.schedules.begin('other', lab.in(5_000)), lab.in(5_000));
   },
 
+  'begin anew where they fire by another timetable than before': async (lab) => {
+    const { schedules } = lab.store;
+    deepEqual(await schedules.begin('nightly', lab.in(0), '0 3 * * *'), lab.in(0));
+    deepEqual(await schedules.begin('nightly', lab.in(1_000), '0 3 * * *'), lab.in(0));
+    deepEqual(await schedules.begin('nightly', lab.in(2_000), '0 4 * * *'), lab.in(2_000));
+    equal(await schedules.fire('nightly', { after: lab.in(0), until: lab.in(1_000) }, [lab.plant(work())]), false);
+    equal(await schedules.fire('nightly', { after: lab.in(2_000), until: lab.in(4_000) }, []), true);
+    deepEqual(await schedules.begin('nightly', lab.in(5_000), '0 4 * * *'), lab.in(4_000));
+  },
+
+  'never go back for another timetable, and stay where they are for none, or for the first': async (lab) => {
+    const { schedules } = lab.store;
+    deepEqual(await schedules.begin('nightly', lab.in(0)), lab.in(0));
+    deepEqual(await schedules.begin('nightly', lab.in(1_000), '0 3 * * *'), lab.in(0));
+    deepEqual(await schedules.begin('nightly', lab.in(2_000)), lab.in(0));
+    deepEqual(await schedules.begin('nightly', lab.in(-1_000), '0 4 * * *'), lab.in(0));
+    deepEqual(await schedules.begin('nightly', lab.in(3_000), '0 3 * * *'), lab.in(3_000));
+  },
+
   'insert what is fired, once': async (lab) => {
     const [after, until] = [lab.in(0), lab.in(1_000)];
     await lab.store.schedules.begin('nightly', after);
