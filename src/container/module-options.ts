@@ -28,7 +28,7 @@ export interface AsyncModuleOptions {
   readonly setUp?: SetUp | undefined;
   /** The limit on the arguments, and on the result, of one job. @default 1_048_576 */
   readonly valueLimitBytes?: number | undefined;
-  /** Where messages go; what it throws changes nothing. @default warnings and errors to the console */
+  /** Where messages go; what it throws changes nothing. Of several services on one store object each logs every failure. @default warnings and errors to the console */
   readonly logger?: Logger | undefined;
   /** The time; tests replace it. @default the system's */
   readonly clock?: Clock | undefined;

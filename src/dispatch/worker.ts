@@ -12,6 +12,7 @@ import type { TaskDefinition } from '../task/task-definition.js';
 import type { TaskRegistry } from '../task/task-registry.js';
 import { type Abort, Attempt, type Ending } from './attempt.js';
 import type { Recorder } from './recorder.js';
+import { logRetry } from './retry-log.js';
 import type { TaskCaller } from './task-caller.js';
 import { judge, judgeTimeout, referentOf, type Trial, type Verdict } from './verdict.js';
 
@@ -25,9 +26,6 @@ export interface WorkerSources {
   /** The limit on a result, on progress, and on an annotation. */
   readonly valueLimitBytes: number;
 }
-
-/** Of failures that are retried, the first is logged, and each that is so many later. */
-const LOGGED_FAILURE = 5;
 
 /** A job in hand. */
 interface Running {
@@ -212,31 +210,22 @@ export class Worker {
   }
 
   async #record(running: Running, verdict: Verdict, freeSlot: () => void): Promise<AttemptNumbers | undefined> {
-    const { recorder } = this.sources;
+    const { recorder, logger } = this.sources;
     if (running.isAbandoned) return undefined;
-    const key = { id: running.claimed.job.id, token: running.token };
+    const { job } = running.claimed;
+    const key = { id: job.id, token: running.token };
     if (!recorder.hasReported) await recorder.reported();
+    if (verdict.type === 'again') logRetry(logger, job, running.failures + 1, verdict);
     if (verdict.type === 'again' && verdict.delayMs === 0) {
-      this.#logRetry(running, verdict);
       const again = await recorder.reschedule({ ...key, ...verdict });
       if (again === undefined) freeSlot();
       return again;
     }
     freeSlot();
-    if (verdict.type === 'again') this.#logRetry(running, verdict);
     if (verdict.type === 'end') await recorder.settle({ ...key, outcome: verdict.outcome });
     else if (verdict.type === 'again') await recorder.reschedule({ ...key, ...verdict });
     else await recorder.release({ ...key, hasBegun: true });
     return undefined;
-  }
-
-  /** The first failure of a job that is to be tried again, and every fifth: a job that fails on and on is seen, and does not fill the log. */
-  #logRetry({ claimed: { job }, failures }: Running, { error, delayMs }: Verdict & { type: 'again' }): void {
-    if (error === undefined || failures % LOGGED_FAILURE !== 0) return;
-    const when = delayMs === 0 ? 'at once' : `in ${delayMs} ms`;
-    this.sources.logger.warn(
-      `job ${job.id} (${job.taskName}) failed for the ${failures + 1}. time, and is tried again ${when}: ${error.message}`,
-    );
   }
 
   #newAttempt({ job }: ClaimedJob, numbers: AttemptNumbers): Attempt {

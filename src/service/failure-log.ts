@@ -19,5 +19,5 @@ function logFailure({ job, state }: JobRecord, logger: Logger): void {
   const { error } = state.outcome;
   const tries = state.attempts === 1 ? '' : ` after ${state.attempts} attempts`;
   const name = job.name === undefined ? job.taskName : `${job.taskName}, ${job.name}`;
-  logger[level](`job ${job.id} (${name}) failed${tries}: ${error.message}`, { error: revivedError(error) });
+  logger[level](`job ${job.id} (${name}) failed${tries}: ${error.message}; see \`async.getDeadLetters()\``, { error: revivedError(error) });
 }

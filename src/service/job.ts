@@ -36,7 +36,7 @@ export interface JobOptions extends UniqueOptions {
    * callback, is kept as long as the job at the top, whose own time counts. @default that of its task, else the store's own
    */
   readonly keepMs?: number | undefined;
-  /** How its failure is logged, in the process that records it. @default that of its task, else 'error' */
+  /** How its failure is logged, in the process that records it; with 'none' its retries are not logged either. @default that of its task, else 'error' */
   readonly failureLogLevel?: FailureLogLevel | undefined;
 }
 

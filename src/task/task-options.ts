@@ -33,7 +33,10 @@ export interface TaskOptions<Key extends KeyFunction = KeyFunction, Old = { read
   readonly retry?: RetryPolicy | undefined;
   /** How long its jobs are kept after their end, in milliseconds, by a store that keeps jobs by time. @default the store's own, of MongoDB's a week */
   readonly keepMs?: number | undefined;
-  /** How a failure of its jobs is logged, in the process that records it. @default 'error' */
+  /**
+   * How a failure of its jobs is logged, in the process that records it. Failures after which a job is tried again are warnings, the
+   * first and each fifth; with 'none' they are not logged either. @default 'error'
+   */
   readonly failureLogLevel?: FailureLogLevel | undefined;
   /**
    * Runs before the code, with each attempt; when it throws, that is the attempt's error. A function that it returns runs when

@@ -218,7 +218,7 @@ onBothStores((stage) => {
     const { async, drain } = await stage.start({ tasks: [fail, note], logger: log });
     const job = await async.queueJob(makeJob(fail, 'once').withCallbacks({ failure: note }));
     await drain();
-    expect(logged).toEqual([`job ${job.id} (fail) failed: it broke`]);
+    expect(logged).toEqual([`job ${job.id} (fail) failed: it broke; see \`async.getDeadLetters()\``]);
   });
 
   it('M-04 a dispatcher names the jobs it has in hand, with the run of each, and no others', async () => {

@@ -62,7 +62,7 @@ onBothStores((stage) => {
     expect(job.error?.stack).toContain('own-code-fails.test.ts');
     expect(runs).toHaveLength(1);
     expect(noted).toEqual([['failure', Thrown.name, 'it broke']]);
-    expect(log.of('error')).toEqual([`job ${job.id} (flaky) failed: it broke`]);
+    expect(log.of('error')).toEqual([`job ${job.id} (flaky) failed: it broke; see \`async.getDeadLetters()\``]);
   });
 
   it('FS-10 what a job has queued in a transaction vanishes when its code throws there', async () => {
@@ -201,7 +201,7 @@ onBothStores((stage) => {
     expect(ran.toSorted()).toEqual(['broken', 'fine', 'fine']);
     const [failed, ...others] = await async.getJobs({ statuses: ['failed'] });
     expect([failed?.taskName, failed?.error?.name, others]).toEqual(['broken', 'RangeError', []]);
-    expect(log.of('error')).toEqual([`job ${failed?.id} (broken) failed: in the handler`]);
+    expect(log.of('error')).toEqual([`job ${failed?.id} (broken) failed: in the handler; see \`async.getDeadLetters()\``]);
   });
 
   it('FS-19 a job whose set-up throws is retried by its policy without its code being called, and is cleaned up after', async () => {

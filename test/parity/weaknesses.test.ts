@@ -120,7 +120,7 @@ onBothStores((stage) => {
     await job.waitForOutcome();
     const [record] = await store.find({ ids: [job.id] });
     expect(job.error).toMatchObject({ message: 'refused', code: 'E_AUTH' });
-    expect(log.of('error')).toEqual([`job ${job.id} (login) failed: refused`]);
+    expect(log.of('error')).toEqual([`job ${job.id} (login) failed: refused; see \`async.getDeadLetters()\``]);
     const shown = inspect([job.error, record?.state.outcome, log.lines], { depth: 20, showHidden: true, maxStringLength: null });
     expect(shown).not.toContain('hunter2');
   });

@@ -163,7 +163,7 @@ describe('a failure', () => {
     const { async, drain } = await setup({ tasks: [broken], logger: log });
     const job = await async.queueJob(makeJob(broken).with({ name: 'nightly' }));
     await drain();
-    expect(log.of('error')).toEqual([`job ${job.id} (broken, nightly) failed: it broke`]);
+    expect(log.of('error')).toEqual([`job ${job.id} (broken, nightly) failed: it broke; see \`async.getDeadLetters()\``]);
     expect(log.lines.find(({ level }) => level === 'error')?.details).toMatchObject({ error: { name: 'TypeError' } });
   });
 
@@ -188,12 +188,12 @@ describe('a failure', () => {
     await async.queueJob(makeJob(broken).with({ queue: 'nobody', beginBy: new Date(clock.now() + 1_000) }));
     await drain();
     await advance(1_000);
-    const causes = log.of('error').map((line) => line.replace(/^.* failed: /, '').slice(0, 12));
+    const causes = log.of('error').map((line) => line.replace(/^.* failed: /, '').slice(0, 8));
     expect(causes.toSorted()).toEqual([
-      '1 of 1 jobs ',
+      '1 of 1 j',
       'it broke',
       'it broke',
-      `job ${(await async.getJobs({ queue: 'nobody' }))[0]?.id.slice(0, 8)}`,
+      `job ${(await async.getJobs({ queue: 'nobody' }))[0]?.id.slice(0, 4)}`,
     ]);
   });
 
@@ -205,7 +205,7 @@ describe('a failure', () => {
     const { async, drain } = await setup({ store, tasks: [broken], logger: log });
     const job = await async.queueJob(broken);
     await drain();
-    expect(log.of('error')).toEqual([`job ${job.id} (broken) failed: it broke`]);
+    expect(log.of('error')).toEqual([`job ${job.id} (broken) failed: it broke; see \`async.getDeadLetters()\``]);
   });
 
   it('that the logger cannot log changes nothing, whether it throws or rejects', async () => {
@@ -227,6 +227,17 @@ describe('a failure', () => {
     expect(uncaught).toEqual([]);
   });
 
+  it("that is retried is not logged either where its job says 'none'", async () => {
+    const log = new Log();
+    const flaky = task('flaky', { quotas: [], retry: fixedDelay({ attempts: 2, delayMs: 0 }), failureLogLevel: 'none' }, () => {
+      throw new TypeError('it broke');
+    });
+    const { async, drain } = await setup({ tasks: [flaky], logger: log });
+    const job = await async.queueJob(flaky);
+    await drain();
+    expect([(await job.refresh()).status, log.of('warn'), log.of('error')]).toEqual(['failed', [], []]);
+  });
+
   it('that is retried is a warning, the first and each fifth', async () => {
     const log = new Log();
     const flaky = task('flaky', { quotas: [], retry: fixedDelay({ attempts: 8, delayMs: 1_000 }) }, () => {
@@ -236,8 +247,8 @@ describe('a failure', () => {
     const job = await async.queueJob(flaky);
     await advance(10_000);
     expect(log.of('warn')).toEqual(
-      [1, 6].map((time) => `job ${job.id} (flaky) failed for the ${time}. time, and is tried again in 1000 ms: it broke`),
+      ['once', '6 times'].map((times) => `job ${job.id} (flaky) has failed ${times}, and is tried again in 1000 ms: it broke`),
     );
-    expect(log.of('error')).toEqual([`job ${job.id} (flaky) failed after 8 attempts: it broke`]);
+    expect(log.of('error')).toEqual([`job ${job.id} (flaky) failed after 8 attempts: it broke; see \`async.getDeadLetters()\``]);
   });
 });
