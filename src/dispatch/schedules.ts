@@ -3,7 +3,9 @@
 import { catchError, concatMap, defer, EMPTY, expand, from, ignoreElements, merge, type Observable, retry, timer } from 'rxjs';
 import { MAX_TIMER_MS } from '../check.js';
 import type { Clock } from '../clock.js';
+import { OptionError } from '../errors.js';
 import type { JobTree } from '../job/job-record.js';
+import { storedError } from '../job/stored-error.js';
 import type { Missed, Timetable } from '../job/timetable.js';
 import type { JobStore } from '../store/job-store.js';
 import type { Logger } from '../task/logger.js';
@@ -43,7 +45,7 @@ function firingsOf(schedule: Schedule, sources: Omit<ScheduleSources, 'schedules
       return timer(delayMs, clock.scheduler).pipe(concatMap(() => from(fire(schedule, after, sources))));
     }),
     catchError((error: unknown) => {
-      logger.error(`the schedule ${name} could not be looked after; trying again in ${RETRY_MS} ms`, { error });
+      logger.error(`the schedule ${name} could not fire; trying again in ${RETRY_MS} ms: ${storedError(error).message}`, { error });
       throw error;
     }),
     retry({ delay: () => timer(RETRY_MS, clock.scheduler) }),
@@ -53,11 +55,20 @@ function firingsOf(schedule: Schedule, sources: Omit<ScheduleSources, 'schedules
 
 /** @returns up to when all is fired */
 async function fire(schedule: Schedule, after: Date, { store, clock }: Omit<ScheduleSources, 'schedules'>): Promise<Date> {
-  const { name, timetable, missed, tree } = schedule;
+  const { name, timetable, missed } = schedule;
   const now = new Date(clock.now());
   const { at, until } = timetable.firings(after, now, missed);
   if (until <= after) return after;
-  const isOurs = await store.schedules.fire(name, { after, until }, at.map(tree));
+  const isOurs = await store.schedules.fire(name, { after, until }, treesFor(schedule, at));
   // Another process has fired, perhaps for later times as well.
   return isOurs ? until : store.schedules.begin(name, now);
+}
+
+/** @throws OptionError for a draft that can be queued no more, such as one of a quota that is gone */
+function treesFor({ tree }: Schedule, at: readonly Date[]): readonly JobTree[] {
+  try {
+    return at.map(tree);
+  } catch (cause) {
+    throw new OptionError(`its \`job\` cannot be queued any more (${storedError(cause).message}): change it in \`schedules\``, { cause });
+  }
 }

@@ -1,9 +1,9 @@
 /** Jobs that recur, as an application meets them. */
 
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { currentTask, makeJob, memoryStore, OptionError, parallel, type ScheduleOptions, StartError, task } from '../../src/index.js';
 import { setup } from '../bundle.js';
-import { failureOf } from './deferred.js';
+import { failureOf, Log } from './deferred.js';
 
 function recorder() {
   const seen: string[] = [];
@@ -72,6 +72,32 @@ describe('a schedule', () => {
     await async.retryJobs({ statuses: ['failed'] });
     await drain();
     expect(seen).toEqual(['tmp 2030-01-01T01:00', 'tmp 2030-01-01T01:00']);
+  });
+
+  it('whose job cannot be queued any more says which it is and what to do, and goes on when it can', async () => {
+    const { seen, clean } = recorder();
+    const log = new Log();
+    const store = memoryStore();
+    const job = makeJob(clean, 'tmp').with({ quotas: ['files'] });
+    const { advance } = await setup({
+      startAt,
+      store,
+      logger: log,
+      tasks: [clean],
+      quotas: { files: 1 },
+      schedules: [{ ...hourly, name: 'nightly', job }],
+    });
+    const quotas = vi.spyOn(store, 'quotas', 'get').mockReturnValue(new Map([['default', 1]]));
+    await advance(HOUR);
+    expect([seen, log.of('error')[0]]).toEqual([
+      [],
+      expect.stringMatching(
+        /^the schedule nightly could not fire; .*`job` cannot be queued any more \(.*`files`.* change it in `schedules`$/,
+      ),
+    ]);
+    quotas.mockRestore();
+    await advance(HOUR / 12);
+    expect(seen).toEqual(['tmp 2030-01-01T01:00']);
   });
 
   it('is not looked after by a process that only queues', async () => {
