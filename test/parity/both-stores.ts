@@ -57,8 +57,8 @@ interface Bench extends VirtualBench {
 }
 
 /** Declares the same tests on the memory store and on the MongoDB store. */
-export function onBothStores(scenarios: (stage: Stage) => void): void {
-  describe('in memory', () => scenarios(new SharedStage(memoryBench)));
+export function onBothStores(scenarios: (stage: Stage, store: 'memory' | 'MongoDB') => void): void {
+  describe('in memory', () => scenarios(new SharedStage(memoryBench), 'memory'));
   describe('on MongoDB', () => {
     let benches: MongoBenches | undefined;
     beforeAll(async () => {
@@ -69,7 +69,7 @@ export function onBothStores(scenarios: (stage: Stage) => void): void {
       if (benches === undefined) throw new Error('a stage is for tests: call `start` in one');
       return benches.make();
     };
-    scenarios(new SharedStage(make));
+    scenarios(new SharedStage(make), 'MongoDB');
   });
 }
 
