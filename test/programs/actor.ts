@@ -3,12 +3,18 @@
 import { firstValueFrom, fromEvent, race, timer } from 'rxjs';
 import { nextTurn } from '../../src/clock.js';
 import { currentTask, type Job, type JobStore, task } from '../../src/index.js';
-import { MORTAL, type Process, type ProcessOptions, type Stage } from '../parity/both-stores.js';
+import type { Process, ProcessOptions, Stage } from '../parity/both-stores.js';
 import { untilAborted } from '../service/deferred.js';
 import { Drafts, type Players } from './drafts.js';
 import type { Journal } from './journal.js';
 import { type Call, type Death, type Part, SIZES } from './program.js';
 import { inWords, stepsInWords } from './words.js';
+
+/** Of processes of which one may die: few signs of life, each of which costs a look at everything. */
+const MORTAL = { leaseMs: 30_000, heartbeatMs: 20_000, idleHeartbeatMs: 20_000, pollMs: 20_000 } as const;
+
+/** More often than this nobody has a reason to look for work while no time passes. */
+const MAX_CLAIMS_AT_ONCE = 1_000;
 
 export interface ActorSources {
   readonly number: number;
@@ -24,6 +30,7 @@ export class Actor {
   readonly drafts: Drafts;
   isDead = false;
   readonly #done = { run: 0, claim: 0, settle: 0 };
+  #claims: { readonly at: number | undefined; readonly count: number } = { at: undefined, count: 0 };
   #process: Process | undefined;
 
   constructor(private readonly sources: ActorSources) {
@@ -37,11 +44,12 @@ export class Actor {
     const times = isMortal ? MORTAL : {};
     const agents = ['', 'side'].map((queue) => ({ queue, ...(concurrency === undefined ? {} : { concurrency }) }));
     const options: ProcessOptions = {
+      faults: (store) => this.#faults(store),
       tasks: Object.values(this.players),
       quotas: SIZES,
       dispatcher: concurrency === undefined ? false : { ...times, agents },
     };
-    this.#process = await stage.start(this.sources.death === undefined ? options : { ...options, faults: (store) => this.#faults(store) });
+    this.#process = await stage.start(options);
   }
 
   get process(): Process {
@@ -92,9 +100,21 @@ export class Actor {
       return answer;
     };
     return {
-      claim: (request) => mortal('claim', () => store.claim(request)),
+      claim: async (request) => {
+        this.#checkClaims();
+        return mortal('claim', () => store.claim(request));
+      },
       settle: (ends) => mortal('settle', () => store.settle(ends)),
     };
+  }
+
+  /** A process that looks for work without end would keep the test from ever ending: it is made to wait. */
+  #checkClaims(): void {
+    const now = this.#process?.clock.now();
+    this.#claims = now === this.#claims.at ? { at: now, count: this.#claims.count + 1 } : { at: now, count: 1 };
+    if (this.#claims.count <= MAX_CLAIMS_AT_ONCE) return;
+    this.sources.journal.restless.add(this.sources.number);
+    throw new Error('it has looked for work too often');
   }
 
   #mayDie(what: Death['what'], nth: number, isAfter: boolean): void {

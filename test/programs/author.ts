@@ -25,6 +25,9 @@ const MAX_DEPTH = 4;
  */
 const HAS_NESTED_RETURNS_WITHOUT_QUOTAS = false;
 
+/** Not yet: on MongoDB, callbacks of what is below one of two sides of a callback, such as of the steps of a batch, never run. */
+const HAS_CALLBACKS_BELOW_A_SIDE = false;
+
 /** What can go wrong on the way. */
 const TROUBLES = ['none', 'none', 'cancellations', 'death', 'both'] as const;
 
@@ -38,6 +41,10 @@ interface Spot {
   readonly around: readonly Holder[];
   /** How many of the quotas come before those that it may name. */
   readonly held: number;
+  /** It was returned by a task, or is part of what was. */
+  readonly isReturned?: boolean;
+  /** It is one of two sides of a callback, or below one. */
+  readonly side?: 'top' | 'below' | undefined;
 }
 
 type Trouble = (typeof TROUBLES)[number];
@@ -80,10 +87,17 @@ class Author {
     const holds = Object.keys(common.places);
     const held = Math.max(spot.held, ...holds.map((name) => QUOTAS.indexOf(name as keyof typeof SIZES) + 1));
     const around = holds.length === 0 ? spot.around : [...spot.around, { name: spot.name, places: common.places }];
-    const inside = { depth: spot.depth + 1, isAlone: false, around, held };
+    const inside = { ...this.#below(spot), around, held };
     const steps = this.#times(0, 4, (index) => this.#part({ ...inside, input: 'none', name: `${spot.name}.${index}` }));
     const postprocess = this.#chance(0.3) ? this.#call({ ...inside, input: 'jobs', name: `${spot.name}=` }) : undefined;
-    return { ...common, kind: this.#pick(['serial', 'parallel']), onFailure: this.#pick(['continue', 'stop', 'fail']), steps, postprocess };
+    const kind = this.#pick(['serial', 'parallel'] as const);
+    // Of what is returned twice, since a process has died in between, another step may be cancelled each time.
+    const mayDiffer = kind === 'parallel' && this.#mayDie && spot.isReturned === true;
+    return { ...common, kind, onFailure: this.#pick(mayDiffer ? ['continue', 'fail'] : ['continue', 'stop', 'fail']), steps, postprocess };
+  }
+
+  #below({ depth, side, isReturned = false, held }: Spot): Omit<Spot, 'name' | 'input'> {
+    return { depth: depth + 1, isAlone: false, around: [], held, isReturned, side: side === undefined ? undefined : 'below' };
   }
 
   #call(spot: Spot): Call {
@@ -112,15 +126,13 @@ class Author {
     if (this.#trouble === 'both' || spot.depth >= MAX_DEPTH || this.#left <= 0 || !this.#chance(0.2)) return undefined;
     const as = this.#pick(['draft', 'job'] as const);
     // Who is cancelled meanwhile ends at once, so that the batches around both may end before the job that was returned.
-    const inner: Spot = { ...spot, name: `${spot.name}>`, depth: spot.depth + 1, input: 'none', around: [] };
-    return { as, part: this.#part(as === 'job' ? { ...inner, isAlone: true } : inner) };
+    const inner = { name: `${spot.name}>`, depth: spot.depth + 1, input: 'none', around: [], held: spot.held, isReturned: true } as const;
+    return { as, part: this.#part({ ...inner, isAlone: as === 'job' || spot.isAlone }) };
   }
 
   #common(spot: Spot, otherwise: Places) {
     const quotas = this.#quotas(spot);
-    // Those of what was cancelled may run when the batches around it have ended.
-    const callbackSpot = { ...spot, depth: spot.depth + 1, isAlone: false, around: [] };
-    const mayHave = spot.input === 'none' && this.#left > 0;
+    const mayHave = spot.input === 'none' && this.#left > 0 && (spot.side !== 'below' || HAS_CALLBACKS_BELOW_A_SIDE);
     return {
       name: spot.name,
       queue: this.#chance(0.2) ? ('side' as const) : undefined,
@@ -129,14 +141,15 @@ class Author {
       quotas,
       places: quotas ?? otherwise,
       around: spot.around,
-      callbacks: mayHave ? this.#times(-3, 2, (index) => this.#callbacks(callbackSpot, `${spot.name}+${index}`)) : [],
+      callbacks: mayHave ? this.#times(-3, 2, (index) => this.#callbacks(this.#below(spot), `${spot.name}+${index}`)) : [],
     };
   }
 
+  /** Those of what was cancelled may run when the batches around it have ended. */
   #callbacks(spot: Omit<Spot, 'name' | 'input'>, name: string): Callbacks {
-    const side = (input: Call['input'], end: string): Part =>
-      this.#part({ ...spot, name: name + end, input: this.#chance(0.3) ? 'none' : input });
-    if (this.#chance(0.4)) return { both: side('outcome', '') };
+    const input = (given: Call['input']): Call['input'] => (this.#chance(0.3) ? 'none' : given);
+    if (this.#chance(0.4)) return { both: this.#part({ ...spot, name, input: input('outcome') }) };
+    const side = (gets: Call['input'], end: string): Part => this.#part({ ...spot, name: name + end, input: input(gets), side: 'top' });
     const given = this.#pick([[true, false], [false, true], [true, true]] as const); // biome-ignore format: one line says it
     return { success: given[0] ? side('result', '+') : undefined, failure: given[1] ? side('error', '-') : undefined };
   }

@@ -17,6 +17,8 @@ export class Journal {
   readonly runs: Run[] = [];
   /** What must not have been, a line each. */
   readonly faults: string[] = [];
+  /** The processes that looked for work without end. */
+  readonly restless = new Set<number>();
   readonly #open = new Set<Run>();
   #moments = 0;
 
