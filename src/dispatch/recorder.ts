@@ -1,6 +1,6 @@
 /** Writes down what became of attempts, many at a time, and does not give up while the store cannot be reached. */
 
-import { firstValueFrom, timer } from 'rxjs';
+import { firstValueFrom, ReplaySubject, race, timer } from 'rxjs';
 import type { Clock } from '../clock.js';
 import type { JobTree } from '../job/job-record.js';
 import { GroupCommit } from '../store/group-commit.js';
@@ -23,6 +23,7 @@ export class Recorder {
   readonly #reports: GroupCommit<Report, undefined>;
   readonly #insert: (trees: readonly JobTree[]) => Promise<readonly Inserted[]>;
   #lastReport: Promise<unknown> = Promise.resolve();
+  readonly #givenUp = new ReplaySubject<void>(1);
   #hasGivenUp = false;
 
   constructor(private readonly sources: RecorderSources) {
@@ -75,9 +76,10 @@ export class Recorder {
     await this.#lastReport;
   }
 
-  /** From now on a write that fails is dropped: others will recover what it was about. */
+  /** What could not be written yet is dropped, and what cannot be from now on: others will recover what it was about. */
   giveUp(): void {
     this.#hasGivenUp = true;
+    this.#givenUp.next();
   }
 
   get isIdle(): boolean {
@@ -104,7 +106,8 @@ export class Recorder {
         } catch (error) {
           if (this.#hasGivenUp) return [];
           logger.error(`${what} could not be written; trying again in ${RETRY_MS} ms`, { error });
-          await firstValueFrom(timer(RETRY_MS, clock.scheduler));
+          await firstValueFrom(race(timer(RETRY_MS, clock.scheduler), this.#givenUp));
+          if (this.#hasGivenUp) return [];
         }
       }
     };

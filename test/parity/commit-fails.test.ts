@@ -134,6 +134,24 @@ onBothStores((stage) => {
     const [callback] = await async.getJobs({ task: doomed });
     expect([callback?.status, callback?.attempts, runs.length]).toEqual(['completed', 2, 1]);
   });
+
+  it('a process that stops while it cannot record the end of a job leaves no timer, and writes nothing afterwards', async () => {
+    const work = task('work', { quotas: [] }, () => 42);
+    let tries = 0;
+    const settle = async (): Promise<never> => {
+      tries++;
+      throw new Error('the database cannot be reached');
+    };
+    const { async, advance, clock, drain, stop } = await stage.start({ tasks: [work], faults: () => ({ settle }) });
+    await async.queueJob(work);
+    await drain();
+    await advance(300);
+    await stop();
+    const before = tries;
+    expect(clock.scheduler.actions).toEqual([]);
+    await advance(5_000);
+    expect(tries).toBe(before);
+  });
 });
 
 /** A task that queues a job in a transaction, which its code gives up a number of times. */
