@@ -37,7 +37,7 @@ function copyOfRoot(root: QueuedJob, newIds: ReadonlyMap<string, string>, ground
   const atOnce = without(copyOf(root, newIds, ground), 'delayMs', 'beginAfter');
   const retry = { ...atOnce, ...(isPast ? { beginAfter } : {}), retryOf: root.id };
   if (root.role === 'callback') return retry;
-  const alone = without(retry, 'parent', 'role', 'index', 'within');
+  const alone = without(retry, 'parent', 'role', 'index', 'within', 'isPart');
   return placesInAll(alone.places) > 0 ? alone : { ...alone, places: ground.placesAround };
 }
 

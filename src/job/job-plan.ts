@@ -60,6 +60,7 @@ interface Heritage {
   /** Where it names none. */
   readonly places: Places;
   readonly within?: string | undefined;
+  readonly isPart?: true | undefined;
 }
 
 /** The job that it is below. */
@@ -75,9 +76,10 @@ export function plant(plan: JobPlan, ground: Ground): JobTree {
 }
 
 /** Turns a draft that the task of a job returned into jobs, which stand in for that one. @throws as `plant` does */
-export function plantFor({ queue, priority, within, parent }: QueuedJob, plan: JobPlan, ground: Ground): JobTree {
-  const places = parent === undefined ? DEFAULT_PLACES : NO_PLACES;
-  return grow(plan, ground.nextId(), ground, { queue, priority, places, within });
+export function plantFor({ queue, priority, within, parent, ...job }: QueuedJob, plan: JobPlan, ground: Ground): JobTree {
+  const isPart = parent !== undefined || job.isPart === true;
+  const places = isPart ? NO_PLACES : DEFAULT_PLACES;
+  return grow(plan, ground.nextId(), ground, { queue, priority, places, within, ...(isPart ? { isPart } : {}) });
 }
 
 /** Turns a callback of a job that is queued already into jobs. @throws as `plant` does */
@@ -159,6 +161,7 @@ function queuedJob({ options, ...plan }: JobPlan, id: string, ground: Ground, ab
   if (unique?.debounce !== undefined) job.delayMs = unique.debounce.ms;
   assign(job, 'version', plan.version);
   assign(job, 'within', above?.within);
+  assign(job, 'isPart', above?.isPart);
   if (above !== undefined && 'id' in above) {
     job.parent = above.id;
     job.role = above.role;

@@ -44,6 +44,8 @@ export interface QueuedJob {
   readonly places: Places;
   /** The last quota, in their order, that the batches around it hold while it runs. */
   readonly within?: string;
+  /** It stands in for a step or a callback: what it returns takes no quota either, unless that names one. */
+  readonly isPart?: true;
   /** Lower goes first. */
   readonly priority: number;
   readonly retry?: StoredRetry;

@@ -62,6 +62,29 @@ onBothStores((stage) => {
     expect(batch.snapshot).toMatchObject({ queue: 'mail', parent: undefined, name: undefined });
   });
 
+  it('a draft that is returned for a draft which a step returned takes no place that the batch holds', async () => {
+    const inner = task('inner', () => 'inner');
+    const middle = task('middle', () => makeJob(inner));
+    const outer = task('outer', () => makeJob(middle));
+    const { async, drain } = await stage.start({ tasks: [inner, middle, outer] });
+    const batch = await async.queueJob(serial(makeJob(outer)).with({ quotas: ['default'] }));
+    await drain();
+    const [step] = await batch.waitForResult();
+    expect(step.outcome).toEqual({ status: 'completed', result: 'inner' });
+  });
+
+  it('a step of a batch that is one side of a callback has its own callbacks run', async () => {
+    const noted: unknown[] = [];
+    const note = task('note', { quotas: [] }, (name: unknown) => {
+      noted.push(name);
+    });
+    const { async, drain } = await stage.start({ tasks: [note] });
+    const side = serial(makeJob(note, 'step').withCallback(makeJob(note, 'after the step')));
+    const job = await async.queueJob(makeJob(note, 'job').withCallbacks({ success: side }));
+    await drain();
+    expect([noted, (await job.refresh()).status]).toEqual([['job', 'step', 'after the step'], 'completed']);
+  });
+
   it('Q-15 a job in the queue of one process runs there, queued for each it runs in all, and in the shared queue once', async () => {
     const names = ['here', 'there'];
     const where = (name: string) => task('where', { quotas: [] }, () => name);

@@ -24,6 +24,7 @@ export interface JobDocument {
   readonly input: Input;
   readonly quotas: Places;
   readonly within?: string;
+  readonly isPart?: true;
   readonly priority: number;
   readonly retry?: Binary;
   readonly limits: { readonly interruptions: number; readonly delayMs: number };
