@@ -49,7 +49,7 @@ const MESSAGES: Readonly<Record<string, readonly string[]>> = {
   ],
   'forgets an argument of callback(…)': ['Expected 2 arguments, but got 1.'],
   'postprocesses other jobs': [
-    "Argument of type 'FunctionTask<(jobs: [Job<number>, Job<string>]) => 2>' is not assignable to parameter of type 'TaskLike<(jobs: [Job<string>, Job<number>]) => unknown>'.",
+    "Argument of type 'FunctionTask<(jobs: [Job<number>, Job<string>]) => 2>' is not assignable to parameter of type 'Callback<[Job<string>, Job<number>], unknown> | TaskLike<(jobs: [Job<string>, Job<number>]) => unknown>'.",
   ],
   'makes a batch of a task': [
     "Type 'Task<() => number>' is missing the following properties from type 'Draft<unknown>': with, withCallback, withCallbacks, [result]",
