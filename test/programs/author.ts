@@ -19,15 +19,6 @@ const QUOTAS = Object.keys(SIZES) as (keyof typeof SIZES)[];
 const MAX_PARTS = 24;
 const MAX_DEPTH = 4;
 
-/**
- * Not yet: a draft that is returned for a draft which a step returned takes a place of the default quota, where it names none,
- * and so is refused inside a batch that holds one.
- */
-const HAS_NESTED_RETURNS_WITHOUT_QUOTAS = false;
-
-/** Not yet: on MongoDB, callbacks of what is below one of two sides of a callback, such as of the steps of a batch, never run. */
-const HAS_CALLBACKS_BELOW_A_SIDE = false;
-
 /** What can go wrong on the way. */
 const TROUBLES = ['none', 'none', 'cancellations', 'death', 'both'] as const;
 
@@ -43,8 +34,6 @@ interface Spot {
   readonly held: number;
   /** It was returned by a task, or is part of what was. */
   readonly isReturned?: boolean;
-  /** It is one of two sides of a callback, or below one. */
-  readonly side?: 'top' | 'below' | undefined;
 }
 
 type Trouble = (typeof TROUBLES)[number];
@@ -96,8 +85,8 @@ class Author {
     return { ...common, kind, onFailure: this.#pick(mayDiffer ? ['continue', 'fail'] : ['continue', 'stop', 'fail']), steps, postprocess };
   }
 
-  #below({ depth, side, isReturned = false, held }: Spot): Omit<Spot, 'name' | 'input'> {
-    return { depth: depth + 1, isAlone: false, around: [], held, isReturned, side: side === undefined ? undefined : 'below' };
+  #below({ depth, isReturned = false, held }: Spot): Omit<Spot, 'name' | 'input'> {
+    return { depth: depth + 1, isAlone: false, around: [], held, isReturned };
   }
 
   #call(spot: Spot): Call {
@@ -132,7 +121,7 @@ class Author {
 
   #common(spot: Spot, otherwise: Places) {
     const quotas = this.#quotas(spot);
-    const mayHave = spot.input === 'none' && this.#left > 0 && (spot.side !== 'below' || HAS_CALLBACKS_BELOW_A_SIDE);
+    const mayHave = spot.input === 'none' && this.#left > 0;
     return {
       name: spot.name,
       queue: this.#chance(0.2) ? ('side' as const) : undefined,
@@ -149,15 +138,15 @@ class Author {
   #callbacks(spot: Omit<Spot, 'name' | 'input'>, name: string): Callbacks {
     const input = (given: Call['input']): Call['input'] => (this.#chance(0.3) ? 'none' : given);
     if (this.#chance(0.4)) return { both: this.#part({ ...spot, name, input: input('outcome') }) };
-    const side = (gets: Call['input'], end: string): Part => this.#part({ ...spot, name: name + end, input: input(gets), side: 'top' });
+    const side = (gets: Call['input'], end: string): Part => this.#part({ ...spot, name: name + end, input: input(gets) });
     const given = this.#pick([[true, false], [false, true], [true, true]] as const); // biome-ignore format: one line says it
     return { success: given[0] ? side('result', '+') : undefined, failure: given[1] ? side('error', '-') : undefined };
   }
 
-  #quotas({ name, held, isAlone }: Spot): Places | undefined {
+  #quotas({ held, isAlone }: Spot): Places | undefined {
     const names = QUOTAS.slice(held).filter(() => this.#chance(0.3));
     if (names.length > 0) return Object.fromEntries(names.map((name) => [name, this.#count(1, SIZES[name])]));
-    const mustName = (isAlone && held > 0) || (name.endsWith('>>') && !HAS_NESTED_RETURNS_WITHOUT_QUOTAS);
+    const mustName = isAlone && held > 0;
     return mustName || this.#chance(0.3) ? {} : undefined;
   }
 
