@@ -85,6 +85,8 @@ class Show {
   }
 
   #happen(runs: number): void {
+    // A job may run before the answer is there that it is queued.
+    if (this.#roots.size < this.program.roots.length) return;
     for (const incident of this.#toCome.filter(({ afterRuns }) => afterRuns <= runs)) {
       this.#toCome.splice(this.#toCome.indexOf(incident), 1);
       this.#happening.push(incident.type === 'cancel' ? this.#cancel(incident.name) : this.#add(incident));
