@@ -43,7 +43,14 @@ export class Tender {
     const status = this.table.kin.of(id).openCallbacks > 0 ? 'callbacks' : outcome.status;
     const ended = this.table.move(record, move, status, { ...OVER, outcome, endedAt: this.now() });
     this.table.feed.outcome(ended);
-    this.#ended.push({ id, status });
+    this.#noteEnd(ended);
+  }
+
+  /** At once for its batch, which may come to its end with another step that ended in the same operation. */
+  #noteEnd(record: JobRecord): void {
+    const { status } = record.state;
+    if (isFinal(status)) this.table.kin.ended(record);
+    this.#ended.push({ id: record.job.id, status });
   }
 
   /** Sees to everything that follows from the ends recorded since the last time. */
@@ -167,7 +174,6 @@ export class Tender {
 
   #afterFinal(record: JobRecord): void {
     const { job } = record;
-    this.table.kin.ended(record);
     this.#endFollowers(record);
     if (job.parent === undefined) this.archive.add(job.id);
     else if (job.role === 'callback') this.#finish(job.parent);
@@ -189,8 +195,7 @@ export class Tender {
     const record = this.table.get(id);
     if (record?.state.status !== 'callbacks' || record.state.outcome === undefined || this.table.kin.of(id).openCallbacks > 0) return;
     const { status } = record.state.outcome;
-    this.table.move(record, 'finish', status);
-    this.#ended.push({ id, status });
+    this.#noteEnd(this.table.move(record, 'finish', status));
   }
 
   #advance(id: string): void {

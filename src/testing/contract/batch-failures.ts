@@ -4,6 +4,7 @@ import { deepEqual, equal } from 'node:assert/strict';
 import type { OnFailure } from '../../job/job-record.js';
 import { onError, parallel, serial, steps, summary, work } from './plans.js';
 import { cases } from './store-case.js';
+import { completed, failed, keyOf } from './store-lab.js';
 
 const NAMES = ['one', 'two', 'three'] as const;
 const KINDS = [serial, parallel] as const;
@@ -17,6 +18,17 @@ export const batchFailures = cases('failures in batches', {
         await lab.expect('completed', batch);
         await lab.expect('failed', await lab.child(batch, name));
       }
+  },
+
+  'fails where the steps end together, and not the first of them fails': async (lab) => {
+    const batch = await lab.queue(parallel(steps('one', 'two'), { onFailure: 'fail' }));
+    const [one, two] = await lab.takeTasks('one', 'two');
+    await lab.store.settle([
+      { ...keyOf(one), outcome: completed() },
+      { ...keyOf(two), outcome: failed() },
+    ]);
+    await lab.settled();
+    await lab.expect('failed', batch);
   },
 
   'completes where all steps failed': async (lab) => {
