@@ -12,12 +12,6 @@ const SEEDS = {
   MongoDB: Number(process.env['MILLRACE_MONGO_SEEDS'] ?? 3),
 };
 
-/**
- * Not yet: on MongoDB processes may ask for work again and again without a pause, where one of them keeps idle places of a quota
- * and a job has waited for a second for more than the others can have. The harness makes them wait, and the program goes on.
- */
-const ARE_NEVER_RESTLESS = { memory: true, MongoDB: false };
-
 onBothStores((stage, store) => {
   it.each(Array.from({ length: SEEDS[store] }, (_, index) => index + 1))(
     'a random program becomes what it means, under seed %i',
@@ -25,7 +19,7 @@ onBothStores((stage, store) => {
     async (seed) => {
       const program = randomProgram(seed);
       const complaints = await perform(stage, program).then(
-        (performance) => [...complaintsOf(program, performance), ...(ARE_NEVER_RESTLESS[store] ? restlessIn(performance) : [])],
+        (performance) => [...complaintsOf(program, performance), ...restlessIn(performance)],
         (error: unknown) => [String(error)],
       );
       expect(complaints, printed(program)).toEqual([]);

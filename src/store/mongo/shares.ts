@@ -45,6 +45,8 @@ interface Holding {
   readonly savers: Savers;
   /** By quota, the queues that have jobs which need it, as far as was seen; and how many places the first of each has been waiting for. */
   readonly wanting: Map<string, Map<string, number>>;
+  /** The quotas of which it was told that one of its queues could have what it waits for. */
+  readonly told: Set<string>;
 }
 
 export class Shares {
@@ -69,18 +71,23 @@ export class Shares {
     const { dispatcher, queue } = asker;
     const line = this.#line(dispatcher, wanted);
     const { wanting } = this.#holding(dispatcher);
+    const lanes = new Set(wanted.map(({ lane }) => lane));
     for (const name of this.sources.quotas.book.keys()) {
       const need = line.needOf(name);
       if (need !== undefined) {
         const queues = wanting.get(name) ?? new Map<string, number>();
         wanting.set(name, queues.set(queue, 0));
-        await this.#acquire(dispatcher, name, withOthers(need, queues));
-        const { free } = this.of(dispatcher, name);
+        const kept = this.#keptBefore(dispatcher, name, lanes);
+        await this.#acquire(dispatcher, name, withOthers(need, queues, kept));
+        const free = this.of(dispatcher, name).free - kept;
         queues.set(queue, free < need.first ? need.first : 0);
-        // What another of its queues has waited for is there as well.
-        if ([...queues.values()].some((n) => n > 0 && n <= free - need.all)) this.sources.onFreed();
+        this.#tellOthers(
+          dispatcher,
+          name,
+          [...queues.values()].some((n) => n > 0 && n <= free - need.all),
+        );
       } else if (isAll) await this.#wantNone(asker, name);
-      line.serve(name, this.of(dispatcher, name).free);
+      line.serve(name, this.of(dispatcher, name).free - this.#keptBefore(dispatcher, name, lanes));
     }
   }
 
@@ -229,6 +236,16 @@ export class Shares {
     if (share.free < need.first && (await this.yieldIdle())) await this.#ask(dispatcher, name, asked);
   }
 
+  /** What another of its queues has waited for may be there as well: said once, or two that cannot use it would wake each other without end. */
+  #tellOthers(dispatcher: string, name: string, isThere: boolean): void {
+    const { told } = this.#holding(dispatcher);
+    if (!isThere) told.delete(name);
+    else if (!told.has(name)) {
+      told.add(name);
+      this.sources.onFreed();
+    }
+  }
+
   async #wantNone({ dispatcher, queue }: Asker, name: string): Promise<void> {
     const { wanting } = this.#holding(dispatcher);
     const queues = wanting.get(name);
@@ -266,13 +283,26 @@ export class Shares {
     return this.#ask(dispatcher, name, { more: left });
   }
 
+  /** How many places are in hand for lanes of other queues that come before all of these: what is asked for has to be there besides. */
+  #keptBefore(dispatcher: string, name: string, lanes: ReadonlySet<string>): number {
+    const first = this.#holding(dispatcher)
+      .savers.lanes(this.#nowMs)
+      .find((lane) => lanes.has(lane));
+    return this.#saved(dispatcher, first).inHand.get(name) ?? 0;
+  }
+
   #saved(dispatcher: string, before: string | undefined): Saved {
     const { savers } = this.#holding(dispatcher);
     return savers.savedBefore(before, { book: this.sources.quotas.book, of: (name) => this.of(dispatcher, name).free }, this.#nowMs);
   }
 
   #holding(dispatcher: string): Holding {
-    const holding = this.#holdings.get(dispatcher) ?? { shares: new Map(), savers: new Savers(), wanting: new Map() };
+    const holding = this.#holdings.get(dispatcher) ?? {
+      shares: new Map(),
+      savers: new Savers(),
+      wanting: new Map(),
+      told: new Set<string>(),
+    };
     this.#holdings.set(dispatcher, holding);
     return holding;
   }
@@ -284,8 +314,8 @@ export function ownIn(quota: QuotaDocument | undefined, dispatcher: string): num
   return quota.holders.find((holder) => !isHeld(holder) && holder.by === dispatcher)?.n ?? 0;
 }
 
-/** With what other queues of the same dispatcher wait for, so that it stands in the line for all of them. */
-function withOthers(need: Need, queues: ReadonlyMap<string, number>): Need {
-  const others = [...queues.values()].reduce((sum, n) => sum + n, 0);
-  return { first: need.first + others, least: need.least, all: need.all + others };
+/** With what other queues of the same dispatcher wait for, so that it stands in the line for all of them, and with what is kept for them. */
+function withOthers(need: Need, queues: ReadonlyMap<string, number>, kept: number): Need {
+  const others = [...queues.values()].reduce((sum, n) => sum + n, kept);
+  return { first: need.first + others, least: need.least + kept, all: need.all + others };
 }
