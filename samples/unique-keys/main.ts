@@ -42,7 +42,7 @@ console.log(new Set(changes.map(({ id }) => id)).size, await changes[0]?.waitFor
 console.log('- Of seven calls, three begin at once, and three more when that is half a second ago.');
 const calls = await async.queueJobs(Array.from({ length: 7 }, () => makeJob(call)));
 const times = await Promise.all(calls.map((job) => job.waitForResult()));
-const begun = times.toSorted((a, b) => a - b);
+const begun = [...times].sort((a, b) => a - b);
 console.log(begun.slice(3).every((time, index) => time - (begun[index] ?? 0) > 450));
 
 await async.stop();
