@@ -1,6 +1,6 @@
 /** Writes down what became of attempts, many at a time, and does not give up while the store cannot be reached. */
 
-import { firstValueFrom, ReplaySubject, race, timer } from 'rxjs';
+import { BehaviorSubject, filter, firstValueFrom, race, timer } from 'rxjs';
 import type { Clock } from '../clock.js';
 import type { JobTree } from '../job/job-record.js';
 import { GroupCommit } from '../store/group-commit.js';
@@ -23,8 +23,7 @@ export class Recorder {
   readonly #reports: GroupCommit<Report, undefined>;
   readonly #insert: (trees: readonly JobTree[]) => Promise<readonly Inserted[]>;
   #lastReport: Promise<unknown> = Promise.resolve();
-  readonly #givenUp = new ReplaySubject<void>(1);
-  #hasGivenUp = false;
+  readonly #hasGivenUp = new BehaviorSubject(false);
 
   constructor(private readonly sources: RecorderSources) {
     const { store } = sources;
@@ -78,8 +77,7 @@ export class Recorder {
 
   /** What could not be written yet is dropped, and what cannot be from now on: others will recover what it was about. */
   giveUp(): void {
-    this.#hasGivenUp = true;
-    this.#givenUp.next();
+    this.#hasGivenUp.next(true);
   }
 
   get isIdle(): boolean {
@@ -104,10 +102,10 @@ export class Recorder {
         try {
           return await write(items);
         } catch (error) {
-          if (this.#hasGivenUp) return [];
+          if (this.#hasGivenUp.value) return [];
           logger.error(`${what} could not be written; trying again in ${RETRY_MS} ms`, { error });
-          await firstValueFrom(race(timer(RETRY_MS, clock.scheduler), this.#givenUp));
-          if (this.#hasGivenUp) return [];
+          await firstValueFrom(race(timer(RETRY_MS, clock.scheduler), this.#hasGivenUp.pipe(filter(Boolean))));
+          if (this.#hasGivenUp.value) return [];
         }
       }
     };
