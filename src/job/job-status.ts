@@ -4,9 +4,11 @@
 export const FINAL = ['completed', 'failed', 'cancelled'] as const;
 /** The statuses in which a job has not been taken by a dispatcher. */
 export const WAITING = ['scheduled', 'blocked', 'pending'] as const;
+/** The statuses of a job that has not ended, its callbacks included. */
+export const OPEN = [...WAITING, 'assigned', 'active', 'callbacks'] as const;
 
 export type FinalStatus = (typeof FINAL)[number];
-export type Status = (typeof WAITING)[number] | 'assigned' | 'active' | 'callbacks' | FinalStatus;
+export type Status = (typeof OPEN)[number] | FinalStatus;
 
 /** What each status says of a job; the order is that of a job's life. */
 export const STATUSES: Readonly<Record<Status, string>> = Object.freeze({

@@ -15,7 +15,7 @@ import {
 } from 'rxjs';
 import { formOf } from '../job/form.js';
 import type { JobRecord, QueuedJob } from '../job/job-record.js';
-import { isFinal, WAITING } from '../job/job-status.js';
+import { isFinal, OPEN } from '../job/job-status.js';
 import { isPaused, type Paused } from '../job/pauses.js';
 import type { AgentView, DispatcherUse, JobStore, QuotaUse } from '../store/job-store.js';
 import type { Explanation, Reason } from './explanation.js';
@@ -26,8 +26,6 @@ import { inWords } from './reasons-in-words.js';
 const MAX_AHEAD = 1_000;
 /** So many of the jobs that are waited for are named. */
 const MAX_NAMED = 10;
-
-const OPEN = [...WAITING, 'assigned', 'active', 'callbacks'] as const;
 
 /** Between two looks, for who wants to know of each change. */
 const LOOK_MS = 1_000;

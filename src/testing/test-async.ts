@@ -7,7 +7,7 @@ import { nextTurn, systemClock } from '../clock.js';
 import { asyncModule, start } from '../container/async-module.js';
 import type { AsyncModuleOptions } from '../container/module-options.js';
 import type { JobRecord } from '../job/job-record.js';
-import { isWaiting } from '../job/job-status.js';
+import { isWaiting, OPEN } from '../job/job-status.js';
 import type { IAsyncService } from '../service/i-async-service.js';
 import type { JobStore } from '../store/job-store.js';
 import { memoryStore } from '../store/memory/memory-store.js';
@@ -154,7 +154,7 @@ class Bench implements TestAsync {
   }
 
   #open(): Promise<readonly JobRecord[]> {
-    return this.store.find({ statuses: ['scheduled', 'blocked', 'pending', 'assigned', 'active', 'callbacks'] });
+    return this.store.find({ statuses: OPEN });
   }
 }
 

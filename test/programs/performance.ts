@@ -2,7 +2,7 @@
 
 import type { IAsyncService, Job, QuotaHolder } from '../../src/index.js';
 import type { JobRecord } from '../../src/job/job-record.js';
-import { FINAL, STATUSES, type Status } from '../../src/job/job-status.js';
+import { OPEN } from '../../src/job/job-status.js';
 import { DEATH_MS, type Process, type Stage } from '../parity/both-stores.js';
 import { Actor } from './actor.js';
 import { Journal } from './journal.js';
@@ -14,8 +14,6 @@ const STEP_MS = 10_000;
 const MAX_STEPS = 100;
 /** A process that can write nothing leaves a timer behind when it is stopped, which is let go by here. */
 const LEFT_TIMER_MS = 1_000;
-
-const OPEN = (Object.keys(STATUSES) as Status[]).filter((status) => !(FINAL as readonly Status[]).includes(status));
 
 export interface Performance {
   readonly journal: Journal;
