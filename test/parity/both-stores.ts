@@ -50,6 +50,8 @@ export interface Process {
 export interface Stage {
   /** Starts one more process on the store of the test. */
   start(options?: ProcessOptions): Promise<Process>;
+  /** Lets a process die, and starts another one, which has taken over when this resolves. */
+  succeed(dead: Process, options: ProcessOptions): Promise<Process>;
 }
 
 interface Bench extends VirtualBench {
@@ -103,6 +105,13 @@ class SharedStage implements Stage {
     );
     process.async = await start(container);
     return process;
+  }
+
+  async succeed(dead: Process, options: ProcessOptions): Promise<Process> {
+    dead.die();
+    const heir = await this.start(options);
+    await heir.advance(DEATH_MS);
+    return heir;
   }
 
   async #counted<T>(call: () => Promise<T>): Promise<T> {

@@ -4,7 +4,7 @@ import { inspect } from 'node:util';
 import { expect, it } from 'vitest';
 import { callback, fixedDelay, forever, type Job, makeJob, never, serial, Task, task, tasks } from '../../src/index.js';
 import { deferred, untilAborted } from '../service/deferred.js';
-import { DEATH_MS, MORTAL, onBothStores } from './both-stores.js';
+import { MORTAL, onBothStores } from './both-stores.js';
 
 class Report {
   @Task({ quotas: [] })
@@ -156,9 +156,7 @@ onBothStores((stage) => {
     const job = await dead.async.queueJob(makeJob(work).withCallback(after));
     await dead.drain();
     expect((await job.refresh()).status).toBe('callbacks');
-    dead.die();
-    const { async, advance, stateOf } = await stage.start(options);
-    await advance(DEATH_MS);
+    const { async, stateOf } = await stage.succeed(dead, options);
     expect((await stateOf(job)).status).toBe('completed');
     const [aborted] = await async.getJobs({ task: after });
     expect([aborted?.error?.name, aborted?.attempts]).toEqual(['AbortedError', 1]);

@@ -149,9 +149,7 @@ onBothStores((stage) => {
     const job = await dead.async.queueJob(makeJob(note, 'job').withCallback(makeJob(note, 'callback!')));
     await dead.drain();
     expect((await dead.stateOf(job)).status).toBe('callbacks');
-    dead.die();
-    const { async, advance, stateOf } = await stage.start(options);
-    await advance(DEATH_MS);
+    const { async, stateOf } = await stage.succeed(dead, options);
     expect((await stateOf(job)).status).toBe('completed');
     const [aborted] = await async.getJobs({ statuses: ['failed'] });
     expect([aborted?.error?.name, noted]).toEqual(['AbortedError', ['job', 'callback!']]);

@@ -95,9 +95,7 @@ onBothStores((stage) => {
     const dead = await stage.start(options);
     const job = await dead.async.queueJob(makeJob(work).withCallbacks({ success: note }));
     await dead.drain();
-    dead.die();
-    const { async, advance, stateOf } = await stage.start(options);
-    await advance(DEATH_MS);
+    const { async, stateOf } = await stage.succeed(dead, options);
     expect(await stateOf(job)).toMatchObject({ status: 'completed', attempts: 2, interruptions: 1 });
     expect(await (await async.getJob(job.id, work))?.waitForResult()).toBe(42);
     expect(noted).toEqual([42]);
@@ -156,9 +154,7 @@ onBothStores((stage) => {
     const job = await dead.async.queueJob(draft);
     await dead.drain();
     expect((await job.refresh()).status).toBe('callbacks');
-    dead.die();
-    const { async, advance, stateOf } = await stage.start(options);
-    await advance(DEATH_MS);
+    const { async, stateOf } = await stage.succeed(dead, options);
     expect((await stateOf(job)).status).toBe('completed');
     expect(noted.toSorted()).toEqual([10, 'above']);
     expect([worked, stuck.runs.length, below.runs.length]).toEqual([1, 2, 2]);
@@ -193,9 +189,7 @@ onBothStores((stage) => {
     const dead = await stage.start(options);
     const job = await dead.async.queueJob(makeJob(work).withCallbacks({ failure }));
     await dead.drain();
-    dead.die();
-    const { advance, stateOf } = await stage.start(options);
-    await advance(DEATH_MS);
+    const { stateOf } = await stage.succeed(dead, options);
     expect((await stateOf(job)).status).toBe('failed');
     expect([runs.length, names]).toEqual([1, ['AbortedError']]);
   });
@@ -252,9 +246,7 @@ onBothStores((stage) => {
     const dead = await stage.start(options);
     const [job, behind] = [await dead.async.queueJob(work), await dead.async.queueJob(other)];
     await dead.drain();
-    dead.die();
-    const { advance, stateOf } = await stage.start(options);
-    await advance(DEATH_MS);
+    const { stateOf } = await stage.succeed(dead, options);
     expect([(await stateOf(job)).status, (await stateOf(behind)).status]).toEqual(['scheduled', 'completed']);
   });
 
@@ -336,9 +328,7 @@ onBothStores((stage) => {
     const dead = await stage.start(options);
     const job = await dead.async.queueJob(stream);
     await dead.drain();
-    dead.die();
-    const { async, advance, stateOf } = await stage.start(options);
-    await advance(DEATH_MS);
+    const { async, stateOf } = await stage.succeed(dead, options);
     expect((await stateOf(job)).interruptions).toBe(1);
     expect((await async.getJob(job.id))?.result).toBe(42);
   });
