@@ -180,17 +180,17 @@ export interface QuotaUse {
   readonly name: string;
   readonly size: number;
   readonly holders: readonly QuotaHolder[];
-  readonly rate?: Rate;
+  readonly rate: Rate | undefined;
   /** Under its rate: when another job may begin, where none may now. */
-  readonly nextStart?: Date;
+  readonly nextStart: Date | undefined;
 }
 
 /** Who has places: a job that runs, a batch that is open, a job that goes on with its places; or a dispatcher that keeps them for its next jobs. */
 export interface QuotaHolder {
   readonly places: number;
-  readonly job?: { readonly id: string; readonly taskName: string };
-  readonly since?: Date;
-  readonly dispatcher?: string;
+  readonly job?: { readonly id: string; readonly taskName: string } | undefined;
+  readonly since?: Date | undefined;
+  readonly dispatcher?: string | undefined;
 }
 
 /** A transaction of a store that has its own, such as the memory store. */

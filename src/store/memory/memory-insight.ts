@@ -49,18 +49,11 @@ export class MemoryInsight implements Insight {
 
   #use(name: string, size: number): QuotaUse {
     const { ledger, table, now } = this.sources;
-    const rate = ledger.starts.rateOf(name);
-    const nextStart = ledger.starts.nextOf(name, now().getTime());
     const holders = ledger.holdersOf(name).map(({ id, places }) => {
       const { job, state } = table.get(id) ?? {};
-      return {
-        places,
-        ...(job === undefined ? {} : { job: { id, taskName: job.taskName } }),
-        ...(state?.startedAt === undefined ? {} : { since: state.startedAt }),
-        ...(state?.owner === undefined ? {} : { dispatcher: state.owner }),
-      };
+      return { places, job: job && { id, taskName: job.taskName }, since: state?.startedAt, dispatcher: state?.owner };
     });
-    return { name, size, holders, ...(rate === undefined ? {} : { rate }), ...(nextStart === undefined ? {} : { nextStart }) };
+    return { name, size, holders, rate: ledger.starts.rateOf(name), nextStart: ledger.starts.nextOf(name, now().getTime()) };
   }
 }
 

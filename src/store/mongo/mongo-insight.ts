@@ -74,23 +74,20 @@ export class MongoInsight implements Insight {
 
   #use(quota: QuotaDocument, jobs: readonly Seen[]): QuotaUse {
     const { _id: name, size, holders, rate } = quota;
-    const nextStart = this.sources.starts.nextOf(name);
     return {
       name,
       size,
       holders: holders.flatMap((holder) => (isHeld(holder) ? heldBy(holder, jobs) : sharedBy(holder, name, jobs))),
-      ...(rate === undefined ? {} : { rate }),
-      ...(nextStart === undefined ? {} : { nextStart }),
+      rate,
+      nextStart: this.sources.starts.nextOf(name),
     };
   }
 }
 
 function heldBy({ job: id, n }: { readonly job: string; readonly n: number }, jobs: readonly Seen[]): readonly QuotaHolder[] {
   const job = jobs.find(({ _id }) => _id.toHexString() === id);
-  if (job === undefined) return [{ places: n }];
   // Nobody runs a batch, nor a job that is to go on.
-  const { dispatcher: _, ...holder } = holderOf(job, n);
-  return [holder];
+  return [job === undefined ? { places: n } : { ...holderOf(job, n), dispatcher: undefined }];
 }
 
 /** The jobs of a dispatcher that use its places, and what it keeps besides. */
@@ -102,10 +99,5 @@ function sharedBy({ by, n }: { readonly by: string; readonly n: number }, name: 
 }
 
 function holderOf({ _id, task, startedAt, owner }: Seen, places: number): QuotaHolder {
-  return {
-    places,
-    job: { id: _id.toHexString(), taskName: task },
-    ...(startedAt === undefined ? {} : { since: startedAt }),
-    ...(owner === undefined ? {} : { dispatcher: owner }),
-  };
+  return { places, job: { id: _id.toHexString(), taskName: task }, since: startedAt, dispatcher: owner };
 }
