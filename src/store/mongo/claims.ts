@@ -146,7 +146,7 @@ export class Claims {
     const { dispatcher, queue } = request;
     const forms = new Set([...request.forms].filter((form) => !pauses.isPaused(queue, form)));
     const atHand = ahead.of(dispatcher, queue, forms);
-    const known = pauses.isPaused(queue) ? NO_LANES : this.#mayBegin(lanes.of(queue, forms));
+    const known = pauses.isPaused(queue) ? NO_LANES : lanes.of(queue, forms, (places) => this.#mayHave(places));
     const rung = this.#hasRung(request) || atHand.length === 0 ? known : this.#besides(dispatcher, atHand, known);
     if (limit <= 0) return NOTHING;
     if (rung.size === 0 && atHand.length === 0) {
@@ -183,10 +183,9 @@ export class Claims {
   }
 
   /** What waits for the time at which a rate lets it begin, or for a quota to be made larger, needs no places before. */
-  #mayBegin(lanes: ReadonlyMap<string, number>): ReadonlyMap<string, number> {
+  #mayHave(places: Places): boolean {
     const { shares, starts } = this.sources;
-    const isSoon = (places: Places): boolean => shares.couldEverFit(places) && !starts.isUsedUp(places);
-    return new Map([...lanes].filter(([key]) => !needsPlaces(key) || isSoon(placesIn(key))));
+    return shares.couldEverFit(places) && !starts.isUsedUp(places);
   }
 
   /** Lanes that wait for no places, or for other ones than what is at hand and may get them now. */

@@ -2,7 +2,6 @@
 
 import type { ObjectId } from 'mongodb';
 import type { Places } from '../../job/places.js';
-import type { Collections } from './collections.js';
 import type { Held, JobDocument } from './documents.js';
 import { heldBut, isHeld, NEXT, sharesBut, waitingBut } from './quota-commands.js';
 import type { Quotas } from './quotas.js';
@@ -15,7 +14,6 @@ export interface Keeper {
 }
 
 export interface HeldPlacesSources {
-  readonly collections: Collections;
   readonly quotas: Quotas;
   /** Told when places may have become free. */
   readonly onFreed: () => void;
@@ -31,14 +29,10 @@ export class HeldPlaces {
   }
 
   async dropEntry(name: string, { job, attempt }: Pick<Held, 'job' | 'attempt'>): Promise<void> {
-    const quota = await this.sources.collections.quotas.findOneAndUpdate(
-      { _id: name, holders: { $elemMatch: { job, attempt } } },
-      [{ $set: { rev: NEXT, holders: heldBut(job, attempt) } }],
-      { returnDocument: 'after' },
-    );
-    if (quota === null) return;
-    this.sources.quotas.notice(quota);
-    this.sources.onFreed();
+    const { quotas, onFreed } = this.sources;
+    const isHeldBy = { _id: name, holders: { $elemMatch: { job, attempt } } };
+    const quota = await quotas.write(isHeldBy, [{ $set: { rev: NEXT, holders: heldBut(job, attempt) } }]);
+    if (quota !== undefined) onFreed();
   }
 
   /** Whether a job holds all that its attempt needs, as last seen. */
@@ -52,20 +46,16 @@ export class HeldPlaces {
    * free. One command a quota, so that no place is ever counted twice, and none is free that a job will go on with.
    */
   async takeBack(dead: string, keepers: readonly Keeper[]): Promise<void> {
-    const { collections, quotas } = this.sources;
+    const { quotas, onFreed } = this.sources;
     await quotas.refresh();
     for (const { _id: name, holders, waiting } of [...quotas.all]) {
       const share = holders.find((holder) => !isHeld(holder) && holder.by === dead);
       if (share === undefined && !waiting.some(({ by }) => by === dead)) continue;
       const entries = entriesOf(name, keepers, share?.n ?? 0);
-      const quota = await collections.quotas.findOneAndUpdate(
-        { _id: name, $or: [{ 'holders.by': dead }, { 'waiting.by': dead }] },
-        [{ $set: { rev: NEXT, holders: { $concatArrays: [sharesBut(dead), { $literal: entries }] }, waiting: waitingBut(dead) } }],
-        { returnDocument: 'after' },
-      );
-      if (quota !== null) quotas.notice(quota);
+      const left = { rev: NEXT, holders: { $concatArrays: [sharesBut(dead), { $literal: entries }] }, waiting: waitingBut(dead) };
+      await quotas.write({ _id: name, $or: [{ 'holders.by': dead }, { 'waiting.by': dead }] }, [{ $set: left }]);
     }
-    this.sources.onFreed();
+    onFreed();
   }
 }
 

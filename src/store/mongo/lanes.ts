@@ -5,20 +5,27 @@ import type { Places } from '../../job/places.js';
 import { hasYetToBegin } from '../../job/unique-key-rule.js';
 import type { JobDocument } from './documents.js';
 
+/** One that has rung. */
+interface Known {
+  readonly lane: LaneParts;
+  readonly places: Places;
+  rung: number;
+}
+
 export class Lanes {
   /** By queue; each with how often it rang, so that one that rings while it is read is not taken for empty. */
-  readonly #byQueue = new Map<string, Map<string, { readonly lane: LaneParts; rung: number }>>();
+  readonly #byQueue = new Map<string, Map<string, Known>>();
 
   readonly #rings = new Map<string, number>();
 
   /** A job waits in it. */
   ring(key: string): void {
     const lane = partsOf(key);
-    const lanes = this.#byQueue.get(lane.queue) ?? new Map<string, { readonly lane: LaneParts; rung: number }>();
+    const lanes = this.#byQueue.get(lane.queue) ?? new Map<string, Known>();
     this.#byQueue.set(lane.queue, lanes);
     this.#rings.set(lane.queue, this.rings(lane.queue) + 1);
     const known = lanes.get(key);
-    if (known === undefined) lanes.set(key, { lane, rung: 1 });
+    if (known === undefined) lanes.set(key, { lane, places: placesIn(key), rung: 1 });
     else known.rung++;
   }
 
@@ -27,10 +34,11 @@ export class Lanes {
     return this.#rings.get(queue) ?? 0;
   }
 
-  /** Those of a queue whose jobs may be taken, and how often each has rung. */
-  of(queue: string, forms: ReadonlySet<string>): ReadonlyMap<string, number> {
+  /** Those of a queue whose jobs may be taken, and how often each has rung. @param mayHave - whether it is of use to ask for such places now */
+  of(queue: string, forms: ReadonlySet<string>, mayHave: (places: Places) => boolean): ReadonlyMap<string, number> {
     const found = new Map<string, number>();
-    for (const [key, { lane, rung }] of this.#byQueue.get(queue) ?? []) if (lane.isComposite || forms.has(lane.form)) found.set(key, rung);
+    for (const [key, { lane, places, rung }] of this.#byQueue.get(queue) ?? [])
+      if ((lane.isComposite || forms.has(lane.form)) && mayHave(places)) found.set(key, rung);
     return found;
   }
 

@@ -110,10 +110,9 @@ export class Parts {
     const unfinished = new Unfinished({ clock, onBackground });
     this.pauses = new Pauses({ clock, collections, leases, time, unfinished, onChange: () => this.#followPauses(), onBackground });
     const { pauses } = this;
-    const held = new HeldPlaces({ collections, quotas, onFreed: () => news.room() });
+    const held = new HeldPlaces({ quotas, onFreed: () => news.room() });
     const shares = new Shares({
       clock,
-      collections,
       quotas,
       time,
       leases,
@@ -121,7 +120,7 @@ export class Parts {
       beforeGivingWay: (dispatcher) => ahead.handBack(dispatcher),
     });
     const uses = new Uses({ shares, onFreed: () => news.room(), onBackground });
-    const starts = new Starts({ clock, collections, quotas, time, onFreed: () => news.room() });
+    const starts = new Starts({ clock, quotas, time, onFreed: () => news.room() });
     const relief = new Relief({ collections, clock, onBackground });
     const takes = new Takes({ collections, leases, uses, time });
     const running = new Running();

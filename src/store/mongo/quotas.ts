@@ -1,11 +1,12 @@
 /** The quotas as this process saw them last: their sizes in lock order, who holds places, who waits for some. */
 
+import type { Document, Filter } from 'mongodb';
 import { DEFAULT_QUOTA, type Places, type QuotaBook } from '../../job/places.js';
 import type { Begun, Rate, RateBook } from '../../job/rates.js';
 import { SAVES_AFTER_MS } from '../savers.js';
 import type { Collections } from './collections.js';
 import type { ControlDocument, Held, QuotaDocument, WaitingDispatcher } from './documents.js';
-import { isHeld, roomOf } from './quota-commands.js';
+import { isHeld, NEXT, roomOf } from './quota-commands.js';
 import type { ServerTime } from './server-time.js';
 
 /** Who waits and is to be so little longer asks again. */
@@ -54,20 +55,26 @@ export class Quotas {
     for (const [name, size] of named) {
       await quotas.updateOne({ _id: name }, { $setOnInsert: { size, configured: size, holders: [], waiting: [] } }, { upsert: true });
       if (!sizes.has(name)) continue;
-      await quotas.updateOne({ _id: name, configured: { $ne: size } }, { $set: { size, configured: size }, $inc: { rev: 1 } });
       const rate = rates.get(name);
-      if (rate === undefined) await quotas.updateOne({ _id: name, rate: { $exists: true } }, { $unset: { rate: 1 }, $inc: { rev: 1 } });
-      else await quotas.updateOne({ _id: name, rate: { $ne: rate } }, { $set: { rate }, $inc: { rev: 1 } });
+      const differs = [{ configured: { $ne: size } }, { rate: rate === undefined ? { $exists: true } : { $ne: rate } }];
+      // A size that was set since the same was configured stays.
+      const kept = { $cond: [{ $eq: ['$configured', size] }, '$size', size] };
+      const configured = { rev: NEXT, size: kept, configured: size, rate: rate === undefined ? '$$REMOVE' : { $literal: rate } };
+      await quotas.updateOne({ _id: name, $or: differs }, [{ $set: configured }]);
     }
     await this.refresh();
   }
 
   /** Sets the size of one, until the configuration names another than it does now. @returns whether there is such a quota */
   async resize(name: string, size: number): Promise<boolean> {
-    const { quotas } = this.sources.collections;
-    const quota = await quotas.findOneAndUpdate({ _id: name }, { $set: { size }, $inc: { rev: 1 } }, { returnDocument: 'after' });
+    return (await this.write({ _id: name }, [{ $set: { rev: NEXT, size } }])) !== undefined;
+  }
+
+  /** Writes a quota that is as the filter says, and takes notice of what it is then. @returns it, if there is one */
+  async write(filter: Filter<QuotaDocument>, pipeline: Document[]): Promise<QuotaDocument | undefined> {
+    const quota = await this.sources.collections.quotas.findOneAndUpdate(filter, pipeline, { returnDocument: 'after' });
     if (quota !== null) this.notice(quota);
-    return quota !== null;
+    return quota ?? undefined;
   }
 
   /** Reads all quotas anew, and on the way what is paused. */

@@ -5,7 +5,6 @@ import { type Subscription, timer } from 'rxjs';
 import type { Clock } from '../../clock.js';
 import { couldEverFit, type Places } from '../../job/places.js';
 import { SAVES_AFTER_MS, type Saved, Savers } from '../savers.js';
-import type { Collections } from './collections.js';
 import type { QuotaDocument } from './documents.js';
 import type { Leases } from './leases.js';
 import { Line, type Need, type Wanted } from './line.js';
@@ -16,7 +15,6 @@ import { Share } from './share.js';
 
 export interface ShareSources {
   readonly clock: Clock;
-  readonly collections: Collections;
   readonly quotas: Quotas;
   readonly time: ServerTime;
   readonly leases: Leases;
@@ -71,13 +69,13 @@ export class Shares {
     const { dispatcher, queue } = asker;
     const line = this.#line(dispatcher, wanted);
     const { wanting } = this.#holding(dispatcher);
-    const lanes = new Set(wanted.map(({ lane }) => lane));
+    const before = this.#firstToSave(dispatcher, wanted);
     for (const name of this.sources.quotas.book.keys()) {
       const need = line.needOf(name);
       if (need !== undefined) {
         const queues = wanting.get(name) ?? new Map<string, number>();
         wanting.set(name, queues.set(queue, 0));
-        const kept = this.#keptBefore(dispatcher, name, lanes);
+        const kept = this.#keptBefore(dispatcher, name, before);
         await this.#acquire(dispatcher, name, withOthers(need, queues, kept));
         const free = this.of(dispatcher, name).free - kept;
         queues.set(queue, free < need.first ? need.first : 0);
@@ -87,7 +85,7 @@ export class Shares {
           [...queues.values()].some((n) => n > 0 && n <= free - need.all),
         );
       } else if (isAll) await this.#wantNone(asker, name);
-      line.serve(name, this.of(dispatcher, name).free - this.#keptBefore(dispatcher, name, lanes));
+      line.serve(name, this.of(dispatcher, name).free - this.#keptBefore(dispatcher, name, before));
     }
   }
 
@@ -180,13 +178,9 @@ export class Shares {
 
   /** Nothing is written for one whose lease is over. @returns the quota as it is then */
   async write(name: string, dispatcher: string, pipeline: Document[]): Promise<QuotaDocument | undefined> {
-    const { leases, collections, quotas } = this.sources;
+    const { leases, quotas } = this.sources;
     const fence = leases.fence(dispatcher);
-    if (fence === undefined) return undefined;
-    const quota = await collections.quotas.findOneAndUpdate({ _id: name, $expr: fence }, pipeline, { returnDocument: 'after' });
-    if (quota === null) return undefined;
-    quotas.notice(quota);
-    return quota;
+    return fence === undefined ? undefined : quotas.write({ _id: name, $expr: fence }, pipeline);
   }
 
   /** The life of a dispatcher is over: what it held is for others to take back. */
@@ -283,12 +277,15 @@ export class Shares {
     return this.#ask(dispatcher, name, { more: left });
   }
 
-  /** How many places are in hand for lanes of other queues that come before all of these: what is asked for has to be there besides. */
-  #keptBefore(dispatcher: string, name: string, lanes: ReadonlySet<string>): number {
-    const first = this.#holding(dispatcher)
-      .savers.lanes(this.#nowMs)
-      .find((lane) => lanes.has(lane));
-    return this.#saved(dispatcher, first).inHand.get(name) ?? 0;
+  /** The lane of these jobs for which places are saved first, if they are for any. */
+  #firstToSave(dispatcher: string, wanted: readonly Wanted[]): string | undefined {
+    const savers = this.#holding(dispatcher).savers.lanes(this.#nowMs);
+    return savers.find((saver) => wanted.some(({ lane }) => lane === saver));
+  }
+
+  /** How many places are in hand for lanes of other queues that come before one, or before none: what is asked for has to be there besides. */
+  #keptBefore(dispatcher: string, name: string, lane: string | undefined): number {
+    return this.#saved(dispatcher, lane).inHand.get(name) ?? 0;
   }
 
   #saved(dispatcher: string, before: string | undefined): Saved {

@@ -4,15 +4,13 @@ import { type Subscription, timer } from 'rxjs';
 import type { Clock } from '../../clock.js';
 import type { Places } from '../../job/places.js';
 import { type Begun, nextStart, startsLeft } from '../../job/rates.js';
-import type { Collections } from './collections.js';
-import type { JobDocument, QuotaDocument } from './documents.js';
+import type { JobDocument } from './documents.js';
 import { startsPipeline, unusedPipeline } from './quota-commands.js';
 import type { Quotas } from './quotas.js';
 import type { ServerTime } from './server-time.js';
 
 export interface StartSources {
   readonly clock: Clock;
-  readonly collections: Collections;
   readonly quotas: Quotas;
   readonly time: ServerTime;
   /** Told when a start is there that some job lacked. */
@@ -61,7 +59,8 @@ export class Starts {
       const rate = this.sources.quotas.rateOf(name);
       const needing = needingStart([...may], name);
       if (rate === undefined || needing.length === 0) continue;
-      const { given } = (await this.#write(name, startsPipeline({ want: needing.length, rate }, this.sources.time))) ?? {};
+      const { given } =
+        (await this.sources.quotas.write({ _id: name }, startsPipeline({ want: needing.length, rate }, this.sources.time))) ?? {};
       if (given !== undefined) grant.set(name, given);
       for (const job of needing.slice(given?.n ?? 0)) may.delete(job);
     }
@@ -72,7 +71,7 @@ export class Starts {
   async giveBack(grant: Grant, begun: readonly JobDocument[]): Promise<void> {
     for (const [name, { until, n }] of grant) {
       const unused = n - needingStart(begun, name).length;
-      if (unused > 0) await this.#write(name, unusedPipeline({ until, n: unused }));
+      if (unused > 0) await this.sources.quotas.write({ _id: name }, unusedPipeline({ until, n: unused }));
     }
   }
 
@@ -85,13 +84,6 @@ export class Starts {
   close(): void {
     for (const bell of this.#bells.values()) bell.unsubscribe();
     this.#bells.clear();
-  }
-
-  async #write(name: string, pipeline: object[]): Promise<QuotaDocument | undefined> {
-    const { collections, quotas } = this.sources;
-    const quota = await collections.quotas.findOneAndUpdate({ _id: name }, pipeline, { returnDocument: 'after' });
-    if (quota !== null) quotas.notice(quota);
-    return quota ?? undefined;
   }
 
   #rated(places: Places): readonly string[] {

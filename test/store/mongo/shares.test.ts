@@ -19,11 +19,9 @@ function sharesOf(given: () => number) {
     excessOf: () => 0,
     doOthersHold: () => true,
     couldOthersUse: never,
-    notice: () => {},
+    write: async () => ({ _id: 'pool', size: 9, configured: 9, waiting: [], holders: [{ by: 'd', n: given(), v: 1 }] }),
   };
-  const quota = () => ({ _id: 'pool', size: 9, configured: 9, waiting: [], holders: [{ by: 'd', n: given(), v: 1 }] });
   const sources = {
-    collections: { quotas: { findOneAndUpdate: async () => quota() } },
     quotas,
     time: new ServerTime(new VirtualClock(), 0),
     leases: { fence: () => ({}) },
