@@ -57,7 +57,8 @@ function copyOf(job: QueuedJob, newIds: ReadonlyMap<string, string>, ground: Cop
 }
 
 /** A callback that is one of two drafts, to be chosen anew. */
-function undecided({ id, queue, priority, interruptions, within, parent, role }: QueuedJob, choice: Choice, ground: CopyGround): QueuedJob {
+function undecided(callback: QueuedJob, choice: Choice, ground: CopyGround): QueuedJob {
+  const { id, queue, principal, priority, interruptions, within, parent, role } = callback;
   return {
     id,
     kind: 'choice',
@@ -68,6 +69,7 @@ function undecided({ id, queue, priority, interruptions, within, parent, role }:
     places: NO_PLACES,
     priority,
     interruptions,
+    ...(principal === undefined ? {} : { principal }),
     ...(within === undefined ? {} : { within }),
     ...(parent === undefined ? {} : { parent }),
     ...(role === undefined ? {} : { role }),

@@ -5,6 +5,7 @@ import type { FailureLogLevel } from './failure-log.js';
 import type { Choice, Input, JobTree, OnFailure, QueuedJob, Role } from './job-record.js';
 import { Payload } from './payload.js';
 import { checkPlaces, DEFAULT_PLACES, lastHeld, NO_PLACES, type Places, type QuotaBook } from './places.js';
+import { anonymous, isSamePrincipal, type PrincipalReference, referenceTo } from './principal.js';
 import { RETRY_DEFAULTS, type StoredRetry } from './retry-policy.js';
 import { type Uniqueness, type UniqueOptions, uniquenessOf } from './uniqueness.js';
 
@@ -15,6 +16,8 @@ export interface JobPlan {
   readonly args: Payload;
   /** Of the arguments; absent for the first. */
   readonly version?: number;
+  /** What its task requires of the principal. */
+  readonly requires?: readonly string[];
   readonly input: Input;
   readonly options: PlanOptions;
   readonly steps: readonly JobPlan[];
@@ -38,6 +41,8 @@ export interface PlanOptions extends UniqueOptions {
   readonly interruptions?: { readonly limit: number; readonly delayMs: number };
   readonly keepMs?: number;
   readonly failureLogLevel?: FailureLogLevel;
+  /** On whose behalf, where that is not who queues it. */
+  readonly principal?: PrincipalReference;
   /** What the task itself says of its jobs' keys: for those that are not part of another one. */
   readonly keyOfTask?: UniqueOptions;
 }
@@ -51,6 +56,8 @@ export interface Ground {
   readonly book: QuotaBook;
   /** The limit on the arguments of one job, in bytes. */
   readonly valueLimitBytes: number;
+  /** On whose behalf code runs here; `undefined` outside of every `runAs` and task. */
+  readonly principal?: () => PrincipalReference | undefined;
 }
 
 /** What is taken over from the job above, or from the one that it stands in for. */
@@ -61,6 +68,7 @@ interface Heritage {
   readonly places: Places;
   readonly within?: string | undefined;
   readonly isPart?: true | undefined;
+  readonly principal?: PrincipalReference | undefined;
 }
 
 /** The job that it is below. */
@@ -76,22 +84,23 @@ export function plant(plan: JobPlan, ground: Ground): JobTree {
 }
 
 /** Turns a draft that the task of a job returned into jobs, which stand in for that one. @throws as `plant` does */
-export function plantFor({ queue, priority, within, parent, ...job }: QueuedJob, plan: JobPlan, ground: Ground): JobTree {
+export function plantFor({ queue, priority, within, parent, principal, ...job }: QueuedJob, plan: JobPlan, ground: Ground): JobTree {
   const isPart = parent !== undefined || job.isPart === true;
   const places = isPart ? NO_PLACES : DEFAULT_PLACES;
-  return grow(plan, ground.nextId(), ground, { queue, priority, places, within, ...(isPart ? { isPart } : {}) });
+  return grow(plan, ground.nextId(), ground, { queue, priority, places, within, principal, ...(isPart ? { isPart } : {}) });
 }
 
-/** Turns a callback of a job that is queued already into jobs. @throws as `plant` does */
+/** Turns a callback of a job that is queued already into jobs: of who adds it, else of the job's principal. @throws as `plant` does */
 export function plantCallback(callback: CallbackPlan, parent: QueuedJob, ground: Ground): JobTree {
-  return growCallback(callback, ground, aboveCallbacks(parent));
+  return growCallback(callback, ground, { ...aboveCallbacks(parent), principal: ground.principal?.() ?? parent.principal });
 }
 
-/** Turns a plan into one more step of a batch that is queued already; the store says which. @throws as `plant` does */
+/** Turns a plan into one more step of a batch that is queued already, the store says which: of who adds it, else of the batch's principal. @throws as `plant` does */
 export function plantStep(plan: JobPlan, batch: QueuedJob, ground: Ground): JobTree {
   const { id, queue, priority, places } = batch;
   const within = lastHeld(places, ground.book, batch.within);
-  return grow(plan, ground.nextId(), ground, { id, role: 'step', queue, priority, places: NO_PLACES, within });
+  const principal = ground.principal?.() ?? batch.principal;
+  return grow(plan, ground.nextId(), ground, { id, role: 'step', queue, priority, places: NO_PLACES, within, principal });
 }
 
 function grow(plan: JobPlan, id: string, ground: Ground, above: Above | Heritage | undefined): JobTree {
@@ -101,9 +110,9 @@ function grow(plan: JobPlan, id: string, ground: Ground, above: Above | Heritage
 }
 
 function growBelow(plan: JobPlan, job: QueuedJob, ground: Ground): QueuedJob[] {
-  const { id, queue, priority } = job;
+  const { id, queue, priority, principal } = job;
   const within = lastHeld(job.places, ground.book, job.within);
-  const child = (role: Role, index: number): Above => ({ id, role, index, queue, priority, places: NO_PLACES, within });
+  const child = (role: Role, index: number): Above => ({ id, role, index, queue, priority, places: NO_PLACES, within, principal });
   return [
     ...plan.steps.flatMap((step, index) => grow(step, ground.nextId(), ground, child('step', index))),
     ...(plan.postprocess === undefined ? [] : grow(plan.postprocess, ground.nextId(), ground, child('postprocess', plan.steps.length))),
@@ -112,8 +121,8 @@ function growBelow(plan: JobPlan, job: QueuedJob, ground: Ground): QueuedJob[] {
 }
 
 /** A job's own places are given back before its callbacks run; those of the batches around it are not. */
-function aboveCallbacks({ id, queue, priority, within }: QueuedJob): Above {
-  return { id, role: 'callback', queue, priority, places: NO_PLACES, within };
+function aboveCallbacks({ id, queue, priority, within, principal }: QueuedJob): Above {
+  return { id, role: 'callback', queue, priority, places: NO_PLACES, within, principal };
 }
 
 function growCallback(callback: CallbackPlan, ground: Ground, above: Above): JobTree {
@@ -156,6 +165,7 @@ function queuedJob({ options, ...plan }: JobPlan, id: string, ground: Ground, ab
   checkTimes(plan.taskName, options);
   const unique = uniqueness(plan.taskName, options, above !== undefined && 'id' in above);
   assign(job, 'unique', unique);
+  assign(job, 'principal', recordedPrincipal(options.principal ?? (above === undefined ? ground.principal?.() : above.principal)));
   for (const key of ['name', 'retry', 'beginAfter', 'delayMs', 'beginBy', 'keepMs', 'failureLogLevel'] as const)
     assign(job, key, options[key]);
   if (unique?.debounce !== undefined) job.delayMs = unique.debounce.ms;
@@ -169,6 +179,11 @@ function queuedJob({ options, ...plan }: JobPlan, id: string, ground: Ground, ab
   }
   assign(job, 'onFailure', plan.onFailure);
   return job;
+}
+
+/** Who is nobody in particular is not recorded. */
+function recordedPrincipal(principal: PrincipalReference | undefined): PrincipalReference | undefined {
+  return principal === undefined || isSamePrincipal(principal, anonymous) ? undefined : referenceTo(principal);
 }
 
 /** Sets what is given; a job has no properties that are `undefined`. */

@@ -5,6 +5,7 @@ import { type MoveName, mayMove, type Status } from './job-status.js';
 import type { StoredOutcome } from './outcome.js';
 import type { Payload } from './payload.js';
 import type { Places } from './places.js';
+import type { PrincipalReference } from './principal.js';
 import type { StoredRetry } from './retry-policy.js';
 import type { StoredError } from './stored-error.js';
 import type { Uniqueness } from './uniqueness.js';
@@ -27,7 +28,7 @@ export type OnFailure = 'continue' | 'stop' | 'fail';
 /** A job with everything below it: the root first, each parent before its children. */
 export type JobTree = readonly [root: QueuedJob, ...descendants: QueuedJob[]];
 
-/** What was queued; only a debounced job has its arguments replaced, before it is due. */
+/** What was queued; only a debounced job has its arguments replaced, and its principal, before it is due. */
 export interface QueuedJob {
   /** 24 hexadecimal digits, rising within the process that queued it. */
   readonly id: string;
@@ -38,6 +39,8 @@ export interface QueuedJob {
   readonly name?: string;
   readonly queue: string;
   readonly args: Payload;
+  /** On whose behalf it runs; absent for the anonymous one. */
+  readonly principal?: PrincipalReference;
   /** Of the task's arguments, as it was when the job was queued; absent for the first. */
   readonly version?: number;
   readonly input: Input;

@@ -26,10 +26,10 @@ export function isPutOffBy({ unique, retryOf }: QueuedJob, holder: Keyed): boole
   return unique?.debounce !== undefined && holder.unique?.debounce !== undefined && retryOf === undefined;
 }
 
-/** What a job is that is put off: it takes over the arguments of the other one, in their version. */
-export function putOffBy(job: QueuedJob, { args, version }: Pick<QueuedJob, 'args' | 'version'>): QueuedJob {
-  const { version: _, ...rest } = job;
-  return version === undefined ? { ...rest, args } : { ...rest, args, version };
+/** What a job is that is put off: it takes over the arguments of the other one, in their version, and on whose behalf they are. */
+export function putOffBy(job: QueuedJob, { args, version, principal }: Pick<QueuedJob, 'args' | 'version' | 'principal'>): QueuedJob {
+  const { version: _, principal: __, ...rest } = job;
+  return { ...rest, args, ...(version === undefined ? {} : { version }), ...(principal === undefined ? {} : { principal }) };
 }
 
 /** When a debounced job is due that is put off now. */

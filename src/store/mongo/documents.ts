@@ -7,6 +7,7 @@ import type { JobReference } from '../../job/job-reference.js';
 import type { FinalStatus, Status } from '../../job/job-status.js';
 import type { Paused } from '../../job/pauses.js';
 import type { Places } from '../../job/places.js';
+import type { PrincipalReference } from '../../job/principal.js';
 import type { Begun, Rate } from '../../job/rates.js';
 import type { Uniqueness } from '../../job/uniqueness.js';
 import type { AgentView } from '../job-store.js';
@@ -20,6 +21,8 @@ export interface JobDocument {
   readonly name?: string;
   readonly queue: string;
   readonly args: Binary;
+  /** Absent for the anonymous one. */
+  readonly principal?: PrincipalReference;
   readonly version?: number;
   readonly input: Input;
   readonly quotas: Places;

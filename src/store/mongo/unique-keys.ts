@@ -87,6 +87,7 @@ export class UniqueKeys {
     const written = asPipeline({
       args: toBytes(by.args),
       version: by.version,
+      principal: by.principal,
       lane,
       asked: new Computed(ONCE_MORE),
       dueAt: new Computed(dueAt),

@@ -44,6 +44,16 @@ export const debouncing = cases('debouncing', {
     }
   },
 
+  'lets a job that is put off run on behalf of who did that': async (lab) => {
+    const by = (id: string) => work({ ...DEBOUNCED, principal: { realm: 'staff', id } });
+    const id = await lab.queue(by('ann'));
+    await lab.insert(lab.plant(by('bob')));
+    deepEqual((await lab.record(id)).job.principal, { realm: 'staff', id: 'bob' });
+    await lab.insert(lab.plant(work(DEBOUNCED)));
+    await lab.later(1_000);
+    equal((await lab.take(id)).job.principal, undefined);
+  },
+
   'does not put a job off for longer than its limit': async (lab) => {
     const limited = { ...DEBOUNCED, debounceMaxMs: 2_500 };
     const id = await lab.queue(work(limited));

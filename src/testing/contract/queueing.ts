@@ -33,6 +33,28 @@ export const queueing = cases('queueing', {
     );
   },
 
+  'keeps on whose behalf each job of a tree runs: that of its root, unless it names another': async (lab) => {
+    const [ann, bob] = [
+      { realm: 'staff', id: 'ann' },
+      { realm: 'staff', id: 'bob' },
+    ] as const;
+    const side = { principal: bob, callbacks: [both()] } as const;
+    const tree = lab.plant(serial([work(), work({ principal: bob })], { principal: ann, callbacks: [onSuccess(side)] }));
+    await lab.insert(tree);
+    await lab.drain();
+    const found = await lab.store.find({});
+    deepEqual(
+      found.map(({ job }) => [job.taskName, job.principal]),
+      [
+        ['serial', ann],
+        ['work', ann],
+        ['work', bob],
+        ['success', bob],
+        ['after', bob],
+      ],
+    );
+  },
+
   'puts a tree in with everything below it, blocked': async (lab) => {
     const plan = parallel([work(), serial([work(), work()])], { postprocess: summary(), callbacks: [both(), onSuccess()] });
     const tree = lab.plant(plan);
