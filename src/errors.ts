@@ -112,6 +112,11 @@ export class TransactionError extends MillraceError {
   readonly code = 'MILLRACE_TRANSACTION';
 }
 
+/** Somebody may not do what was asked on his behalf: he is gone or disabled, lacks what a task requires, or would act as somebody else. Also recorded as the error of a job, which is not retried by itself. Give him what the message names, then queue it again. */
+export class UnauthorizedError extends MillraceError {
+  readonly code = 'MILLRACE_UNAUTHORIZED';
+}
+
 // ---- Told to a waiter
 
 /** The job failed; `cause` is the error of the task, `jobId` and `taskName` say whose. Look at the cause. */

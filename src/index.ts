@@ -30,6 +30,7 @@ export {
   TaskTimeoutError,
   TooLargeError,
   TransactionError,
+  UnauthorizedError,
   UncertainError,
   UnknownQuotaError,
   UnstorableError,
@@ -41,6 +42,8 @@ export type { OnFailure, Progress } from './job/job-record.js';
 export type { FinalStatus, Status } from './job/job-status.js';
 export type { Outcome } from './job/outcome.js';
 export type { Paused } from './job/pauses.js';
+// ---- On whose behalf
+export { anonymous, type Principal, type PrincipalReference, system } from './job/principal.js';
 export type { Rate } from './job/rates.js';
 export type { QuotaName, QuotaSize, QuotaSizes, Quotas, Register, Session } from './job/register.js';
 export {
@@ -56,6 +59,9 @@ export {
 export type { StoredError } from './job/stored-error.js';
 export type { Missed } from './job/timetable.js';
 export type { UniqueFor, UniqueOptions } from './job/uniqueness.js';
+export { currentPrincipal } from './principal/actor.js';
+export { Authorizer, type TaskRequest } from './principal/authorizer.js';
+export { PrincipalResolver } from './principal/principal-resolver.js';
 export type { DeadLetter } from './service/dead-letters.js';
 export type { Events, JobEvent } from './service/events.js';
 export type { Explanation, Reason } from './service/explanation.js';

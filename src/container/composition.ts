@@ -8,6 +8,8 @@ import { NotRunningError, StartError } from '../errors.js';
 import { JobIds } from '../job/job-id.js';
 import type { Ground } from '../job/job-plan.js';
 import { storedError } from '../job/stored-error.js';
+import { currentActor } from '../principal/actor.js';
+import { Gatekeeper } from '../principal/gatekeeper.js';
 import { AsyncService, type OwnDispatcher } from '../service/async-service.js';
 import { GuardedObservable } from '../service/guarded-observable.js';
 import type { Class } from '../task/task.js';
@@ -22,6 +24,7 @@ export type Resolve = (service: Class) => Promise<object>;
 export class Composition {
   readonly registry: TaskRegistry;
   readonly service: AsyncService;
+  readonly gatekeeper = new Gatekeeper();
   readonly #ids: JobIds;
   readonly #ground: Ground;
   #resolve: Resolve = () => Promise.reject(new NotRunningError('tasks cannot be resolved yet: await `start(container)` first'));
@@ -34,6 +37,7 @@ export class Composition {
     this.#ground = {
       nextId,
       valueLimitBytes,
+      principal: () => currentActor()?.principal,
       get book() {
         return store.quotas;
       },
@@ -45,6 +49,7 @@ export class Composition {
       quotas,
       rates,
       ground: this.#ground,
+      gatekeeper: this.gatekeeper,
       formsOf: (name) => this.registry.formsOf(name),
     });
   }
@@ -77,7 +82,9 @@ export class Composition {
     const recorder = new Recorder({ store, clock, logger });
     const caller = new TaskCaller({
       setUp,
+      logger,
       ground: this.#ground,
+      gatekeeper: this.gatekeeper,
       resolve: (cls) => this.#resolve(cls),
       read: (payload) => service.read(payload),
     });

@@ -5,6 +5,7 @@ import type { Schedule } from '../dispatch/schedules.js';
 import { OptionError } from '../errors.js';
 import type { Ground, JobPlan } from '../job/job-plan.js';
 import { plant } from '../job/job-plan.js';
+import { system } from '../job/principal.js';
 import { type Missed, Timetable } from '../job/timetable.js';
 import type { Draft } from '../service/job.js';
 import { planOf } from '../service/job-draft.js';
@@ -60,10 +61,10 @@ function checkSchedule(owner: string, options: ScheduleOptions): CheckedSchedule
   return { name, plan, missed, timetable: new Timetable(`\`every\` of ${owner}`, every, timeZone) };
 }
 
-/** The job is queued as if it had been scheduled for the time of the firing. */
+/** The job is queued as if it had been scheduled for the time of the firing, on behalf of the deployment itself. */
 export function schedulesOn(ground: Ground, schedules: readonly CheckedSchedule[]): readonly Schedule[] {
   return schedules.map(({ plan, ...schedule }) => ({
     ...schedule,
-    tree: (at) => plant({ ...plan, options: { ...plan.options, beginAfter: at } }, ground),
+    tree: (at) => plant({ ...plan, options: { ...plan.options, beginAfter: at } }, { ...ground, principal: () => system }),
   }));
 }

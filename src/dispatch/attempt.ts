@@ -5,6 +5,8 @@ import { checkOption, is } from '../check.js';
 import { TooLargeError } from '../errors.js';
 import type { Progress, QueuedJob } from '../job/job-record.js';
 import { Payload } from '../job/payload.js';
+import { anonymous, type Principal } from '../job/principal.js';
+import { Actor, actAs } from '../principal/actor.js';
 import type { Report } from '../store/job-store.js';
 import { type CurrentTask, runAsTask } from '../task/current-task.js';
 import type { Logger } from '../task/logger.js';
@@ -20,7 +22,7 @@ export interface Abort {
 export type Ending = { readonly value: unknown } | { readonly thrown: unknown };
 
 export interface AttemptSources {
-  readonly job: Pick<QueuedJob, 'id' | 'taskName' | 'role' | 'parent' | 'beginAfter'>;
+  readonly job: Pick<QueuedJob, 'id' | 'taskName' | 'role' | 'parent' | 'beginAfter' | 'principal'>;
   readonly number: number;
   readonly logger: Logger;
   readonly report: (report: Omit<Report, 'id' | 'token'>) => void;
@@ -34,6 +36,8 @@ export class Attempt implements CurrentTask {
   readonly scheduledFor: Date | undefined;
   readonly attempt: number;
   readonly logger: Logger;
+  /** Who acts in its code; what he may do is not known before the code is called. */
+  readonly actor: Actor;
   readonly #report: AttemptSources['report'];
   readonly #valueLimitBytes: number;
   /** Made when it is first asked for: most tasks never ask. */
@@ -47,9 +51,14 @@ export class Attempt implements CurrentTask {
     this.batch = job.role === 'step' ? job.parent : undefined;
     this.scheduledFor = job.beginAfter;
     this.attempt = number;
+    this.actor = new Actor(job.principal ?? anonymous);
     this.logger = logger;
     this.#report = report;
     this.#valueLimitBytes = valueLimitBytes;
+  }
+
+  get principal(): Principal {
+    return this.actor.principal as Principal;
   }
 
   get signal(): AbortSignal {
@@ -104,7 +113,7 @@ export class Attempt implements CurrentTask {
 
   /** Runs the code as this task; never throws. */
   run(code: () => unknown): Promise<Ending> {
-    return runAsTask(this, () => this.#run(code));
+    return runAsTask(this, () => actAs(this.actor, () => this.#run(code)));
   }
 
   async #run(code: () => unknown): Promise<Ending> {

@@ -1,10 +1,15 @@
 /** Calls the code of a task: with its stored arguments, on a new instance of its service; and queues a draft that it returned. */
 
+import { isMillraceError, RetryLater } from '../errors.js';
 import { type Ground, type JobPlan, plantFor } from '../job/job-plan.js';
 import type { Input, JobTree } from '../job/job-record.js';
 import { Payload } from '../job/payload.js';
+import { anonymous, type Principal } from '../job/principal.js';
+import { storedError } from '../job/stored-error.js';
+import type { Gatekeeper } from '../principal/gatekeeper.js';
 import type { ClaimedJob } from '../store/job-store.js';
 import { currentTask } from '../task/current-task.js';
+import type { Logger } from '../task/logger.js';
 import type { AnyFunction, Class } from '../task/task.js';
 import type { TaskDefinition } from '../task/task-definition.js';
 import type { SetUp } from '../task/task-options.js';
@@ -16,18 +21,52 @@ export interface CallSources {
   /** Reads a stored value, with jobs in it as the application knows them. */
   readonly read: (payload: Payload) => Promise<unknown>;
   readonly ground: Ground;
+  readonly gatekeeper: Gatekeeper;
+  readonly logger: Logger;
   /** Runs before the code of every task. */
   readonly setUp: SetUp | undefined;
 }
 
 /** The attempt that the task is called in, which may be aborted before its code is. */
-type Underway = Pick<Attempt, 'aborted'>;
+type Underway = Pick<Attempt, 'aborted' | 'actor'>;
+
+/** Before it is tried again to find out on whose behalf a job would run. */
+const IDENTIFY_AGAIN_MS = 10_000;
 
 export class TaskCaller {
   constructor(private readonly sources: CallSources) {}
 
   /** Whatever the task returns; throws what it throws, or why the attempt was aborted where that came before its code. */
   call(task: TaskDefinition, claimed: ClaimedJob, attempt: Underway): unknown {
+    const principal = this.#identified(task, claimed);
+    if (!(principal instanceof Promise)) return this.#callFor(principal, task, claimed, attempt);
+    return principal.then((known) => {
+      throwIfAborted(attempt);
+      return this.#callFor(known, task, claimed, attempt);
+    });
+  }
+
+  /** @throws UnauthorizedError; RetryLater where nobody can say on whose behalf it would run, for that is not the job's fault */
+  #identified({ name, options }: TaskDefinition, { job }: ClaimedJob): Principal | Promise<Principal> {
+    const later = (error: unknown): never => {
+      if (isMillraceError(error) && error.code === 'MILLRACE_UNAUTHORIZED') throw error;
+      this.sources.logger.warn(
+        `job ${job.id} (${job.taskName}) is tried again in ${IDENTIFY_AGAIN_MS} ms, since on whose behalf it runs could not be found out: ${storedError(error).message}`,
+        { error },
+      );
+      throw new RetryLater(IDENTIFY_AGAIN_MS);
+    };
+    try {
+      const required = { taskName: name, requires: options.requires };
+      const principal = this.sources.gatekeeper.identify(job.principal ?? anonymous, required);
+      return principal instanceof Promise ? principal.catch(later) : principal;
+    } catch (error) {
+      return later(error);
+    }
+  }
+
+  #callFor(principal: Principal, task: TaskDefinition, claimed: ClaimedJob, attempt: Underway): unknown {
+    attempt.actor.identified(principal);
     const { setUp } = task.options;
     if (setUp === undefined && this.sources.setUp === undefined) return this.#call(task, claimed, attempt);
     return this.#setUp([this.sources.setUp, setUp], attempt).then(() => this.#call(task, claimed, attempt));
@@ -52,7 +91,8 @@ export class TaskCaller {
   }
 
   /** The jobs of a draft that a task returned; they stand in for the job that returned it. @throws what queueing throws */
-  planted(plan: JobPlan, { job }: ClaimedJob): JobTree {
+  async planted(plan: JobPlan, { job }: ClaimedJob, { actor }: Underway): Promise<JobTree> {
+    await this.sources.gatekeeper.admit([plan], actor);
     return plantFor(job, plan, this.sources.ground);
   }
 

@@ -1,6 +1,14 @@
 /** What an attempt's end means for its job: an outcome, another attempt, or an interruption. */
 
-import { isMillraceError, JobCancelledError, type RetryLater, TaskTimeoutError, TooLargeError } from '../errors.js';
+import {
+  isMillraceError,
+  JobCancelledError,
+  type MillraceError,
+  type RetryLater,
+  TaskTimeoutError,
+  TooLargeError,
+  type UnauthorizedError,
+} from '../errors.js';
 import type { QueuedJob } from '../job/job-record.js';
 import { JobReference } from '../job/job-reference.js';
 import { Payload } from '../job/payload.js';
@@ -76,16 +84,24 @@ function judgeError(thrown: unknown, trial: Trial, error = storedError(thrown)):
 
 const RETRY_LATER: RetryLater['code'] = 'MILLRACE_RETRY_LATER';
 
-/** Also one of another installed copy. What was thrown may be a proxy that throws at everything. */
+/** However often it is tried, it is for somebody to be given more. */
+const UNAUTHORIZED: UnauthorizedError['code'] = 'MILLRACE_UNAUTHORIZED';
+
 function isRetryLater(thrown: unknown): thrown is RetryLater {
+  return hasCode(thrown, RETRY_LATER);
+}
+
+/** Also one of another installed copy. What was thrown may be a proxy that throws at everything. */
+function hasCode(thrown: unknown, code: MillraceError['code']): boolean {
   try {
-    return isMillraceError(thrown) && thrown.code === RETRY_LATER;
+    return isMillraceError(thrown) && thrown.code === code;
   } catch {
     return false;
   }
 }
 
 function delayAfter(thrown: unknown, { job, policy, numbers, random, logger }: Trial): number | undefined {
+  if (hasCode(thrown, UNAUTHORIZED)) return undefined;
   try {
     return retryDelay(policy, { failures: numbers.failures + 1, error: thrown, random: random() });
   } catch (error) {

@@ -145,15 +145,14 @@ export class Worker {
     const ending = await ended;
     if (running.isAbandoned) return undefined;
     const plan = 'value' in ending ? planOf(ending.value) : undefined;
-    const verdict =
-      late ?? (plan === undefined ? judge(ending, running.attempt.aborted, trial) : await this.#queued(plan, running.claimed, trial));
+    const verdict = late ?? (plan === undefined ? judge(ending, running.attempt.aborted, trial) : await this.#queued(plan, running, trial));
     return this.#record(running, verdict, freeSlot);
   }
 
   /** The verdict on an attempt that returned a draft, which is queued on the way. */
-  async #queued(plan: JobPlan, claimed: ClaimedJob, trial: Trial): Promise<Verdict> {
+  async #queued(plan: JobPlan, { claimed, attempt }: Running, trial: Trial): Promise<Verdict> {
     try {
-      const tree = this.sources.caller.planted(plan, claimed);
+      const tree = await this.sources.caller.planted(plan, claimed, attempt);
       const inserted = await this.sources.recorder.insert(tree);
       if (inserted === undefined) return { type: 'interrupted' };
       const { id } = insertedRecord(inserted).job;

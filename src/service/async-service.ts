@@ -9,12 +9,17 @@ import { firstState, type JobRecord, type JobTree } from '../job/job-record.js';
 import type { Paused } from '../job/pauses.js';
 import type { Payload } from '../job/payload.js';
 import { type QuotaBook, unknownQuota } from '../job/places.js';
+import type { PrincipalReference } from '../job/principal.js';
 import type { RateBook } from '../job/rates.js';
+import { Actor, actAs } from '../principal/actor.js';
+import { type Gatekeeper, sidesOf } from '../principal/gatekeeper.js';
+import { checkRealm, PRINCIPAL_RULE } from '../principal/reference-rule.js';
 import { GroupCommit } from '../store/group-commit.js';
 import { insertedRecord } from '../store/inserted.js';
 import type { Inserted } from '../store/job-store.js';
 import { namesOf } from '../task/definition-of.js';
 import type { TaskLike } from '../task/task.js';
+import { Admissions } from './admissions.js';
 import { cancelJobs, retryJobs } from './bulk.js';
 import { type DeadLetter, deadLetters } from './dead-letters.js';
 import { type Events, type JobEvent, outcomeEvents, StoreEvents } from './events.js';
@@ -40,6 +45,7 @@ export interface OwnDispatcher extends DispatcherView {
 
 export interface ServiceSources extends Pick<JobAccess, 'store' | 'clock' | 'logger'> {
   readonly ground: Ground;
+  readonly gatekeeper: Gatekeeper;
   readonly quotas: QuotaBook;
   readonly rates: RateBook;
   /** The forms of jobs of a task that this process can run. */
@@ -51,6 +57,7 @@ export class AsyncService implements IAsyncService {
   readonly #access: JobAccess;
   readonly #queues: StoreQueues;
   readonly #inserts: GroupCommit<JobTree, Inserted>;
+  readonly #admissions = new Admissions();
   readonly #started = new AsyncSubject<void>();
   readonly #stages = new AsyncLocalStorage<Stage>();
   readonly #stopped = new ReplaySubject<void>(1);
@@ -90,7 +97,7 @@ export class AsyncService implements IAsyncService {
 
   /** Whether nothing that was asked for is still to be stored. */
   get isIdle(): boolean {
-    return this.#inserts.isIdle;
+    return this.#inserts.isIdle && this.#admissions.isEmpty;
   }
 
   /** @param check - what can be checked only when the store has been opened; throws where nothing is to be started */
@@ -141,20 +148,23 @@ export class AsyncService implements IAsyncService {
   }
 
   async queueJob(work: TaskLike | Draft<unknown>, ...args: readonly unknown[]): Promise<Job<never>> {
-    return this.#queue(this.#planted(draftPlan(work) ?? keyedPlan(work as TaskLike, args)));
+    return this.#queuePlan(draftPlan(work) ?? keyedPlan(work as TaskLike, args));
   }
 
   async queueSerialJobs(...drafts: Draft<unknown>[]): Promise<Job<never>> {
-    return this.#queue(this.#planted(planOf(serial(...drafts), 'drafts')));
+    return this.#queuePlan(planOf(serial(...drafts), 'drafts'));
   }
 
   async queueParallelJobs(...drafts: Draft<unknown>[]): Promise<Job<never>> {
-    return this.#queue(this.#planted(planOf(parallel(...drafts), 'drafts')));
+    return this.#queuePlan(planOf(parallel(...drafts), 'drafts'));
   }
 
   async queueJobs(drafts: readonly Draft<unknown>[]): Promise<never> {
     checkOption('`queueJobs`', 'drafts', drafts, is.array);
-    const trees = Array.from(drafts, (draft, index) => this.#planted(planOf(draft, `drafts[${index}]`)));
+    const plans = Array.from(drafts, (draft, index) => planOf(draft, `drafts[${index}]`));
+    const admitted = this.#admitted(plans);
+    if (admitted !== undefined) await admitted;
+    const trees = plans.map((plan) => this.#planted(plan));
     return Promise.all(trees.map((tree) => this.#queue(tree))) as Promise<never>;
   }
 
@@ -166,6 +176,7 @@ export class AsyncService implements IAsyncService {
     const job = record?.job ?? staged?.jobOf(id);
     if (job === undefined) throw new JobNotFoundError(`job ${id} is not there, so no jobs can be added to it: its retention is over`);
     const plans = drafts.map((draft, index) => planOf(draft, `drafts[${index}]`));
+    await this.#admitted(plans);
     const trees = plans.map((plan) => this.#noted(plantStep(plan, job, this.sources.ground)));
     // All or none: one by one, the batch could come to its end before the last.
     const queue = (): Promise<readonly Job<never>[]> => Promise.all(trees.map((tree) => this.#queue(tree)));
@@ -184,6 +195,14 @@ export class AsyncService implements IAsyncService {
       stage = this.#newStage(session);
       return this.#staged(stage, () => fn(session as never));
     });
+  }
+
+  runAs<T>(principal: PrincipalReference, fn: () => T): T {
+    checkOption('`runAs`', 'principal', principal, PRINCIPAL_RULE);
+    checkRealm('`runAs`', principal);
+    checkOption('`runAs`', 'fn', fn, is.callable);
+    this.sources.gatekeeper.checkMayActAs(principal);
+    return actAs(new Actor(principal), fn);
   }
 
   async withSession<T>(session: unknown, fn: () => Promise<T>): Promise<T> {
@@ -262,6 +281,18 @@ export class AsyncService implements IAsyncService {
     return readValue(this.#access, payload);
   }
 
+  async #queuePlan(plan: JobPlan): Promise<Job<never>> {
+    const admitted = this.#admitted([plan]);
+    if (admitted !== undefined) await admitted;
+    return this.#queue(this.#planted(plan));
+  }
+
+  /** What to wait for, if anything, before plans may be queued: it would change the order of the calls. */
+  #admitted(plans: readonly JobPlan[]): Promise<void> | undefined {
+    this.#checkRunning();
+    return this.#admissions.after(this.sources.gatekeeper.admit(plans));
+  }
+
   /** Stores a tree, at once or with the transaction around it. */
   async #queue(tree: JobTree): Promise<Job<never>> {
     const stage = this.#stages.getStore();
@@ -333,6 +364,8 @@ export class AsyncService implements IAsyncService {
 
   async #addCallback(callback: CallbackPlan, parent: JobRecord): Promise<Job<never>> {
     this.#checkRunning();
+    const admitted = this.#admitted(sidesOf(callback));
+    if (admitted !== undefined) await admitted;
     return this.#queue(plantCallback(callback, parent.job, this.sources.ground));
   }
 

@@ -2,6 +2,7 @@
 
 import type { Observable } from 'rxjs';
 import type { Paused } from '../job/pauses.js';
+import type { Principal, PrincipalReference } from '../job/principal.js';
 import type { QuotaName, Session } from '../job/register.js';
 import type { DispatcherEvent } from '../store/dispatcher-event.js';
 import type { StoreSession } from '../store/job-store.js';
@@ -101,6 +102,16 @@ export interface IAsyncService {
    * });
    */
   transaction<T>(fn: (session: Session) => Promise<T>): Promise<T>;
+  /**
+   * Runs code on somebody's behalf: what it queues is queued, and run, on his. Called once, by the middleware of a web framework,
+   * it follows the code through promises, timers and streams. Given with `roles`, what he may do is known already at queueing. Inside
+   * another `runAs`, and in a task, it can only be given the same one, or `anonymous`, unless the Authorizer's `mayActAs` allows more;
+   * `system` may act as everybody.
+   * @returns what the code returns
+   * @throws UnauthorizedError, before the code runs; OptionError; what the code throws
+   * @example app.use((request, response, next) => async.runAs({ realm: 'staff', id: request.user.name }, next));
+   */
+  runAs<T>(principal: PrincipalReference | Principal, fn: () => T): T;
   /**
    * As `transaction`, in one that the application has begun and commits itself: everything that `fn` queues is
    * stored through the session when `fn` has ended. Nothing else may use the session at that moment.

@@ -46,12 +46,13 @@ export function keyedPlan(task: TaskLike, args: readonly unknown[]): JobPlan {
 
 function taskPlan(task: TaskLike, args: readonly unknown[], input: Input = 'none', path = 'arguments'): JobPlan {
   const definition = definitionOf(task);
-  const { upcast } = definition.options;
+  const { upcast, requires } = definition.options;
   return {
     kind: 'task',
     taskName: definition.name,
     args: Payload.of(args, path),
     ...(upcast === undefined ? {} : { version: upcast.version }),
+    ...(requires.length === 0 ? {} : { requires }),
     input,
     options: taskPlanOptions(definition),
     steps: [],

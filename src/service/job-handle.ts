@@ -10,6 +10,7 @@ import { JobReference } from '../job/job-reference.js';
 import { isFinal, type Status } from '../job/job-status.js';
 import { type Outcome, readOutcome } from '../job/outcome.js';
 import type { Payload, Revive } from '../job/payload.js';
+import { anonymous } from '../job/principal.js';
 import { type result, standsFor } from '../job/promising.js';
 import { revivedError, type StoredError } from '../job/stored-error.js';
 import type { Interest } from '../store/job-store.js';
@@ -229,9 +230,9 @@ export class JobHandle implements Job<unknown> {
 
 /** What was queued, when, and who has it. */
 function described({ job, state }: JobRecord): Described {
-  const { taskName, name, queue, priority, parent } = job;
+  const { taskName, name, queue, priority, principal = anonymous, parent } = job;
   const { queuedAt, dueAt, startedAt, endedAt, owner } = state;
-  return { taskName, name, queue, priority, parent, queuedAt, dueAt, startedAt, endedAt, dispatcher: owner };
+  return { taskName, name, queue, priority, principal, parent, queuedAt, dueAt, startedAt, endedAt, dispatcher: owner };
 }
 
 export function handleOf(access: JobAccess, sighting: Sighting, isExisting = false): JobHandle {

@@ -4,8 +4,10 @@ import { checkOption, checkOptions, is, type Rules } from '../check.js';
 import { FAILURE_LOG_RULE } from '../job/failure-log.js';
 import type { PlanOptions } from '../job/job-plan.js';
 import { placesOf } from '../job/places.js';
+import { referenceTo } from '../job/principal.js';
 import { checkStoredRetry, RETRY_DEFAULTS, type RetryPolicy } from '../job/retry-policy.js';
 import { UNIQUE_RULES, type UniqueOptions } from '../job/uniqueness.js';
+import { checkRealm, PRINCIPAL_RULE } from '../principal/reference-rule.js';
 import type { TaskDefinition } from '../task/task-definition.js';
 import type { BatchOptions, JobOptions } from './job.js';
 
@@ -20,6 +22,7 @@ const RULES: Rules<JobOptions> = {
   retry: is.object,
   keepMs: is.durationMs,
   failureLogLevel: FAILURE_LOG_RULE,
+  principal: PRINCIPAL_RULE,
   ...UNIQUE_RULES,
 };
 
@@ -29,8 +32,9 @@ const BATCH_RULES: Rules<BatchOptions> = { ...RULES, onFailure: is.oneOf('contin
 export function planOptions(owner: string, options: JobOptions, isBatch: boolean): PlanOptions {
   checkOptions<BatchOptions>(owner, options, isBatch ? BATCH_RULES : (RULES as Rules<BatchOptions>));
   const { name, queue, quotas, priority, delayMs, beginAfter, beginBy, retry, keepMs } = options;
-  const { failureLogLevel, uniqueKey, uniqueFor, debounceMs, debounceMaxMs } = options;
+  const { failureLogLevel, principal, uniqueKey, uniqueFor, debounceMs, debounceMaxMs } = options;
   if (retry !== undefined) checkStoredRetry(owner, retry);
+  if (principal !== undefined) checkRealm(owner, principal);
   return {
     ...(name === undefined ? {} : { name }),
     ...(queue === undefined ? {} : { queue }),
@@ -41,6 +45,7 @@ export function planOptions(owner: string, options: JobOptions, isBatch: boolean
     ...(beginBy === undefined ? {} : { beginBy: new Date(beginBy) }),
     ...(keepMs === undefined ? {} : { keepMs }),
     ...(failureLogLevel === undefined ? {} : { failureLogLevel }),
+    ...(principal === undefined ? {} : { principal: referenceTo(principal) }),
     ...(uniqueKey === undefined ? {} : { uniqueKey }),
     ...(uniqueFor === undefined ? {} : { uniqueFor }),
     ...(debounceMs === undefined ? {} : { debounceMs }),

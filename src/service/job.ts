@@ -5,6 +5,7 @@ import type { FailureLogLevel } from '../job/failure-log.js';
 import type { OnFailure, Progress } from '../job/job-record.js';
 import type { FinalStatus, Status } from '../job/job-status.js';
 import type { Outcome } from '../job/outcome.js';
+import type { PrincipalReference } from '../job/principal.js';
 import type { Promising, result } from '../job/promising.js';
 import type { Quotas } from '../job/register.js';
 import type { StoredRetry } from '../job/retry-policy.js';
@@ -38,6 +39,12 @@ export interface JobOptions extends UniqueOptions {
   readonly keepMs?: number | undefined;
   /** How its failure is logged, in the process that records it; with 'none' its retries are not logged either. @default that of its task, else 'error' */
   readonly failureLogLevel?: FailureLogLevel | undefined;
+  /**
+   * On whose behalf it runs, with everything below it. Code that runs on somebody's behalf itself may name another one only where
+   * the Authorizer's `mayActAs` allows it, or the queueing is refused with `UnauthorizedError`.
+   * @default who queues it; of a step, a callback or a returned draft that of the job above
+   */
+  readonly principal?: PrincipalReference | undefined;
 }
 
 export interface BatchOptions extends JobOptions {
@@ -63,6 +70,8 @@ export interface Described {
   readonly queue: string;
   /** Lower goes first. */
   readonly priority: number;
+  /** On whose behalf it runs. */
+  readonly principal: PrincipalReference;
   /** The id of the batch that it is part of, or of the job that it is a callback of. */
   readonly parent: string | undefined;
   readonly queuedAt: Date;

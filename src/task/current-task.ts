@@ -3,6 +3,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { NoCurrentTaskError } from '../errors.js';
 import type { Progress } from '../job/job-record.js';
+import type { Principal } from '../job/principal.js';
 import type { Logger } from './logger.js';
 
 export interface CurrentTask {
@@ -11,6 +12,8 @@ export interface CurrentTask {
   readonly batch: string | undefined;
   /** The time for which it was scheduled, by its `beginAfter` or by a schedule, whenever it has begun. */
   readonly scheduledFor: Date | undefined;
+  /** On whose behalf it runs, with what he may do now; `currentPrincipal()` is the same. */
+  readonly principal: Principal;
   /** Which run of the job this is, from 1. */
   readonly attempt: number;
   /** Aborted when the job is cancelled, runs longer than its `timeoutMs`, or its process stops. */

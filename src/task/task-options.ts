@@ -38,6 +38,8 @@ export interface TaskOptions<Key extends KeyFunction = KeyFunction, Old = { read
    * first and each fifth; with 'none' they are not logged either. @default 'error'
    */
   readonly failureLogLevel?: FailureLogLevel | undefined;
+  /** The roles, or what its `Authorizer` knows, that a job's principal needs: at queueing, where known, and before each attempt. @default [] */
+  readonly requires?: readonly string[] | undefined;
   /**
    * Runs before the code, with each attempt; when it throws, that is the attempt's error. A function that it returns runs when
    * the attempt is over, however it ended; what that throws is logged, and changes nothing.
@@ -59,6 +61,7 @@ export interface CheckedTaskOptions {
   readonly retry: RetryPolicy;
   readonly keepMs: number | undefined;
   readonly failureLogLevel: FailureLogLevel | undefined;
+  readonly requires: readonly string[];
   readonly setUp: SetUp | undefined;
   readonly upcast: UpcastChain | undefined;
   readonly uniqueKey: KeyFunction | undefined;
@@ -67,7 +70,11 @@ export interface CheckedTaskOptions {
   readonly debounceMaxMs: number | undefined;
 }
 
-export const TASK_DEFAULTS = Object.freeze({ aliases: Object.freeze([]), retry: retryCommon } as const satisfies TaskOptions);
+export const TASK_DEFAULTS = Object.freeze({
+  aliases: Object.freeze([]),
+  requires: Object.freeze([]),
+  retry: retryCommon,
+} as const satisfies TaskOptions);
 
 const RULES: Rules<TaskOptions> = {
   name: is.text,
@@ -77,6 +84,7 @@ const RULES: Rules<TaskOptions> = {
   retry: is.object,
   keepMs: is.durationMs,
   failureLogLevel: FAILURE_LOG_RULE,
+  requires: is.texts,
   setUp: is.callable,
   upcast: { must: 'made with `upcast(step)`', holds: (value) => value instanceof UpcastChain },
   ...UNIQUE_RULES,
@@ -96,6 +104,7 @@ export function checkTaskOptions(owner: string, options: TaskOptions): CheckedTa
     retry: options.retry ?? TASK_DEFAULTS.retry,
     keepMs: options.keepMs,
     failureLogLevel: options.failureLogLevel,
+    requires: Object.freeze([...(options.requires ?? TASK_DEFAULTS.requires)]),
     setUp: options.setUp,
     upcast: options.upcast as UpcastChain | undefined,
     uniqueKey: options.uniqueKey,

@@ -39,6 +39,10 @@ export class TaskRegistry {
     return new Set(this.#byName.keys());
   }
 
+  get tasks(): readonly TaskDefinition[] {
+    return [...new Set(this.#byName.values())];
+  }
+
   /** The forms of jobs stored under a name that can be run. */
   formsOf(name: string): readonly string[] {
     const task = this.#byName.get(name);

@@ -26,6 +26,8 @@ export const MORTAL = { leaseMs: 30_000, heartbeatMs: 5_000, idleHeartbeatMs: 5_
 export const DEATH_MS = 60_000;
 
 export interface ProcessOptions extends Omit<AsyncModuleOptions, 'store' | 'clock' | 'random'> {
+  /** With what the application has bound. @default a new one */
+  readonly container?: Container;
   /** What its store does in another way, for this process alone. */
   readonly faults?: (store: JobStore) => Partial<JobStore>;
 }
@@ -85,14 +87,13 @@ class SharedStage implements Stage {
     afterEachTest(() => this.#close());
   }
 
-  async start({ faults = () => ({}), dispatcher, ...options }: ProcessOptions = {}): Promise<Process> {
+  async start({ faults = () => ({}), container = new Container(), dispatcher, ...options }: ProcessOptions = {}): Promise<Process> {
     this.#bench ??= this.makeBench();
     const bench = this.#bench;
     const process = new OwnProcess(bench, () => this.#drain());
     const counted = through(bench.store, (_method, call) => this.#counted(call));
     const store = through(withFaults(counted, faults(counted)), (method, call) => process.answered(method, call));
     const number = this.#processes.push(process);
-    const container = new Container();
     container.load(
       asyncModule({
         logger: silent,

@@ -1,0 +1,51 @@
+/** On whose behalf code runs, wherever it is: `currentPrincipal()`. */
+
+import { AsyncLocalStorage } from 'node:async_hooks';
+import { anonymous, type PrincipalReference } from '../job/principal.js';
+
+/** Somebody on whose behalf code runs. */
+export class Actor {
+  #principal: PrincipalReference;
+  #isKnown: boolean;
+
+  /** @param principal - known, with what he may do, if it has `roles` */
+  constructor(principal: PrincipalReference) {
+    this.#principal = principal;
+    this.#isKnown = Array.isArray((principal as { readonly roles?: unknown }).roles);
+  }
+
+  get principal(): PrincipalReference {
+    return this.#principal;
+  }
+
+  /** Whether what he may do is known, and not only who he is. */
+  get isKnown(): boolean {
+    return this.#isKnown;
+  }
+
+  /** From now on it is known what he may do. */
+  identified(principal: PrincipalReference): void {
+    this.#principal = principal;
+    this.#isKnown = true;
+  }
+}
+
+const actors = new AsyncLocalStorage<Actor>();
+
+/** `undefined` outside of every `runAs` and every task: that is code of the application itself, which may act as anybody. */
+export function currentActor(): Actor | undefined {
+  return actors.getStore();
+}
+
+/** Runs code on somebody's behalf; it follows the code through promises, timers and streams. */
+export function actAs<T>(actor: Actor, fn: () => T): T {
+  return actors.run(actor, fn);
+}
+
+/**
+ * On whose behalf the code runs that asks: what the nearest `runAs` was given, in a task the principal of its job, else
+ * `anonymous`. Follows the code through promises, timers and streams.
+ */
+export function currentPrincipal(): PrincipalReference {
+  return currentActor()?.principal ?? anonymous;
+}

@@ -1,0 +1,149 @@
+/** Lets nobody act as somebody else, and nobody run what he may not: at queueing as far as is known, and before each attempt. */
+
+import { UnauthorizedError } from '../errors.js';
+import type { CallbackPlan, JobPlan } from '../job/job-plan.js';
+import { anonymous, isSamePrincipal, OWN_REALM, type Principal, type PrincipalReference, system } from '../job/principal.js';
+import { type Actor, currentActor } from './actor.js';
+import { type Authorizer, roleAuthorizer, rolesOf } from './authorizer.js';
+import type { PrincipalResolver } from './principal-resolver.js';
+
+/** What the application has bound in its container. */
+export interface PrincipalPorts {
+  readonly resolver?: PrincipalResolver | undefined;
+  readonly authorizer?: Authorizer | undefined;
+}
+
+/** The task of a job that somebody would run. */
+export interface Required {
+  readonly taskName: string;
+  readonly requires: readonly string[];
+}
+
+/** At once, where nobody has to be waited for: who queues one job after another keeps their order. */
+type Decision = Promise<void> | undefined;
+
+export class Gatekeeper {
+  #ports: PrincipalPorts = {};
+
+  /** What the application has bound, from now on. */
+  use(ports: PrincipalPorts): void {
+    this.#ports = ports;
+  }
+
+  /** Whether what a task requires can ever be granted to a user. */
+  get grants(): boolean {
+    return this.#ports.resolver !== undefined || this.#ports.authorizer !== undefined;
+  }
+
+  /** @throws UnauthorizedError where code that runs on somebody's behalf would act as another one */
+  checkMayActAs(other: PrincipalReference, actor: Actor | undefined = currentActor()): void {
+    if (actor === undefined || isNarrower(other, actor.principal)) return;
+    if (this.#ports.authorizer?.mayActAs?.(actor.principal, other) === true) return;
+    throw new UnauthorizedError(
+      `${named(actor.principal)} may not act as ${named(other)}: let \`mayActAs\` of the Authorizer allow it, or queue the work as \`system\`, who may act as everybody`,
+    );
+  }
+
+  /**
+   * Whether who queues plans may do so, with everything in them; what is not known of him, is asked when they run.
+   * @returns what to wait for, if anything; it rejects with UnauthorizedError, or what the Authorizer throws
+   */
+  admit(plans: readonly JobPlan[], actor: Actor | undefined = currentActor()): Decision {
+    if (actor === undefined) return undefined;
+    return all(plans.flatMap((plan) => allOf(plan, actor.principal)).map((one) => () => this.#admitOne(one, actor)));
+  }
+
+  #admitOne({ plan, principal }: Planned, actor: Actor): Decision {
+    const { kind, taskName, requires = [], options } = plan;
+    if (options.principal !== undefined) this.checkMayActAs(principal, actor);
+    if (kind !== 'task' || !actor.isKnown || !isSamePrincipal(principal, actor.principal)) return undefined;
+    return this.#authorize(actor.principal as Principal, { taskName, requires });
+  }
+
+  /**
+   * What the principal of a job is now, if he may run its task.
+   * @throws UnauthorizedError for who is gone, or may not; whatever the ports throw, which says nothing of him
+   */
+  identify(reference: PrincipalReference, required: Required): Principal | Promise<Principal> {
+    const found = this.#ports.resolver?.resolve(reference);
+    if (isPromise(found)) return Promise.resolve(found).then((principal) => this.#admitted(reference, principal, required));
+    return this.#admitted(reference, found, required);
+  }
+
+  #admitted(reference: PrincipalReference, found: Principal | undefined, required: Required): Principal | Promise<Principal> {
+    const principal = found ?? this.#withoutRoles(reference);
+    if (!isSamePrincipal(principal, reference))
+      throw new UnauthorizedError(`the PrincipalResolver was asked for ${named(reference)}, but answered with ${named(principal)}`);
+    const decision = this.#authorize(principal, required);
+    return decision === undefined ? principal : decision.then(() => principal);
+  }
+
+  #withoutRoles(reference: PrincipalReference): Principal {
+    if (this.#ports.resolver !== undefined && reference.realm !== OWN_REALM)
+      throw new UnauthorizedError(`${named(reference)} is gone, or disabled: the PrincipalResolver does not know him any more`);
+    return Object.freeze({ realm: reference.realm, id: reference.id, roles: Object.freeze([]) }) as PrincipalReference as Principal;
+  }
+
+  #authorize(principal: Principal, { taskName, requires }: Required): Decision {
+    const { authorizer } = this.#ports;
+    // The deployment itself may run whatever it is deployed with.
+    if (isSamePrincipal(principal, system) || (authorizer === undefined && requires.length === 0)) return undefined;
+    const answer = (authorizer ?? roleAuthorizer).authorize({ principal, taskName, requires });
+    const check = (isAllowed: unknown): undefined => {
+      if (isAllowed !== true) throw refusal(principal, { taskName, requires }, authorizer !== undefined);
+      return undefined;
+    };
+    return isPromise(answer) ? Promise.resolve(answer).then(check) : check(answer);
+  }
+}
+
+/** Whether who acts becomes no more than he is. */
+function isNarrower(other: PrincipalReference, actor: PrincipalReference): boolean {
+  return isSamePrincipal(other, actor) || isSamePrincipal(other, anonymous) || isSamePrincipal(actor, system);
+}
+
+interface Planned {
+  readonly plan: JobPlan;
+  readonly principal: PrincipalReference;
+}
+
+/** Everything that a plan has in it, and on whose behalf that will run. */
+function allOf(plan: JobPlan, above: PrincipalReference): readonly Planned[] {
+  const principal = plan.options.principal ?? above;
+  const below = [...plan.steps, ...(plan.postprocess === undefined ? [] : [plan.postprocess]), ...plan.callbacks.flatMap(sidesOf)];
+  return [{ plan, principal }, ...below.flatMap((one) => allOf(one, principal))];
+}
+
+/** The plans of one callback. */
+export function sidesOf(callback: CallbackPlan): readonly JobPlan[] {
+  const sides = 'both' in callback ? [callback.both] : [callback.success, callback.failure];
+  return sides.filter((plan) => plan !== undefined);
+}
+
+/** None is left alone, also where another one throws. */
+function all(decide: readonly (() => Decision)[]): Decision {
+  const open = decide.flatMap((one) => {
+    try {
+      return one() ?? [];
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  });
+  return open.length === 0 ? undefined : Promise.all(open).then(() => undefined);
+}
+
+function isPromise(value: unknown): value is PromiseLike<unknown> {
+  return typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function';
+}
+
+function refusal(principal: Principal, { taskName, requires }: Required, isByPort: boolean): UnauthorizedError {
+  const who = named(principal);
+  if (isByPort) return new UnauthorizedError(`${who} may not run ${taskName}: the Authorizer does not allow it`);
+  const missing = requires.filter((role) => !rolesOf(principal).includes(role));
+  return new UnauthorizedError(`${who} may not run ${taskName}, which requires ${missing.map((role) => `\`${role}\``).join(' and ')}`);
+}
+
+/** What messages call somebody. */
+function named({ realm, id }: PrincipalReference): string {
+  return realm === OWN_REALM ? `\`${id}\`` : `${id} of ${realm}`;
+}
