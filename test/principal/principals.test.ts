@@ -110,7 +110,7 @@ onBothStores((stage) => {
       expect((await async.getJob(job.id))?.snapshot.principal).toEqual(anonymous);
     });
 
-    it('of who is gone fails before anything of its task has run', async () => {
+    it('FS-22 of who is gone fails before anything of its task has run', async () => {
       const { async, users, outcomeOf } = await started();
       let hasRun = false;
       const job = await async.runAs(BOB, () => async.queueJob(nested.queues));
@@ -272,7 +272,7 @@ onBothStores((stage) => {
       await async.runAs({ ...ANN, roles: ['editor'] }, () => async.queueJob(edit));
     });
 
-    it('is asked at run time, with the roles that he has then, and none of its code runs', async () => {
+    it('FS-21 is asked at run time, with the roles that he has then, and none of its code runs', async () => {
       const { async, users, outcomeOf } = await started();
       const queued = await async.runAs({ ...ANN, roles: ['editor'] }, () =>
         Promise.all([async.queueJob(edit), async.queueJob(makeJob(edit).with({ delayMs: 1 }))]),
@@ -314,6 +314,14 @@ onBothStores((stage) => {
       });
       expect(asked.slice(0, 3)).toEqual(['ann whoami []', 'ann edit [editor]', 'ann whoami []']);
     });
+  });
+
+  it('an event tells on whose behalf its job ran', async () => {
+    const { async, outcomeOf } = await started();
+    const told: PrincipalReference[] = [];
+    async.events.success.subscribe(({ job }) => told.push(job.snapshot.principal));
+    await outcomeOf(await async.runAs(ANN, () => async.queueJob(whoami)));
+    expect(told).toEqual([ANN]);
   });
 
   it('follows the code of a task through promises, timers and streams, into its clean-ups and set-ups', async () => {

@@ -1,7 +1,19 @@
 /** `IAsyncService` in a container, and the options of the module. */
 
 import type { Container } from 'inversify';
-import { asyncModule, currentTask, IAsyncService, makeJob, memoryStore, start } from 'millrace';
+import {
+  Authorizer,
+  asyncModule,
+  currentPrincipal,
+  currentTask,
+  IAsyncService,
+  makeJob,
+  memoryStore,
+  type Principal,
+  type PrincipalReference,
+  PrincipalResolver,
+  start,
+} from 'millrace';
 import { type Equal, holds } from './expect.js';
 import { addNumbers, Documents, documents, RenderReport } from './services.js';
 
@@ -85,4 +97,31 @@ export async function pausing(async: IAsyncService): Promise<void> {
   await async.resume({ queue: 'mail' });
   // @ts-expect-error: no such thing
   await async.pause('all');
+}
+
+export function portsCarryTheirTypes(container: Container): void {
+  container.bind(PrincipalResolver).toConstantValue({ resolve: ({ realm, id }) => ({ realm, id, roles: ['editor'] }) });
+  container.bind(PrincipalResolver).toConstantValue({ resolve: async () => undefined });
+  container.bind(Authorizer).toConstantValue({ authorize: ({ principal, requires }) => principal.roles.length >= requires.length });
+  // @ts-expect-error: nobody is resolved
+  container.bind(PrincipalResolver).toConstantValue({ authorize: () => true });
+  // @ts-expect-error: a principal has an id
+  container.bind(PrincipalResolver).toConstantValue({ resolve: () => ({ realm: 'staff', roles: [] }) });
+}
+
+export async function onSomebodysBehalf(container: Container): Promise<void> {
+  const async = container.get(IAsyncService);
+  const job = await async.runAs({ realm: 'staff', id: 'ann' }, () => async.queueJob(addNumbers, 40, 2));
+  holds<Equal<Awaited<ReturnType<typeof job.waitForResult>>, number>>();
+  holds<Equal<typeof job.snapshot.principal, PrincipalReference>>();
+  const three = async.runAs({ realm: 'staff', id: 'ann', roles: ['editor'] }, () => 3);
+  holds<Equal<typeof three, number>>();
+  const { principal } = currentTask();
+  holds<Equal<typeof principal, Principal>>();
+  holds<Equal<Principal, PrincipalReference & { readonly roles: readonly string[] }>>();
+  makeJob(addNumbers, 1, 2).with({ principal: currentPrincipal() });
+  // @ts-expect-error: a name is no reference
+  async.runAs('ann', () => 3);
+  // @ts-expect-error: somebody of some realm
+  makeJob(addNumbers, 1, 2).with({ principal: { id: 'ann' } });
 }
