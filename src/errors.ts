@@ -177,6 +177,18 @@ export class CircularJobError extends MillraceError {
   readonly code = 'MILLRACE_CIRCULAR_JOB';
 }
 
+/** A document that an argument refers to is gone; `reference` says which. See who removed it, and queue the job with another. */
+export class ContextNotFoundError extends MillraceError {
+  readonly code = 'MILLRACE_CONTEXT_NOT_FOUND';
+
+  constructor(
+    readonly reference: string,
+    message: string,
+  ) {
+    super(message);
+  }
+}
+
 // ---- Thrown by tasks
 
 /** Thrown by a task that wants to run again later; counts neither as a failure nor as an attempt used up. You throw it: `throw new RetryLater(60_000)`. */

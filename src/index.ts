@@ -11,6 +11,7 @@ export {
   AbortedError,
   BatchFailedError,
   CircularJobError,
+  ContextNotFoundError,
   ExpiredError,
   isMillraceError,
   JobCancelledError,
@@ -37,6 +38,8 @@ export {
   WaitTimeoutError,
 } from './errors.js';
 // ---- What becomes of them
+export { type Ref, ref } from './job/document-reference.js';
+export { type DocumentRequest, DocumentSource } from './job/document-source.js';
 export type { FailureLogLevel } from './job/failure-log.js';
 export type { OnFailure, Progress } from './job/job-record.js';
 export type { FinalStatus, Status } from './job/job-status.js';
@@ -45,7 +48,7 @@ export type { Paused } from './job/pauses.js';
 // ---- On whose behalf
 export { anonymous, type Principal, type PrincipalReference, system } from './job/principal.js';
 export type { Rate } from './job/rates.js';
-export type { QuotaName, QuotaSize, QuotaSizes, Quotas, Register, Session } from './job/register.js';
+export type { CollectionName, DocumentIn, IdIn, QuotaName, QuotaSize, QuotaSizes, Quotas, Register, Session } from './job/register.js';
 export {
   type Backoff,
   exponential,

@@ -4,13 +4,12 @@ import { type Container, ContainerModule } from 'inversify';
 import { checkOption, type Rule } from '../check.js';
 import { isMillraceError, StartError } from '../errors.js';
 import { storedError } from '../job/stored-error.js';
-import { Authorizer } from '../principal/authorizer.js';
-import { PrincipalResolver } from '../principal/principal-resolver.js';
 import { IAsyncService } from '../service/i-async-service.js';
 import type { Class } from '../task/task.js';
 import type { TaskRegistry } from '../task/task-registry.js';
 import { Composition } from './composition.js';
 import { type AsyncModuleOptions, checkModuleOptions } from './module-options.js';
+import { resolvePorts } from './ports.js';
 
 const COMPOSITION = Symbol.for('millrace.Composition');
 
@@ -52,8 +51,12 @@ export async function start(container: Container): Promise<IAsyncService> {
     throw new StartError(['the container has no asyncModule: `container.load(asyncModule({ … }))` first']);
   const composition = container.get<Composition>(COMPOSITION);
   const { registry, options } = composition;
-  const problems = [...registry.problems, ...(await resolveAll(container, registry)), ...(await bindPorts(container, composition))];
-  const dispatcher = attempt(() => composition.makeDispatcher(), problems);
+  const problems = [...registry.problems, ...(await resolveAll(container, registry))];
+  const found = problems.length;
+  const ports = await resolvePorts(container, problems);
+  composition.gatekeeper.use(ports);
+  if (problems.length === found) problems.push(...unheldRequirements(composition));
+  const dispatcher = attempt(() => composition.makeDispatcher(ports), problems);
   if (problems.length > 0) throw new StartError(problems);
   for (const name of registry.names) {
     if (/^[A-Za-z_$]{1,2}\./.test(name))
@@ -93,28 +96,14 @@ async function resolveAll(container: Container, registry: TaskRegistry): Promise
   return problems;
 }
 
-/** @returns what is wrong with the ports that the application has bound, or has not. */
-async function bindPorts(container: Container, { gatekeeper, registry, options }: Composition): Promise<readonly string[]> {
-  const problems: string[] = [];
-  const resolved = async <T>(port: symbol & (abstract new () => T), method: keyof T & string): Promise<T | undefined> => {
-    if (!container.isBound(port)) return undefined;
-    try {
-      const bound = await container.getAsync<T>(port);
-      if (typeof bound[method] === 'function') return bound;
-      problems.push(`what is bound as ${port.description?.replace('millrace.', '')} has no method \`${method}\``);
-    } catch (error) {
-      problems.push(`${port.description?.replace('millrace.', '')} cannot be resolved: ${storedError(error).message}`);
-    }
-    return undefined;
-  };
-  gatekeeper.use({ resolver: await resolved(PrincipalResolver, 'resolve'), authorizer: await resolved(Authorizer, 'authorize') });
+/** What tasks require that nobody could ever have. */
+function unheldRequirements({ gatekeeper, registry, options }: Composition): readonly string[] {
+  if (options.dispatcher === false || gatekeeper.grants) return [];
   const demanding = registry.tasks.filter(({ options: { requires } }) => requires.length > 0);
-  if (options.dispatcher !== false && problems.length === 0 && !gatekeeper.grants)
-    for (const { name, options } of demanding)
-      problems.push(
-        `${name} requires ${options.requires.map((role) => `\`${role}\``).join(', ')}, which nobody can have: bind a PrincipalResolver, which says what roles somebody has, or an Authorizer`,
-      );
-  return problems;
+  return demanding.map(
+    ({ name, options: { requires } }) =>
+      `${name} requires ${requires.map((role) => `\`${role}\``).join(', ')}, which nobody can have: bind a PrincipalResolver, which says what roles somebody has, or an Authorizer`,
+  );
 }
 
 function newable(service: Class): new () => object {

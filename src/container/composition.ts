@@ -16,6 +16,7 @@ import type { Class } from '../task/task.js';
 import { TaskRegistry } from '../task/task-registry.js';
 import { dispatcherName } from './dispatcher-name.js';
 import type { CheckedModuleOptions } from './module-options.js';
+import type { Ports } from './ports.js';
 import { schedulesOn } from './schedule-options.js';
 
 /** Gives an instance of a class, in a request scope of its own. */
@@ -75,7 +76,7 @@ export class Composition {
   }
 
   /** @throws NotATaskError, OptionError */
-  makeDispatcher(): OwnDispatcher | undefined {
+  makeDispatcher({ documents }: Ports): OwnDispatcher | undefined {
     const { options, registry, service } = this;
     if (options.dispatcher === false) return undefined;
     const { store, clock, logger, random, setUp } = options;
@@ -83,6 +84,7 @@ export class Composition {
     const caller = new TaskCaller({
       setUp,
       logger,
+      documents,
       ground: this.#ground,
       gatekeeper: this.gatekeeper,
       resolve: (cls) => this.#resolve(cls),

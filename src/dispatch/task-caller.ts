@@ -1,8 +1,10 @@
 /** Calls the code of a task: with its stored arguments, on a new instance of its service; and queues a draft that it returned. */
 
-import { isMillraceError, RetryLater } from '../errors.js';
+import { ContextNotFoundError, isMillraceError, OptionError, RetryLater } from '../errors.js';
+import { DocumentReference } from '../job/document-reference.js';
+import type { DocumentSource } from '../job/document-source.js';
 import { type Ground, type JobPlan, plantFor } from '../job/job-plan.js';
-import type { Input, JobTree } from '../job/job-record.js';
+import type { Input, JobTree, QueuedJob } from '../job/job-record.js';
 import { Payload } from '../job/payload.js';
 import { anonymous, type Principal } from '../job/principal.js';
 import { storedError } from '../job/stored-error.js';
@@ -23,6 +25,8 @@ export interface CallSources {
   readonly ground: Ground;
   readonly gatekeeper: Gatekeeper;
   readonly logger: Logger;
+  /** Loads what arguments refer to, if the application has bound it. */
+  readonly documents: DocumentSource | undefined;
   /** Runs before the code of every task. */
   readonly setUp: SetUp | undefined;
 }
@@ -85,7 +89,7 @@ export class TaskCaller {
   #call(task: TaskDefinition, claimed: ClaimedJob, attempt: Underway): unknown {
     const { code, options } = task;
     const { args, input } = claimed.job;
-    if ('fn' in code && options.upcast === undefined && input === 'none' && args.references.length === 0)
+    if ('fn' in code && options.upcast === undefined && input === 'none' && args.references.length === 0 && !args.hasDocuments)
       return Reflect.apply(code.fn, undefined, args.read() as never[]);
     return this.#callWith(task, claimed, attempt);
   }
@@ -96,15 +100,30 @@ export class TaskCaller {
     return plantFor(job, plan, this.sources.ground);
   }
 
-  async #callWith({ code, options: { upcast } }: TaskDefinition, { job, given }: ClaimedJob, attempt: Underway): Promise<unknown> {
+  async #callWith({ code, options }: TaskDefinition, { job, given }: ClaimedJob, attempt: Underway): Promise<unknown> {
     const stored = (await this.sources.read(job.args)) as unknown[];
     if (job.input !== 'none') stored.unshift(await this.#given(job.input, given));
     throwIfAborted(attempt);
-    const args = upcast === undefined ? stored : upcast.apply(stored, job.version);
+    const args = options.upcast === undefined ? stored : [...options.upcast.apply(stored, job.version)];
+    await this.#loadDocuments(args, job);
+    throwIfAborted(attempt);
     if ('fn' in code) return Reflect.apply(code.fn, undefined, args as never[]);
     const instance = await this.sources.resolve(code.service);
     throwIfAborted(attempt);
     return Reflect.apply((instance as Record<string, AnyFunction>)[code.method] as AnyFunction, instance, args);
+  }
+
+  /** One after the other: a session does one thing at a time. */
+  async #loadDocuments(args: unknown[], { id, taskName }: QueuedJob): Promise<void> {
+    for (const [index, arg] of args.entries()) {
+      if (!(arg instanceof DocumentReference)) continue;
+      const owner = `\`arguments[${index}]\` of job ${id} (${taskName}) refers to ${arg}`;
+      const { documents } = this.sources;
+      if (documents === undefined) throw new OptionError(`${owner}, but no DocumentSource is bound in the container, which could load it`);
+      const document = await documents.load({ collection: arg.collection, id: arg.id, session: undefined });
+      if (document === undefined || document === null) throw new ContextNotFoundError(String(arg), `${owner}, which is not there any more`);
+      args[index] = document;
+    }
   }
 
   /** What a callback or postprocess gets in front: something of its parent. */

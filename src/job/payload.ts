@@ -2,6 +2,7 @@
 
 import { isMillraceError, TooLargeError, UnstorableError } from '../errors.js';
 import { bsonBytes, bsonCopy, isBsonScalar } from './bson-scalar.js';
+import { DocumentReference } from './document-reference.js';
 import { JobReference } from './job-reference.js';
 import { referent } from './promising.js';
 
@@ -26,6 +27,8 @@ export class Payload {
     readonly bytes: number,
     /** The jobs named anywhere in the value. */
     readonly references: readonly JobReference[],
+    /** Whether it names documents of the application. */
+    readonly hasDocuments = false,
   ) {
     this.#stored = stored;
   }
@@ -39,7 +42,7 @@ export class Payload {
   static of(value: unknown, path: string): Payload {
     if (Array.isArray(value) && value.length === 0) return Payload.#nothing;
     const copier = new Copier(path);
-    return new Payload(copier.copy(value), copier.bytes, copier.references);
+    return new Payload(copier.copy(value), copier.bytes, copier.references, copier.hasDocuments);
   }
 
   /** A copy of the value that the caller may change as he likes. */
@@ -52,6 +55,7 @@ export class Payload {
 class Copier {
   bytes = 5;
   readonly references: JobReference[] = [];
+  hasDocuments = false;
   readonly #path: (string | number)[] = [];
   readonly #above: object[] = [];
 
@@ -89,6 +93,7 @@ class Copier {
     if (value instanceof Uint8Array) return this.#weighed(value.byteLength, Buffer.from(value));
     if (value instanceof RegExp) return this.#copyRegExp(value);
     if (value instanceof JobReference) return this.#refer(value);
+    if (value instanceof DocumentReference) return this.#name(value);
     const stands = referent(value);
     if (stands instanceof JobReference) return this.#refer(stands);
     if (stands !== undefined) return this.#refuse('is a draft: queue it, and pass the job');
@@ -141,6 +146,11 @@ class Copier {
     return this.#weighed(32, reference);
   }
 
+  #name(document: DocumentReference): DocumentReference {
+    this.hasDocuments = true;
+    return this.#weighed(Buffer.byteLength(String(document)), document);
+  }
+
   #inside<T>(value: object, copy: () => T): T {
     if (this.#above.includes(value)) this.#refuse('is circular: it contains itself');
     if (this.#above.length >= MAX_DEPTH) this.#refuse(`is nested deeper than ${MAX_DEPTH} levels`);
@@ -184,6 +194,7 @@ function copyOut(stored: unknown, revive: Revive): unknown {
   if (stored instanceof Uint8Array) return Buffer.from(stored);
   if (stored instanceof RegExp) return new RegExp(stored.source, stored.flags);
   if (stored instanceof JobReference) return revive(stored);
+  if (stored instanceof DocumentReference) return stored;
   if (isBsonScalar(stored as object)) return bsonCopy(stored as object);
   const copy: Record<string, unknown> = {};
   for (const key of Object.keys(stored as object)) put(copy, key, copyOut((stored as Record<string, unknown>)[key], revive));

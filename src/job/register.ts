@@ -18,6 +18,15 @@ export type Quotas = readonly QuotaName[] | { readonly [Q in QuotaName]?: number
 /** The session of a transaction: what `millrace/mongo` or the application registered. */
 export type Session = Register extends { session: infer S } ? S : unknown;
 
+/** The name of a collection: any string, or those of the documents that the application registered. */
+export type CollectionName = Register extends { documents: infer D } ? keyof D & string : string;
+
+/** The documents of a registered collection; of any other `never`, which a task takes for whatever it wants. */
+export type DocumentIn<C> = Register extends { documents: infer D } ? (C extends keyof D ? D[C] : never) : never;
+
+/** What the documents of a collection have as their `_id`. */
+export type IdIn<C> = [DocumentIn<C>] extends [never] ? unknown : DocumentIn<C> extends { readonly _id: infer I } ? I : unknown;
+
 /** How many places a quota has; and how many of its jobs may begin in a period, if that is limited too. */
 export type QuotaSize = number | { readonly size: number; readonly rate?: Rate | undefined };
 

@@ -11,7 +11,7 @@ import type { Quotas } from '../job/register.js';
 import type { StoredRetry } from '../job/retry-policy.js';
 import type { StoredError } from '../job/stored-error.js';
 import type { UniqueOptions } from '../job/uniqueness.js';
-import type { AnyFunction, ResultOf, SignatureOf, TaskLike } from '../task/task.js';
+import type { AnyFunction, ArgsOf, ResultOf, SignatureOf, TaskLike } from '../task/task.js';
 import type { Explanation } from './explanation.js';
 
 /** What can be said of one job; where nothing is said, its task or its batch decides. A step or a callback has no unique key. */
@@ -214,4 +214,4 @@ type First<A> = A extends readonly [(infer F)?, ...unknown[]] ? F : never;
 
 /** What `callback(task, …rest)` gives and takes. */
 export type CallbackOf<T> = Callback<First<Parameters<Plain<SignatureOf<T>>>>, ResultOf<SignatureOf<T>>>;
-export type RestOf<T> = Rest<Parameters<Plain<SignatureOf<T>>>>;
+export type RestOf<T> = Rest<ArgsOf<SignatureOf<T>>>;

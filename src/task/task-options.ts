@@ -47,7 +47,7 @@ export interface TaskOptions<Key extends KeyFunction = KeyFunction, Old = { read
   readonly setUp?: SetUp | undefined;
   /** How arguments that an older build has stored become today's: `upcast(v1 => v2).to(v2 => v3)`. @default the arguments have never changed */
   readonly upcast?: Old | undefined;
-  /** The key of a job, of its arguments: while one has it, no other is queued under it, and who asks is given that one. Not of steps and callbacks. */
+  /** The key of a job, of its arguments: while one has it, no other is queued under it, and who asks is given that one. Not of steps and callbacks. Of a document that is named by a reference it sees the `_id`. */
   readonly uniqueKey?: Key | undefined;
 }
 

@@ -1,6 +1,7 @@
 /** A task as a value, and its types: what is called, with what, and what comes of it. */
 
 import type { Observable } from 'rxjs';
+import type { Ref } from '../job/document-reference.js';
 import type { Promising } from '../job/promising.js';
 
 export type AnyFunction = (...args: never[]) => unknown;
@@ -34,9 +35,15 @@ export type TasksOf<T> = {
 
 export type SignatureOf<T> = T extends Task<infer F> ? F : T extends Class<{ run: infer F }> ? F : never;
 
-/** What a caller passes. */
+/** What a caller passes: the parameters, where a document may be named by a reference. */
 export type ArgsOf<F> = F extends (...args: infer A) => unknown ? { [I in keyof A]: Arg<A[I]> } : never;
-export type Arg<T> = T extends AnyFunction ? 'a function cannot be an argument of a job' : T;
+export type Arg<T> = T extends AnyFunction
+  ? 'a function cannot be an argument of a job'
+  : T extends Ref<unknown>
+    ? 'a task takes the document itself; who queues it passes a reference'
+    : T extends { readonly _id: unknown }
+      ? T | Ref<T>
+      : T;
 
 /** What a job of this function results in. */
 export type ResultOf<F> = F extends (...args: never[]) => infer R ? Unwrapped<R> : never;

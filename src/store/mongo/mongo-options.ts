@@ -27,7 +27,7 @@ export const MONGO_STORE_DEFAULTS = Object.freeze({
 export type CheckedMongoOptions = { readonly [K in keyof Required<MongoStoreOptions>]: Exclude<MongoStoreOptions[K], undefined> };
 
 /** Also of another copy of the driver; one of another version says so at its first command. */
-const CLIENT: Rule = {
+export const CLIENT: Rule = {
   must: 'a `MongoClient`',
   holds: (value) =>
     typeof value === 'object' && value !== null && ['db', 'startSession'].every((name) => typeof Reflect.get(value, name) === 'function'),

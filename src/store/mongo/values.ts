@@ -1,12 +1,14 @@
 /** Stored values as bytes: no pipeline can take a part of them for an expression, and they come back as they were. */
 
 import { Binary, BSON } from 'mongodb';
+import { DocumentReference } from '../../job/document-reference.js';
 import { JobReference } from '../../job/job-reference.js';
 import { Payload } from '../../job/payload.js';
 
-/** BSON has no `undefined` that comes back, and knows no jobs: both go in as binary data of subtypes of our own. */
+/** BSON has no `undefined` that comes back, and knows neither jobs nor references to documents: they go in as binary data of subtypes of our own. */
 const UNDEFINED = 0xc0;
 const REFERENCE = 0xc1;
+const DOCUMENT = 0xc2;
 
 const NOTHING = new Binary(new Uint8Array(0), UNDEFINED);
 
@@ -33,6 +35,7 @@ export function unpacked<T>(bytes: Binary): T {
 function marked(value: unknown): unknown {
   if (value === undefined) return NOTHING;
   if (value instanceof JobReference) return new Binary(Buffer.from(JSON.stringify([value.id, value.taskName])), REFERENCE);
+  if (value instanceof DocumentReference) return new Binary(BSON.serialize({ collection: value.collection, id: value.id }), DOCUMENT);
   return mapped(value, marked);
 }
 
@@ -40,9 +43,18 @@ function unmarked(value: unknown): unknown {
   if (!(value instanceof Binary)) return mapped(value, unmarked);
   if (value.sub_type === UNDEFINED) return undefined;
   if (value.sub_type === Binary.SUBTYPE_DEFAULT) return Buffer.from(value.value());
+  if (value.sub_type === DOCUMENT) return documentReference(value);
   if (value.sub_type !== REFERENCE) return value;
   const [id, taskName] = JSON.parse(Buffer.from(value.value()).toString('utf8')) as [string, string];
   return new JobReference(id, taskName);
+}
+
+function documentReference(bytes: Binary): DocumentReference {
+  const { collection, id } = BSON.deserialize(bytes.value(), { useBigInt64: true }) as {
+    readonly collection: string;
+    readonly id: unknown;
+  };
+  return new DocumentReference(collection, id);
 }
 
 /** A copy of an array or a plain object with each part mapped; anything else as it is. */
