@@ -1,5 +1,6 @@
 /** How a job ended: as stored, and as the application sees it. */
 
+import type { JobReference } from './job-reference.js';
 import type { Payload, Revive } from './payload.js';
 import type { StoredError } from './stored-error.js';
 
@@ -11,6 +12,11 @@ export type Outcome<R> =
 
 /** An outcome at rest. */
 export type StoredOutcome = Outcome<Payload>;
+
+/** The jobs that an outcome names, such as the steps of a batch. */
+export function namedIn(outcome: StoredOutcome | undefined): readonly JobReference[] {
+  return outcome?.status === 'completed' ? outcome.result.references : [];
+}
 
 /** The outcome as the application sees it, with a copy of its own. */
 export function readOutcome(stored: StoredOutcome, revive: Revive): Outcome<unknown> {

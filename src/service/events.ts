@@ -1,6 +1,6 @@
 /** What became of jobs, as streams to subscribe to. */
 
-import { concatMap, filter, from, map, type Observable, of } from 'rxjs';
+import { concatMap, filter, map, type Observable, of } from 'rxjs';
 import { type Outcome, readOutcome, type StoredOutcome } from '../job/outcome.js';
 import type { StoredError } from '../job/stored-error.js';
 import type { Interest } from '../store/job-store.js';
@@ -9,7 +9,7 @@ import type { ResultOf, SignatureOf, TaskLike } from '../task/task.js';
 import { GuardedObservable } from './guarded-observable.js';
 import { inOwnContext } from './in-own-context.js';
 import type { Job } from './job.js';
-import { type JobAccess, reviver, see } from './job-access.js';
+import { type JobAccess, reviver, sightings } from './job-access.js';
 import { handleOf, JobHandle } from './job-handle.js';
 
 export interface JobEvent<R> {
@@ -35,15 +35,9 @@ export function outcomeEvents(
   access: JobAccess,
   interest: Extract<Interest, { readonly outcomes: unknown }>,
 ): Observable<JobEvent<unknown>> {
-  const sightings = access.changes(interest).pipe(
+  const events = access.changes(interest).pipe(
     inOwnContext(),
-    concatMap((change) => {
-      if (change.type !== 'job') return [];
-      const sighting = see(change.record, access.store);
-      return sighting instanceof Promise ? from(sighting) : of(sighting);
-    }),
-  );
-  const events = sightings.pipe(
+    sightings(access.store),
     map((sighting) => {
       const revive = reviver(sighting.named, (reference, named) => new JobHandle(access, reference, named));
       return { job: handleOf(access, sighting), outcome: readOutcome(sighting.record.state.outcome as StoredOutcome, revive) };

@@ -1,10 +1,11 @@
 /** What handles of jobs need of the service: the store, and how stored values become what the application knows. */
 
-import type { Observable } from 'rxjs';
+import { concatMap, filter, from, map, type Observable, type OperatorFunction, of } from 'rxjs';
 import type { Clock } from '../clock.js';
 import type { CallbackPlan } from '../job/job-plan.js';
 import type { JobRecord } from '../job/job-record.js';
 import type { JobReference } from '../job/job-reference.js';
+import { namedIn } from '../job/outcome.js';
 import type { Revive } from '../job/payload.js';
 import type { Change, Interest, JobStore } from '../store/job-store.js';
 import type { Logger } from '../task/logger.js';
@@ -37,20 +38,31 @@ export const NOBODY: ReadonlyMap<string, JobRecord> = new Map();
 
 /** The sighting of a record; a promise only where other jobs have to be looked up. */
 export function see(record: JobRecord, store: JobStore): Sighting | Promise<Sighting> {
-  const references = referencesOf(record);
+  const references = namedIn(record.state.outcome);
   if (references.length === 0) return { record, named: NOBODY };
   return lookUp(references, store).then((named) => ({ record, named }));
 }
 
+/** The sightings of the jobs that are told of, in order. Each is begun at once: what a job names may be forgotten after that. */
+export function sightings(store: JobStore): OperatorFunction<Change, Sighting> {
+  return (changes) =>
+    changes.pipe(
+      filter((change) => change.type === 'job'),
+      map(({ record }) => begun(see(record, store))),
+      concatMap((sighting) => (sighting instanceof Promise ? from(sighting) : of(sighting))),
+    );
+}
+
+/** One that fails when nobody waits for it any more is no failure of the process. */
+function begun(sighting: Sighting | Promise<Sighting>): Sighting | Promise<Sighting> {
+  if (sighting instanceof Promise) sighting.catch(() => undefined);
+  return sighting;
+}
+
 /** The jobs that are named, and those that their outcomes name in turn, such as children of children. */
 export async function lookUp(references: readonly JobReference[], store: JobStore): Promise<ReadonlyMap<string, JobRecord>> {
-  const named = new Map<string, JobRecord>();
-  for (let open = references; open.length > 0; ) {
-    const found = await store.find({ ids: [...new Set(open.map(({ id }) => id))] });
-    for (const record of found) named.set(record.job.id, record);
-    open = found.flatMap(referencesOf).filter(({ id }) => !named.has(id));
-  }
-  return named;
+  const found = await store.find({ ids: [...new Set(references.map(({ id }) => id))], withNamed: true });
+  return new Map(found.map((record) => [record.job.id, record]));
 }
 
 /** Makes handles of the jobs that a stored value names. */
@@ -59,8 +71,4 @@ export function reviver(named: Sighting['named'], handle: (reference: JobReferen
     const record = named.get(reference.id);
     return handle(reference, record === undefined ? undefined : { record, named });
   };
-}
-
-function referencesOf({ state }: JobRecord): readonly JobReference[] {
-  return state.outcome?.status === 'completed' ? state.outcome.result.references : [];
 }

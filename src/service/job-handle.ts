@@ -1,7 +1,7 @@
 /** A job in the hand of the application: a view of its record, the same in every process. */
 
 import { inspect } from 'node:util';
-import { concatMap, from, map, type Observable, of, tap } from 'rxjs';
+import { map, type Observable, tap } from 'rxjs';
 import { checkOption, checkOptions, is, type Rules } from '../check.js';
 import { JobCancelledError, JobFailedError, JobNotFoundError, NotRunningError, WaitTimeoutError } from '../errors.js';
 import type { CallbackPlan } from '../job/job-plan.js';
@@ -19,7 +19,7 @@ import type { Explanation } from './explanation.js';
 import { GuardedObservable } from './guarded-observable.js';
 import { inOwnContext } from './in-own-context.js';
 import type { CallbackFor, CallbackResult, Callbacks, CallbacksResult, Described, Job, JobSnapshot, WaitOptions } from './job.js';
-import { type JobAccess, lookUp, reviver, type Sighting, see } from './job-access.js';
+import { type JobAccess, lookUp, reviver, type Sighting, see, sightings } from './job-access.js';
 import { callbackPlan, callbacksPlan } from './job-draft.js';
 import { untilEnded } from './until-ended.js';
 
@@ -182,10 +182,7 @@ export class JobHandle implements Job<unknown> {
   #sightings(interest: Interest): Observable<Sighting> {
     const { store, changes } = this.#access;
     return changes(interest).pipe(
-      concatMap((change) => {
-        const sighting = change.type === 'job' ? see(change.record, store) : this.#seen;
-        return sighting instanceof Promise ? from(sighting) : of(sighting);
-      }),
+      sightings(store),
       tap((sighting) => {
         this.#last = sighting;
       }),

@@ -101,7 +101,10 @@ export interface JobStore {
    */
   recover(dispatcher: string): Promise<Recovery>;
 
-  /** Jobs as they are now, in the order of their insertion (of those that had a due time, in that of the time), or as the query says; in that of `ids`, if given. */
+  /**
+   * Jobs as they are now, in the order of their insertion (of those that had a due time, in that of the time), or as the query says; in that of
+   * `ids`, if given. Who asks in the very turn in which `changes` tells of an end finds what that names, however short the retention.
+   */
   find(query: JobQuery): Promise<readonly JobRecord[]>;
 
   /** How many jobs there are of a kind. */
@@ -293,6 +296,8 @@ export interface JobQuery {
   /** Those whose work ended last come first. */
   readonly latestFirst?: boolean | undefined;
   readonly limit?: number | undefined;
+  /** With those that their outcomes name, and those that these name in turn, such as children of children; behind them, in any order. */
+  readonly withNamed?: boolean | undefined;
 }
 
 export type Interest =

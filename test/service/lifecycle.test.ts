@@ -1,17 +1,6 @@
 import { Container, inject, injectable } from 'inversify';
 import { describe, expect, it } from 'vitest';
-import {
-  asyncModule,
-  IAsyncService,
-  JobNotFoundError,
-  makeJob,
-  memoryStore,
-  NotRunningError,
-  start,
-  Task,
-  task,
-  tasks,
-} from '../../src/index.js';
+import { asyncModule, IAsyncService, makeJob, memoryStore, NotRunningError, start, Task, task, tasks } from '../../src/index.js';
 import { setup } from '../bundle.js';
 
 const work = task('work', { quotas: [] }, (value: number) => value);
@@ -91,22 +80,6 @@ describe('a listener that is made before the service has started', () => {
     expect(seen).toEqual(['completed']);
     await stop();
     expect(seen).toEqual(['completed', 'complete']);
-  });
-});
-
-describe('a store that remembers no job that has ended', () => {
-  it('still tells those who were waiting, with everything below', async () => {
-    const { async } = await setup({ tasks: [work], store: memoryStore({ keepEnded: 0 }) });
-    const batch = await async.queueParallelJobs(makeJob(work, 1), makeJob(work, 2));
-    const [first, second] = await batch.waitForResult();
-    expect([first.result, second.result]).toEqual([1, 2]);
-  });
-
-  it('says of a job that is gone that it is not there', async () => {
-    const { async, drain } = await setup({ tasks: [work], store: memoryStore({ keepEnded: 0 }) });
-    const job = await async.queueJob(work, 1);
-    await drain();
-    await expect(job.waitForResult()).rejects.toThrow(JobNotFoundError);
   });
 });
 

@@ -1,4 +1,4 @@
-/** Which jobs that have ended are still remembered: whole trees, the oldest forgotten first. */
+/** Which jobs that have ended are still remembered: whole trees, with those whose outcome they took, the oldest forgotten first. */
 
 import { isFinal } from '../../job/job-status.js';
 import type { JobTable } from './job-table.js';
@@ -7,6 +7,10 @@ export class Archive {
   /** Roots, oldest first; those before `#first` are forgotten already. */
   #roots: string[] = [];
   #first = 0;
+  /** Roots that go with the jobs that took their outcomes, and those jobs. */
+  readonly #takers = new Map<string, Set<string>>();
+  /** The same from the other side. */
+  readonly #taken = new Map<string, string>();
 
   constructor(
     private readonly table: JobTable,
@@ -15,7 +19,13 @@ export class Archive {
 
   /** A root has ended. */
   add(id: string): void {
-    this.#roots.push(id);
+    if (!this.#takers.has(id)) this.#roots.push(id);
+  }
+
+  /** A job takes the outcome of a root, and so may name what is below that: it is remembered as long as the job. */
+  keepWith(taker: string, root: string): void {
+    this.#taken.set(taker, root);
+    this.#takers.set(root, (this.#takers.get(root) ?? new Set()).add(taker));
   }
 
   /** Forgets what is too much; after those who wait have been told, since they look at what is below a root. */
@@ -26,10 +36,29 @@ export class Archive {
   #forgetNext(): void {
     const root = this.#roots[this.#first++] ?? '';
     if (this.#first > this.maxTrees) this.#compact();
+    if (this.#takers.has(root)) return;
+    const roots = [root];
+    for (const next of roots) roots.push(...this.#forget(next));
+  }
+
+  /** @returns the roots of which nobody is left who took their outcome */
+  #forget(root: string): readonly string[] {
     const tree = this.table.kin.tree(root);
     const isOver = tree.every((id) => isFinal(this.table.get(id)?.state.status ?? 'completed'));
-    if (isOver) for (const id of tree) this.table.remove(id);
-    else this.#roots.push(root);
+    if (!isOver) this.#roots.push(root);
+    return isOver ? tree.flatMap((id) => this.#remove(id)) : [];
+  }
+
+  #remove(id: string): readonly string[] {
+    this.table.remove(id);
+    const root = this.#taken.get(id);
+    if (root === undefined) return [];
+    this.#taken.delete(id);
+    const takers = this.#takers.get(root);
+    takers?.delete(id);
+    if (takers?.size !== 0) return [];
+    this.#takers.delete(root);
+    return [root];
   }
 
   #compact(): void {

@@ -26,6 +26,7 @@ import { Archive } from './archive.js';
 import { Attempts } from './attempts.js';
 import { Calendar } from './calendar.js';
 import { Claimer } from './claimer.js';
+import { Finder } from './finder.js';
 import { Inserts } from './inserts.js';
 import { JobTable } from './job-table.js';
 import { Leases } from './leases.js';
@@ -39,7 +40,10 @@ import type { Rooms } from './rooms.js';
 import { Tender } from './tender.js';
 
 export interface MemoryStoreOptions {
-  /** How many ended jobs, each with everything below it, are remembered; older ones are forgotten. @default 10_000 */
+  /**
+   * How many ended jobs are remembered, each with everything below it and what it returned; older ones are forgotten. With 0, a job is forgotten
+   * as soon as it has ended. Who waits for it by then is handed it all the same, with the jobs that its result names as they ended; these are
+   * forgotten too, so that `refresh()` and adding a callback refuse, as does waiting for a job that one has not seen end. @default 10_000 */
   readonly keepEnded?: number | undefined;
 }
 
@@ -63,6 +67,7 @@ class MemoryStore implements MemoryJobStore {
   readonly transactions = new MemoryTransactions((staged) => this.#operation(() => this.#inserts.commit(staged)));
   readonly #table = new JobTable();
   readonly #ledger = new QuotaLedger();
+  readonly #finder = new Finder(this.#table);
   readonly schedules = new MemorySchedules((trees) =>
     this.#operation(() => this.#inserts.placed(trees).map((one) => this.#inserts.insert(one))),
   );
@@ -186,17 +191,11 @@ class MemoryStore implements MemoryJobStore {
   }
 
   async find(query: JobQuery): Promise<readonly JobRecord[]> {
-    const found =
-      query.ids === undefined
-        ? [...this.#table.all()]
-        : query.ids.map((id) => this.#table.get(id)).filter((record) => record !== undefined);
-    const matching = found.filter((record) => matches(record, query));
-    return (query.ids === undefined ? matching.sort(orderOf(query)) : matching).slice(0, query.limit);
+    return this.#finder.find(query);
   }
 
   async count(query: JobQuery): Promise<number> {
-    const records = query.ids === undefined ? [...this.#table.all()] : await this.find(query);
-    return records.filter((record) => matches(record, query)).length;
+    return this.#finder.count(query);
   }
 
   changes(interest: Interest): Observable<Change> {
@@ -229,25 +228,4 @@ class MemoryStore implements MemoryJobStore {
 
 function earlier(one: Date | undefined, other: Date | undefined): Date | undefined {
   return one === undefined || (other !== undefined && other < one) ? other : one;
-}
-
-function matches({ job, state }: JobRecord, query: JobQuery): boolean {
-  return (
-    (query.queue === undefined || job.queue === query.queue) &&
-    (query.statuses === undefined || query.statuses.includes(state.status)) &&
-    (query.taskNames === undefined || query.taskNames.includes(job.taskName)) &&
-    (query.parents === undefined || query.parents.includes(job.parent ?? '')) &&
-    (query.endedSince === undefined || (state.endedAt !== undefined && state.endedAt >= query.endedSince)) &&
-    (query.endedBefore === undefined || (state.endedAt !== undefined && state.endedAt < query.endedBefore)) &&
-    (query.isRetried === undefined || query.isRetried === (state.retriedAs !== undefined)) &&
-    (query.after === undefined || job.id > query.after)
-  );
-}
-
-function orderOf({ after, latestFirst }: JobQuery): (one: JobRecord, other: JobRecord) => number {
-  const byId = (one: JobRecord, other: JobRecord): number => (one.job.id < other.job.id ? -1 : 1);
-  if (after !== undefined) return byId;
-  if (latestFirst !== true) return (one, other) => one.state.order - other.state.order;
-  const endMs = ({ state }: JobRecord): number => state.endedAt?.getTime() ?? 0;
-  return (one, other) => endMs(other) - endMs(one) || byId(other, one);
 }

@@ -186,7 +186,9 @@ export class Tender {
     this.#followers.delete(job.id);
     for (const id of followers) {
       const follower = this.table.get(id);
-      if (follower !== undefined && typeof follower.state.waitsFor === 'object') this.end(follower, 'end', state.outcome);
+      if (follower === undefined || typeof follower.state.waitsFor !== 'object') continue;
+      if (job.parent === undefined) this.archive.keepWith(id, job.id);
+      this.end(follower, 'end', state.outcome);
     }
   }
 

@@ -15,7 +15,9 @@ export interface MongoStoreOptions {
   readonly database: string;
   /** Begins the names of the collections. @default 'millrace.' */
   readonly prefix?: string | undefined;
-  /** Milliseconds for which a job is kept after the end of the batch or job that it belongs to. @default 604_800_000 */
+  /**
+   * Milliseconds for which a job is kept after the end of the batch or job that it belongs to. Half a minute at least, however little is given:
+   * until those who wait have read it, and what its result names. Who asks later may find it gone. @default 604_800_000 */
   readonly keepMs?: number | undefined;
 }
 

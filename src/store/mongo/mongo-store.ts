@@ -4,6 +4,7 @@ import { type ClientSession, type Filter, ObjectId, type Sort } from 'mongodb';
 import { defer, EMPTY, type Observable } from 'rxjs';
 import { NotRunningError, UnknownQuotaError } from '../../errors.js';
 import type { JobRecord, JobTree } from '../../job/job-record.js';
+import { namedIn } from '../../job/outcome.js';
 import type { QuotaBook } from '../../job/places.js';
 import { NO_RATES } from '../../job/rates.js';
 import type {
@@ -146,6 +147,11 @@ export class MongoStore implements JobStore {
   }
 
   async find(query: JobQuery): Promise<readonly JobRecord[]> {
+    const found = await this.#find(query);
+    return query.withNamed === true ? this.#withNamed(found) : found;
+  }
+
+  async #find(query: JobQuery): Promise<readonly JobRecord[]> {
     const { collections, news } = this.#parts;
     const limit = query.ids === undefined ? (query.limit ?? 0) : 0;
     const found = await collections.jobs.find(filterOf(query), { sort: sortOf(query), limit });
@@ -153,6 +159,17 @@ export class MongoStore implements JobStore {
     if (query.ids === undefined) return records;
     const byId = new Map(records.map((record) => [record.job.id, record]));
     return query.ids.flatMap((id) => byId.get(id) ?? []).slice(0, query.limit);
+  }
+
+  async #withNamed(records: readonly JobRecord[]): Promise<readonly JobRecord[]> {
+    const found = new Map(records.map((record) => [record.job.id, record]));
+    for (let open = records; open.length > 0; ) {
+      const named = open.flatMap(({ state }) => namedIn(state.outcome).map(({ id }) => id));
+      const ids = [...new Set(named)].filter((id) => !found.has(id));
+      open = ids.length === 0 ? [] : await this.#find({ ids });
+      for (const record of open) found.set(record.job.id, record);
+    }
+    return [...found.values()];
   }
 
   async count(query: JobQuery): Promise<number> {

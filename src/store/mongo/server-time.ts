@@ -3,6 +3,9 @@
 import { Timestamp } from 'mongodb';
 import type { Clock } from '../../clock.js';
 
+/** What has ended is kept for so long in any case: whoever waits for it, in any process, hears of it by then, and reads it with what it names. */
+export const LEAST_KEPT_MS = 30_000;
+
 export class ServerTime {
   /** How far the server's clock is ahead of ours, by its last answer. */
   #aheadMs = 0;
@@ -15,12 +18,12 @@ export class ServerTime {
 
   /** When the job that is written, and ends now, is removed. */
   get removal(): object {
-    return { $add: [this.now, { $ifNull: ['$keepMs', this.keepMs] }] };
+    return { $add: [this.now, { $max: [{ $ifNull: ['$keepMs', this.keepMs] }, LEAST_KEPT_MS] }] };
   }
 
   /** When everything is removed of which this job, which ends now, is the top. */
   removalWith({ keepMs = this.keepMs }: { readonly keepMs?: number }): object {
-    return this.after(keepMs);
+    return this.after(Math.max(keepMs, LEAST_KEPT_MS));
   }
 
   /** The time of the server while it executes the command. */

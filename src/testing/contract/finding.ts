@@ -13,6 +13,19 @@ export const finding = cases('finding', {
     deepEqual(await found(lab, { ids: ['f'.repeat(24)] }), []);
   },
 
+  'finds the jobs that outcomes name with those that have them, behind them, once each': async (lab) => {
+    const tree = lab.plant(serial([parallel([work({}, 'deep')]), work()]));
+    const other = lab.plant(work());
+    await lab.insert(tree, other);
+    const [batch, inner, deep, last] = tree.map(({ id }) => id);
+    deepEqual(await found(lab, { ids: [batch ?? ''], withNamed: true }), [batch]);
+    await lab.drain();
+    const [first, second, ...named] = await found(lab, { ids: [other[0].id, batch ?? ''], withNamed: true });
+    deepEqual([first, second, named.toSorted()], [other[0].id, batch, [inner, deep, last].toSorted()]);
+    deepEqual((await found(lab, { ids: [batch ?? '', inner ?? ''], withNamed: true })).toSorted(), [batch, inner, deep, last].toSorted());
+    deepEqual(await found(lab, { ids: [batch ?? ''] }), [batch]);
+  },
+
   'finds everything where nothing is asked, in the order of insertion': async (lab) => {
     const [first, second, third] = [lab.plant(work()), lab.plant(serial([work(), parallel(steps('one'))])), lab.plant(work())];
     await lab.insert(third, second);

@@ -9,7 +9,7 @@ const KEEP_MS = 60_000;
 
 const add = task('add', { quotas: [] }, (x: number, y: number) => x + y);
 const hang = task('hang', { quotas: [] }, () => new Promise<never>(() => {}));
-const briefly = task('briefly', { quotas: [], keepMs: 1_000 }, (value: number) => value);
+const briefly = task('briefly', { quotas: [], keepMs: 40_000 }, (value: number) => value);
 
 async function setup() {
   const { async } = await processes.start({ tasks: [add, hang, briefly], dispatcher: { stopMs: 0 } }, { keepMs: KEEP_MS });
@@ -32,25 +32,35 @@ describe('a job', () => {
   it('is kept as long as its task, or what was queued, says', async () => {
     const { async, kept } = await setup();
     await (await async.queueJob(briefly, 1)).waitForResult();
-    await (await async.queueJob(makeJob(briefly, 1).with({ keepMs: 0 }))).waitForResult();
-    await (await async.queueJob(makeJob(add, 1, 2).with({ keepMs: 2_000 }))).waitForResult();
+    await (await async.queueJob(makeJob(briefly, 1).with({ keepMs: 31_000 }))).waitForResult();
+    await (await async.queueJob(makeJob(add, 1, 2).with({ keepMs: 50_000 }))).waitForResult();
     expect(await kept()).toEqual([
-      ['briefly', 1_000],
-      ['briefly', 0],
-      ['add', 2_000],
+      ['briefly', 40_000],
+      ['briefly', 31_000],
+      ['add', 50_000],
     ]);
+  });
+
+  it('is there for half a minute for those who wait, with everything below it, however short it is kept', async () => {
+    const { async, kept } = await setup();
+    await (await async.queueJob(makeJob(add, 1, 2).with({ keepMs: 0 }))).waitForResult();
+    await (await async.queueJob(parallel(serial(makeJob(add, 3, 4))).with({ keepMs: 1 }))).waitForResult();
+    await processes.until(async () => (await kept()).every(([, ms]) => ms !== undefined));
+    for (const [, ms] of await kept()) {
+      expect(ms).toBeGreaterThanOrEqual(30_000);
+      expect(ms).toBeLessThan(40_000);
+    }
   });
 
   it('of which others are the top is kept as long as that, whatever its task says', async () => {
     const { async, kept } = await setup();
-    const steps = parallel(makeJob(briefly, 1), makeJob(add, 1, 2)).with({ keepMs: 30_000 });
+    const steps = parallel(makeJob(briefly, 1), makeJob(add, 1, 2)).with({ keepMs: 35_000 });
     await (await async.queueJob(steps)).waitForResult();
     const called = await async.queueJob(makeJob(briefly, 1).withCallbacks({ success: briefly }));
     await called.waitForResult();
     await processes.until(async () => (await kept()).every(([, ms]) => ms !== undefined));
-    for (const [name, ms] of await kept()) {
-      const least = name === 'parallel' ? 30_000 : name === 'add' ? 30_000 : 1_000;
-      expect(ms).toBeGreaterThanOrEqual(least);
+    for (const [, ms] of await kept()) {
+      expect(ms).toBeGreaterThanOrEqual(35_000);
       expect(ms).toBeLessThan(KEEP_MS);
     }
     const found = await processes
