@@ -18,7 +18,7 @@ export const STATUSES: Readonly<Record<Status, string>> = Object.freeze({
   assigned: 'claimed ahead, not known to have started',
   active:
     'started, or claimed to start at once; of a batch, its children are under way; of a job that returned a job, it waits for that one',
-  callbacks: 'the work is over and the outcome stored; its callbacks are running',
+  callbacks: 'the work is over and the outcome stored; its callbacks are running, or those of steps of a batch that never began',
   completed: 'ended with a result',
   failed: 'ended with an error',
   cancelled: 'ended because somebody asked for it',
@@ -54,7 +54,7 @@ export const MOVES = Object.freeze({
   cancel: { from: WAITING, to: ['callbacks', 'cancelled'], when: 'it was cancelled before its start' },
   expire: { from: [...WAITING, 'assigned'], to: ['callbacks', 'failed'], when: 'it was not started by its `beginBy`' },
   pass: { from: ['blocked'], to: ['callbacks', ...FINAL], when: 'a callback without the side that is needed: takes the outcome over' },
-  finish: { from: ['callbacks'], to: FINAL, when: 'its last callback has ended' },
+  finish: { from: ['callbacks'], to: FINAL, when: 'its last callback has ended, and whatever is below it' },
 } as const satisfies Record<string, Move>);
 
 export type MoveName = keyof typeof MOVES;

@@ -83,7 +83,8 @@ export interface JobStore {
   release(holds: readonly Hold[]): Promise<void>;
 
   /**
-   * Cancels jobs with everything below them: at once those that wait, while those that run are told.
+   * Cancels jobs with everything below them: at once those that wait, while those that run are told. A batch that
+   * has not begun has its outcome at once as well, and is final with the last of the callbacks below it.
    * What has ended stays as it is, also while its callbacks run.
    */
   cancel(ids: readonly string[], reason: string | undefined): Promise<void>;

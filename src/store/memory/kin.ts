@@ -62,6 +62,14 @@ export class Kin {
     return undefined;
   }
 
+  /** Whether a job waits for any that are below it. */
+  hasOpen(id: string): boolean {
+    const below = this.of(id);
+    if (below.openCallbacks > 0 || this.firstOpenStep(below) !== undefined) return true;
+    const postprocess = this.find(below.postprocess ?? '');
+    return postprocess !== undefined && !isFinal(postprocess.state.status);
+  }
+
   childrenOf(id: string): readonly string[] {
     const { steps, postprocess, callbacks } = this.of(id);
     return [...steps, ...(postprocess === undefined ? [] : [postprocess]), ...callbacks];

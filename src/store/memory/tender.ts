@@ -19,11 +19,16 @@ const NO_FOLLOWERS: ReadonlySet<string> = new Set();
 /** What an end takes off a record. */
 const OVER: Changes = { owner: undefined, dueAt: undefined, waitsFor: undefined, keepsPlaces: undefined };
 
+interface Cancellation {
+  readonly id: string;
+  readonly reason: string | undefined;
+}
+
 export class Tender {
   /** Jobs that have just come to `callbacks` or to a final status; a list, since a long chain would be too deep for calls. */
   #ended: { readonly id: string; readonly status: Status }[] = [];
   /** Jobs still to be cancelled: a list as well. */
-  #toCancel: { readonly id: string; readonly reason: string | undefined }[] = [];
+  #toCancel: Cancellation[] = [];
   #isCancelling = false;
   readonly #followers = new Map<string, Set<string>>();
 
@@ -40,7 +45,7 @@ export class Tender {
     if (keepsPlaces) this.ledger.keep(id, { token: record.state.token, owner: record.state.owner });
     else this.giveUpPlaces(id);
     if (record.state.status === 'pending' && this.ledger.stopSaving(laneOf(record.job, false))) this.wakeAll();
-    const status = this.table.kin.of(id).openCallbacks > 0 ? 'callbacks' : outcome.status;
+    const status = this.table.kin.hasOpen(id) ? 'callbacks' : outcome.status;
     const ended = this.table.move(record, move, status, { ...OVER, outcome, endedAt: this.now() });
     this.table.feed.outcome(ended);
     this.#noteEnd(ended);
@@ -124,23 +129,20 @@ export class Tender {
     if (this.#isCancelling) return;
     this.#isCancelling = true;
     try {
-      for (let next = 0; next < this.#toCancel.length; next++) {
-        const wanted = this.#toCancel[next];
-        const record = wanted === undefined ? undefined : this.table.get(wanted.id);
-        if (record !== undefined) this.#cancel(record, wanted?.reason);
-      }
+      for (const wanted of this.#toCancel) this.#cancel(wanted);
+      // What is below a job has come behind it, and ends before it.
+      for (const wanted of this.#toCancel.reverse()) this.#cancelWaiting(wanted);
     } finally {
       this.#toCancel = [];
       this.#isCancelling = false;
     }
   }
 
-  #cancel(record: JobRecord, reason: string | undefined): void {
+  #cancel({ id, reason }: Cancellation): void {
+    const record = this.table.get(id);
+    if (record === undefined) return;
     const { job, state } = record;
-    if (isWaiting(state.status)) {
-      this.#cancelBelow(job.id, reason);
-      return this.end(record, 'cancel', { status: 'cancelled', reason });
-    }
+    if (isWaiting(state.status)) return this.#cancelBelow(id, reason);
     if (state.status !== 'active') return;
     if (typeof state.waitsFor === 'object') {
       if (state.waitsFor.isOwn) this.cancelId(state.waitsFor.job, reason);
@@ -149,6 +151,11 @@ export class Tender {
     const { cancel } = state.cancel === undefined ? this.table.note(record, { cancel: { reason } }).state : state;
     if (state.waitsFor === 'steps') this.#advance(job.id);
     else if (state.owner !== undefined) this.table.feed.cancelOf(state.owner, job.id, cancel?.reason);
+  }
+
+  #cancelWaiting({ id, reason }: Cancellation): void {
+    const record = this.table.get(id);
+    if (record !== undefined && isWaiting(record.state.status)) this.end(record, 'cancel', { status: 'cancelled', reason });
   }
 
   /** Those who wait for the outcome of a job. */
@@ -176,8 +183,10 @@ export class Tender {
     const { job } = record;
     this.#endFollowers(record);
     if (job.parent === undefined) this.archive.add(job.id);
-    else if (job.role === 'callback') this.#finish(job.parent);
-    else this.#advance(job.parent);
+    else {
+      if (job.role !== 'callback') this.#advance(job.parent);
+      this.#finish(job.parent);
+    }
   }
 
   #endFollowers({ job, state }: JobRecord): void {
@@ -192,10 +201,10 @@ export class Tender {
     }
   }
 
-  /** A job whose last callback has ended is final. */
+  /** A job is final when the last of its callbacks has ended, and of those below a batch that never began. */
   #finish(id: string): void {
     const record = this.table.get(id);
-    if (record?.state.status !== 'callbacks' || record.state.outcome === undefined || this.table.kin.of(id).openCallbacks > 0) return;
+    if (record?.state.status !== 'callbacks' || record.state.outcome === undefined || this.table.kin.hasOpen(id)) return;
     const { status } = record.state.outcome;
     this.#noteEnd(this.table.move(record, 'finish', status));
   }

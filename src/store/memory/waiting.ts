@@ -69,15 +69,20 @@ function before(table: JobTable, of: Moment['of'], record: JobRecord): readonly 
   if (of === 'turn') return state.status === 'blocked' ? beforeTurn(table, record) : [];
   if (of === 'outcome') return state.outcome === undefined ? beforeOutcome(table, record) : [];
   if (isFinal(state.status)) return [];
-  return [{ of: 'outcome', id: job.id }, ...table.kin.of(job.id).callbacks.map((id): Moment => ({ of: 'end', id }))];
+  const callbacks = table.kin.of(job.id).callbacks.map((id): Moment => ({ of: 'end', id }));
+  return [{ of: 'outcome', id: job.id }, ...callbacks, ...(state.outcome === undefined ? [] : openWork(table, job.id))];
 }
 
 function beforeOutcome(table: JobTable, { job, state }: JobRecord): readonly Moment[] {
   const turn: readonly Moment[] = state.status === 'blocked' ? [{ of: 'turn', id: job.id }] : [];
   if (typeof state.waitsFor === 'object') return [{ of: 'end', id: state.waitsFor.job }];
-  const { postprocess } = table.kin.of(job.id);
-  // Of a batch that is not open yet as well: its steps may have ended by then, but for their callbacks.
-  return [...turn, ...openSteps(table, job.id), ...(postprocess === undefined ? [] : [{ of: 'end', id: postprocess } as const])];
+  return [...turn, ...openWork(table, job.id)];
+}
+
+/** Of a batch that is not open yet as well, or was cancelled by then: its steps may have ended, but for their callbacks. */
+function openWork(table: JobTable, id: string): readonly Moment[] {
+  const { postprocess } = table.kin.of(id);
+  return [...openSteps(table, id), ...(postprocess === undefined ? [] : [{ of: 'end', id: postprocess } as const])];
 }
 
 function beforeTurn(table: JobTable, { job }: JobRecord): readonly Moment[] {

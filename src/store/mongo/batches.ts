@@ -26,6 +26,8 @@ export interface BatchHands {
   cancel(id: ObjectId, reason: string | undefined): Promise<void>;
   end(job: JobDocument, move: 'end', outcome: StoredOutcome | 'steps'): Promise<JobDocument | undefined>;
   outcomeOf(job: JobDocument | undefined): Promise<StoredOutcome>;
+  /** Makes a job final whose work is over, if nothing below it is open. */
+  finish(id: ObjectId): Promise<void>;
 }
 
 interface Below {
@@ -74,6 +76,7 @@ export class Batches {
   /** @returns `false` where the batch has changed meanwhile */
   async #advance(id: ObjectId): Promise<boolean> {
     const { job: batch, open: first } = await this.sources.jobs.withFirstOpen(id, 'step');
+    if (batch?.status === 'callbacks' && batch.attempts === 0) await this.hands.finish(id);
     if (batch?.status !== 'active' || batch.waiting !== 'steps') return true;
     const below = { first, ...(await this.#besides(batch, first)) };
     const { postprocess } = below;

@@ -56,10 +56,10 @@ export class Jobs {
   /** A job, and the first by index of those below it that have a role and have not ended; by one command. */
   async withFirstOpen(
     id: ObjectId,
-    role: Role,
+    ...roles: readonly Role[]
   ): Promise<{ readonly job: JobDocument | undefined; readonly open: JobDocument | undefined }> {
     const { jobs } = this.collections;
-    const firstOpen = [{ $match: { parent: id, role, open: true } }, { $sort: { index: 1 } }, { $limit: 1 }];
+    const firstOpen = [{ $match: { parent: id, role: { $in: roles }, open: true } }, { $sort: { index: 1 } }, { $limit: 1 }];
     const pipeline = [{ $match: { _id: id } }, { $unionWith: { coll: jobs.collectionName, pipeline: firstOpen } }];
     const found = await jobs.aggregate<JobDocument>(pipeline);
     return { job: found.find(({ _id }) => _id.equals(id)), open: found.find(({ _id }) => !_id.equals(id)) };

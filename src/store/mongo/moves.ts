@@ -1,6 +1,7 @@
 /** What moves write, as the server is to compute it. */
 
 import { dueTime } from '../../job/job-record.js';
+import { isWaiting } from '../../job/job-status.js';
 import type { StoredOutcome } from '../../job/outcome.js';
 import type { JobDocument } from './documents.js';
 import { asPipeline, Computed, type Written } from './jobs.js';
@@ -25,6 +26,12 @@ export function hasDuties({ kind, parent, tail, followed, held }: JobDocument): 
   return kind !== 'task' || parent !== undefined || tail === true || followed === true || held !== undefined;
 }
 
+/** Whether something below a job, which ends now, may not have ended: callbacks, or what is below a batch that never began. */
+export function hasOpenBelow({ kind, root, status, tail }: JobDocument): boolean {
+  const isBatch = kind === 'serial' || kind === 'parallel';
+  return tail === true || (isBatch && root !== undefined && isWaiting(status));
+}
+
 /** @param by - who sees to what follows */
 export function ended(
   job: JobDocument,
@@ -36,7 +43,7 @@ export function ended(
     outcome: outcome === 'steps' ? { kind: 'completed', steps: true } : toOutcome(outcome),
     endedAt: new Computed(time.now),
     owner: hasDuties(job) ? by : undefined,
-    ...(job.tail === true ? {} : { open: undefined, told: job.origin }),
+    ...(hasOpenBelow(job) ? {} : { open: undefined, told: job.origin }),
     // Of a tree, the end of its top decides for all.
     ...(job.root === undefined ? { expireAt: new Computed(time.removal) } : {}),
   };

@@ -11,7 +11,7 @@ import { ignoreDuplicates } from './driver-errors.js';
 import type { Handovers } from './handovers.js';
 import type { HeldPlaces } from './held-places.js';
 import { type Jobs, unchanged } from './jobs.js';
-import { ended, turn } from './moves.js';
+import { ended, hasOpenBelow, turn } from './moves.js';
 import { chosenDocuments } from './new-trees.js';
 import type { News } from './news.js';
 import { choiceOf, fromOutcome, type QueuedPart } from './records.js';
@@ -62,7 +62,7 @@ export class Tender {
   async end(job: JobDocument, move: EndMove, outcome: StoredOutcome | 'steps'): Promise<JobDocument | undefined> {
     const { jobs, time, process } = this.sources;
     const kind = outcome === 'steps' ? 'completed' : outcome.status;
-    const moving = jobs.move(job, move, job.tail === true ? 'callbacks' : kind, ended(job, outcome, { time, by: process }));
+    const moving = jobs.move(job, move, hasOpenBelow(job) ? 'callbacks' : kind, ended(job, outcome, { time, by: process }));
     const after = await moving.catch((error: unknown): never => {
       this.sources.unfinished.again(() => this.#tendUnanswered(job._id));
       throw error;
@@ -210,7 +210,7 @@ export class Tender {
     const callbacks = await this.sources.jobs.find({ parent: job._id, role: 'callback', status: 'blocked' });
     await Promise.all(callbacks.map((callback) => this.releaseCallback(callback, outcome)));
     // Otherwise the last of them to end looks whether it is the last.
-    if (callbacks.length === 0) await this.#finish(job._id);
+    if (callbacks.length === 0) await this.finish(job._id);
   }
 
   /** Lets a callback become the one of its two sides that is needed, with everything below that. @returns `false` where it has changed meanwhile */
@@ -231,7 +231,7 @@ export class Tender {
     if (job.parent === undefined) return this.sources.relief.add(job);
     // Not waited for: it may be this very parent whose turn it is, and which ends its steps.
     const { parent } = job;
-    const next = (): Promise<void> => (job.role === 'callback' ? this.#finish(parent) : this.#batches.advance(parent));
+    const next = (): Promise<void> => (job.role === 'callback' ? this.finish(parent) : this.#batches.advance(parent));
     this.sources.news.track(this.sources.unfinished.finish(() => next().then(() => this.sources.relief.add(job))));
   }
 
@@ -260,8 +260,8 @@ export class Tender {
       );
   }
 
-  /** A job whose last callback has ended is final. */
-  #finish(id: ObjectId): Promise<void> {
+  /** A job is final when the last of its callbacks has ended, and of those below a batch that never began. */
+  finish(id: ObjectId): Promise<void> {
     return this.#finishing.run(id.toHexString(), async () => {
       while (!(await this.#tryToFinish(id)));
     });
@@ -269,7 +269,7 @@ export class Tender {
 
   async #tryToFinish(id: ObjectId): Promise<boolean> {
     const { jobs, process } = this.sources;
-    const { job, open } = await jobs.withFirstOpen(id, 'callback');
+    const { job, open } = await jobs.withFirstOpen(id, 'callback', 'step', 'postprocess');
     if (job?.status !== 'callbacks' || job.outcome === undefined || open !== undefined) return true;
     const final = await jobs.move(job, 'finish', job.outcome.kind, { open: undefined, told: job.origin, owner: process });
     if (final === undefined) return false;

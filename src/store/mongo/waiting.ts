@@ -77,15 +77,19 @@ export class WaitGraph {
     if (of === 'outcome') return job.outcome === undefined ? this.#beforeOutcome(job) : [];
     if (isFinal(job.status)) return [];
     const callbacks = job.tail === true ? await this.jobs.find({ parent: job._id, role: 'callback', open: true }) : [];
-    return [{ of: 'outcome', id: job._id }, ...callbacks.map(endOf)];
+    return [{ of: 'outcome', id: job._id }, ...callbacks.map(endOf), ...(job.outcome === undefined ? [] : await this.#openWork(job))];
   }
 
   async #beforeOutcome(job: JobDocument): Promise<readonly Moment[]> {
     if (job.inner !== undefined) return [{ of: 'end', id: job.inner }];
     const turn: readonly Moment[] = job.status === 'blocked' ? [{ of: 'turn', id: job._id }] : [];
-    if (job.kind === 'task') return turn;
-    // Of a batch that is not open yet as well: its steps may have ended by then, but for their callbacks.
-    return [...turn, ...(await this.jobs.find({ parent: job._id, role: { $in: ['step', 'postprocess'] }, open: true })).map(endOf)];
+    return [...turn, ...(await this.#openWork(job))];
+  }
+
+  /** Of a batch that is not open yet as well, or was cancelled by then: its steps may have ended, but for their callbacks. */
+  async #openWork({ _id, kind }: JobDocument): Promise<readonly Moment[]> {
+    if (kind === 'task') return [];
+    return (await this.jobs.find({ parent: _id, role: { $in: ['step', 'postprocess'] }, open: true })).map(endOf);
   }
 
   async #beforeTurn(job: JobDocument): Promise<readonly Moment[]> {

@@ -1,8 +1,10 @@
 /** What the store contract says of cancelling batches and their steps: what goes on, what ends at once, what is waited for. */
 
-import { deepEqual } from 'node:assert/strict';
+import { deepEqual, equal } from 'node:assert/strict';
+import { plantStep } from '../../job/job-plan.js';
+import { OPEN } from '../../job/job-status.js';
 import { toldOf } from './cancelling.js';
-import { both, parallel, serial, steps, summary, work } from './plans.js';
+import { both, type Extras, parallel, serial, steps, summary, work } from './plans.js';
 import { cases } from './store-case.js';
 
 const STOPPED = { status: 'cancelled', reason: 'enough' } as const;
@@ -59,6 +61,58 @@ export const cancellingBatches = cases('cancelling batches', {
     await lab.cancel([batch], 'enough');
     deepEqual((await lab.drain()).toSorted(), ['after', 'of step']);
     await lab.expect('cancelled', batch, await lab.child(batch, 'work'));
+  },
+
+  'lets a batch that waited end only when the callbacks of its steps have ended': async (lab) => {
+    const of = (taskName: string): Extras => ({ callbacks: [{ both: work({}, taskName) }] });
+    const plans = [
+      serial([work(of('of step')), work()]),
+      parallel([work(), parallel([work(of('of step'))])]),
+      serial([work()], { postprocess: summary(of('of step')) }),
+      parallel([work(of('of step'))], { delayMs: 1_000 }),
+      serial([serial([], of('of step'))], of('of batch')),
+    ];
+    for (const plan of plans) {
+      const batch = await lab.queue(plan);
+      const told = await lab.watch({ ended: batch });
+      await lab.cancel([batch], 'enough');
+      deepEqual(await lab.outcome(batch), ['cancelled', 'enough']);
+      const ran: string[] = [];
+      for (let [run] = await lab.claim({ limit: 1 }); run !== undefined; [run] = await lab.claim({ limit: 1 })) {
+        await lab.expect('callbacks', batch);
+        equal(told.isComplete, false);
+        await lab.complete(run);
+        ran.push(run.job.taskName);
+      }
+      deepEqual(ran.includes('of step'), true);
+      await lab.expect('cancelled', batch);
+      equal(told.isComplete, true);
+    }
+    deepEqual(
+      await lab.statuses(
+        ...(await lab.store.find({ taskNames: ['work', 'serial', 'parallel', 'summary'], statuses: OPEN })).map(({ job }) => job.id),
+      ),
+      [],
+    );
+  },
+
+  'lets a serial batch go on only when the callbacks below a step that was cancelled before its turn have ended': async (lab) => {
+    const batch = await lab.queue(serial([parallel([work({ callbacks: [both()] })]), work({}, 'next')], { places: { pair: 1 } }));
+    await lab.cancel([await lab.child(batch, 'parallel')]);
+    const run = await lab.takeNext();
+    deepEqual([run.job.taskName, await lab.claimIds()], ['after', []]);
+    await lab.complete(run);
+    deepEqual(await lab.drain(), ['next']);
+    await lab.expect('completed', batch);
+  },
+
+  'adds no step to a batch that was cancelled before it began': async (lab) => {
+    const batch = await lab.queue(serial([work({ callbacks: [both()] })]));
+    await lab.cancel([batch]);
+    const [answer] = await lab.insert(lab.known(plantStep(work({}, 'late'), (await lab.record(batch)).job, lab.ground)));
+    equal(answer !== undefined && 'refused' in answer, true);
+    deepEqual(await lab.drain(), ['after']);
+    await lab.expect('cancelled', batch);
   },
 
   'gives a step of a cancelled batch no other attempt': async (lab) => {

@@ -30,6 +30,13 @@ export const circles = cases('circles', {
     await allEnd(lab);
   },
 
+  'refuses a callback of a step that returns its batch, which was cancelled before it began': async (lab) => {
+    const batch = await lab.queue(serial([work({ callbacks: [both()] })]));
+    await lab.cancel([batch]);
+    await refuses(lab, await lab.takeNext(), batch);
+    await lab.expect('cancelled', batch);
+  },
+
   'refuses a step that returns the postprocess of its batch': async (lab) => {
     const batch = await lab.queue(parallel(steps('one'), { postprocess: summary() }));
     const [one] = await lab.takeTasks('one');

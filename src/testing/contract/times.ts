@@ -151,6 +151,15 @@ export const times = cases('times', {
     equal(below.length, 3);
   },
 
+  'lets a batch that was not opened in time end only when the callbacks of its steps have ended': async (lab) => {
+    const batch = await lab.queue(serial([parallel([work({ callbacks: [both()] })])], { beginBy: lab.in(2_000) }));
+    await lab.later(2_001);
+    await lab.expect('callbacks', batch);
+    equal(await lab.errorName(batch), 'ExpiredError');
+    deepEqual(await lab.drain(), ['after']);
+    await lab.expect('failed', batch);
+  },
+
   'runs the callbacks of a job that expired': async (lab) => {
     const id = await lab.queue(work({ beginBy: lab.in(2_000), callbacks: [{ failure: work({ input: 'error' }, 'alarm') }] }));
     await lab.later(2_001);
