@@ -1,8 +1,7 @@
 /** The rule of unique keys: how long a job has its own, and when one that comes puts it off. */
 
-import type { JobState, QueuedJob } from './job-record.js';
+import type { JobRecord, JobState, QueuedJob } from './job-record.js';
 import { isFinal, isWaiting } from './job-status.js';
-import type { Uniqueness } from './uniqueness.js';
 
 type Keyed = Pick<QueuedJob, 'unique'>;
 type Lived = Pick<JobState, 'status' | 'attempts' | 'queuedAt'>;
@@ -32,8 +31,9 @@ export function putOffBy(job: QueuedJob, { args, version, principal }: Pick<Queu
   return { ...rest, args, ...(version === undefined ? {} : { version }), ...(principal === undefined ? {} : { principal }) };
 }
 
-/** When a debounced job is due that is put off now. */
-export function putOffUntil({ debounce }: Uniqueness, queuedAt: Date, now: Date): Date {
-  const { ms = 0, maxMs = Number.POSITIVE_INFINITY } = debounce ?? {};
-  return new Date(Math.min(now.getTime() + ms, queuedAt.getTime() + maxMs));
+/** A debounced job that is put off by another one, which is queued at a time. */
+export function putOff({ job, state }: JobRecord, by: QueuedJob, at: Date): JobRecord {
+  const { ms = 0, maxMs = Number.POSITIVE_INFINITY } = by.unique?.debounce ?? {};
+  const dueAt = new Date(Math.min(at.getTime() + ms, state.queuedAt.getTime() + maxMs));
+  return { job: putOffBy(job, by), state: { ...state, dueAt } };
 }

@@ -3,7 +3,7 @@
 import { JobNotFoundError, type MillraceError } from '../../errors.js';
 import { notBelow, notExtended, takesSteps } from '../../job/batch-rule.js';
 import { firstState, type JobRecord, type JobTree, type QueuedJob } from '../../job/job-record.js';
-import { hasKey, hasYetToBegin, isPutOffBy, putOffUntil } from '../../job/unique-key-rule.js';
+import { hasKey, hasYetToBegin, isPutOffBy, putOff } from '../../job/unique-key-rule.js';
 import { insertedRecord } from '../inserted.js';
 import type { Inserted } from '../job-store.js';
 import type { Place } from './job-table.js';
@@ -29,7 +29,7 @@ export class Inserts {
     if (existing !== undefined) return { record: existing };
     const refusal = this.#refusal(root);
     if (refusal !== undefined) return { refused: refusal };
-    const instead = this.#retryBefore(root) ?? this.#holderPutOff(root);
+    const instead = this.#retryBefore(root) ?? this.#holderPutOff(root, places[0].now);
     if (instead !== undefined) return { record: instead };
     this.#noteRetry(root);
     for (const [index, at] of places.entries()) {
@@ -46,12 +46,10 @@ export class Inserts {
     const [job] = staged.tree;
     const retry = this.#retryBefore(job) ?? this.#stagedRetry(job, session);
     if (retry !== undefined) return { record: retry };
-    const before = this.#stagedHolder(job, session);
-    if (before !== undefined) return { record: firstRecord(isPutOffBy(job, before.tree[0]) ? session.putOff(before, job) : before) };
-    const holder = this.#holderOf(job);
+    const holder = this.#holderWithin(job, session);
     if (holder === undefined) session.stage([staged]);
     else if (hasYetToBegin(holder.job)) session.stage([{ ...staged, holder: holder.job.id }]);
-    return { record: holder ?? firstRecord(staged) };
+    return { record: holder === undefined ? firstRecord(staged) : afterAnswer(holder, staged) };
   }
 
   /** All at once, or nothing where a job is gone that is to have a callback, or what was seen of unique keys and retries is no longer so. */
@@ -62,7 +60,8 @@ export class Inserts {
       const above = jobs.get(root.parent ?? '');
       const refusal = above === undefined ? this.#refusal(root) : notBelow(root, above);
       if (refusal !== undefined) throw refusal;
-      if (this.#holderOf(root)?.job.id !== holder) throw new Conflict(`queued, or run, the job of the unique key ${root.unique?.key}`);
+      const holderThere = jobs.has(holder ?? '') ? undefined : holder;
+      if (this.#holderOf(root)?.job.id !== holderThere) throw new Conflict(`queued, or run, the job of the unique key ${root.unique?.key}`);
       if (this.#retryBefore(root) !== undefined) throw new Conflict(`retried job ${root.retryOf}`);
     }
     for (const one of staged) insertedRecord(this.insert(one));
@@ -94,10 +93,15 @@ export class Inserts {
   }
 
   /** The same; a debounced one is put off by it. */
-  #holderPutOff(job: QueuedJob): JobRecord | undefined {
+  #holderPutOff(job: QueuedJob, at: Date): JobRecord | undefined {
     const holder = this.#holderOf(job);
-    if (holder === undefined || job.unique === undefined || !isPutOffBy(job, holder.job)) return holder;
-    return this.rooms.table.putOff(holder, job, putOffUntil(job.unique, holder.state.queuedAt, this.rooms.now()));
+    return holder !== undefined && isPutOffBy(job, holder.job) ? this.rooms.table.putOff(holder, job, at) : holder;
+  }
+
+  /** The same as a transaction sees it, with what was queued in that before. */
+  #holderWithin(job: QueuedJob, session: MemorySession): JobRecord | undefined {
+    const holder = this.#stagedHolder(job, session) ?? this.#holderOf(job);
+    return holder === undefined ? undefined : session.answeredWith(holder.job.id).reduce(afterAnswer, holder);
   }
 
   /** The job that was queued in place of the one that this is to retry. */
@@ -111,11 +115,11 @@ export class Inserts {
     return before === undefined ? undefined : firstRecord(before);
   }
 
-  #stagedHolder({ unique }: QueuedJob, session: MemorySession): StagedTree | undefined {
+  #stagedHolder({ unique }: QueuedJob, session: MemorySession): JobRecord | undefined {
     const before = unique === undefined ? undefined : session.lastUnder(unique.key);
     if (before === undefined) return undefined;
-    const { job, state } = firstRecord(before);
-    return hasKey(job, state, this.rooms.now()) ? before : undefined;
+    const record = firstRecord(before);
+    return hasKey(record.job, record.state, this.rooms.now()) ? record : undefined;
   }
 
   #noteRetry({ id, retryOf = '' }: QueuedJob): void {
@@ -127,4 +131,9 @@ export class Inserts {
 /** A job as it will be there when its transaction commits. */
 function firstRecord({ tree: [job], places: [at] }: StagedTree): JobRecord {
   return { job, state: firstState(job, at, job.parent !== undefined) };
+}
+
+/** The job that has the key of another one, after that was answered with it. */
+function afterAnswer(holder: JobRecord, { tree: [job], places: [at] }: StagedTree): JobRecord {
+  return isPutOffBy(job, holder.job) ? putOff(holder, job, at.now) : holder;
 }

@@ -1,8 +1,7 @@
 /** A transaction of the embedded store: jobs wait in it, seen by nobody, until it commits. */
 
 import { TransactionError } from '../../errors.js';
-import type { JobTree, QueuedJob } from '../../job/job-record.js';
-import { putOffBy } from '../../job/unique-key-rule.js';
+import type { JobTree } from '../../job/job-record.js';
 import type { StoreSession } from '../job-store.js';
 import type { Place } from './job-table.js';
 
@@ -10,7 +9,7 @@ import type { Place } from './job-table.js';
 export interface StagedTree {
   readonly tree: JobTree;
   readonly places: readonly [root: Place, ...below: Place[]];
-  /** The job that has the tree's unique key, with which it was answered: it is to be put off, or at least to have it still. */
+  /** The job that has the tree's unique key, with which it was answered, there or staged: it is to be put off, or at least to have it still. */
   readonly holder?: string;
 }
 
@@ -39,12 +38,9 @@ export class MemorySession implements StoreSession {
     return this.#trees.findLast(({ tree, holder }) => holder === undefined && tree[0].unique?.key === key);
   }
 
-  /** Of a debounced job, which has the arguments that were given last. @returns what is staged in its place */
-  putOff(staged: StagedTree, by: QueuedJob): StagedTree {
-    const [root, ...below] = staged.tree;
-    const replacement: StagedTree = { ...staged, tree: [putOffBy(root, by), ...below] };
-    this.#trees[this.#trees.indexOf(staged)] = replacement;
-    return replacement;
+  /** Of what was queued in it, what was answered with a job that has its key. */
+  answeredWith(id: string): readonly StagedTree[] {
+    return this.#trees.filter(({ holder }) => holder === id);
   }
 
   stage(trees: readonly StagedTree[]): void {

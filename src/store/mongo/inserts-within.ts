@@ -2,7 +2,7 @@
 
 import type { ClientSession, ObjectId } from 'mongodb';
 import { notBelow } from '../../job/batch-rule.js';
-import type { JobTree } from '../../job/job-record.js';
+import type { JobTree, QueuedJob } from '../../job/job-record.js';
 import { isPutOffBy, putOffBy } from '../../job/unique-key-rule.js';
 import type { Inserted } from '../job-store.js';
 import type { Collections } from './collections.js';
@@ -123,7 +123,7 @@ interface Rivals {
   readonly insteadOf: ReadonlyMap<string, string>;
 }
 
-/** Of one retry, and of one key, the first; a debounced one with the arguments of the last. */
+/** Of one retry, and of one key, the first; a debounced one with the arguments of the last, and due by what that says. */
 function withoutRivals(trees: readonly JobTree[]): Rivals {
   const firsts = new Map<string, JobTree>();
   const insteadOf = new Map<string, string>();
@@ -138,8 +138,12 @@ function withoutRivals(trees: readonly JobTree[]): Rivals {
     } else {
       const [job, ...below] = first;
       insteadOf.set(root.id, job.id);
-      if (isPutOffBy(root, job)) firsts.set(job.id, [putOffBy(job, root), ...below]);
+      if (isPutOffBy(root, job)) firsts.set(job.id, [{ ...putOffBy(job, root), ...delayOf(root) }, ...below]);
     }
   }
   return { firsts: [...firsts.values()], insteadOf };
+}
+
+function delayOf({ delayMs }: QueuedJob): Pick<QueuedJob, 'delayMs'> {
+  return delayMs === undefined ? {} : { delayMs };
 }

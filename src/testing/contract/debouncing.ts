@@ -2,8 +2,10 @@
 
 import { deepEqual, equal, notEqual, ok } from 'node:assert/strict';
 import { formOf } from '../../job/form.js';
+import type { JobTree } from '../../job/job-record.js';
 import type { UniqueOptions } from '../../job/uniqueness.js';
 import { insertedRecord } from '../../store/inserted.js';
+import type { Inserted } from '../../store/job-store.js';
 import { work } from './plans.js';
 import { retry } from './retrying.js';
 import { cases } from './store-case.js';
@@ -142,5 +144,60 @@ export const debouncing = cases('debouncing', {
     await act(false);
     await lab.settled();
     deepEqual([(await lab.state(id)).dueAt, (await lab.record(id)).job.args.read()], [lab.in(1_000), ['new']]);
+  },
+
+  'puts a job off that is queued several times in one transaction, from the last call and with its arguments': async (lab) => {
+    const [first, second, third] = [{ args: [1] }, { args: [2], debounceMs: 500 }, { args: [3], debounceMs: 1_500 }].map((said) =>
+      lab.plant(work({ ...DEBOUNCED, ...said })),
+    ) as [JobTree, JobTree, JobTree];
+    let dueAt = lab.in(0);
+    await lab.store.transactions.run(async (session) => {
+      for (const tree of [first, second, third]) {
+        const [answer] = await lab.store.insert([tree], session);
+        const { job, state } = insertedRecord(answer as Inserted);
+        dueAt = lab.in(tree[0].delayMs ?? 0);
+        deepEqual([job.id, job.args.read(), state.dueAt], [first[0].id, tree[0].args.read(), dueAt]);
+        await lab.advance(400);
+      }
+    });
+    await lab.settled();
+    equal(await lab.store.count({}), 1);
+    deepEqual([(await lab.state(first[0].id)).dueAt, (await lab.record(first[0].id)).job.args.read()], [dueAt, [3]]);
+  },
+
+  'puts a job off that is queued several times by one call, in a transaction or not, as the last says': async (lab) => {
+    const queue = async (uniqueKey: string, insert: (trees: readonly JobTree[]) => Promise<unknown>): Promise<void> => {
+      const said = [{ args: [1] }, { args: [2], debounceMs: 2_500 }, { args: [3], debounceMs: 1_500 }];
+      await insert(said.map((one) => lab.plant(work({ ...DEBOUNCED, uniqueKey, queue: uniqueKey, ...one }))));
+      await lab.settled();
+      const [only, ...others] = await lab.store.find({ queue: uniqueKey });
+      deepEqual([only?.state.dueAt, only?.job.args.read(), others], [lab.in(1_500), [3], []]);
+    };
+    await queue('within', (trees) => lab.store.transactions.run((session) => lab.store.insert(trees, session)));
+    await queue('outside', (trees) => lab.store.insert(trees));
+  },
+
+  'counts the limit from the first of several calls in one transaction': async (lab) => {
+    const [first, second] = [lab.plant(work(DEBOUNCED)), lab.plant(work({ ...DEBOUNCED, debounceMaxMs: 1_200 }))];
+    const latest = lab.in(1_200);
+    await lab.store.transactions.run(async (session) => {
+      await lab.store.insert([first], session);
+      await lab.advance(400);
+      await lab.store.insert([second], session);
+    });
+    await lab.settled();
+    deepEqual((await lab.state(first[0].id)).dueAt, latest);
+  },
+
+  'counts from the call, not from the commit, where a transaction puts a job off that is there': async (lab) => {
+    const id = await lab.queue(work(DEBOUNCED));
+    await lab.advance(200);
+    const dueAt = lab.in(1_000);
+    await lab.store.transactions.run(async (session) => {
+      await lab.store.insert([lab.plant(work(DEBOUNCED))], session);
+      await lab.advance(300);
+    });
+    await lab.settled();
+    deepEqual((await lab.state(id)).dueAt, dueAt);
   },
 });
