@@ -3,7 +3,7 @@
 import { checkOptions, is, type Rules } from '../check.js';
 import type { Schedule } from '../dispatch/schedules.js';
 import { OptionError } from '../errors.js';
-import type { Ground, JobPlan } from '../job/job-plan.js';
+import type { CallbackPlan, Ground, JobPlan } from '../job/job-plan.js';
 import { plant } from '../job/job-plan.js';
 import { system } from '../job/principal.js';
 import { type Missed, Timetable } from '../job/timetable.js';
@@ -13,7 +13,7 @@ import { planOf } from '../service/job-draft.js';
 export interface ScheduleOptions {
   /** When it is queued: a cron expression of five fields, or six with seconds first, such as `'0 3 * * *'`. */
   readonly every: string;
-  /** What is queued each time. Inside the task `currentTask().scheduledFor` is the time. */
+  /** What is queued each time; nothing below it may have a `beginAfter` or `beginBy`. Inside the task `currentTask().scheduledFor` is the time. */
   readonly job: Draft<unknown>;
   /** What it is called in the store: the same in every process and build. @default the draft's own name, else its task's */
   readonly name?: string | undefined;
@@ -30,6 +30,10 @@ export interface CheckedSchedule extends Omit<Schedule, 'tree'> {
   readonly plan: JobPlan;
 }
 
+const FIXED_TIMES = ['beginAfter', 'beginBy'] as const;
+/** What its own job may not say. */
+const OWN_TIMES = ['delayMs', 'debounceMs', ...FIXED_TIMES] as const;
+
 const RULES: Rules<ScheduleOptions> = {
   every: is.text,
   job: is.object,
@@ -40,7 +44,7 @@ const RULES: Rules<ScheduleOptions> = {
 
 /** @throws OptionError, NotATaskError */
 export function checkSchedules(schedules: readonly ScheduleOptions[]): readonly CheckedSchedule[] {
-  const checked = schedules.map((one, index) => checkSchedule(`\`schedules[${index}]\` of \`asyncModule\``, one));
+  const checked = schedules.map((one, index) => checkSchedule(`schedules[${index}]`, one));
   const names = checked.map(({ name }) => name);
   const twice = names.find((name, index) => names.indexOf(name) < index);
   if (twice !== undefined)
@@ -48,17 +52,47 @@ export function checkSchedules(schedules: readonly ScheduleOptions[]): readonly 
   return checked;
 }
 
-function checkSchedule(owner: string, options: ScheduleOptions): CheckedSchedule {
+function checkSchedule(path: string, options: ScheduleOptions): CheckedSchedule {
+  const owner = `\`${path}\` of \`asyncModule\``;
   checkOptions<ScheduleOptions>(owner, options, RULES);
   const { every, job, timeZone, missed = SCHEDULE_DEFAULTS.missed } = options;
   if (every === undefined) throw new OptionError(`${owner} needs \`every\`, a cron expression such as '0 3 * * *'`);
-  const plan = planOf(job, `${owner.replaceAll('`', '')}.job`);
+  const plan = planOf(job, `${path}.job`);
   const name = options.name ?? plan.options.name ?? (plan.kind === 'task' ? plan.taskName : undefined);
   if (name === undefined) throw new OptionError(`${owner} is of a batch, which has no name of its own: give it a \`name\``);
-  const { delayMs, beginAfter, beginBy, debounceMs } = plan.options;
-  if ((delayMs ?? beginAfter ?? beginBy ?? debounceMs) !== undefined)
-    throw new OptionError(`${owner} has a job with a time of its own; it begins when the schedule says`);
+  const own = OWN_TIMES.find((option) => plan.options[option] !== undefined);
+  if (own !== undefined) throw new OptionError(`${owner} has a job with a time of its own, \`${own}\`; it begins when the schedule says`);
+  checkBelow(plan, `${path}.job`);
   return { name, plan, missed, timetable: new Timetable(`\`every\` of ${owner}`, every, timeZone) };
+}
+
+/** What every firing queues anew has no fixed time: it would be over after the first. @throws OptionError */
+function checkBelow(plan: JobPlan, path: string): void {
+  for (const [below, at] of plansBelow(plan, path)) {
+    const fixed = FIXED_TIMES.find((option) => below.options[option] !== undefined);
+    if (fixed !== undefined)
+      throw new OptionError(
+        `\`${at}.${fixed}\` of \`asyncModule\` is ${below.options[fixed]?.toISOString()}, a fixed time, but its job is queued again and again: give it a \`delayMs\`, or none`,
+      );
+    checkBelow(below, at);
+  }
+}
+
+function plansBelow({ steps, postprocess, callbacks }: JobPlan, path: string): readonly (readonly [JobPlan, string])[] {
+  return [
+    ...steps.map((step, index) => [step, `${path}.steps[${index}]`] as const),
+    ...(postprocess === undefined ? [] : [[postprocess, `${path}.postprocess`] as const]),
+    ...callbacks.flatMap((callback, index) => sidesOf(callback, `${path}.callbacks[${index}]`)),
+  ];
+}
+
+function sidesOf(callback: CallbackPlan, path: string): readonly (readonly [JobPlan, string])[] {
+  if ('both' in callback) return [[callback.both, path]];
+  const { success, failure } = callback;
+  return [
+    ...(success === undefined ? [] : [[success, `${path}.success`] as const]),
+    ...(failure === undefined ? [] : [[failure, `${path}.failure`] as const]),
+  ];
 }
 
 /** The job is queued as if it had been scheduled for the time of the firing, on behalf of the deployment itself. */

@@ -1,7 +1,19 @@
 /** Jobs that recur, as an application meets them. */
 
 import { describe, expect, it, vi } from 'vitest';
-import { currentTask, makeJob, memoryStore, OptionError, parallel, type ScheduleOptions, StartError, task } from '../../src/index.js';
+import {
+  callback,
+  currentTask,
+  type Draft,
+  makeJob,
+  memoryStore,
+  OptionError,
+  parallel,
+  type ScheduleOptions,
+  StartError,
+  serial,
+  task,
+} from '../../src/index.js';
 import { setup } from '../bundle.js';
 import { failureOf, Log } from './deferred.js';
 
@@ -13,6 +25,9 @@ function recorder() {
   return { seen, clean };
 }
 
+const gather = task('gather', { quotas: [] }, (_value: unknown) => 1);
+
+const fixed = new Date('2040-01-01');
 const HOUR = 3_600_000;
 const startAt = new Date('2030-01-01T00:30:00Z');
 const hourly = { every: '0 * * * *', timeZone: 'UTC' } as const;
@@ -142,8 +157,8 @@ describe('a schedule', () => {
       ],
     ],
     ["`every` of `schedules[0]` of `asyncModule` is '0 0 31 2 *', which never comes", (job) => [{ every: '0 0 31 2 *', job }]],
-    ['has a job with a time of its own', (job) => [{ ...hourly, job: job.with({ delayMs: 5 }) }]],
-    ['has a job with a time of its own', (job) => [{ ...hourly, job: job.with({ beginBy: new Date('2040-01-01') }) }]],
+    ['has a job with a time of its own, `delayMs`', (job) => [{ ...hourly, job: job.with({ delayMs: 5 }) }]],
+    ['has a job with a time of its own, `beginBy`', (job) => [{ ...hourly, job: job.with({ beginBy: fixed }) }]],
     ['is of a batch, which has no name of its own', (job) => [{ ...hourly, job: parallel(job) }]],
     [
       "`missed` of `schedules[0]` of `asyncModule` must be one of 'once', 'skip', 'all'",
@@ -154,6 +169,33 @@ describe('a schedule', () => {
     const error = await failureOf(setup({ tasks: [clean], schedules: schedulesOf(makeJob(clean, 'tmp')) }));
     expect(error).toBeInstanceOf(OptionError);
     expect(error.message).toContain(message);
+  });
+
+  it.each<[string, (job: ReturnType<typeof makeJob>, late: Draft<unknown>) => Draft<unknown>]>([
+    ['job.steps[1].beginBy', (job, late) => parallel(job, late)],
+    ['job.steps[0].steps[0].beginBy', (_job, late) => serial(parallel(late))],
+    ['job.postprocess.beginBy', (job) => serial(job).postprocess(callback(gather).with({ beginBy: fixed }))],
+    ['job.callbacks[1].beginBy', (job, late) => job.withCallback(gather).withCallback(late)],
+    ['job.callbacks[0].success.beginBy', (job, late) => job.withCallbacks({ success: late })],
+    ['job.callbacks[0].failure.steps[0].beginBy', (job, late) => job.withCallbacks({ failure: serial(late) })],
+    ['job.steps[0].callbacks[0].beginBy', (job, late) => serial(job.withCallback(late))],
+    ['job.steps[0].beginAfter', (job) => serial(job.with({ beginAfter: fixed }))],
+  ])('is refused where something below its job has a fixed time: %s', async (path, jobOf) => {
+    const { clean } = recorder();
+    const draft = makeJob(clean, 'tmp');
+    const job = jobOf(draft, draft.with({ beginBy: fixed }));
+    const error = await failureOf(setup({ tasks: [clean, gather], schedules: [{ ...hourly, name: 'all', job }] }));
+    expect(error).toBeInstanceOf(OptionError);
+    expect(error.message).toContain(`\`schedules[0].${path}\` of \`asyncModule\` is 2040-01-01T00:00:00.000Z`);
+  });
+
+  it('may have steps and callbacks with a delay of their own', async () => {
+    const { seen, clean } = recorder();
+    const later = makeJob(clean, 'later').with({ delayMs: 60_000 });
+    const job = serial(makeJob(clean, 'first').withCallback(later), later);
+    const { advance } = await setup({ startAt, tasks: [clean], schedules: [{ ...hourly, name: 'all', job }] });
+    await advance(HOUR);
+    expect(seen).toEqual(['first undefined', 'later undefined', 'later undefined']);
   });
 
   it('whose job could never be queued keeps the service from starting', async () => {
