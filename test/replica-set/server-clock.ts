@@ -39,6 +39,9 @@ export class ServerClock {
     };
   }
 
+  /** How long the server bears something, such as an open transaction: calls `act` once so much of its time has passed, unless cancelled before. */
+  limit: (ms: number, act: () => void) => Timer = (ms, act) => this.after(ms, act);
+
   /** Lets the event loop do what is waiting: other connections are served between two steps of a long command. */
   turn(): Promise<void> {
     return new Promise((resolve) => setImmediate(resolve));

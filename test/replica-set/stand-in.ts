@@ -3,6 +3,7 @@
 import { faultsOf } from './faults/faults-of.js';
 import type { StandInFaults } from './faults/stand-in-faults.js';
 import { Server } from './server.js';
+import type { Timer } from './server-clock.js';
 import { SET_NAME } from './topology/topology.js';
 import { type Listener, listen } from './wire/listener.js';
 
@@ -13,6 +14,8 @@ export interface StandInOptions {
   readonly oplogEntries?: number;
   /** Milliseconds since the epoch, as the server is to believe; its own clock unless given. */
   readonly now?: () => number;
+  /** Calls `act` once so much of that time has passed, unless cancelled: by this the server ends open transactions. */
+  readonly limit?: (ms: number, act: () => void) => Timer;
 }
 
 const DEFAULTS = { members: 1, oplogEntries: 50_000, now: Date.now };
@@ -27,9 +30,10 @@ export interface StandIn {
 
 /** Starts a set that is ready at once. */
 export async function startStandIn(options: StandInOptions = {}): Promise<StandIn> {
-  const { members, oplogEntries, now } = { ...DEFAULTS, ...options };
+  const { members, oplogEntries, now, limit } = { ...DEFAULTS, ...options };
   const server = new Server(oplogEntries);
   server.clock.source = now;
+  if (limit !== undefined) server.clock.limit = limit;
   const listeners: Listener[] = await Promise.all(Array.from({ length: members }, (_, member) => listen(server, member)));
   server.topology.hosts.push(...listeners.map(({ host }) => host));
   server.scheduleTtl();

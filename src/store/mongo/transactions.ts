@@ -32,15 +32,21 @@ export class SessionTransactions implements Transactions {
 
   /**
    * Runs code in a transaction, again after a conflict, and commits. The code takes what time it likes; what the driver does
-   * after it, until it has ended the transaction or begins it again, has a deadline.
+   * after it, until it has ended the transaction or begins it again, has a deadline. After that the code does not run again.
    *
    * @throws UncertainError when the commit is not answered in time
    */
   run<T>(fn: (session: ClientSession) => Promise<T>): Promise<T> {
     return new Promise((resolve, reject) => {
       const ending = new Subject<Observable<never>>();
-      const watch = ending.pipe(switchAll()).subscribe({ error: reject });
+      let isAnswered = false;
+      const giveUp = (error: unknown): void => {
+        isAnswered = true;
+        reject(error);
+      };
+      const watch = ending.pipe(switchAll()).subscribe({ error: giveUp });
       const begin = async (session: ClientSession): Promise<T> => {
+        if (isAnswered) throw new TransactionError('nobody waits for the transaction any more, so it is not begun again');
         ending.next(NEVER);
         this.#afterCommit.set(session, []);
         try {

@@ -82,7 +82,7 @@ function begin(server: Server, { body, session, txnNumber }: Numbered): Transact
   const transaction = new Transaction(server, snapshotFor(server, body), { lsid: session.lsid, txnNumber: body['txnNumber'] ?? 0 });
   session.transaction = transaction;
   const limitMs = server.parameters.transactionLifetimeLimitSeconds * 1000;
-  transaction.expiry = server.clock.after(limitMs, () => {
+  transaction.expiry = server.clock.limit(limitMs, () => {
     transaction.abortIfOpen();
     server.waiting.check();
   });

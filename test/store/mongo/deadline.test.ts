@@ -107,6 +107,34 @@ describe('the end of a transaction', () => {
     });
     expect(await outcome).toBe(2);
   });
+
+  it('that came too late lets the driver begin nothing more, for the one who waited has been answered', async () => {
+    const conflict = new MongoError('a conflict');
+    conflict.addErrorLabel('TransientTransactionError');
+    const sent: Deferred<void> = deferred();
+    const answered: Deferred<void> = deferred();
+    own.standIn.faults.intercept = (asked: Document) => {
+      if (Object.keys(asked)[0] !== 'abortTransaction') return undefined;
+      sent.resolve();
+      return answered.promise;
+    };
+    let runs = 0;
+    const ended: Deferred<void> = deferred();
+    const outcome = outcomeOf(
+      transactions.run(async (session) => {
+        session.once('ended', () => ended.resolve());
+        await own.things.insertOne({ run: ++runs }, { session });
+        if (runs === 1) throw conflict;
+      }),
+    );
+    await sent.promise;
+    await pass(DEADLINE_MS);
+    expect(await outcome.settled).toBe(conflict);
+    answered.resolve();
+    await ended.promise;
+    expect(await own.things.find().toArray()).toEqual([]);
+    expect(runs).toBe(1);
+  });
 });
 
 it('the first command of all is waited for no longer than others', async () => {

@@ -39,7 +39,11 @@ export class Stage {
 
   static async open(cell: Cell | undefined): Promise<Stage> {
     const clock = new VirtualClock();
-    const standIn = await startStandIn({ now: () => clock.now() });
+    const limit = (ms: number, act: () => void) => {
+      const watch = timer(ms, clock.scheduler).subscribe(act);
+      return { cancel: () => watch.unsubscribe() };
+    };
+    const standIn = await startStandIn({ now: () => clock.now(), limit });
     const connect = (appName: string) =>
       new MongoClient(standIn.uri, { appName, monitorCommands: true, heartbeatFrequencyMS: 500 }).connect();
     const observer = await connect('observer');
