@@ -22,5 +22,7 @@ export default defineConfig({
     setupFiles: ['./test/setup.ts'],
     testTimeout: 20_000,
     maxWorkers: 2,
+    // What is loaded once serves all files of a worker; each of them leaves nothing behind.
+    isolate: false,
   },
 });
