@@ -6,7 +6,7 @@ import { TooLargeError } from '../errors.js';
 import type { Progress, QueuedJob } from '../job/job-record.js';
 import { Payload } from '../job/payload.js';
 import { anonymous, type Principal } from '../job/principal.js';
-import { Actor, actAs } from '../principal/actor.js';
+import { Actor } from '../principal/actor.js';
 import type { Report } from '../store/job-store.js';
 import { type CurrentTask, runAsTask } from '../task/current-task.js';
 import type { Logger } from '../task/logger.js';
@@ -37,7 +37,7 @@ export class Attempt implements CurrentTask {
   readonly attempt: number;
   readonly logger: Logger;
   /** Who acts in its code; what he may do is not known before the code is called. */
-  readonly actor: Actor;
+  readonly actor: Actor<CurrentTask>;
   readonly #report: AttemptSources['report'];
   readonly #valueLimitBytes: number;
   /** Made when it is first asked for: most tasks never ask. */
@@ -51,7 +51,7 @@ export class Attempt implements CurrentTask {
     this.batch = job.role === 'step' ? job.parent : undefined;
     this.scheduledFor = job.beginAfter;
     this.attempt = number;
-    this.actor = new Actor(job.principal ?? anonymous);
+    this.actor = new Actor(job.principal ?? anonymous, this);
     this.logger = logger;
     this.#report = report;
     this.#valueLimitBytes = valueLimitBytes;
@@ -113,7 +113,7 @@ export class Attempt implements CurrentTask {
 
   /** Runs the code as this task; never throws. */
   run(code: () => unknown): Promise<Ending> {
-    return runAsTask(this, () => actAs(this.actor, () => this.#run(code)));
+    return runAsTask(this.actor, () => this.#run(code));
   }
 
   async #run(code: () => unknown): Promise<Ending> {

@@ -1,15 +1,21 @@
-/** On whose behalf code runs, wherever it is: `currentPrincipal()`. */
+/** On whose behalf code runs, and in which task, wherever it is: `currentPrincipal()`. */
 
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { anonymous, type PrincipalReference } from '../job/principal.js';
 
 /** Somebody on whose behalf code runs. */
-export class Actor {
+export class Actor<T extends object | undefined = object | undefined> {
   #principal: PrincipalReference;
   #isKnown: boolean;
 
-  /** @param principal - known, with what he may do, if it has `roles` */
-  constructor(principal: PrincipalReference) {
+  /**
+   * @param principal - known, with what he may do, if it has `roles`
+   * @param task - the task that he acts in, if any; what it is, is for `currentTask` to know
+   */
+  constructor(
+    principal: PrincipalReference,
+    readonly task: T,
+  ) {
     this.#principal = principal;
     this.#isKnown = Array.isArray((principal as { readonly roles?: unknown }).roles);
   }
@@ -30,6 +36,7 @@ export class Actor {
   }
 }
 
+/** One for both, since every promise has to carry each. */
 const actors = new AsyncLocalStorage<Actor>();
 
 /** `undefined` outside of every `runAs` and every task: that is code of the application itself, which may act as anybody. */

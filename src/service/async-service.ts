@@ -11,7 +11,7 @@ import type { Payload } from '../job/payload.js';
 import { type QuotaBook, unknownQuota } from '../job/places.js';
 import type { PrincipalReference } from '../job/principal.js';
 import type { RateBook } from '../job/rates.js';
-import { Actor, actAs } from '../principal/actor.js';
+import { Actor, actAs, currentActor } from '../principal/actor.js';
 import { type Gatekeeper, sidesOf } from '../principal/gatekeeper.js';
 import { checkRealm, PRINCIPAL_RULE } from '../principal/reference-rule.js';
 import { GroupCommit } from '../store/group-commit.js';
@@ -202,7 +202,7 @@ export class AsyncService implements IAsyncService {
     checkRealm('`runAs`', principal);
     checkOption('`runAs`', 'fn', fn, is.callable);
     this.sources.gatekeeper.checkMayActAs(principal);
-    return actAs(new Actor(principal), fn);
+    return actAs(new Actor(principal, currentActor()?.task), fn);
   }
 
   async withSession<T>(session: unknown, fn: () => Promise<T>): Promise<T> {

@@ -4,6 +4,7 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import { NoCurrentTaskError } from '../errors.js';
 import type { Progress } from '../job/job-record.js';
 import type { Principal } from '../job/principal.js';
+import { type Actor, actAs, currentActor } from '../principal/actor.js';
 import type { Logger } from './logger.js';
 
 export interface CurrentTask {
@@ -28,20 +29,18 @@ export interface CurrentTask {
   readonly onEnd: (cleanUp: () => unknown) => void;
 }
 
-const current = new AsyncLocalStorage<CurrentTask>();
-
 /** What the running task may need; follows it through promises, timers and streams. @throws NoCurrentTaskError outside of tasks */
 export function currentTask(): CurrentTask {
-  const task = current.getStore();
+  const task = currentActor()?.task;
   if (task === undefined)
     throw new NoCurrentTaskError('no task is running here: call `currentTask()` inside a task, not in a function that is called directly');
-  return task;
+  return task as CurrentTask;
 }
 
 /** Not within whatever it was that woke the dispatcher, such as somebody's transaction. */
 const outside = AsyncLocalStorage.snapshot();
 
-/** Runs code as a task. */
-export function runAsTask<T>(task: CurrentTask, fn: () => T): T {
-  return outside(() => current.run(task, fn));
+/** Runs code as the task that somebody acts in. */
+export function runAsTask<T>(actor: Actor<CurrentTask>, fn: () => T): T {
+  return outside(() => actAs(actor, fn));
 }
