@@ -177,6 +177,18 @@ export class CircularJobError extends MillraceError {
   readonly code = 'MILLRACE_CIRCULAR_JOB';
 }
 
+/** A job is not what was queued by a process that has the keys, or was so too long ago; `reason` says which. None of its code has run, and it is never retried by itself. Find out who wrote to the database, or which process lacks a key (`docs/security.md`), and queue its work again. */
+export class SealError extends MillraceError {
+  readonly code = 'MILLRACE_SEAL';
+
+  constructor(
+    readonly reason: 'missing' | 'altered' | 'expired' | 'unknown key' | 'no secrets',
+    message: string,
+  ) {
+    super(message);
+  }
+}
+
 /** A document that an argument refers to is gone; `reference` says which. See who removed it, and queue the job with another. */
 export class ContextNotFoundError extends MillraceError {
   readonly code = 'MILLRACE_CONTEXT_NOT_FOUND';

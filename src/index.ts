@@ -26,6 +26,7 @@ export {
   OptionError,
   QuotaError,
   RetryLater,
+  SealError,
   StartError,
   StoreError,
   TaskTimeoutError,
@@ -65,6 +66,7 @@ export type { UniqueFor, UniqueOptions } from './job/uniqueness.js';
 export { currentPrincipal } from './principal/actor.js';
 export { Authorizer, type TaskRequest } from './principal/authorizer.js';
 export { PrincipalResolver } from './principal/principal-resolver.js';
+export type { SecretsOptions } from './principal/secrets.js';
 export type { DeadLetter } from './service/dead-letters.js';
 export type { Events, JobEvent } from './service/events.js';
 export type { Explanation, Reason } from './service/explanation.js';

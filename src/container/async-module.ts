@@ -56,6 +56,7 @@ export async function start(container: Container): Promise<IAsyncService> {
   const ports = await resolvePorts(container, problems);
   composition.gatekeeper.use(ports);
   if (problems.length === found) problems.push(...unheldRequirements(composition));
+  problems.push(...unencryptable(composition));
   const dispatcher = attempt(() => composition.makeDispatcher(ports), problems);
   if (problems.length > 0) throw new StartError(problems);
   for (const name of registry.names) {
@@ -94,6 +95,13 @@ async function resolveAll(container: Container, registry: TaskRegistry): Promise
     }
   }
   return problems;
+}
+
+/** Tasks whose arguments are to be encrypted, where there is nothing to do it with. */
+function unencryptable({ registry, options: { secrets } }: Composition): readonly string[] {
+  if (secrets?.current !== undefined) return [];
+  const encrypting = registry.tasks.filter(({ options: { encrypt } }) => encrypt !== false);
+  return encrypting.map(({ name }) => `${name} has \`encrypt\`, which needs \`secrets\` of \`asyncModule\`, with a \`current\` key`);
 }
 
 /** What tasks require that nobody could ever have. */

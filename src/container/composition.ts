@@ -7,9 +7,11 @@ import { Worker } from '../dispatch/worker.js';
 import { NotRunningError, StartError } from '../errors.js';
 import { JobIds } from '../job/job-id.js';
 import type { Ground } from '../job/job-plan.js';
+import { NO_PROTECTION, type Protection } from '../job/protection.js';
 import { storedError } from '../job/stored-error.js';
 import { currentActor } from '../principal/actor.js';
 import { Gatekeeper } from '../principal/gatekeeper.js';
+import { SealedJobs } from '../principal/sealed-jobs.js';
 import { AsyncService, type OwnDispatcher } from '../service/async-service.js';
 import { GuardedObservable } from '../service/guarded-observable.js';
 import type { Class } from '../task/task.js';
@@ -26,17 +28,20 @@ export class Composition {
   readonly registry: TaskRegistry;
   readonly service: AsyncService;
   readonly gatekeeper = new Gatekeeper();
+  readonly #protection: Protection;
   readonly #ids: JobIds;
   readonly #ground: Ground;
   #resolve: Resolve = () => Promise.reject(new NotRunningError('tasks cannot be resolved yet: await `start(container)` first'));
 
   constructor(readonly options: CheckedModuleOptions) {
-    const { store, clock, logger, random, valueLimitBytes, quotas, rates } = options;
+    const { store, clock, logger, random, valueLimitBytes, quotas, rates, secrets } = options;
     this.registry = new TaskRegistry(options.tasks);
     this.#ids = new JobIds(random);
     const nextId = (): string => this.#ids.next(clock.now());
+    this.#protection = secrets === undefined ? NO_PROTECTION : new SealedJobs(secrets, () => clock.now());
     this.#ground = {
       nextId,
+      protection: this.#protection,
       valueLimitBytes,
       principal: () => currentActor()?.principal,
       get book() {
@@ -51,6 +56,7 @@ export class Composition {
       rates,
       ground: this.#ground,
       gatekeeper: this.gatekeeper,
+      protection: this.#protection,
       formsOf: (name) => this.registry.formsOf(name),
     });
   }
@@ -90,7 +96,8 @@ export class Composition {
       resolve: (cls) => this.#resolve(cls),
       read: (payload) => service.read(payload),
     });
-    const worker = new Worker({ clock, logger, registry, recorder, caller, random, valueLimitBytes: options.valueLimitBytes });
+    const protection = this.#protection;
+    const worker = new Worker({ clock, logger, registry, recorder, caller, protection, random, valueLimitBytes: options.valueLimitBytes });
     const name = dispatcherName(options.dispatcher.name);
     return new Dispatcher(
       {

@@ -6,6 +6,7 @@ import { type CheckedDispatcherOptions, checkDispatcherOptions, type DispatcherO
 import type { QuotaBook } from '../job/places.js';
 import type { RateBook } from '../job/rates.js';
 import type { QuotaSizes } from '../job/register.js';
+import { checkSecrets, type Secrets, type SecretsOptions } from '../principal/secrets.js';
 import type { JobStore } from '../store/job-store.js';
 import { consoleLogger, guardedLogger, type Logger } from '../task/logger.js';
 import type { Class, TaskLike } from '../task/task.js';
@@ -24,6 +25,8 @@ export interface AsyncModuleOptions {
   readonly schedules?: readonly ScheduleOptions[] | undefined;
   /** How jobs are run here; `false` for a process that only queues. @default one agent for the queue '', with a concurrency of 10 */
   readonly dispatcher?: DispatcherOptions | false | undefined;
+  /** Seals jobs, so that what others alter in the store is refused, and encrypts arguments. @default none: nothing is sealed, and nothing sealed is run */
+  readonly secrets?: SecretsOptions | undefined;
   /** Runs before the code of every task, with each attempt, as a task's own `setUp` does, and before that. @default nothing */
   readonly setUp?: SetUp | undefined;
   /** The limit on the arguments, and on the result, of one job. @default 1_048_576 */
@@ -43,6 +46,7 @@ export interface CheckedModuleOptions {
   readonly rates: RateBook;
   readonly schedules: readonly CheckedSchedule[];
   readonly dispatcher: CheckedDispatcherOptions | false;
+  readonly secrets: Secrets | undefined;
   readonly setUp: SetUp | undefined;
   readonly valueLimitBytes: number;
   readonly logger: Logger;
@@ -73,6 +77,7 @@ const RULES: Rules<AsyncModuleOptions> = {
   quotas: is.object,
   schedules: is.array,
   dispatcher: { must: 'an object, or false', holds: (value) => value === false || is.object.holds(value) },
+  secrets: is.anything,
   setUp: is.callable,
   valueLimitBytes: is.count,
   logger: { must: 'a logger, with `debug`, `info`, `warn` and `error`', holds: hasAll('debug', 'info', 'warn', 'error') },
@@ -91,6 +96,7 @@ export function checkModuleOptions(options: AsyncModuleOptions): CheckedModuleOp
     ...checkQuotas(options.quotas ?? {}),
     schedules: checkSchedules(options.schedules ?? MODULE_DEFAULTS.schedules),
     dispatcher: dispatcher === false ? false : checkDispatcherOptions(dispatcher),
+    secrets: options.secrets === undefined ? undefined : checkSecrets(options.secrets),
     setUp: options.setUp,
     valueLimitBytes: options.valueLimitBytes ?? MODULE_DEFAULTS.valueLimitBytes,
     logger: guardedLogger(options.logger ?? MODULE_DEFAULTS.logger),

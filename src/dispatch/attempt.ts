@@ -25,6 +25,8 @@ export interface AttemptSources {
   readonly job: Pick<QueuedJob, 'id' | 'taskName' | 'role' | 'parent' | 'beginAfter' | 'principal'>;
   readonly number: number;
   readonly logger: Logger;
+  /** Whether what its errors say is not to be logged. */
+  readonly redacts?: boolean;
   readonly report: (report: Omit<Report, 'id' | 'token'>) => void;
   /** The limit on progress, and on each annotation. */
   readonly valueLimitBytes: number;
@@ -39,6 +41,7 @@ export class Attempt implements CurrentTask {
   /** Who acts in its code; what he may do is not known before the code is called. */
   readonly actor: Actor<CurrentTask>;
   readonly #report: AttemptSources['report'];
+  readonly #redacts: boolean;
   readonly #valueLimitBytes: number;
   /** Made when it is first asked for: most tasks never ask. */
   #controller: AbortController | undefined;
@@ -46,7 +49,7 @@ export class Attempt implements CurrentTask {
   #cleanUps: (() => unknown)[] | undefined;
   #isOver = false;
 
-  constructor({ job, number, logger, report, valueLimitBytes }: AttemptSources) {
+  constructor({ job, number, logger, redacts = false, report, valueLimitBytes }: AttemptSources) {
     this.job = { id: job.id, taskName: job.taskName };
     this.batch = job.role === 'step' ? job.parent : undefined;
     this.scheduledFor = job.beginAfter;
@@ -54,6 +57,7 @@ export class Attempt implements CurrentTask {
     this.actor = new Actor(job.principal ?? anonymous, this);
     this.logger = logger;
     this.#report = report;
+    this.#redacts = redacts;
     this.#valueLimitBytes = valueLimitBytes;
   }
 
@@ -156,10 +160,13 @@ export class Attempt implements CurrentTask {
     try {
       subscription.unsubscribe();
     } catch (error) {
-      this.logger.error(`the observable of job ${this.job.id} (${this.job.taskName}) threw when it was left, which changes nothing`, {
-        error,
-      });
+      this.#logHarmless('the observable', 'threw when it was left', error);
     }
+  }
+
+  #logHarmless(what: string, threw: string, error: unknown): void {
+    const { id, taskName } = this.job;
+    this.logger.error(`${what} of job ${id} (${taskName}) ${threw}, which changes nothing`, this.#redacts ? undefined : { error });
   }
 
   async #cleanUp(cleanUps: (() => unknown)[]): Promise<void> {
@@ -167,7 +174,7 @@ export class Attempt implements CurrentTask {
       try {
         await cleanUp();
       } catch (error) {
-        this.logger.error(`a clean-up of job ${this.job.id} (${this.job.taskName}) threw, which changes nothing`, { error });
+        this.#logHarmless('a clean-up', 'threw', error);
       }
     }
   }

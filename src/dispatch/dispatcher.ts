@@ -4,8 +4,10 @@ import {
   catchError,
   connect,
   defer,
+  endWith,
   firstValueFrom,
   ignoreElements,
+  map,
   merge,
   mergeMap,
   Observable,
@@ -72,6 +74,7 @@ const SAID: Readonly<Record<DispatcherEvent['type'], string>> = {
   'lease lost': 'has lost its lease: its jobs are given up, and it begins anew',
   failed: 'failed, gives up its jobs and begins anew',
   stopped: 'has stopped',
+  refused: 'has refused a job',
 };
 
 /** Before a claim that failed is tried again. */
@@ -87,6 +90,8 @@ export class Dispatcher {
   readonly #cancelledBefore = new Map<string, { readonly reason: string | undefined }>();
   readonly #agents: readonly Agent[];
   readonly #events = new ReplaySubject<DispatcherEvent>(1);
+  /** They say nothing of how the dispatcher is, so that nobody is told of them later. */
+  readonly #refusals: Observable<DispatcherEvent>;
   readonly #contact = new Contact({
     onLost: (error) => this.#tell({ type: 'database lost', error }, 'warn'),
     onBack: () => this.#tell({ type: 'database back' }),
@@ -101,6 +106,9 @@ export class Dispatcher {
     private readonly options: CheckedDispatcherOptions,
   ) {
     this.#agents = options.agents.map((agent, index) => ({ ...agent, forms: acceptedForms(agent, index, sources.registry) }));
+    const { worker, logger, name } = sources;
+    this.#refusals = worker.refusals.pipe(map(({ error, ...job }) => ({ type: 'refused', job, error })));
+    worker.refusals.subscribe(({ error }) => logger.error(`dispatcher ${name} ${SAID.refused}: ${error.message}`, { error }));
   }
 
   get name(): string {
@@ -108,7 +116,9 @@ export class Dispatcher {
   }
 
   get events(): Observable<DispatcherEvent> {
-    return this.sources.guarded(this.#events);
+    return this.sources.guarded(
+      merge(this.#events, this.#refusals.pipe(takeUntil(this.#events.pipe(ignoreElements(), endWith(undefined))))),
+    );
   }
 
   /** The jobs in hand, and which run of each this is. */

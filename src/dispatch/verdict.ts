@@ -14,7 +14,7 @@ import { JobReference } from '../job/job-reference.js';
 import { Payload } from '../job/payload.js';
 import { referent } from '../job/promising.js';
 import { type RetryPolicy, retryDelay } from '../job/retry-policy.js';
-import { recordedError, type StoredError, storedError } from '../job/stored-error.js';
+import { recordedError, redactedError, type StoredError, storedError } from '../job/stored-error.js';
 import type { Attempt as AttemptNumbers, End } from '../store/job-store.js';
 import type { Logger } from '../task/logger.js';
 import type { Abort, Ending } from './attempt.js';
@@ -30,6 +30,8 @@ export interface Trial {
   readonly policy: RetryPolicy;
   readonly valueLimitBytes: number;
   readonly random: () => number;
+  /** Whether what its errors say is kept. */
+  readonly redacts: boolean;
   /** Told of a policy that is itself broken. */
   readonly logger: Logger;
 }
@@ -57,7 +59,7 @@ function judgeValue(value: unknown, trial: Trial): Verdict {
     if (result.bytes > trial.valueLimitBytes) throw tooLarge(result, trial);
     return { type: 'end', outcome: { status: 'completed', result } };
   } catch (error) {
-    return { type: 'end', outcome: { status: 'failed', error: storedError(error) } };
+    return { type: 'end', outcome: { status: 'failed', error: errorOf(error, trial) } };
   }
 }
 
@@ -76,7 +78,11 @@ function tooLarge(result: Payload, { job, valueLimitBytes }: Trial): TooLargeErr
   );
 }
 
-function judgeError(thrown: unknown, trial: Trial, error = storedError(thrown)): Verdict {
+function errorOf(thrown: unknown, { redacts, job: { id, taskName } }: Trial): StoredError {
+  return redacts ? redactedError(thrown, `job ${id} (${taskName})`) : storedError(thrown);
+}
+
+function judgeError(thrown: unknown, trial: Trial, error = errorOf(thrown, trial)): Verdict {
   if (isRetryLater(thrown)) return { type: 'again', delayMs: thrown.delayMs };
   const delayMs = delayAfter(thrown, trial);
   return delayMs === undefined ? { type: 'end', outcome: { status: 'failed', error } } : { type: 'again', delayMs, error };
@@ -100,12 +106,12 @@ function hasCode(thrown: unknown, code: MillraceError['code']): boolean {
   }
 }
 
-function delayAfter(thrown: unknown, { job, policy, numbers, random, logger }: Trial): number | undefined {
+function delayAfter(thrown: unknown, { job, policy, numbers, random, redacts, logger }: Trial): number | undefined {
   if (hasCode(thrown, UNAUTHORIZED)) return undefined;
   try {
     return retryDelay(policy, { failures: numbers.failures + 1, error: thrown, random: random() });
   } catch (error) {
-    logger.error(`the retry policy of ${job.taskName} failed, so job ${job.id} is not retried`, { error });
+    logger.error(`the retry policy of ${job.taskName} failed, so job ${job.id} is not retried`, redacts ? undefined : { error });
     return undefined;
   }
 }

@@ -2,11 +2,14 @@
 
 import { firstValueFrom, type Observable, Subject, type Subscription, timer } from 'rxjs';
 import type { Clock } from '../clock.js';
-import { JobCancelledError, NotRunningError, TaskTimeoutError } from '../errors.js';
+import { JobCancelledError, NotRunningError, SealError, TaskTimeoutError } from '../errors.js';
 import type { JobPlan } from '../job/job-plan.js';
+import type { QueuedJob } from '../job/job-record.js';
 import { JobReference } from '../job/job-reference.js';
+import { type Protection, shownJob } from '../job/protection.js';
+import { recordedError } from '../job/stored-error.js';
 import { insertedRecord } from '../store/inserted.js';
-import type { Attempt as AttemptNumbers, ClaimedJob } from '../store/job-store.js';
+import type { Again, Attempt as AttemptNumbers, ClaimedJob } from '../store/job-store.js';
 import type { Logger } from '../task/logger.js';
 import type { TaskDefinition } from '../task/task-definition.js';
 import type { TaskRegistry } from '../task/task-registry.js';
@@ -22,14 +25,25 @@ export interface WorkerSources {
   readonly registry: TaskRegistry;
   readonly recorder: Recorder;
   readonly caller: TaskCaller;
+  readonly protection: Protection;
   readonly random: () => number;
   /** The limit on a result, on progress, and on an annotation. */
   readonly valueLimitBytes: number;
 }
 
+/** A job of which nothing was run. */
+export interface Refusal {
+  readonly id: string;
+  readonly taskName: string;
+  readonly error: SealError;
+}
+
 /** A job in hand. */
 interface Running {
+  /** As it is stored. */
   readonly claimed: ClaimedJob;
+  /** As its task is given it. */
+  readonly opened: ClaimedJob;
   attempt: Attempt;
   token: string;
   /** How many attempts have failed before this one. */
@@ -45,6 +59,7 @@ interface Running {
 export class Worker {
   readonly #running = new Map<string, Running>();
   readonly #unloaded = new Subject<void>();
+  readonly #refusals = new Subject<Refusal>();
 
   constructor(private readonly sources: WorkerSources) {}
 
@@ -63,14 +78,22 @@ export class Worker {
     return this.#unloaded;
   }
 
+  /** Jobs that were refused, once that is recorded. */
+  get refusals(): Observable<Refusal> {
+    return this.#refusals;
+  }
+
   /**
    * Works on a job, and calls `freeSlot` when another may take its place; resolves when its end is recorded, never rejects.
    * @param end - why it is not to be run any more, where that came before the job
    */
   async work(claimed: ClaimedJob, freeSlot: () => void, end?: Abort): Promise<void> {
     const { job, attempt } = claimed;
+    const opened = this.#opened(job);
+    if (opened instanceof SealError) return this.#refuse(claimed, opened, freeSlot);
     const running: Running = {
       claimed,
+      opened: opened === job ? claimed : { ...claimed, job: opened },
       attempt: this.#newAttempt(claimed, attempt),
       token: attempt.token,
       failures: attempt.failures,
@@ -90,6 +113,27 @@ export class Worker {
       this.sources.logger.error(`job ${job.id} (${job.taskName}) could not be ended`, { error });
     } finally {
       if (!running.isAbandoned) this.#done(job.id);
+    }
+  }
+
+  /** The job as it may be run, or why it must not be. */
+  #opened(job: QueuedJob): QueuedJob | SealError {
+    try {
+      return this.sources.protection.opened(job);
+    } catch (error) {
+      return error instanceof SealError ? error : new SealError('altered', `${shownJob(job)} cannot be read`);
+    }
+  }
+
+  /** Nothing of its task is looked at: the job may be of none. */
+  async #refuse({ job, attempt }: ClaimedJob, error: SealError, freeSlot: () => void): Promise<void> {
+    const { recorder, logger } = this.sources;
+    freeSlot();
+    try {
+      await recorder.settle({ id: job.id, token: attempt.token, outcome: { status: 'failed', error: recordedError(error) } });
+      this.#refusals.next({ id: job.id, taskName: job.taskName, error });
+    } catch (cause) {
+      logger.error(`${shownJob(job)} was refused, and could not be ended`, { error: cause });
     }
   }
 
@@ -138,7 +182,7 @@ export class Worker {
     const trial = this.#trial(running.claimed, numbers, task);
     if (running.end !== undefined) return this.#record(running, judge({ thrown: running.end.reason }, running.end, trial), freeSlot);
     const { attempt } = running;
-    const ended = attempt.run(() => this.sources.caller.call(task, running.claimed, attempt));
+    const ended = attempt.run(() => this.sources.caller.call(task, running.opened, attempt));
     const timeoutMs = task.options.timeoutMs;
     const late = timeoutMs === undefined ? undefined : await this.#overtime(running, ended, timeoutMs, trial);
     if (late?.type === 'end') return this.#recordLate(running, ended, late, freeSlot);
@@ -216,31 +260,38 @@ export class Worker {
     if (!recorder.hasReported) await recorder.reported();
     if (verdict.type === 'again') logRetry(logger, job, running.failures + 1, verdict);
     if (verdict.type === 'again' && verdict.delayMs === 0) {
-      const again = await recorder.reschedule({ ...key, ...verdict });
+      const again = await recorder.reschedule({ ...key, ...verdict, ...this.#renewal(job, verdict) });
       if (again === undefined) freeSlot();
       return again;
     }
     freeSlot();
     if (verdict.type === 'end') await recorder.settle({ ...key, outcome: verdict.outcome });
-    else if (verdict.type === 'again') await recorder.reschedule({ ...key, ...verdict });
+    else if (verdict.type === 'again') await recorder.reschedule({ ...key, ...verdict, ...this.#renewal(job, verdict) });
     else await recorder.release({ ...key, hasBegun: true });
     return undefined;
   }
 
+  /** A seal that lasts until the next attempt, and beyond. */
+  #renewal(job: QueuedJob, { delayMs }: Verdict & { type: 'again' }): Pick<Again, 'seal'> {
+    const seal = this.sources.protection.renewed(job, delayMs);
+    return seal === undefined ? {} : { seal };
+  }
+
   #newAttempt({ job }: ClaimedJob, numbers: AttemptNumbers): Attempt {
-    const { recorder, logger, valueLimitBytes } = this.sources;
+    const { recorder, logger, registry, valueLimitBytes } = this.sources;
     return new Attempt({
       job,
       valueLimitBytes,
       number: numbers.number,
       logger,
+      redacts: registry.get(job.taskName)?.options.redactErrors ?? false,
       report: (report) => recorder.report({ id: job.id, token: numbers.token, ...report }),
     });
   }
 
   #trial({ job }: ClaimedJob, numbers: AttemptNumbers, task: TaskDefinition): Trial {
     const { valueLimitBytes, random, logger } = this.sources;
-    return { job, numbers, policy: job.retry ?? task.options.retry, valueLimitBytes, random, logger };
+    return { job, numbers, policy: job.retry ?? task.options.retry, valueLimitBytes, random, redacts: task.options.redactErrors, logger };
   }
 }
 

@@ -3,6 +3,7 @@
 import type { Choice, JobTree, QueuedJob } from './job-record.js';
 import { Payload } from './payload.js';
 import { NO_PLACES, type Places, placesInAll } from './places.js';
+import { NO_PROTECTION, type Protection } from './protection.js';
 
 export interface CopyGround {
   readonly nextId: () => string;
@@ -10,22 +11,25 @@ export interface CopyGround {
   readonly now: Date;
   /** What the batches around a step held while it ran: its copy has none of them around it. */
   readonly placesAround: Places;
+  /** What seals and encrypts; nothing where absent. */
+  readonly protection?: Protection;
 }
 
 /**
  * Copies a job that has ended, and what is below it. It begins at once. A step leaves its batch, which has gone on
  * without it; a callback belongs to its job still.
  * @param below - all that is below the root, each parent before its children
+ * @throws SealError where one of them is not as it was queued
  */
 export function copiedTree(root: QueuedJob, below: readonly QueuedJob[], ground: CopyGround): JobTree {
   const newIds = new Map([[root.id, ground.nextId()]]);
   const decided = new Set([root, ...below].filter(({ choice }) => choice !== undefined).map(({ id }) => id));
-  const tree: [QueuedJob, ...QueuedJob[]] = [copyOfRoot(root, newIds, ground)];
+  const tree: [QueuedJob, ...QueuedJob[]] = [transferred(root, copyOfRoot(root, newIds, ground), ground)];
   for (const job of below) {
     // What is below a callback that was one of two drafts is in these; one that retries another is there as that one.
     if (job.parent === undefined || !newIds.has(job.parent) || decided.has(job.parent) || job.retryOf !== undefined) continue;
     newIds.set(job.id, ground.nextId());
-    tree.push(copyOf(job, newIds, ground));
+    tree.push(transferred(job, copyOf(job, newIds, ground), ground));
   }
   return tree;
 }
@@ -39,6 +43,11 @@ function copyOfRoot(root: QueuedJob, newIds: ReadonlyMap<string, string>, ground
   if (root.role === 'callback') return retry;
   const alone = without(retry, 'parent', 'role', 'index', 'within', 'isPart');
   return placesInAll(alone.places) > 0 ? alone : { ...alone, places: ground.placesAround };
+}
+
+/** The copy of a job as it is stored. */
+function transferred(job: QueuedJob, copy: QueuedJob, { protection = NO_PROTECTION }: CopyGround): QueuedJob {
+  return protection.transferred(job, copy);
 }
 
 function without<J extends QueuedJob, K extends keyof J>(job: J, ...fields: readonly K[]): Omit<J, K> {
@@ -88,5 +97,6 @@ function copiedSide(
 ): JobTree {
   const newIds = new Map([[root.id, id], ...below.map((job) => [job.id, ground.nextId()] as const)]);
   if (root.parent !== undefined && parent !== undefined) newIds.set(root.parent, parent);
-  return [copyOf(root, newIds, ground), ...below.map((job) => copyOf(job, newIds, ground))];
+  const copied = (job: QueuedJob): QueuedJob => transferred(job, copyOf(job, newIds, ground), ground);
+  return [copied(root), ...below.map(copied)];
 }

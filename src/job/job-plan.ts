@@ -6,6 +6,7 @@ import type { Choice, Input, JobTree, OnFailure, QueuedJob, Role } from './job-r
 import { Payload } from './payload.js';
 import { checkPlaces, DEFAULT_PLACES, lastHeld, NO_PLACES, type Places, type QuotaBook } from './places.js';
 import { anonymous, isSamePrincipal, type PrincipalReference, referenceTo } from './principal.js';
+import { type Encrypted, NO_PROTECTION, type Protection } from './protection.js';
 import { RETRY_DEFAULTS, type StoredRetry } from './retry-policy.js';
 import { type Uniqueness, type UniqueOptions, uniquenessOf } from './uniqueness.js';
 
@@ -16,6 +17,8 @@ export interface JobPlan {
   readonly args: Payload;
   /** Of the arguments; absent for the first. */
   readonly version?: number;
+  /** Which of the task's arguments are to be encrypted. */
+  readonly encrypt?: Encrypted;
   /** What its task requires of the principal. */
   readonly requires?: readonly string[];
   readonly input: Input;
@@ -58,6 +61,8 @@ export interface Ground {
   readonly valueLimitBytes: number;
   /** On whose behalf code runs here; `undefined` outside of every `runAs` and task. */
   readonly principal?: () => PrincipalReference | undefined;
+  /** What seals and encrypts; nothing where absent. */
+  readonly protection?: Protection;
 }
 
 /** What is taken over from the job above, or from the one that it stands in for. */
@@ -69,6 +74,8 @@ interface Heritage {
   readonly within?: string | undefined;
   readonly isPart?: true | undefined;
   readonly principal?: PrincipalReference | undefined;
+  /** It is not due before this. */
+  readonly dueMs?: number;
 }
 
 /** The job that it is below. */
@@ -90,21 +97,35 @@ export function plantFor({ queue, priority, within, parent, principal, ...job }:
   return grow(plan, ground.nextId(), ground, { queue, priority, places, within, principal, ...(isPart ? { isPart } : {}) });
 }
 
-/** Turns a callback of a job that is queued already into jobs: of who adds it, else of the job's principal. @throws as `plant` does */
+/** Turns a callback of a job that is queued already into jobs: of who adds it, else of the job's principal. @throws as `plant` does; SealError for a job that is not as it was queued */
 export function plantCallback(callback: CallbackPlan, parent: QueuedJob, ground: Ground): JobTree {
-  return growCallback(callback, ground, { ...aboveCallbacks(parent), principal: ground.principal?.() ?? parent.principal });
+  checkAbove(parent, ground);
+  return growCallback(callback, ground, { ...aboveCallbacks(parent, ground), principal: ground.principal?.() ?? parent.principal });
 }
 
-/** Turns a plan into one more step of a batch that is queued already, the store says which: of who adds it, else of the batch's principal. @throws as `plant` does */
+/** Turns a plan into one more step of a batch that is queued already, the store says which: of who adds it, else of the batch's principal. @throws as `plantCallback` does */
 export function plantStep(plan: JobPlan, batch: QueuedJob, ground: Ground): JobTree {
+  checkAbove(batch, ground);
   const { id, queue, priority, places } = batch;
   const within = lastHeld(places, ground.book, batch.within);
   const principal = ground.principal?.() ?? batch.principal;
-  return grow(plan, ground.nextId(), ground, { id, role: 'step', queue, priority, places: NO_PLACES, within, principal });
+  const dueMs = protectionOf(ground).dueMs(batch);
+  return grow(plan, ground.nextId(), ground, { id, role: 'step', queue, priority, places: NO_PLACES, within, principal, dueMs });
+}
+
+function protectionOf({ protection = NO_PROTECTION }: Ground): Protection {
+  return protection;
+}
+
+/** Nobody is to be given another principal by who has altered the job above. One whose seal has expired is still as it was queued. */
+function checkAbove(job: QueuedJob, ground: Ground): void {
+  const refusal = protectionOf(ground).refusal(job);
+  if (refusal !== undefined && refusal.reason !== 'expired') throw refusal;
 }
 
 function grow(plan: JobPlan, id: string, ground: Ground, above: Above | Heritage | undefined): JobTree {
-  const job = queuedJob(plan, id, ground, above);
+  const job = protectionOf(ground).protect(queuedJob(plan, id, ground, above), plan.encrypt, above?.dueMs);
+  checkSize(job, ground.valueLimitBytes);
   const isAlone = plan.steps.length === 0 && plan.postprocess === undefined && plan.callbacks.length === 0;
   return isAlone ? [job] : [job, ...growBelow(plan, job, ground)];
 }
@@ -112,17 +133,19 @@ function grow(plan: JobPlan, id: string, ground: Ground, above: Above | Heritage
 function growBelow(plan: JobPlan, job: QueuedJob, ground: Ground): QueuedJob[] {
   const { id, queue, priority, principal } = job;
   const within = lastHeld(job.places, ground.book, job.within);
-  const child = (role: Role, index: number): Above => ({ id, role, index, queue, priority, places: NO_PLACES, within, principal });
+  const dueMs = protectionOf(ground).dueMs(job);
+  const child = (role: Role, index: number): Above => ({ id, role, index, queue, priority, places: NO_PLACES, within, principal, dueMs });
   return [
     ...plan.steps.flatMap((step, index) => grow(step, ground.nextId(), ground, child('step', index))),
     ...(plan.postprocess === undefined ? [] : grow(plan.postprocess, ground.nextId(), ground, child('postprocess', plan.steps.length))),
-    ...plan.callbacks.flatMap((callback) => growCallback(callback, ground, aboveCallbacks(job))),
+    ...plan.callbacks.flatMap((callback) => growCallback(callback, ground, aboveCallbacks(job, ground))),
   ];
 }
 
 /** A job's own places are given back before its callbacks run; those of the batches around it are not. */
-function aboveCallbacks({ id, queue, priority, within, principal }: QueuedJob): Above {
-  return { id, role: 'callback', queue, priority, places: NO_PLACES, within, principal };
+function aboveCallbacks(job: QueuedJob, ground: Ground): Above {
+  const { id, queue, priority, within, principal } = job;
+  return { id, role: 'callback', queue, priority, places: NO_PLACES, within, principal, dueMs: protectionOf(ground).dueMs(job) };
 }
 
 function growCallback(callback: CallbackPlan, ground: Ground, above: Above): JobTree {
@@ -132,7 +155,7 @@ function growCallback(callback: CallbackPlan, ground: Ground, above: Above): Job
     ...(callback.success === undefined ? {} : { success: grow(callback.success, id, ground, above) }),
     ...(callback.failure === undefined ? {} : { failure: grow(callback.failure, id, ground, above) }),
   };
-  return [{ ...queuedJob(CHOICE, id, ground, above), kind: 'choice', choice }];
+  return [protectionOf(ground).protect({ ...queuedJob(CHOICE, id, ground, above), kind: 'choice', choice }, false, above.dueMs)];
 }
 
 const CHOICE: JobPlan = {
@@ -161,7 +184,6 @@ function queuedJob({ options, ...plan }: JobPlan, id: string, ground: Ground, ab
     interruptions: options.interruptions ?? USUAL_INTERRUPTIONS,
   };
   checkPlaces(places, ground.book, plan.taskName, above?.within);
-  checkSize(plan, ground.valueLimitBytes);
   checkTimes(plan.taskName, options);
   const unique = uniqueness(plan.taskName, options, above !== undefined && 'id' in above);
   assign(job, 'unique', unique);
@@ -191,7 +213,7 @@ function assign<T, K extends keyof T>(target: T, key: K, value: T[K] | undefined
   if (value !== undefined) target[key] = value;
 }
 
-function checkSize({ args, taskName }: Pick<JobPlan, 'args' | 'taskName'>, limit: number): void {
+function checkSize({ args, taskName }: QueuedJob, limit: number): void {
   if (args.bytes <= limit) return;
   throw new TooLargeError(
     `the arguments of ${taskName} take ${args.bytes} bytes, but the limit is ${limit}; store the data elsewhere and pass its key, or raise \`valueLimitBytes\``,

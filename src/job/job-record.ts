@@ -7,6 +7,7 @@ import type { Payload } from './payload.js';
 import type { Places } from './places.js';
 import type { PrincipalReference } from './principal.js';
 import type { StoredRetry } from './retry-policy.js';
+import type { Seal } from './seal.js';
 import type { StoredError } from './stored-error.js';
 import type { Uniqueness } from './uniqueness.js';
 
@@ -28,7 +29,7 @@ export type OnFailure = 'continue' | 'stop' | 'fail';
 /** A job with everything below it: the root first, each parent before its children. */
 export type JobTree = readonly [root: QueuedJob, ...descendants: QueuedJob[]];
 
-/** What was queued; only a debounced job has its arguments replaced, and its principal, before it is due. */
+/** What was queued; only a debounced job has its arguments replaced, and its principal, before it is due; a seal may be renewed. */
 export interface QueuedJob {
   /** 24 hexadecimal digits, rising within the process that queued it. */
   readonly id: string;
@@ -39,6 +40,9 @@ export interface QueuedJob {
   readonly name?: string;
   readonly queue: string;
   readonly args: Payload;
+  /** The places of those arguments that are encrypted. */
+  readonly encrypted?: readonly number[];
+  readonly seal?: Seal;
   /** On whose behalf it runs; absent for the anonymous one. */
   readonly principal?: PrincipalReference;
   /** Of the task's arguments, as it was when the job was queued; absent for the first. */

@@ -30,6 +30,17 @@ export function storedError(thrown: unknown, causes: number = MAX.causes): Store
   });
 }
 
+/** Of an error whose message may say what nobody is to read: its name and its code, if they look like such. */
+export function redactedError(thrown: unknown, what: string): StoredError {
+  const { name, code } = storedError(thrown, 0);
+  const isName = (text: string): boolean => /^[A-Za-z_$][\w$.-]{0,99}$/.test(text);
+  return Object.freeze({
+    name: isName(name) ? name : 'Error',
+    message: `${what} failed; what its errors say is not kept`,
+    ...(code === undefined || !/^[\w$.-]{1,100}$/.test(code) ? {} : { code }),
+  });
+}
+
 function messageOf(thrown: object): string {
   const message = peek(thrown, 'message');
   if (typeof message === 'string') return cut(message, MAX.message);

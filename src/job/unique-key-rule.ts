@@ -25,15 +25,29 @@ export function isPutOffBy({ unique, retryOf }: QueuedJob, holder: Keyed): boole
   return unique?.debounce !== undefined && holder.unique?.debounce !== undefined && retryOf === undefined;
 }
 
-/** What a job is that is put off: it takes over the arguments of the other one, in their version, and on whose behalf they are. */
-export function putOffBy(job: QueuedJob, { args, version, principal }: Pick<QueuedJob, 'args' | 'version' | 'principal'>): QueuedJob {
-  const { version: _, principal: __, ...rest } = job;
-  return { ...rest, args, ...(version === undefined ? {} : { version }), ...(principal === undefined ? {} : { principal }) };
+/** What a job is that is put off: it takes over the arguments of the other one, in their version, and on whose behalf they are. It is not sealed. */
+export function putOffBy(
+  job: QueuedJob,
+  { args, encrypted, version, principal }: Pick<QueuedJob, 'args' | 'encrypted' | 'version' | 'principal'>,
+): QueuedJob {
+  const { version: _, principal: __, encrypted: ___, seal: ____, ...rest } = job;
+  return {
+    ...rest,
+    args,
+    ...(encrypted === undefined ? {} : { encrypted }),
+    ...(version === undefined ? {} : { version }),
+    ...(principal === undefined ? {} : { principal }),
+  };
 }
 
-/** A debounced job that is put off by another one, which is queued at a time. */
-export function putOff({ job, state }: JobRecord, by: QueuedJob, at: Date): JobRecord {
+/** A debounced job that is put off by another one, which is queued at a time. @param become - what is done with the jobs themselves */
+export function putOff(
+  { job, state }: JobRecord,
+  by: QueuedJob,
+  at: Date,
+  become: (job: QueuedJob, by: QueuedJob) => QueuedJob = putOffBy,
+): JobRecord {
   const { ms = 0, maxMs = Number.POSITIVE_INFINITY } = by.unique?.debounce ?? {};
   const dueAt = new Date(Math.min(at.getTime() + ms, state.queuedAt.getTime() + maxMs));
-  return { job: putOffBy(job, by), state: { ...state, dueAt } };
+  return { job: become(job, by), state: { ...state, dueAt } };
 }

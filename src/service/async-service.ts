@@ -10,6 +10,7 @@ import type { Paused } from '../job/pauses.js';
 import type { Payload } from '../job/payload.js';
 import { type QuotaBook, unknownQuota } from '../job/places.js';
 import type { PrincipalReference } from '../job/principal.js';
+import { type Protection, putOffWithin } from '../job/protection.js';
 import type { RateBook } from '../job/rates.js';
 import { Actor, actAs, currentActor } from '../principal/actor.js';
 import { type Gatekeeper, sidesOf } from '../principal/gatekeeper.js';
@@ -46,6 +47,7 @@ export interface OwnDispatcher extends DispatcherView {
 export interface ServiceSources extends Pick<JobAccess, 'store' | 'clock' | 'logger'> {
   readonly ground: Ground;
   readonly gatekeeper: Gatekeeper;
+  readonly protection: Protection;
   readonly quotas: QuotaBook;
   readonly rates: RateBook;
   /** The forms of jobs of a task that this process can run. */
@@ -104,9 +106,9 @@ export class AsyncService implements IAsyncService {
   async start(dispatcher: OwnDispatcher | undefined, check: () => void): Promise<void> {
     if (this.#state !== 'new') throw new NotRunningError('a service is started once: make a new container with a new asyncModule');
     this.#state = 'starting';
-    const { store, clock, quotas, rates } = this.sources;
+    const { store, clock, quotas, rates, protection } = this.sources;
     try {
-      await store.start({ clock, quotas, rates });
+      await store.start({ clock, quotas, rates, putOff: putOffWithin(protection) });
     } catch (error) {
       this.#state = 'new';
       throw error;
@@ -371,8 +373,8 @@ export class AsyncService implements IAsyncService {
 
   async #retry(id: string): Promise<Job<never>> {
     this.#checkRunning();
-    const { store, clock, ground } = this.sources;
-    return this.#queue(await retryOf(id, { store, clock, nextId: ground.nextId }));
+    const { store, clock, ground, protection } = this.sources;
+    return this.#queue(await retryOf(id, { store, clock, protection, nextId: ground.nextId }));
   }
 
   #checkRunning(what = 'queued'): void {

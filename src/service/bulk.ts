@@ -1,6 +1,6 @@
 /** Does to all jobs that pass a filter what can be done to one. */
 
-import { JobNotFoundError } from '../errors.js';
+import { JobNotFoundError, SealError } from '../errors.js';
 import { isFinal, STATUSES, type Status } from '../job/job-status.js';
 import { topmost } from './dead-letters.js';
 import type { Job } from './job.js';
@@ -27,7 +27,10 @@ export async function cancelJobs({ store }: Pick<JobAccess, 'store'>, filter: Jo
 }
 
 /** @returns the jobs that were queued. @throws OptionError, NotATaskError */
-export async function retryJobs(access: Pick<JobAccess, 'store' | 'retry'>, filter: JobFilter): Promise<readonly Job<unknown>[]> {
+export async function retryJobs(
+  access: Pick<JobAccess, 'store' | 'retry' | 'logger'>,
+  filter: JobFilter,
+): Promise<readonly Job<unknown>[]> {
   const { store } = access;
   const { statuses: asked = ['failed'], ...query } = queryOfSome('the filter of `retryJobs`', filter);
   const statuses = asked.filter((status) => status === 'failed' || status === 'cancelled');
@@ -42,13 +45,17 @@ export async function retryJobs(access: Pick<JobAccess, 'store' | 'retry'>, filt
   return queued;
 }
 
-/** @returns nothing where the job is gone, or another one is there in place of its retry */
-async function retryOf(id: string, { retry }: Pick<JobAccess, 'retry'>): Promise<readonly Job<unknown>[]> {
+/** @returns nothing where the job is gone, is not as it was queued, or another one is there in place of its retry */
+async function retryOf(id: string, { retry, logger }: Pick<JobAccess, 'retry' | 'logger'>): Promise<readonly Job<unknown>[]> {
   try {
     const again = await retry(id);
     return again.isExisting ? [] : [again];
   } catch (error) {
     if (error instanceof JobNotFoundError) return [];
+    if (error instanceof SealError) {
+      logger.error(`it is not retried: ${error.message}`, { error });
+      return [];
+    }
     throw error;
   }
 }

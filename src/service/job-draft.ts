@@ -1,5 +1,6 @@
 /** Makes drafts and callbacks: `makeJob`, `serial`, `parallel`, `callback`. */
 
+import { inspect } from 'node:util';
 import { checkOptions, type Rule, type Rules, shown } from '../check.js';
 import { NotATaskError } from '../errors.js';
 import type { CallbackPlan, JobPlan } from '../job/job-plan.js';
@@ -46,12 +47,13 @@ export function keyedPlan(task: TaskLike, args: readonly unknown[]): JobPlan {
 
 function taskPlan(task: TaskLike, args: readonly unknown[], input: Input = 'none', path = 'arguments'): JobPlan {
   const definition = definitionOf(task);
-  const { upcast, requires } = definition.options;
+  const { encrypt, upcast, requires } = definition.options;
   return {
     kind: 'task',
     taskName: definition.name,
     args: Payload.of(args, path),
     ...(upcast === undefined ? {} : { version: upcast.version }),
+    ...(encrypt === false ? {} : { encrypt }),
     ...(requires.length === 0 ? {} : { requires }),
     input,
     options: taskPlanOptions(definition),
@@ -110,6 +112,11 @@ class JobDraft implements Draft<unknown> {
   constructor(plan: JobPlan) {
     this[standsFor] = plan;
     Object.freeze(this);
+  }
+
+  /** What `console.log` shows: nothing of its arguments. */
+  [inspect.custom](): string {
+    return `Draft (${this[standsFor].taskName})`;
   }
 
   with(options: BatchOptions): JobDraft {

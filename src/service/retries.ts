@@ -6,12 +6,14 @@ import { copiedTree } from '../job/copied-tree.js';
 import type { JobRecord, JobTree, QueuedJob } from '../job/job-record.js';
 import { isFinal } from '../job/job-status.js';
 import { NO_PLACES, type Places, placesInAll } from '../job/places.js';
+import type { Protection } from '../job/protection.js';
 import type { JobStore } from '../store/job-store.js';
 
 export interface RetrySources {
   readonly store: Pick<JobStore, 'find'>;
   readonly clock: Clock;
   readonly nextId: () => string;
+  readonly protection: Protection;
 }
 
 /** Whether a job can be retried, and if not, what it is. */
@@ -19,14 +21,15 @@ export function isRetriable({ job, state }: JobRecord): boolean {
   return (state.status === 'failed' || state.status === 'cancelled') && job.role !== 'postprocess';
 }
 
-/** The tree that is to be queued in place of a job. @throws JobNotFoundError, JobStateError */
-export async function retryOf(id: string, { store, clock, nextId }: RetrySources): Promise<JobTree> {
+/** The tree that is to be queued in place of a job. @throws JobNotFoundError, JobStateError, SealError */
+export async function retryOf(id: string, { store, clock, nextId, protection }: RetrySources): Promise<JobTree> {
   const [record] = await store.find({ ids: [id] });
   if (record === undefined) throw new JobNotFoundError(`job ${id} is not there, so it cannot be retried: its retention is over`);
   check(record);
   const { job } = record;
   return copiedTree(job, await below(job, store), {
     nextId,
+    protection,
     now: new Date(clock.now()),
     placesAround: await placesAround(job, store),
   });

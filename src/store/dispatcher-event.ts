@@ -1,5 +1,7 @@
 /** What befalls a dispatcher in its dealings with the store. */
 
+import type { SealError } from '../errors.js';
+
 export type DispatcherEvent =
   /** It has its lease, and takes jobs. */
   | { readonly type: 'started' }
@@ -11,4 +13,6 @@ export type DispatcherEvent =
   | { readonly type: 'lease lost' }
   /** A defect: it has given its jobs up, and begins anew. */
   | { readonly type: 'failed'; readonly error: unknown }
-  | { readonly type: 'stopped' };
+  | { readonly type: 'stopped' }
+  /** A job was not run, and has failed: it is not what was sealed, or not in time. Told once, to those who listen then. */
+  | { readonly type: 'refused'; readonly job: { readonly id: string; readonly taskName: string }; readonly error: SealError };

@@ -10,7 +10,9 @@ import type { StoredOutcome } from '../job/outcome.js';
 import type { Pausable, Paused } from '../job/pauses.js';
 import type { Payload } from '../job/payload.js';
 import type { QuotaBook } from '../job/places.js';
+import type { PutOff } from '../job/protection.js';
 import type { Rate, RateBook } from '../job/rates.js';
+import type { Seal } from '../job/seal.js';
 import type { StoredError } from '../job/stored-error.js';
 
 /**
@@ -209,6 +211,8 @@ export interface StoreSetup {
   readonly quotas: QuotaBook;
   /** The rates that they name with them; none, where absent. */
   readonly rates?: RateBook;
+  /** How a debounced job is put off by another one; as one that is not sealed, where absent. */
+  readonly putOff?: PutOff;
 }
 
 /** What became of a tree: it is there; it can never be; or the store failed, for this one or for all. */
@@ -268,6 +272,8 @@ export interface Again extends AttemptKey {
   readonly delayMs: number;
   /** Counted as a failure of the attempt; absent where the task itself asked to run later. */
   readonly error?: StoredError;
+  /** In place of the one that the job has. */
+  readonly seal?: Seal;
 }
 
 export interface Hold extends AttemptKey {

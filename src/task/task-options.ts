@@ -1,8 +1,9 @@
 /** What can be said of a task where it is declared. */
 
-import { checkOptions, is, type Rules } from '../check.js';
+import { checkOptions, is, type Rule, type Rules } from '../check.js';
 import { FAILURE_LOG_RULE, type FailureLogLevel } from '../job/failure-log.js';
 import { type Places, placesOf } from '../job/places.js';
+import type { Encrypted } from '../job/protection.js';
 import type { Quotas } from '../job/register.js';
 import { checkRetry, type RetryPolicy, retryCommon } from '../job/retry-policy.js';
 import { checkTogether, UNIQUE_RULES, type UniqueFor, type UniqueOptions } from '../job/uniqueness.js';
@@ -38,6 +39,10 @@ export interface TaskOptions<Key extends KeyFunction = KeyFunction, Old = { read
    * first and each fifth; with 'none' they are not logged either. @default 'error'
    */
   readonly failureLogLevel?: FailureLogLevel | undefined;
+  /** Arguments that nobody can read in the store: all, or those at these places. Needs `secrets` of `asyncModule`. Results, unique keys, and what a callback is given of its job, are stored as they are. @default false */
+  readonly encrypt?: Encrypted | undefined;
+  /** Whether of its errors only name and code are stored, and logged. @default whether it has `encrypt` */
+  readonly redactErrors?: boolean | undefined;
   /** The roles, or what its `Authorizer` knows, that a job's principal needs: at queueing, where known, and before each attempt. @default [] */
   readonly requires?: readonly string[] | undefined;
   /**
@@ -61,6 +66,8 @@ export interface CheckedTaskOptions {
   readonly retry: RetryPolicy;
   readonly keepMs: number | undefined;
   readonly failureLogLevel: FailureLogLevel | undefined;
+  readonly encrypt: Encrypted;
+  readonly redactErrors: boolean;
   readonly requires: readonly string[];
   readonly setUp: SetUp | undefined;
   readonly upcast: UpcastChain | undefined;
@@ -72,9 +79,15 @@ export interface CheckedTaskOptions {
 
 export const TASK_DEFAULTS = Object.freeze({
   aliases: Object.freeze([]),
+  encrypt: false,
   requires: Object.freeze([]),
   retry: retryCommon,
 } as const satisfies TaskOptions);
+
+const PLACES: Rule = {
+  must: 'an array of the places of arguments, from 0',
+  holds: (value) => Array.isArray(value) && value.length > 0 && value.every((place) => Number.isSafeInteger(place) && place >= 0),
+};
 
 const RULES: Rules<TaskOptions> = {
   name: is.text,
@@ -84,6 +97,8 @@ const RULES: Rules<TaskOptions> = {
   retry: is.object,
   keepMs: is.durationMs,
   failureLogLevel: FAILURE_LOG_RULE,
+  encrypt: is.either(is.boolean, PLACES),
+  redactErrors: is.boolean,
   requires: is.texts,
   setUp: is.callable,
   upcast: { must: 'made with `upcast(step)`', holds: (value) => value instanceof UpcastChain },
@@ -96,8 +111,11 @@ export function checkTaskOptions(owner: string, options: TaskOptions): CheckedTa
   checkOptions<TaskOptions>(owner, options, RULES);
   if (options.retry !== undefined) checkRetry(owner, options.retry);
   checkTogether(owner, options);
+  const encrypt = options.encrypt ?? TASK_DEFAULTS.encrypt;
   return Object.freeze({
     name: options.name,
+    encrypt: typeof encrypt === 'boolean' ? encrypt : Object.freeze([...encrypt]),
+    redactErrors: options.redactErrors ?? encrypt !== false,
     aliases: options.aliases ?? TASK_DEFAULTS.aliases,
     places: options.quotas === undefined ? undefined : placesOf(options.quotas, owner),
     timeoutMs: options.timeoutMs,

@@ -1,8 +1,9 @@
 /** Fresh stores on MongoDB, on whatever replica set is found; their time is that of a virtual clock, which stands still. */
 
-import { MongoClient, Timestamp } from 'mongodb';
+import { type Collection, MongoClient, Timestamp } from 'mongodb';
 import { firstValueFrom } from 'rxjs';
 import { nextTurn } from '../../src/clock.js';
+import type { JobDocument } from '../../src/store/mongo/documents.js';
 import { checkMongoOptions } from '../../src/store/mongo/mongo-options.js';
 import { MongoStore } from '../../src/store/mongo/mongo-store.js';
 import { ServerTime } from '../../src/store/mongo/server-time.js';
@@ -43,6 +44,8 @@ class StandingTime extends ServerTime {
 /** Each store has a database of its own, which can be dropped. */
 export interface MongoBench extends VirtualBench {
   readonly drop: () => Promise<void>;
+  /** What is in the database, for who goes past the store. */
+  readonly jobs: Collection<JobDocument>;
   /** Another store on the same database, as another process has one. */
   readonly another: () => MongoStore;
 }
@@ -81,5 +84,6 @@ function bench(client: MongoClient, database: string): MongoBench {
   const drop = async (): Promise<void> => {
     await client.db(database).dropDatabase();
   };
-  return { store, clock, settled, advance: (ms) => clock.advance(ms, settled), drop, another };
+  const jobs = client.db(database).collection<JobDocument>('millrace.jobs');
+  return { store, clock, jobs, settled, advance: (ms) => clock.advance(ms, settled), drop, another };
 }

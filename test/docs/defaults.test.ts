@@ -8,6 +8,7 @@ import { SCHEDULE_DEFAULTS } from '../../src/container/schedule-options.js';
 import { AGENT_DEFAULTS, DISPATCHER_DEFAULTS } from '../../src/dispatch/dispatcher-options.js';
 import { RETRY_DEFAULTS } from '../../src/job/retry-policy.js';
 import { UNIQUE_DEFAULTS } from '../../src/job/uniqueness.js';
+import { SECRETS_DEFAULTS } from '../../src/principal/secrets.js';
 import { JOB_FILTER_DEFAULTS } from '../../src/service/job-filter.js';
 import { MEMORY_STORE_DEFAULTS } from '../../src/store/memory/memory-store.js';
 import { MONGO_STORE_DEFAULTS } from '../../src/store/mongo/mongo-options.js';
@@ -23,6 +24,7 @@ const options: readonly [string, string, Readonly<Record<string, unknown>>][] = 
   ['job/retry-policy.ts', 'StoredRetry', RETRY_DEFAULTS],
   ['job/uniqueness.ts', 'UniqueOptions', UNIQUE_DEFAULTS],
   ['service/job-filter.ts', 'JobFilter', JOB_FILTER_DEFAULTS],
+  ['principal/secrets.ts', 'SecretsOptions', SECRETS_DEFAULTS],
   ['store/memory/memory-store.ts', 'MemoryStoreOptions', MEMORY_STORE_DEFAULTS],
   ['store/mongo/mongo-options.ts', 'MongoStoreOptions', MONGO_STORE_DEFAULTS],
   ['task/task-options.ts', 'TaskOptions', TASK_DEFAULTS],

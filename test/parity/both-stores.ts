@@ -1,11 +1,13 @@
 /** Runs scenarios on both stores: services that share a store, like processes that share a database, on a time that only the test moves. */
 
 import { Container } from 'inversify';
+import type { Collection } from 'mongodb';
 import { firstValueFrom } from 'rxjs';
 import { afterAll, beforeAll, describe } from 'vitest';
 import { nextTurn } from '../../src/clock.js';
 import { type AsyncModuleOptions, asyncModule, type IAsyncService, type Job, type JobStore, start } from '../../src/index.js';
 import type { JobState } from '../../src/job/job-record.js';
+import type { JobDocument } from '../../src/store/mongo/documents.js';
 import { seededRandom, type VirtualClock } from '../../src/testing/index.js';
 import { memoryBench, type VirtualBench } from '../contract/memory-bench.js';
 import { type MongoBenches, mongoBenches } from '../contract/mongo-bench.js';
@@ -52,11 +54,14 @@ export interface Process {
 export interface Stage {
   /** Starts one more process on the store of the test. */
   start(options?: ProcessOptions): Promise<Process>;
+  /** The collection of jobs, once a process has been started, where the store has one. */
+  readonly jobs: Collection<JobDocument> | undefined;
   /** Lets a process die, and starts another one, which has taken over when this resolves. */
   succeed(dead: Process, options: ProcessOptions): Promise<Process>;
 }
 
 interface Bench extends VirtualBench {
+  readonly jobs?: Collection<JobDocument>;
   readonly drop?: () => Promise<void>;
 }
 
@@ -106,6 +111,10 @@ class SharedStage implements Stage {
     );
     process.async = await start(container);
     return process;
+  }
+
+  get jobs(): Collection<JobDocument> | undefined {
+    return this.#bench?.jobs;
   }
 
   async succeed(dead: Process, options: ProcessOptions): Promise<Process> {

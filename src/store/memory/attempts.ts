@@ -33,9 +33,10 @@ export class Attempts {
     return true;
   }
 
-  reschedule({ id, token, delayMs, error }: Again): Attempt | undefined {
-    const record = this.#running({ id, token });
-    if (record === undefined) return undefined;
+  reschedule({ id, token, delayMs, error, seal }: Again): Attempt | undefined {
+    const running = this.#running({ id, token });
+    if (running === undefined) return undefined;
+    const record = seal === undefined ? running : { ...running, job: { ...running.job, seal } };
     const { cancel, attempts, failures } = record.state;
     if (cancel !== undefined) {
       this.rooms.tender.end(record, 'end', { status: 'cancelled', reason: cancel.reason });

@@ -49,7 +49,7 @@ export class Inserts {
     const holder = this.#holderWithin(job, session);
     if (holder === undefined) session.stage([staged]);
     else if (hasYetToBegin(holder.job)) session.stage([{ ...staged, holder: holder.job.id }]);
-    return { record: holder === undefined ? firstRecord(staged) : afterAnswer(holder, staged) };
+    return { record: holder === undefined ? firstRecord(staged) : this.#afterAnswer(holder, staged) };
   }
 
   /** All at once, or nothing where a job is gone that is to have a callback, or what was seen of unique keys and retries is no longer so. */
@@ -95,13 +95,22 @@ export class Inserts {
   /** The same; a debounced one is put off by it. */
   #holderPutOff(job: QueuedJob, at: Date): JobRecord | undefined {
     const holder = this.#holderOf(job);
-    return holder !== undefined && isPutOffBy(job, holder.job) ? this.rooms.table.putOff(holder, job, at) : holder;
+    return holder !== undefined && isPutOffBy(job, holder.job)
+      ? this.rooms.table.replace(putOff(holder, job, at, this.rooms.putOff))
+      : holder;
   }
 
   /** The same as a transaction sees it, with what was queued in that before. */
   #holderWithin(job: QueuedJob, session: MemorySession): JobRecord | undefined {
     const holder = this.#stagedHolder(job, session) ?? this.#holderOf(job);
-    return holder === undefined ? undefined : session.answeredWith(holder.job.id).reduce(afterAnswer, holder);
+    return holder === undefined
+      ? undefined
+      : session.answeredWith(holder.job.id).reduce((record, staged) => this.#afterAnswer(record, staged), holder);
+  }
+
+  /** The job that has the key of another one, after that was answered with it. */
+  #afterAnswer(holder: JobRecord, { tree: [job], places: [at] }: StagedTree): JobRecord {
+    return isPutOffBy(job, holder.job) ? putOff(holder, job, at.now, this.rooms.putOff) : holder;
   }
 
   /** The job that was queued in place of the one that this is to retry. */
@@ -131,9 +140,4 @@ export class Inserts {
 /** A job as it will be there when its transaction commits. */
 function firstRecord({ tree: [job], places: [at] }: StagedTree): JobRecord {
   return { job, state: firstState(job, at, job.parent !== undefined) };
-}
-
-/** The job that has the key of another one, after that was answered with it. */
-function afterAnswer(holder: JobRecord, { tree: [job], places: [at] }: StagedTree): JobRecord {
-  return isPutOffBy(job, holder.job) ? putOff(holder, job, at.now) : holder;
 }

@@ -2,7 +2,7 @@
 
 import { type Changes, firstState, type JobRecord, moved, type QueuedJob } from '../../job/job-record.js';
 import type { MoveName, Status } from '../../job/job-status.js';
-import { hasKey, putOff } from '../../job/unique-key-rule.js';
+import { hasKey } from '../../job/unique-key-rule.js';
 import { Agenda } from './agenda.js';
 import { Feed } from './feed.js';
 import { Kin } from './kin.js';
@@ -67,9 +67,9 @@ export class JobTable {
     return record !== undefined && hasKey(record.job, record.state, now) ? record : undefined;
   }
 
-  /** Puts a debounced job off, by another one that was queued at a time. */
-  putOff(record: JobRecord, by: QueuedJob, at: Date): JobRecord {
-    return this.#put(putOff(record, by, at));
+  /** A debounced job that was put off. */
+  replace(record: JobRecord): JobRecord {
+    return this.#put(record);
   }
 
   /** Lets a callback become the one of its two sides that is needed. */

@@ -5,6 +5,8 @@ import { checkOptions, is, type Rules } from '../../check.js';
 import { NotRunningError } from '../../errors.js';
 import type { JobRecord, JobTree } from '../../job/job-record.js';
 import type { QuotaBook } from '../../job/places.js';
+import type { PutOff } from '../../job/protection.js';
+import { putOffBy } from '../../job/unique-key-rule.js';
 import type {
   Again,
   AgentView,
@@ -81,6 +83,7 @@ class MemoryStore implements MemoryJobStore {
   readonly #claimer: Claimer;
   readonly #attempts: Attempts;
   #setup: StoreSetup | undefined;
+  #putOff: PutOff = putOffBy;
   /** How many containers have it open: several may share one store. */
   #users = 0;
   #lastToken = 0;
@@ -89,7 +92,14 @@ class MemoryStore implements MemoryJobStore {
     const now = (): Date => this.#now();
     this.#archive = new Archive(this.#table, keepEnded);
     this.#tender = new Tender(this.#table, this.#ledger, this.#archive, now);
-    const rooms: Rooms = { table: this.#table, ledger: this.#ledger, tender: this.#tender, now, newToken: () => String(++this.#lastToken) };
+    const rooms: Rooms = {
+      table: this.#table,
+      ledger: this.#ledger,
+      tender: this.#tender,
+      now,
+      newToken: () => String(++this.#lastToken),
+      putOff: (job, by) => this.#putOff(job, by),
+    };
     this.#inserts = new Inserts(rooms);
     this.#calendar = new Calendar(rooms);
     this.#claimer = new Claimer(rooms, this.#calendar, this.controls);
@@ -102,6 +112,7 @@ class MemoryStore implements MemoryJobStore {
 
   async start(setup: StoreSetup): Promise<void> {
     this.#setup = setup;
+    this.#putOff = setup.putOff ?? this.#putOff;
     this.#users++;
     this.#operation(() => {
       this.#ledger.configure(setup.quotas, setup.rates);

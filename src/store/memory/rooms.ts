@@ -1,5 +1,6 @@
 /** What the parts of the memory store share. */
 
+import type { PutOff } from '../../job/protection.js';
 import type { JobTable } from './job-table.js';
 import type { QuotaLedger } from './quota-ledger.js';
 import type { Tender } from './tender.js';
@@ -10,4 +11,6 @@ export interface Rooms {
   readonly tender: Tender;
   readonly now: () => Date;
   readonly newToken: () => string;
+  /** What is done with a debounced job and the one that puts it off. */
+  readonly putOff: PutOff;
 }

@@ -59,7 +59,7 @@ export class Attempts {
     return this.#asked.all(again, undefined);
   }
 
-  async #reschedule({ delayMs, error, ...key }: Again, wasUnanswered: boolean): Promise<Attempt | undefined> {
+  async #reschedule({ delayMs, error, seal, ...key }: Again, wasUnanswered: boolean): Promise<Attempt | undefined> {
     const { jobs, uses, held, time, news, pauses, running } = this.sources;
     const use = attemptKey(key);
     const token = tokenAfter(key.token);
@@ -72,6 +72,7 @@ export class Attempts {
         const counted = {
           failures: job.failures + (error === undefined ? 0 : 1),
           ...(error === undefined ? {} : { lastError: packed(error) }),
+          ...(seal === undefined ? {} : { seal }),
         };
         if (delayMs > 0) return jobs.move(job, 'retryLater', 'scheduled', { ...counted, ...putOff(job, delayMs, time) });
         if (pauses.isPaused(job.queue, formOfDocument(job))) return jobs.move(job, 'retryLater', 'pending', { ...counted, ...inLine(job) });

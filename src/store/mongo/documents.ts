@@ -9,6 +9,7 @@ import type { Paused } from '../../job/pauses.js';
 import type { Places } from '../../job/places.js';
 import type { PrincipalReference } from '../../job/principal.js';
 import type { Begun, Rate } from '../../job/rates.js';
+import type { Seal } from '../../job/seal.js';
 import type { Uniqueness } from '../../job/uniqueness.js';
 import type { AgentView } from '../job-store.js';
 
@@ -21,6 +22,9 @@ export interface JobDocument {
   readonly name?: string;
   readonly queue: string;
   readonly args: Binary;
+  /** The places of those arguments that are encrypted. */
+  readonly encrypted?: readonly number[];
+  readonly seal?: Seal;
   /** Absent for the anonymous one. */
   readonly principal?: PrincipalReference;
   readonly version?: number;

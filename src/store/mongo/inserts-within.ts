@@ -3,7 +3,8 @@
 import type { ClientSession, ObjectId } from 'mongodb';
 import { notBelow } from '../../job/batch-rule.js';
 import type { JobTree, QueuedJob } from '../../job/job-record.js';
-import { isPutOffBy, putOffBy } from '../../job/unique-key-rule.js';
+import type { PutOff } from '../../job/protection.js';
+import { isPutOffBy } from '../../job/unique-key-rule.js';
 import type { Inserted } from '../job-store.js';
 import type { Collections } from './collections.js';
 import type { JobDocument } from './documents.js';
@@ -26,6 +27,8 @@ export interface InsertWithinSources {
   /** Begins to hear of commits. */
   readonly listen: () => void;
   readonly news: News;
+  /** What is done with a debounced job and the one that puts it off. */
+  readonly putOff: PutOff;
   readonly tender: Tender;
   readonly transactions: SessionTransactions;
   readonly uniqueKeys: UniqueKeys;
@@ -44,7 +47,10 @@ export class InsertsWithin {
     const isOwn = transactions.afterCommit(session, () => this.#committedAll(grown));
     try {
       for (const [id, instead] of await this.#there(trees, within)) ungrown.set(id, { instead });
-      rivals = withoutRivals(trees.filter(([{ id }]) => !ungrown.has(id)));
+      rivals = withoutRivals(
+        trees.filter(([{ id }]) => !ungrown.has(id)),
+        this.sources.putOff,
+      );
       for (const tree of grafted(rivals.firsts)) {
         const one = await grower.grow(tree, within);
         if ('documents' in one) grown.push(one);
@@ -124,7 +130,7 @@ interface Rivals {
 }
 
 /** Of one retry, and of one key, the first; a debounced one with the arguments of the last, and due by what that says. */
-function withoutRivals(trees: readonly JobTree[]): Rivals {
+function withoutRivals(trees: readonly JobTree[], putOff: PutOff): Rivals {
   const firsts = new Map<string, JobTree>();
   const insteadOf = new Map<string, string>();
   const idOf = new Map<string, string>();
@@ -138,7 +144,7 @@ function withoutRivals(trees: readonly JobTree[]): Rivals {
     } else {
       const [job, ...below] = first;
       insteadOf.set(root.id, job.id);
-      if (isPutOffBy(root, job)) firsts.set(job.id, [{ ...putOffBy(job, root), ...delayOf(root) }, ...below]);
+      if (isPutOffBy(root, job)) firsts.set(job.id, [{ ...putOff(job, root), ...delayOf(root) }, ...below]);
     }
   }
   return { firsts: [...firsts.values()], insteadOf };

@@ -86,6 +86,7 @@ export class MongoStore implements JobStore {
       this.#opening = undefined;
       throw error;
     });
+    parts.putOff = setup.putOff ?? parts.putOff;
     await parts.quotas.configure(setup.quotas, setup.rates ?? NO_RATES);
     this.#started = parts;
     this.#users++;

@@ -3,6 +3,8 @@
 import { ObjectId } from 'mongodb';
 import { defer, interval, type Subscription } from 'rxjs';
 import type { Clock } from '../../clock.js';
+import type { PutOff } from '../../job/protection.js';
+import { putOffBy } from '../../job/unique-key-rule.js';
 import { Ahead } from './ahead.js';
 import { Attempts } from './attempts.js';
 import { Audit } from './audit.js';
@@ -78,6 +80,8 @@ export class Parts {
   readonly ahead: Ahead;
   readonly watch: Watch;
   readonly outcomes: Outcomes;
+  /** How debounced jobs are put off: as the service says. */
+  putOff: PutOff = putOffBy;
   #polling: Subscription | undefined;
 
   constructor(
@@ -170,10 +174,11 @@ export class Parts {
     const ownTransactions = sessions === client ? transactions : new SessionTransactions(client, deadline);
     const listen = (): void => this.listen();
     const grower = new Grower(time, process);
-    const uniqueKeys = new UniqueKeys({ news, time });
+    const putOff: PutOff = (job, by) => this.putOff(job, by);
+    const uniqueKeys = new UniqueKeys({ news, time, putOff });
     const forInserts = { grower, jobs, news, tender, unfinished, uniqueKeys };
     this.inserts = new Inserts({ ...forInserts, collections, transactions: ownTransactions });
-    this.insertsWithin = new InsertsWithin({ ...forInserts, inSession, listen, transactions });
+    this.insertsWithin = new InsertsWithin({ ...forInserts, putOff, inSession, listen, transactions });
     this.schedules = new MongoSchedules({ inSession, insertsWithin: this.insertsWithin, transactions });
     const recovery = new Recovery({ attempts, collections, held, leases, news, tender, time, forget });
     const audit = new Audit({ ahead, attempts, collections, held, news, quotas, recovery, running, takes, time });

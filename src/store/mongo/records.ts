@@ -7,6 +7,7 @@ import { JobReference } from '../../job/job-reference.js';
 import { laneOf } from '../../job/lane.js';
 import type { StoredOutcome } from '../../job/outcome.js';
 import { Payload } from '../../job/payload.js';
+import { referenceTo } from '../../job/principal.js';
 import type { StoredRetry } from '../../job/retry-policy.js';
 import type { StoredError } from '../../job/stored-error.js';
 import type { JobDocument, OutcomeDocument } from './documents.js';
@@ -32,6 +33,8 @@ export function toDocument(job: QueuedJob, origin: string, root: ObjectId | unde
     priority: job.priority,
     limits: { interruptions: job.interruptions.limit, delayMs: job.interruptions.delayMs },
     origin,
+    ...given('encrypted', job.encrypted),
+    ...given('seal', job.seal),
     ...given('principal', job.principal),
     ...given('version', job.version),
     ...given('name', job.name),
@@ -83,7 +86,9 @@ export function toJob(document: JobDocument): QueuedJob {
     places: document.quotas,
     priority: document.priority,
     interruptions: { limit: limits.interruptions, delayMs: limits.delayMs },
-    ...given('principal', document.principal),
+    ...given('encrypted', document.encrypted),
+    ...given('seal', document.seal),
+    ...given('principal', document.principal && referenceTo(document.principal)),
     ...given('version', document.version),
     ...given('name', document.name),
     ...given('within', document.within),

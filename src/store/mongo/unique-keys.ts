@@ -3,7 +3,8 @@
 import type { ClientSession, ObjectId } from 'mongodb';
 import type { QueuedJob } from '../../job/job-record.js';
 import { laneOf } from '../../job/lane.js';
-import { hasKey, hasYetToBegin, isPutOffBy, putOffBy } from '../../job/unique-key-rule.js';
+import type { PutOff } from '../../job/protection.js';
+import { hasKey, hasYetToBegin, isPutOffBy } from '../../job/unique-key-rule.js';
 import type { Collections } from './collections.js';
 import type { JobDocument } from './documents.js';
 import { asPipeline, Computed } from './jobs.js';
@@ -15,6 +16,8 @@ import { toBytes } from './values.js';
 export interface UniqueKeySources {
   readonly news: News;
   readonly time: ServerTime;
+  /** What is done with the jobs themselves. */
+  readonly putOff: PutOff;
 }
 
 /** Where to look: in the transaction of a session, or in none. */
@@ -82,13 +85,15 @@ export class UniqueKeys {
     const debounce = by.unique?.debounce;
     const soonest = time.after(debounce?.ms ?? 0);
     const dueAt = debounce?.maxMs === undefined ? soonest : { $min: [soonest, { $add: ['$queuedAt', debounce.maxMs] }] };
-    // The version of the arguments says who can run it.
-    const lane = laneOf(putOffBy(toJob(document), by), false);
+    const job = this.sources.putOff(toJob(document), by);
     const written = asPipeline({
-      args: toBytes(by.args),
-      version: by.version,
-      principal: by.principal,
-      lane,
+      args: toBytes(job.args),
+      encrypted: job.encrypted,
+      seal: job.seal,
+      version: job.version,
+      principal: job.principal,
+      // The version of the arguments says who can run it.
+      lane: laneOf(job, false),
       asked: new Computed(ONCE_MORE),
       dueAt: new Computed(dueAt),
     });

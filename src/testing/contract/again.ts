@@ -31,6 +31,25 @@ export const again = cases('running again', {
     deepEqual([status, attempts, failures, interruptions, lastError], ['active', 4, 2, 0, ERROR]);
   },
 
+  'replaces the seal of a job that runs again, where it is given another': async (lab) => {
+    const id = await lab.queue(work());
+    const seals = ['at once', 'later', 'later'].map((mac, index) => ({ key: 'k1', expiresAt: lab.in(index), mac }));
+    const [first, second, third] = seals;
+    let { token } = await lab.take(id);
+    for (const seal of [first, second]) {
+      const given = seal === undefined ? {} : { seal };
+      const [attempt] = await lab.store.reschedule([{ id, token, delayMs: 0, ...given }]);
+      token = attempt?.token ?? '';
+      deepEqual((await lab.record(id)).job.seal, seal);
+    }
+    await lab.store.reschedule([{ id, token, delayMs: 1_000, ...(third === undefined ? {} : { seal: third }) }]);
+    await lab.later(1_000);
+    const run = await lab.take(id);
+    deepEqual(run.job.seal, third);
+    await lab.store.reschedule([{ ...keyOf(run), delayMs: 0 }]);
+    deepEqual((await lab.record(id)).job.seal, third);
+  },
+
   'gives the places up of a job that is put off': async (lab) => {
     const [a, b] = await lab.queueAll(work({ places: ONE }), work({ places: ONE }));
     const run = await lab.take(a);

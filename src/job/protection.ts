@@ -1,0 +1,70 @@
+/** What keeps jobs safe in a store that others may write to: seals, and encrypted arguments. */
+
+import { OptionError, SealError } from '../errors.js';
+import type { QueuedJob } from './job-record.js';
+import type { Seal } from './seal.js';
+import { putOffBy } from './unique-key-rule.js';
+
+/** Which arguments are encrypted: all, or those at these places. */
+export type Encrypted = boolean | readonly number[];
+
+export interface Protection {
+  /**
+   * A new job as it is stored: with its arguments encrypted, and sealed.
+   * @param dueMs - it is not due before this, since one above it is not
+   * @throws OptionError where it has nothing to encrypt with
+   */
+  protect(job: QueuedJob, encrypt?: Encrypted, dueMs?: number): QueuedJob;
+  /** When a job that is sealed will have been due; 0 where nothing says so. */
+  dueMs(job: QueuedJob): number;
+  /** Why a job must not be run, nor have a seal made for what comes of it. */
+  refusal(job: QueuedJob): SealError | undefined;
+  /** A job as it is run: with its arguments as they were queued. @throws SealError */
+  opened(job: QueuedJob): QueuedJob;
+  /** What was protected as one job, as another one. @throws SealError for one that must not be run */
+  transferred(from: QueuedJob, to: QueuedJob, dueMs?: number): QueuedJob;
+  /** A seal that lasts for longer, where a job that is to run again after a delay needs one. */
+  renewed(job: QueuedJob, delayMs: number): Seal | undefined;
+}
+
+/** How a debounced job is put off by another one. */
+export type PutOff = (job: QueuedJob, by: QueuedJob) => QueuedJob;
+
+/** One that must not be run gets no seal by being put off. */
+export function putOffWithin(protection: Protection): PutOff {
+  return (job, by) => {
+    const after = putOffBy(job, by);
+    return protection.refusal(job) === undefined ? protection.transferred(by, after) : after;
+  };
+}
+
+/** What a message calls a job, whose names somebody may have altered. */
+export function shownJob({ id, taskName }: Pick<QueuedJob, 'id' | 'taskName'>): string {
+  const name = String(taskName);
+  return `job ${id} (${/^[\w$.:/ -]{1,200}$/.test(name) ? name : JSON.stringify(name.slice(0, 100))})`;
+}
+
+/** Of a process without secrets: what is sealed is not for it. */
+export const NO_PROTECTION: Protection = {
+  protect: (job, encrypt = false) => {
+    if (encrypt === false) return job;
+    throw new OptionError(`${job.taskName} has \`encrypt\`, which needs \`secrets\` of \`asyncModule\`, with a \`current\` key`);
+  },
+  dueMs: () => 0,
+  refusal: (job) => {
+    if (job.seal === undefined && job.encrypted === undefined) return undefined;
+    return new SealError('no secrets', `${shownJob(job)} is sealed, but this process has no \`secrets\` by which that could be checked`);
+  },
+  opened: (job) => checked(job),
+  transferred: (from, to) => {
+    checked(from);
+    return to;
+  },
+  renewed: () => undefined,
+};
+
+function checked(job: QueuedJob): QueuedJob {
+  const refusal = NO_PROTECTION.refusal(job);
+  if (refusal !== undefined) throw refusal;
+  return job;
+}

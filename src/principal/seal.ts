@@ -1,0 +1,68 @@
+/** The seal of a job: a MAC over everything that decides what is run, on whose behalf, and until when. */
+
+import { createHash, createHmac, type KeyObject, timingSafeEqual } from 'node:crypto';
+import type { QueuedJob } from '../job/job-record.js';
+import { bytesOf } from '../job/payload-bytes.js';
+import type { Seal } from '../job/seal.js';
+import { textOf } from './sealed-text.js';
+
+/** Another list of fields is another version. */
+const VERSION = 'millrace job 1';
+
+/** Seals a job as it is stored. */
+export function sealOf(job: QueuedJob, { key, sealing, expiresAt }: { key: string; sealing: KeyObject; expiresAt: Date }): Seal {
+  const text = sealedText(job, key, expiresAt);
+  if (text === undefined) throw new Error(`job ${job.id} has a field that cannot be sealed`);
+  return Object.freeze({ key, expiresAt, mac: macOf(text, sealing).toString('base64url') });
+}
+
+/** Whether a job is what was sealed. Of what was read from a store nothing is taken for granted. */
+export function isSealedBy(job: QueuedJob, { key, expiresAt, mac }: Seal, sealing: KeyObject): boolean {
+  const text = typeof mac === 'string' ? sealedText(job, key, expiresAt) : undefined;
+  if (text === undefined) return false;
+  const expected = macOf(text, sealing);
+  const given = Buffer.from(mac, 'base64url');
+  return given.byteLength === expected.byteLength && timingSafeEqual(given, expected);
+}
+
+function macOf(text: Uint8Array, sealing: KeyObject): Buffer {
+  return createHmac('sha256', sealing).update(text).digest();
+}
+
+/** @returns `undefined` where a field is not what Millrace writes */
+function sealedText(job: QueuedJob, key: string, expiresAt: Date): Buffer | undefined {
+  const { id, kind, taskName, queue, principal, version, input, parent, role, beginAfter, encrypted } = job;
+  const names: readonly unknown[] = [key, id, kind, taskName, queue, input];
+  const others: readonly unknown[] = [principal?.realm, principal?.id, parent, role];
+  if (!names.every(isString) || !others.every((field) => field === undefined || isString(field))) return undefined;
+  if (principal !== undefined && (!isString(principal.realm) || !isString(principal.id))) return undefined;
+  if (!isDate(expiresAt) || !(beginAfter === undefined || isDate(beginAfter))) return undefined;
+  if (!(version === undefined || Number.isSafeInteger(version))) return undefined;
+  if (!(encrypted === undefined || (Array.isArray(encrypted) && encrypted.every(Number.isSafeInteger)))) return undefined;
+  return textOf([
+    VERSION,
+    key,
+    String(expiresAt.getTime()),
+    id,
+    kind,
+    taskName,
+    queue,
+    principal?.realm,
+    principal?.id,
+    version?.toString(),
+    input,
+    parent,
+    role,
+    beginAfter?.getTime().toString(),
+    encrypted?.join(),
+    createHash('sha256').update(bytesOf(job.args)).digest(),
+  ]);
+}
+
+function isString(value: unknown): value is string {
+  return typeof value === 'string';
+}
+
+function isDate(value: unknown): boolean {
+  return value instanceof Date && !Number.isNaN(value.getTime());
+}
