@@ -1,6 +1,6 @@
 /** The seal of a job: a MAC over everything that decides what is run, on whose behalf, and until when. */
 
-import { createHash, createHmac, type KeyObject, timingSafeEqual } from 'node:crypto';
+import { createHmac, hash, type KeyObject, timingSafeEqual } from 'node:crypto';
 import type { QueuedJob } from '../job/job-record.js';
 import { bytesOf } from '../job/payload-bytes.js';
 import type { Seal } from '../job/seal.js';
@@ -55,7 +55,7 @@ function sealedText(job: QueuedJob, key: string, expiresAt: Date): Buffer | unde
     role,
     beginAfter?.getTime().toString(),
     encrypted?.join(),
-    createHash('sha256').update(bytesOf(job.args)).digest(),
+    hash('sha256', bytesOf(job.args), 'buffer'),
   ]);
 }
 

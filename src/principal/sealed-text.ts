@@ -7,15 +7,19 @@ export type Field = string | Uint8Array | undefined;
 
 /** The fields in their order. */
 export function textOf(fields: readonly Field[]): Buffer {
-  const parts: Uint8Array[] = [];
+  const text = Buffer.alloc(fields.reduce((bytes, field) => bytes + HEAD_BYTES + bytesIn(field), 0));
+  let at = 0;
   for (const field of fields) {
-    const head = Buffer.alloc(HEAD_BYTES);
-    parts.push(head);
-    if (field === undefined) continue;
-    const bytes = typeof field === 'string' ? Buffer.from(field, 'utf8') : field;
-    head.writeUInt8(1, 0);
-    head.writeUInt32BE(bytes.byteLength, 1);
-    parts.push(bytes);
+    const bytes = bytesIn(field);
+    if (field !== undefined) text.writeUInt32BE(bytes, text.writeUInt8(1, at));
+    at += HEAD_BYTES;
+    if (typeof field === 'string') text.write(field, at, 'utf8');
+    else if (field !== undefined) text.set(field, at);
+    at += bytes;
   }
-  return Buffer.concat(parts);
+  return text;
+}
+
+function bytesIn(field: Field): number {
+  return field === undefined ? 0 : Buffer.byteLength(field);
 }
