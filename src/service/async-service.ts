@@ -1,11 +1,10 @@
-/** The service: turns tasks and drafts into stored jobs, and stored jobs into handles. */
+/** The service: what an application asks for, given to those who do it; and its life, from start to stop. */
 
-import { AsyncLocalStorage } from 'node:async_hooks';
 import { AsyncSubject, type Observable, ReplaySubject, switchMap, takeUntil } from 'rxjs';
 import { checkOption, is } from '../check.js';
-import { JobNotFoundError, JobTypeError, NotRunningError } from '../errors.js';
-import { type CallbackPlan, type Ground, type JobPlan, plant, plantCallback, plantStep } from '../job/job-plan.js';
-import { firstState, type JobRecord, type JobTree } from '../job/job-record.js';
+import { JobTypeError, NotRunningError } from '../errors.js';
+import type { Ground } from '../job/job-plan.js';
+import type { JobRecord, JobTree } from '../job/job-record.js';
 import type { Paused } from '../job/pauses.js';
 import type { Payload } from '../job/payload.js';
 import { type QuotaBook, unknownQuota } from '../job/places.js';
@@ -13,28 +12,23 @@ import type { PrincipalReference } from '../job/principal.js';
 import { type Protection, putOffWithin } from '../job/protection.js';
 import type { RateBook } from '../job/rates.js';
 import { Actor, actAs, currentActor } from '../principal/actor.js';
-import { type Gatekeeper, sidesOf } from '../principal/gatekeeper.js';
+import type { Gatekeeper } from '../principal/gatekeeper.js';
 import { checkRealm, PRINCIPAL_RULE } from '../principal/reference-rule.js';
-import { GroupCommit } from '../store/group-commit.js';
-import { insertedRecord } from '../store/inserted.js';
-import type { Inserted } from '../store/job-store.js';
 import { namesOf } from '../task/definition-of.js';
 import type { TaskLike } from '../task/task.js';
-import { Admissions } from './admissions.js';
 import { cancelJobs, retryJobs } from './bulk.js';
 import { type DeadLetter, deadLetters } from './dead-letters.js';
 import { type Events, type JobEvent, outcomeEvents, StoreEvents } from './events.js';
 import { logFailures } from './failure-log.js';
 import type { DispatcherView, IAsyncService } from './i-async-service.js';
+import { Intake } from './intake.js';
 import type { Draft, Job } from './job.js';
-import { type JobAccess, NOBODY, see } from './job-access.js';
+import { type JobAccess, see } from './job-access.js';
 import { draftPlan, keyedPlan, parallel, planOf, serial } from './job-draft.js';
 import { type JobFilter, queryOf } from './job-filter.js';
 import { handleOf, handlesOf, readValue } from './job-handle.js';
 import { type Pausable, pausableOf } from './pausing.js';
 import { type Queues, StoreQueues } from './queues.js';
-import { retryOf } from './retries.js';
-import { Stage } from './stage.js';
 import { type UnreadableJob, unreadableJobs } from './unreadable-jobs.js';
 
 /** What the service does with the dispatcher of its process. */
@@ -58,10 +52,8 @@ export class AsyncService implements IAsyncService {
   readonly events: Events;
   readonly #access: JobAccess;
   readonly #queues: StoreQueues;
-  readonly #inserts: GroupCommit<JobTree, Inserted>;
-  readonly #admissions = new Admissions();
+  readonly #intake: Intake;
   readonly #started = new AsyncSubject<void>();
-  readonly #stages = new AsyncLocalStorage<Stage>();
   readonly #stopped = new ReplaySubject<void>(1);
   readonly #warned = new Set<string>();
   #state: 'new' | 'starting' | 'running' | 'stopped' = 'new';
@@ -85,11 +77,16 @@ export class AsyncService implements IAsyncService {
       logger,
       changes,
       isRunning,
-      addCallback: (callback, parent) => this.#addCallback(callback, parent),
-      retry: (id) => this.#retry(id),
+      addCallback: (callback, parent) => this.#intake.addCallback(callback, parent),
+      retry: (id) => this.#intake.retry(id),
     };
     this.#queues = new StoreQueues(this.#access);
-    this.#inserts = new GroupCommit((trees) => store.insert(trees));
+    this.#intake = new Intake({
+      ...sources,
+      access: this.#access,
+      checkRunning: () => this.#checkRunning(),
+      note: (tree) => this.#note(tree),
+    });
     this.events = new StoreEvents(this.#access);
   }
 
@@ -99,7 +96,7 @@ export class AsyncService implements IAsyncService {
 
   /** Whether nothing that was asked for is still to be stored. */
   get isIdle(): boolean {
-    return this.#inserts.isIdle && this.#admissions.isEmpty;
+    return this.#intake.isIdle;
   }
 
   /** @param check - what can be checked only when the store has been opened; throws where nothing is to be started */
@@ -144,59 +141,37 @@ export class AsyncService implements IAsyncService {
   async #stop(): Promise<void> {
     await this.#dispatcher?.stop();
     this.#state = 'stopped';
-    await this.#inserts.idle();
+    await this.#intake.idle();
     this.#stopped.next();
     await this.sources.store.stop();
   }
 
   async queueJob(work: TaskLike | Draft<unknown>, ...args: readonly unknown[]): Promise<Job<never>> {
-    return this.#queuePlan(draftPlan(work) ?? keyedPlan(work as TaskLike, args));
+    return this.#intake.queue(draftPlan(work) ?? keyedPlan(work as TaskLike, args));
   }
 
   async queueSerialJobs(...drafts: Draft<unknown>[]): Promise<Job<never>> {
-    return this.#queuePlan(planOf(serial(...drafts), 'drafts'));
+    return this.#intake.queue(planOf(serial(...drafts), 'drafts'));
   }
 
   async queueParallelJobs(...drafts: Draft<unknown>[]): Promise<Job<never>> {
-    return this.#queuePlan(planOf(parallel(...drafts), 'drafts'));
+    return this.#intake.queue(planOf(parallel(...drafts), 'drafts'));
   }
 
   async queueJobs(drafts: readonly Draft<unknown>[]): Promise<never> {
     checkOption('`queueJobs`', 'drafts', drafts, is.array);
-    const plans = Array.from(drafts, (draft, index) => planOf(draft, `drafts[${index}]`));
-    const admitted = this.#admitted(plans);
-    if (admitted !== undefined) await admitted;
-    const trees = plans.map((plan) => this.#planted(plan));
-    return Promise.all(trees.map((tree) => this.#queue(tree))) as Promise<never>;
+    return this.#intake.queueAll(Array.from(drafts, (draft, index) => planOf(draft, `drafts[${index}]`))) as Promise<never>;
   }
 
   async extendBatch(batch: Job<unknown> | string, ...drafts: Draft<unknown>[]): Promise<never> {
-    this.#checkRunning();
-    const id = typeof batch === 'string' ? batch : batch.id;
-    const staged = this.#stages.getStore();
-    const [record] = await this.sources.store.find({ ids: [id] });
-    const job = record?.job ?? staged?.jobOf(id);
-    if (job === undefined) throw new JobNotFoundError(`job ${id} is not there, so no jobs can be added to it: its retention is over`);
     const plans = drafts.map((draft, index) => planOf(draft, `drafts[${index}]`));
-    await this.#admitted(plans);
-    const trees = plans.map((plan) => this.#noted(plantStep(plan, job, this.sources.ground)));
-    // All or none: one by one, the batch could come to its end before the last.
-    const queue = (): Promise<readonly Job<never>[]> => Promise.all(trees.map((tree) => this.#queue(tree)));
-    return (staged !== undefined || trees.length < 2 ? queue() : this.transaction(queue)) as Promise<never>;
+    return this.#intake.extend(typeof batch === 'string' ? batch : batch.id, plans) as Promise<never>;
   }
 
   async transaction<T>(fn: (session: never) => Promise<T>): Promise<T> {
     this.#checkRunning();
     checkOption('`transaction`', 'fn', fn, is.callable);
-    const outer = this.#stages.getStore();
-    if (outer?.isOpen === true) return fn(outer.session as never);
-    let stage: Stage | undefined;
-    return this.sources.store.transactions.run((session) => {
-      // An earlier try has left nothing.
-      stage?.abort();
-      stage = this.#newStage(session);
-      return this.#staged(stage, () => fn(session as never));
-    });
+    return this.#intake.transaction((session) => fn(session as never));
   }
 
   runAs<T>(principal: PrincipalReference, fn: () => T): T {
@@ -211,7 +186,7 @@ export class AsyncService implements IAsyncService {
     this.#checkRunning();
     checkOption('`withSession`', 'session', session, is.object);
     checkOption('`withSession`', 'fn', fn, is.callable);
-    return this.#staged(this.#newStage(session as object), fn);
+    return this.#intake.within(session as object, fn);
   }
 
   async getJob(id: string, task?: TaskLike): Promise<Job<never> | undefined> {
@@ -283,98 +258,11 @@ export class AsyncService implements IAsyncService {
     return readValue(this.#access, payload);
   }
 
-  async #queuePlan(plan: JobPlan): Promise<Job<never>> {
-    const admitted = this.#admitted([plan]);
-    if (admitted !== undefined) await admitted;
-    return this.#queue(this.#planted(plan));
-  }
-
-  /** What to wait for, if anything, before plans may be queued: it would change the order of the calls. */
-  #admitted(plans: readonly JobPlan[]): Promise<void> | undefined {
-    this.#checkRunning();
-    return this.#admissions.after(this.sources.gatekeeper.admit(plans));
-  }
-
-  /** Stores a tree, at once or with the transaction around it. */
-  async #queue(tree: JobTree): Promise<Job<never>> {
-    const stage = this.#stages.getStore();
-    if (stage !== undefined) return this.#stage(stage, tree);
-    const record = insertedRecord(await this.#inserts.add(tree));
-    return handleOf(this.#access, await see(record, this.sources.store), record.job.id !== tree[0].id) as unknown as Job<never>;
-  }
-
-  /** @returns a handle that is of use once the transaction has committed */
-  async #stage(stage: Stage, tree: JobTree): Promise<Job<never>> {
-    const [job] = tree;
-    if (job.unique !== undefined || job.retryOf !== undefined) {
-      // Which job it will be is known only to the store.
-      const records = await stage.insertWith(tree, (trees) => this.sources.store.insert(trees, stage.session));
-      const record = records.at(-1) as JobRecord;
-      const isExisting = record.job.id !== job.id;
-      if (!isExisting || stage.has(record.job.id)) return this.#stagedHandle(stage, record, isExisting);
-      return handleOf(this.#access, await see(record, this.sources.store), isExisting) as unknown as Job<never>;
-    }
-    stage.add(tree);
-    const now = new Date(this.sources.clock.now());
-    return this.#stagedHandle(stage, { job, state: firstState(job, { order: 0, now }, job.parent !== undefined) }, false);
-  }
-
-  #stagedHandle(stage: Stage, record: JobRecord, isExisting: boolean): Job<never> {
-    const checkThere = (id: string): void => stage.check(id);
-    const addCallback: JobAccess['addCallback'] = async (callback, parent) => {
-      stage.checkFor(this.#stages.getStore(), parent.job.id);
-      return this.#addCallback(callback, parent);
-    };
-    return handleOf({ ...this.#access, checkThere, addCallback }, { record, named: NOBODY }, isExisting) as unknown as Job<never>;
-  }
-
-  #newStage(session: object): Stage {
-    return new Stage(session, this.sources.store.transactions.join(session));
-  }
-
-  /** Runs code whose jobs are stored together when it has ended. */
-  async #staged<T>(stage: Stage, fn: () => Promise<T>): Promise<T> {
-    try {
-      const done = await this.#stages.run(stage, fn);
-      await this.#store(stage);
-      return done;
-    } catch (error) {
-      stage.abort();
-      throw error;
-    }
-  }
-
-  async #store(stage: Stage): Promise<void> {
-    const trees = stage.close();
-    if (trees.length === 0) return;
-    this.#checkRunning();
-    for (const answer of await this.sources.store.insert(trees, stage.session)) insertedRecord(answer);
-  }
-
-  #planted(plan: JobPlan): JobTree {
-    this.#checkRunning();
-    return this.#noted(plant(plan, this.sources.ground));
-  }
-
-  #noted(tree: JobTree): JobTree {
+  #note(tree: JobTree): void {
     for (const job of tree) {
       this.#queues.note(job.queue);
       if (job.kind === 'task') this.#warnOfUnknown(job.taskName);
     }
-    return tree;
-  }
-
-  async #addCallback(callback: CallbackPlan, parent: JobRecord): Promise<Job<never>> {
-    this.#checkRunning();
-    const admitted = this.#admitted(sidesOf(callback));
-    if (admitted !== undefined) await admitted;
-    return this.#queue(plantCallback(callback, parent.job, this.sources.ground));
-  }
-
-  async #retry(id: string): Promise<Job<never>> {
-    this.#checkRunning();
-    const { store, clock, ground, protection } = this.sources;
-    return this.#queue(await retryOf(id, { store, clock, protection, nextId: ground.nextId }));
   }
 
   #checkRunning(what = 'queued'): void {

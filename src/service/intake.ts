@@ -1,0 +1,188 @@
+/** Takes what is to be queued: sees whether it may be, makes jobs of it, and puts them in, at once or with the transaction around it. */
+
+import { AsyncLocalStorage } from 'node:async_hooks';
+import { JobNotFoundError } from '../errors.js';
+import { type CallbackPlan, type Ground, type JobPlan, plant, plantCallback, plantStep } from '../job/job-plan.js';
+import { firstState, type JobRecord, type JobTree } from '../job/job-record.js';
+import type { Protection } from '../job/protection.js';
+import { type Gatekeeper, sidesOf } from '../principal/gatekeeper.js';
+import { GroupCommit } from '../store/group-commit.js';
+import { insertedRecord } from '../store/inserted.js';
+import type { Inserted } from '../store/job-store.js';
+import { Admissions } from './admissions.js';
+import type { Job } from './job.js';
+import { type JobAccess, NOBODY, see } from './job-access.js';
+import { handleOf } from './job-handle.js';
+import { retryOf } from './retries.js';
+import { Stage } from './stage.js';
+
+export interface IntakeSources {
+  readonly ground: Ground;
+  readonly gatekeeper: Gatekeeper;
+  readonly protection: Protection;
+  /** What the handles need that are given out. */
+  readonly access: JobAccess;
+  /** Throws where nothing can be queued now. */
+  readonly checkRunning: () => void;
+  /** Is told of every job before it is queued. */
+  readonly note: (tree: JobTree) => void;
+}
+
+export class Intake {
+  readonly #inserts: GroupCommit<JobTree, Inserted>;
+  readonly #admissions = new Admissions();
+  readonly #stages = new AsyncLocalStorage<Stage>();
+
+  constructor(private readonly sources: IntakeSources) {
+    this.#inserts = new GroupCommit((trees) => sources.access.store.insert(trees));
+  }
+
+  /** Whether nothing that was asked for is still to be stored. */
+  get isIdle(): boolean {
+    return this.#inserts.isIdle && this.#admissions.isEmpty;
+  }
+
+  /** Resolves when everything that was admitted has been stored, or could not be. */
+  idle(): Promise<void> {
+    return this.#inserts.idle();
+  }
+
+  async queue(plan: JobPlan): Promise<Job<never>> {
+    const admitted = this.#admitted([plan]);
+    if (admitted !== undefined) await admitted;
+    return this.#put(this.#planted(plan));
+  }
+
+  /** All of them, where every plan can be planted. */
+  async queueAll(plans: readonly JobPlan[]): Promise<readonly Job<never>[]> {
+    const admitted = this.#admitted(plans);
+    if (admitted !== undefined) await admitted;
+    const trees = plans.map((plan) => this.#planted(plan));
+    return Promise.all(trees.map((tree) => this.#put(tree)));
+  }
+
+  /** @throws JobNotFoundError */
+  async extend(batchId: string, plans: readonly JobPlan[]): Promise<readonly Job<never>[]> {
+    this.sources.checkRunning();
+    const staged = this.#stages.getStore();
+    const [record] = await this.sources.access.store.find({ ids: [batchId] });
+    const batch = record?.job ?? staged?.jobOf(batchId);
+    if (batch === undefined)
+      throw new JobNotFoundError(`job ${batchId} is not there, so no jobs can be added to it: its retention is over`);
+    await this.#admitted(plans);
+    const trees = plans.map((plan) => this.#noted(plantStep(plan, batch, this.sources.ground)));
+    // All or none: one by one, the batch could come to its end before the last.
+    const put = (): Promise<readonly Job<never>[]> => Promise.all(trees.map((tree) => this.#put(tree)));
+    return staged !== undefined || trees.length < 2 ? put() : this.transaction(put);
+  }
+
+  async addCallback(callback: CallbackPlan, parent: JobRecord): Promise<Job<never>> {
+    const admitted = this.#admitted(sidesOf(callback));
+    if (admitted !== undefined) await admitted;
+    return this.#put(this.#noted(plantCallback(callback, parent.job, this.sources.ground)));
+  }
+
+  async retry(id: string): Promise<Job<never>> {
+    this.sources.checkRunning();
+    const { access, ground, protection } = this.sources;
+    return this.#put(await retryOf(id, { store: access.store, clock: access.clock, protection, nextId: ground.nextId }));
+  }
+
+  /** Runs code in a transaction of the store, or in that in which it runs already. */
+  async transaction<T>(fn: (session: object) => Promise<T>): Promise<T> {
+    this.sources.checkRunning();
+    const outer = this.#stages.getStore();
+    if (outer?.isOpen === true) return fn(outer.session);
+    let stage: Stage | undefined;
+    return this.sources.access.store.transactions.run((session) => {
+      // An earlier try has left nothing.
+      stage?.abort();
+      stage = this.#newStage(session);
+      return this.#staged(stage, () => fn(session));
+    });
+  }
+
+  /** Runs code in the transaction of a session, which somebody else commits. */
+  async within<T>(session: object, fn: () => Promise<T>): Promise<T> {
+    this.sources.checkRunning();
+    return this.#staged(this.#newStage(session), fn);
+  }
+
+  /** What to wait for, if anything, before plans may be queued: it would change the order of the calls. */
+  #admitted(plans: readonly JobPlan[]): Promise<void> | undefined {
+    this.sources.checkRunning();
+    return this.#admissions.after(this.sources.gatekeeper.admit(plans));
+  }
+
+  #planted(plan: JobPlan): JobTree {
+    this.sources.checkRunning();
+    return this.#noted(plant(plan, this.sources.ground));
+  }
+
+  #noted(tree: JobTree): JobTree {
+    this.sources.note(tree);
+    return tree;
+  }
+
+  /** Stores a tree, at once or with the transaction around it. */
+  async #put(tree: JobTree): Promise<Job<never>> {
+    const stage = this.#stages.getStore();
+    if (stage !== undefined) return this.#stage(stage, tree);
+    const record = insertedRecord(await this.#inserts.add(tree));
+    return this.#handle(record, record.job.id !== tree[0].id);
+  }
+
+  async #handle(record: JobRecord, isExisting: boolean): Promise<Job<never>> {
+    const { access } = this.sources;
+    return handleOf(access, await see(record, access.store), isExisting) as unknown as Job<never>;
+  }
+
+  /** @returns a handle that is of use once the transaction has committed */
+  async #stage(stage: Stage, tree: JobTree): Promise<Job<never>> {
+    const { store, clock } = this.sources.access;
+    const [job] = tree;
+    if (job.unique !== undefined || job.retryOf !== undefined) {
+      // Which job it will be is known only to the store.
+      const records = await stage.insertWith(tree, (trees) => store.insert(trees, stage.session));
+      const record = records.at(-1) as JobRecord;
+      const isExisting = record.job.id !== job.id;
+      return isExisting && !stage.has(record.job.id) ? this.#handle(record, isExisting) : this.#stagedHandle(stage, record, isExisting);
+    }
+    stage.add(tree);
+    const state = firstState(job, { order: 0, now: new Date(clock.now()) }, job.parent !== undefined);
+    return this.#stagedHandle(stage, { job, state }, false);
+  }
+
+  #stagedHandle(stage: Stage, record: JobRecord, isExisting: boolean): Job<never> {
+    const checkThere = (id: string): void => stage.check(id);
+    const addCallback: JobAccess['addCallback'] = async (callback, parent) => {
+      stage.checkFor(this.#stages.getStore(), parent.job.id);
+      return this.addCallback(callback, parent);
+    };
+    const access = { ...this.sources.access, checkThere, addCallback };
+    return handleOf(access, { record, named: NOBODY }, isExisting) as unknown as Job<never>;
+  }
+
+  #newStage(session: object): Stage {
+    return new Stage(session, this.sources.access.store.transactions.join(session));
+  }
+
+  /** Runs code whose jobs are stored together when it has ended. */
+  async #staged<T>(stage: Stage, fn: () => Promise<T>): Promise<T> {
+    try {
+      const done = await this.#stages.run(stage, fn);
+      await this.#store(stage);
+      return done;
+    } catch (error) {
+      stage.abort();
+      throw error;
+    }
+  }
+
+  async #store(stage: Stage): Promise<void> {
+    const trees = stage.close();
+    if (trees.length === 0) return;
+    this.sources.checkRunning();
+    for (const answer of await this.sources.access.store.insert(trees, stage.session)) insertedRecord(answer);
+  }
+}
