@@ -67,8 +67,11 @@ export interface JobStore {
    * one waits for that one's end and takes its outcome, with its own places given back; it fails where that
    * could never come: in a circle, or where the other needs what a batch around it holds.
    * One whose cancellation was asked for is cancelled, together with a job that was queued for it.
+   * @param session - of a transaction, with which all of it commits or vanishes: nobody sees it before. `false` is answered then
+   * also where cancellation was asked for, and a job that could never follow the one it returned is an error; the transaction is to be aborted.
+   * Where nothing comes of it the attempt goes on, and where nobody knows, what is asked for next with its token tells.
    */
-  settle(ends: readonly End[]): Promise<readonly boolean[]>;
+  settle(ends: readonly End[], session?: object): Promise<readonly boolean[]>;
 
   /**
    * Gives jobs another attempt: at once, with a new token and the same places, or after a delay, the
@@ -119,8 +122,11 @@ export interface JobStore {
 
 /** The transactions in which jobs can be queued. */
 export interface Transactions {
-  /** Runs code in a transaction, again where the store asks for it, and commits; an error aborts it. */
-  run<T>(fn: (session: object) => Promise<T>): Promise<T>;
+  /**
+   * Runs code in a transaction, again where the store asks for it, and commits; an error aborts it.
+   * @throws UncertainError when nobody knows whether it has been committed
+   */
+  run<T>(fn: (session: object) => Promise<T>, options?: TransactionRunOptions): Promise<T>;
   /**
    * The transaction in which a session is now.
    * @returns whether that one may still commit; `false` once it has ended, however it did
@@ -128,6 +134,11 @@ export interface Transactions {
    * @throws TransactionError for one that is in no transaction
    */
   join(session: object): () => boolean;
+}
+
+export interface TransactionRunOptions {
+  /** After a conflict the code is not run again: the error is thrown, labelled `TransientTransactionError`. */
+  readonly isRunOnce?: boolean;
 }
 
 /** What operators set for the whole deployment, until they set it otherwise. */
@@ -223,6 +234,8 @@ export interface ClaimRequest {
   readonly queue: string;
   /** The forms of jobs that it can run. */
   readonly forms: ReadonlySet<string>;
+  /** Those of them whose attempts end in transactions: nothing may be written to their jobs meanwhile, with which these would conflict. */
+  readonly transactional?: ReadonlySet<string>;
   readonly limit: number;
 }
 

@@ -2,10 +2,12 @@
 
 import { AbortedError, CircularJobError, JobNotFoundError, type MillraceError, QuotaError } from '../../errors.js';
 import { formOf } from '../../job/form.js';
-import type { Changes, JobRecord } from '../../job/job-record.js';
+import type { Changes, JobRecord, QueuedJob } from '../../job/job-record.js';
 import { recordedError } from '../../job/stored-error.js';
 import type { Again, Attempt, AttemptKey, End, Follows, Hold, Report } from '../job-store.js';
 import type { MemoryControls } from './memory-controls.js';
+import type { MemorySession } from './memory-session.js';
+import { Conflict } from './memory-transactions.js';
 import type { Rooms } from './rooms.js';
 import { quotaHeldAround, waitsFor } from './waiting.js';
 
@@ -31,6 +33,27 @@ export class Attempts {
     if (outcome.status === 'follows') this.#follow(record, outcome);
     else this.rooms.tender.end(record, 'end', outcome, keepsPlaces);
     return true;
+  }
+
+  /** As `settle`, but it ends with the commit of a transaction. @throws why it could never follow the job that it returned */
+  stage(end: End, session: MemorySession): boolean {
+    if (!this.#mayCommit(end)) return false;
+    const { outcome, id } = end;
+    const problem = outcome.status === 'follows' ? this.#problemOfFollowing(id, outcome.job, session.jobOf(outcome.job)) : undefined;
+    if (problem !== undefined) throw problem;
+    session.end(end);
+    return true;
+  }
+
+  /** @throws Conflict */
+  checkMayCommit(end: End): void {
+    if (!this.#mayCommit(end)) throw new Conflict(`cancelled job ${end.id}, or taken it over,`);
+  }
+
+  /** Whether it is still to end as its own process says. */
+  #mayCommit(key: AttemptKey): boolean {
+    const record = this.#running(key);
+    return record !== undefined && record.state.cancel === undefined;
   }
 
   reschedule({ id, token, delayMs, error, seal }: Again): Attempt | undefined {
@@ -106,7 +129,7 @@ export class Attempts {
 
   #follow(record: JobRecord, { job, isOwn = false }: Follows): void {
     const { cancel } = record.state;
-    const problem = this.#problemOfFollowing(record, job);
+    const problem = this.#problemOfFollowing(record.job.id, job);
     if (cancel !== undefined) {
       if (isOwn) this.rooms.tender.cancelId(job, cancel.reason);
       this.rooms.tender.end(record, 'end', { status: 'cancelled', reason: cancel.reason });
@@ -114,11 +137,13 @@ export class Attempts {
     else this.rooms.tender.end(record, 'end', { status: 'failed', error: recordedError(problem) });
   }
 
-  #problemOfFollowing({ job: { id } }: JobRecord, jobId: string): MillraceError | undefined {
+  /** @param staged - the job that was returned, where it is yet to be there */
+  #problemOfFollowing(id: string, jobId: string, staged?: QueuedJob): MillraceError | undefined {
     const { table } = this.rooms;
     const returned = `the task of job ${id} returned job ${jobId}`;
-    if (table.get(jobId) === undefined) return new JobNotFoundError(`${returned}, which is not there`);
-    if (waitsFor(table, jobId, id)) return new CircularJobError(`${returned}, which waits for job ${id} itself`);
+    if (staged === undefined && table.get(jobId) === undefined) return new JobNotFoundError(`${returned}, which is not there`);
+    const isCallbackOfIt = staged?.role === 'callback' && staged.parent === id;
+    if (isCallbackOfIt || waitsFor(table, jobId, id)) return new CircularJobError(`${returned}, which waits for job ${id} itself`);
     const quota = quotaHeldAround(id, jobId, this.rooms);
     if (quota === undefined) return undefined;
     return new QuotaError(

@@ -1,8 +1,8 @@
-/** A transaction of the embedded store: jobs wait in it, seen by nobody, until it commits. */
+/** A transaction of the embedded store: jobs, and ends of attempts, wait in it, seen by nobody, until it commits. */
 
 import { TransactionError } from '../../errors.js';
-import type { JobTree } from '../../job/job-record.js';
-import type { StoreSession } from '../job-store.js';
+import type { JobTree, QueuedJob } from '../../job/job-record.js';
+import type { End, StoreSession } from '../job-store.js';
 import type { Place } from './job-table.js';
 
 /** A tree that is to be inserted, and the place in the order that each of its jobs has got. */
@@ -13,13 +13,30 @@ export interface StagedTree {
   readonly holder?: string;
 }
 
+/** What else takes part in a transaction, such as documents beside the jobs. */
+export interface Participant {
+  /** @throws whatever keeps it from committing; the transaction is aborted then */
+  check(): void;
+  /** Makes what was written be there; called when nothing can keep the transaction from committing any more. */
+  apply(): void;
+}
+
+/** What comes to be with a commit, all of it or nothing. */
+export interface Staged {
+  readonly trees: readonly StagedTree[];
+  readonly ends: readonly End[];
+  readonly participants: Iterable<Participant>;
+}
+
 export class MemorySession implements StoreSession {
   readonly #trees: StagedTree[] = [];
-  readonly #apply: (trees: readonly StagedTree[]) => void;
+  readonly #ends: End[] = [];
+  readonly #participants = new Set<Participant>();
+  readonly #apply: (staged: Staged) => void;
   #state: 'open' | 'committed' | 'aborted' = 'open';
 
   /** @param apply - puts everything in, all at once; throws where that cannot be done */
-  constructor(apply: (trees: readonly StagedTree[]) => void) {
+  constructor(apply: (staged: Staged) => void) {
     this.#apply = apply;
   }
 
@@ -43,20 +60,41 @@ export class MemorySession implements StoreSession {
     return this.#trees.filter(({ holder }) => holder === id);
   }
 
+  /** A job that was queued in it, by its id. */
+  jobOf(id: string): QueuedJob | undefined {
+    return this.#trees.flatMap(({ tree }) => tree).find((job) => job.id === id);
+  }
+
   stage(trees: readonly StagedTree[]): void {
     this.checkOpen();
     this.#trees.push(...trees);
   }
 
-  /** Makes everything that was queued in it be there, at once. @throws TransactionError when it is over, or when what it says of unique keys is no longer so; JobNotFoundError for callbacks of jobs that are gone; it is aborted then */
+  /** An attempt ends with its commit. */
+  end(end: End): void {
+    this.checkOpen();
+    this.#ends.push(end);
+  }
+
+  /** Lets something else commit with it; once, however often it asks. */
+  enlist(participant: Participant): void {
+    this.checkOpen();
+    this.#participants.add(participant);
+  }
+
+  /**
+   * Makes everything that is in it be there, at once.
+   * @throws TransactionError when it is over, or when what it says of unique keys, or of an attempt, is no longer so; JobNotFoundError
+   * for callbacks of jobs that are gone; what else takes part may throw as well; it is aborted then
+   */
   commit(): void {
     this.checkOpen();
     this.#state = 'aborted';
-    this.#apply(this.#trees);
+    this.#apply({ trees: this.#trees, ends: this.#ends, participants: this.#participants });
     this.#state = 'committed';
   }
 
-  /** Lets everything that was queued in it vanish. @throws TransactionError when it is over */
+  /** Lets everything that is in it vanish. @throws TransactionError when it is over */
   abort(): void {
     this.checkOpen();
     this.#state = 'aborted';

@@ -35,7 +35,7 @@ import { Leases } from './leases.js';
 import { MemoryControls } from './memory-controls.js';
 import { MemoryInsight } from './memory-insight.js';
 import { MemorySchedules } from './memory-schedules.js';
-import type { MemorySession } from './memory-session.js';
+import type { MemorySession, Staged } from './memory-session.js';
 import { MemoryTransactions } from './memory-transactions.js';
 import { QuotaLedger } from './quota-ledger.js';
 import type { Rooms } from './rooms.js';
@@ -66,7 +66,7 @@ export function memoryStore(options: MemoryStoreOptions = {}): MemoryJobStore {
 }
 
 class MemoryStore implements MemoryJobStore {
-  readonly transactions = new MemoryTransactions((staged) => this.#operation(() => this.#inserts.commit(staged)));
+  readonly transactions = new MemoryTransactions((staged) => this.#operation(() => this.#commit(staged)));
   readonly #table = new JobTable();
   readonly #ledger = new QuotaLedger();
   readonly #finder = new Finder(this.#table);
@@ -153,8 +153,10 @@ class MemoryStore implements MemoryJobStore {
     });
   }
 
-  async settle(ends: readonly End[]): Promise<readonly boolean[]> {
-    return this.#operation(() => ends.map((end) => this.#attempts.settle(end)));
+  async settle(ends: readonly End[], session?: object): Promise<readonly boolean[]> {
+    if (session === undefined) return this.#operation(() => ends.map((end) => this.#attempts.settle(end)));
+    const own = this.transactions.own(session);
+    return ends.map((end) => this.#attempts.stage(end, own));
   }
 
   async reschedule(again: readonly Again[]): Promise<readonly (Attempt | undefined)[]> {
@@ -220,6 +222,15 @@ class MemoryStore implements MemoryJobStore {
     this.#table.feed.flush();
     this.#archive.forgetOldest();
     return result;
+  }
+
+  /** Whatever may fail comes first; what else takes part is there before anybody is told. */
+  #commit({ trees, ends, participants }: Staged): void {
+    for (const participant of participants) participant.check();
+    for (const end of ends) this.#attempts.checkMayCommit(end);
+    this.#inserts.commit(trees);
+    for (const participant of participants) participant.apply();
+    for (const end of ends) this.#attempts.settle(end);
   }
 
   #takeBack(dead: ReadonlySet<string>): void {

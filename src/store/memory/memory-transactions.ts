@@ -1,8 +1,8 @@
 /** The transactions of the embedded store: each commits at once, or not at all where it meets another one. */
 
 import { OptionError, TransactionError } from '../../errors.js';
-import type { Transactions } from '../job-store.js';
-import { MemorySession, type StagedTree } from './memory-session.js';
+import type { TransactionRunOptions, Transactions } from '../job-store.js';
+import { MemorySession, type Staged } from './memory-session.js';
 
 /** Labelled as MongoDB labels its own, for whoever runs the transaction again. */
 export class Conflict extends TransactionError {
@@ -19,7 +19,7 @@ export class MemoryTransactions implements Transactions {
   readonly #begun = new WeakSet<MemorySession>();
 
   /** @param apply - puts everything in, all at once */
-  constructor(private readonly apply: (trees: readonly StagedTree[]) => void) {}
+  constructor(private readonly apply: (staged: Staged) => void) {}
 
   begin(): MemorySession {
     const session = new MemorySession(this.apply);
@@ -27,7 +27,7 @@ export class MemoryTransactions implements Transactions {
     return session;
   }
 
-  async run<T>(fn: (session: object) => Promise<T>): Promise<T> {
+  async run<T>(fn: (session: object) => Promise<T>, { isRunOnce = false }: TransactionRunOptions = {}): Promise<T> {
     for (;;) {
       const session = this.begin();
       try {
@@ -35,7 +35,7 @@ export class MemoryTransactions implements Transactions {
         session.commit();
         return done;
       } catch (error) {
-        if (!(error instanceof Conflict)) throw error;
+        if (isRunOnce || !(error instanceof Conflict)) throw error;
       } finally {
         // What would still be queued in it must not be taken for queued.
         if (session.isOpen) session.abort();

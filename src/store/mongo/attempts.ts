@@ -161,7 +161,7 @@ export class Attempts {
 
   /** A job whose task returned another one waits for that. @returns whether the token was not stale */
   async follow(key: AttemptKey, { job: innerId, isOwn = false }: Follows): Promise<boolean> {
-    const { jobs, uses, held, tender, ahead, relief, running } = this.sources;
+    const { jobs, uses, tender, ahead, running } = this.sources;
     const inner = toId(innerId);
     await ahead.ensureBegun(attemptKey(key));
     running.ends(key);
@@ -174,7 +174,7 @@ export class Attempts {
           if (isOwn && inner !== undefined) await tender.cancel(inner, job.cancel.reason);
           return this.#cancelled(job, job.cancel.reason);
         }
-        const problem = await this.#problemOfFollowing(job, innerId);
+        const problem = await this.problemOfFollowing(job, innerId, await jobs.ofId(innerId));
         if (problem !== undefined) return tender.end(job, 'end', { status: 'failed', error: recordedError(problem) });
         return jobs.move(job, 'follow', 'active', {
           waiting: 'inner',
@@ -189,21 +189,27 @@ export class Attempts {
     running.remove(key);
     await uses.free(attemptKey(key));
     if (after === undefined) return false;
-    if (before !== undefined) await held.drop(before);
-    if (after.inner !== undefined) {
-      await tender.follow(after, after.inner);
-      relief.add(after);
-    }
+    await this.followed(after, before);
     return true;
   }
 
-  async #problemOfFollowing(job: JobDocument, innerId: string): Promise<MillraceError | undefined> {
-    const { jobs, graph } = this.sources;
+  /** Sees to what follows when a job waits for another one. @param before - as it was when it ran, if that is known */
+  async followed(after: JobDocument, before: JobDocument | undefined): Promise<void> {
+    const { held, relief, tender } = this.sources;
+    if (before !== undefined) await held.drop(before);
+    if (after.inner === undefined) return;
+    await tender.follow(after, after.inner);
+    relief.add(after);
+  }
+
+  /** Why a job could never follow another one. @param inner - that one, if it is there */
+  async problemOfFollowing(job: JobDocument, innerId: string, inner: JobDocument | undefined): Promise<MillraceError | undefined> {
+    const { graph } = this.sources;
     const id = job._id.toHexString();
     const returned = `the task of job ${id} returned job ${innerId}`;
-    const inner = await jobs.ofId(innerId);
     if (inner === undefined) return new JobNotFoundError(`${returned}, which is not there`);
-    if (await graph.waitsFor(inner._id, job._id)) return circular(job._id, inner._id);
+    const isCallbackOfIt = inner.role === 'callback' && inner.parent?.equals(job._id) === true;
+    if (isCallbackOfIt || (await graph.waitsFor(inner._id, job._id))) return circular(job._id, inner._id);
     const quota = await graph.quotaHeldAround(job, inner);
     if (quota === undefined) return undefined;
     return new QuotaError(

@@ -163,7 +163,7 @@ export class Claims {
     const token = new ObjectId().toHexString();
     const picked = await this.#inTurn(dispatcher, async () => {
       await shares.acquire(request, [...wanted, ...inVain], rung === known);
-      return this.#pick(dispatcher, waiting, { limit, token });
+      return this.#pick(request, waiting, { limit, token });
     });
     const look = await this.#take(request, picked, { ...limits, token });
     this.#noteEmpty(rung, { queue, read, won: look.won, atHand });
@@ -274,7 +274,12 @@ export class Claims {
   }
 
   /** Has places used for as many as may begin. */
-  #pick(dispatcher: string, waiting: readonly JobDocument[], { limit, token }: { readonly limit: number; readonly token: string }): Picked {
+  #pick(
+    request: ClaimRequest,
+    waiting: readonly JobDocument[],
+    { limit, token }: { readonly limit: number; readonly token: string },
+  ): Picked {
+    const { dispatcher } = request;
     const { shares, starts, time, ahead, uses } = this.sources;
     const picked: Picked = { now: [], begun: [], left: [] };
     /** Lanes without room, and whether the next place is the dispatcher's own. */
@@ -294,7 +299,7 @@ export class Claims {
       const key = (): string => (job.status === 'assigned' ? attemptOf(job) : attemptKey({ id: job._id.toHexString(), token }));
       if (isFull || (job.held === undefined && !uses.use(key(), { dispatcher, lane: job.lane, places: job.quotas }))) {
         if (!isFull) full.set(job.lane, !starts.isRated(job.quotas) && shares.hasSome(dispatcher, job.quotas));
-        if (full.get(job.lane) === true && job.status === 'pending' && mayBeClaimedAhead(job)) picked.left.push(job);
+        if (full.get(job.lane) === true && job.status === 'pending' && mayBeClaimedAhead(job, request)) picked.left.push(job);
         continue;
       }
       if (job.kind !== 'task') return { ...picked, batch: job };

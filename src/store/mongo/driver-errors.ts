@@ -8,7 +8,7 @@ import {
   MongoWriteConcernError,
   type WriteError,
 } from 'mongodb';
-import { OptionError, UncertainError } from '../../errors.js';
+import { OptionError, TransactionError, UncertainError } from '../../errors.js';
 
 const DUPLICATE = 11_000;
 
@@ -22,6 +22,11 @@ export function isUnanswered(error: unknown): boolean {
   if (error instanceof MongoWriteConcernError || error instanceof MongoNetworkError || hasNoServer(error)) return true;
   // One of the network in the clothes of a bulk write's.
   return error instanceof MongoServerError && error.code === undefined && writeErrorsOf(error).length === 0;
+}
+
+/** Whether a transaction whose commit failed with this may have been committed all the same. */
+export function mayHaveCommitted(error: unknown): boolean {
+  return error instanceof MongoError && error.hasErrorLabel('UnknownTransactionCommitResult');
 }
 
 /** Whether the driver has not found the server for as long as it looks for one. */
@@ -57,6 +62,31 @@ export function asUncertain(cause: unknown, what: string): unknown {
 export function refuseForeign(cause: unknown): void {
   // Whatever the driver wraps it in.
   if (cause instanceof Error && /ClientSession must be from the same MongoClient/.test(cause.message)) throw foreign({ cause });
+}
+
+/** Whatever the server calls a transaction that it does not know, or no longer. */
+const NO_SUCH_TRANSACTION = 251;
+const LIFETIME_EXCEEDED = 290;
+/** A document, or what a transaction has written, is larger than it may be. */
+const TOO_LARGE: ReadonlySet<unknown> = new Set([257, 388, 10334]);
+/** How long a transaction may be open, unless the server is configured otherwise. */
+const LIFETIME_MS = 60_000;
+
+/** Says what a limit of MongoDB means that ended a transaction; such errors come again, so they are no longer labelled as transient. */
+export function explained(cause: unknown, openMs: number): unknown {
+  if (!(cause instanceof MongoServerError)) return cause;
+  const { code } = cause;
+  if (code === LIFETIME_EXCEEDED || (code === NO_SUCH_TRANSACTION && openMs >= LIFETIME_MS))
+    return new TransactionError(
+      `MongoDB has aborted the transaction, which was open for ${Math.round(openMs / 1_000)} s: it may be for 60 s, unless \`transactionLifetimeLimitSeconds\` of the server says otherwise. Do what takes long before, in another task that queues this one, or raise the limit`,
+      { cause },
+    );
+  if (TOO_LARGE.has(code))
+    return new TransactionError(
+      `MongoDB has refused what the transaction writes as too large: ${cause.message}. A document may have 16 MB; split the work over several jobs`,
+      { cause },
+    );
+  return cause;
 }
 
 export function foreign(options?: ErrorOptions): OptionError {

@@ -64,13 +64,17 @@ export class Handovers {
 
   /** One that needs places is claimed, since others may wait for them; so is one for whose queue nobody is awake here. */
   #roomFor(job: JobDocument): Room | undefined {
-    if (!mayBeClaimedAhead(job) || job.held !== undefined || Object.keys(job.quotas).length > 0) return undefined;
+    if (job.held !== undefined || Object.keys(job.quotas).length > 0) return undefined;
     if (!this.sources.news.isLookedAfter(job.queue)) return undefined;
     const form = formOfDocument(job);
     if (this.sources.pauses.isPaused(job.queue, form)) return undefined;
     return [...this.#rooms.values()].find(
-      ({ request: { dispatcher, queue, forms }, left }) =>
-        left > 0 && queue === job.queue && forms.has(form) && this.sources.leases.isAlive(dispatcher),
+      ({ request, left }) =>
+        left > 0 &&
+        request.queue === job.queue &&
+        request.forms.has(form) &&
+        mayBeClaimedAhead(job, request) &&
+        this.sources.leases.isAlive(request.dispatcher),
     );
   }
 }

@@ -3,7 +3,9 @@
 import { type LaneParts, partsOf } from '../../job/lane.js';
 import type { Places } from '../../job/places.js';
 import { hasYetToBegin } from '../../job/unique-key-rule.js';
+import type { ClaimRequest } from '../job-store.js';
 import type { JobDocument } from './documents.js';
+import { formOfDocument } from './records.js';
 
 /** One that has rung. */
 interface Known {
@@ -77,10 +79,12 @@ export function needsPlaces(key: string): boolean {
 }
 
 /**
- * One that must not be begun twice has to be recorded as begun before it is, and so has one whose beginning sets its key free;
- * one that expires stays where it is looked for.
+ * One that must not be begun twice has to be recorded as begun before it is, and so has one whose beginning sets its key free,
+ * and one that ends in a transaction, with which the record would conflict; one that expires stays where it is looked for.
  */
-export function mayBeClaimedAhead({ kind, limits, startBy, unique }: JobDocument): boolean {
+export function mayBeClaimedAhead(job: JobDocument, { transactional }: Pick<ClaimRequest, 'transactional'>): boolean {
+  const { kind, limits, startBy, unique } = job;
+  if (transactional?.has(formOfDocument(job)) === true) return false;
   const freesKey = unique !== undefined && unique.debounce === undefined && hasYetToBegin({ unique });
   return kind === 'task' && limits.interruptions > 0 && startBy === undefined && !freesKey;
 }

@@ -110,23 +110,30 @@ export class MongoStore implements JobStore {
     for (const report of reports) await this.#parts.attempts.report(report);
   }
 
-  async settle(ends: readonly End[]): Promise<readonly boolean[]> {
-    const { attempts, settlements } = this.#parts;
+  async settle(ends: readonly End[], session?: object): Promise<readonly boolean[]> {
+    const { attempts, settlements, settlementsWithin } = this.#parts;
+    if (session !== undefined) return settlementsWithin.settle(ends, session as ClientSession);
     const outcomes = ends.filter(isOutcome);
     const answers = new Map<End, boolean>();
     // First: sent again, they are recognised, while an end is told once.
     for (const end of ends) if (end.outcome.status === 'follows') answers.set(end, await attempts.follow(end, end.outcome));
     const settled = await settlements.settle(outcomes);
     for (const [index, end] of outcomes.entries()) answers.set(end, settled[index] === true);
+    await settlementsWithin.confirm(ends);
     return ends.map((end) => answers.get(end) === true);
   }
 
   async reschedule(again: readonly Again[]): Promise<readonly (Attempt | undefined)[]> {
-    return this.#parts.attempts.reschedule(again);
+    const { attempts, settlementsWithin } = this.#parts;
+    const answers = await attempts.reschedule(again);
+    await settlementsWithin.confirm(again);
+    return answers;
   }
 
   async release(holds: readonly Hold[]): Promise<void> {
-    for (const hold of holds) await this.#parts.attempts.release(hold);
+    const { attempts, settlementsWithin } = this.#parts;
+    for (const hold of holds) await attempts.release(hold);
+    await settlementsWithin.confirm(holds);
   }
 
   async cancel(ids: readonly string[], reason: string | undefined): Promise<void> {

@@ -1,5 +1,6 @@
 /** What moves write, as the server is to compute it. */
 
+import type { Document, ObjectId } from 'mongodb';
 import { dueTime } from '../../job/job-record.js';
 import { isWaiting } from '../../job/job-status.js';
 import type { StoredOutcome } from '../../job/outcome.js';
@@ -46,6 +47,52 @@ export function ended(
     ...(hasOpenBelow(job) ? {} : { open: undefined, told: job.origin }),
     // Of a tree, the end of its top decides for all.
     ...(job.root === undefined ? { expireAt: new Computed(time.removal) } : {}),
+  };
+}
+
+/**
+ * An end as the server computes it from the job as it is then, whatever was added to it meanwhile.
+ * @param own - the outcome of the job, and its kind, as expressions
+ * @param by - who sees to what follows
+ */
+export function endedAsItIs(
+  own: { readonly outcome: unknown; readonly kind: unknown },
+  { time, by }: { readonly time: ServerTime; readonly by: string },
+): Document {
+  const isThere = (field: string): object => ({ $ne: [{ $type: field }, 'missing'] });
+  const isTrue = (field: string): object => ({ $eq: [{ $ifNull: [field, false] }, true] });
+  const hasTail = isTrue('$tail');
+  const hasDuty = { $or: [hasTail, { $ne: ['$kind', 'task'] }, isThere('$parent'), isTrue('$followed'), isThere('$held')] };
+  return {
+    ...asPipeline({ bell: undefined, dueAt: undefined, startBy: undefined, endedAt: new Computed(time.now) }),
+    ...begunAsItIs(time),
+    outcome: own.outcome,
+    receipt: '$token',
+    status: { $cond: [hasTail, 'callbacks', own.kind] },
+    open: { $cond: [hasTail, true, '$$REMOVE'] },
+    told: { $cond: [hasTail, '$$REMOVE', '$origin'] },
+    expireAt: { $cond: [{ $eq: [{ $type: '$root' }, 'missing'] }, time.removal, '$$REMOVE'] },
+    owner: { $cond: [hasDuty, { $literal: by }, '$$REMOVE'] },
+  };
+}
+
+/** As `endedAsItIs`, of a job that waits for another one from now on. */
+export function followedAsItIs(
+  { inner, isOwn }: { readonly inner: ObjectId | undefined; readonly isOwn: boolean },
+  { time, by }: { readonly time: ServerTime; readonly by: string },
+): Document {
+  return {
+    ...asPipeline({ status: 'active', waiting: 'inner', owner: by, held: undefined, inner, ownsInner: isOwn ? true : undefined }),
+    ...begunAsItIs(time),
+  };
+}
+
+/** One that was claimed ahead has begun without its being recorded. */
+function begunAsItIs(time: ServerTime): Document {
+  const isAhead = { $eq: ['$status', 'assigned'] };
+  return {
+    attempts: { $add: ['$attempts', { $cond: [isAhead, 1, 0] }] },
+    startedAt: { $cond: [isAhead, time.now, '$startedAt'] },
   };
 }
 

@@ -10,8 +10,8 @@ import type { Ahead } from './ahead.js';
 import { Asked } from './asked.js';
 import type { Collections } from './collections.js';
 import type { JobDocument, OutcomeDocument } from './documents.js';
-import { asPipeline, Computed, type Jobs, toId } from './jobs.js';
-import { ended, hasDuties } from './moves.js';
+import { Computed, type Jobs, toId } from './jobs.js';
+import { ended, endedAsItIs, hasDuties } from './moves.js';
 import type { News } from './news.js';
 import { toOutcome } from './records.js';
 import { attemptKey, type Running } from './running.js';
@@ -164,17 +164,6 @@ function groupOf(known: readonly Known[], { time, process }: { readonly time: Se
   const place = { $indexOfArray: [{ $literal: known.map(({ job }) => job._id) }, '$_id'] };
   const own = (values: readonly unknown[]): Document => ({ $arrayElemAt: [{ $literal: values }, place] });
   const outcomes = known.map(({ end }): OutcomeDocument => toOutcome(end.outcome));
-  const hasTail = { $eq: [{ $ifNull: ['$tail', false] }, true] };
-  const isAhead = { $eq: ['$status', 'assigned'] };
-  const hasDuty = {
-    $or: [
-      hasTail,
-      { $ne: ['$kind', 'task'] },
-      { $ne: [{ $type: '$parent' }, 'missing'] },
-      { $eq: [{ $ifNull: ['$followed', false] }, true] },
-      { $ne: [{ $type: '$held' }, 'missing'] },
-    ],
-  };
   const filter = {
     _id: { $in: known.map(({ job }) => job._id) },
     status: { $in: ['active' as const, 'assigned' as const] },
@@ -186,18 +175,7 @@ function groupOf(known: readonly Known[], { time, process }: { readonly time: Se
       ],
     },
   };
-  const written = {
-    ...asPipeline({ bell: undefined, dueAt: undefined, startBy: undefined, endedAt: new Computed(time.now) }),
-    outcome: own(outcomes),
-    receipt: '$token',
-    attempts: { $add: ['$attempts', { $cond: [isAhead, 1, 0] }] },
-    startedAt: { $cond: [isAhead, time.now, '$startedAt'] },
-    status: { $cond: [hasTail, 'callbacks', own(outcomes.map(({ kind }) => kind))] },
-    open: { $cond: [hasTail, true, '$$REMOVE'] },
-    told: { $cond: [hasTail, '$$REMOVE', '$origin'] },
-    expireAt: { $cond: [{ $eq: [{ $type: '$root' }, 'missing'] }, time.removal, '$$REMOVE'] },
-    owner: { $cond: [hasDuty, { $literal: process }, '$$REMOVE'] },
-  };
+  const written = endedAsItIs({ outcome: own(outcomes), kind: own(outcomes.map(({ kind }) => kind)) }, { time, by: process });
   return { filter, written };
 }
 

@@ -1,11 +1,12 @@
 /** Transactions in which jobs are queued: the store's own, and those of sessions that the application brings. */
 
 import { ClientSession, type MongoClient, type TransactionOptions } from 'mongodb';
-import { NEVER, type Observable, Subject, switchAll } from 'rxjs';
+import { firstValueFrom, NEVER, type Observable, Subject, switchAll } from 'rxjs';
+import type { Clock } from '../../clock.js';
 import { OptionError, TransactionError } from '../../errors.js';
-import type { Transactions } from '../job-store.js';
+import type { TransactionRunOptions, Transactions } from '../job-store.js';
 import type { Deadline } from './deadline.js';
-import { foreign } from './driver-errors.js';
+import { explained, foreign, mayHaveCommitted } from './driver-errors.js';
 
 /** Whatever the client's own are. */
 const TRANSACTION: TransactionOptions = {
@@ -28,6 +29,7 @@ export class SessionTransactions implements Transactions {
   constructor(
     private readonly client: MongoClient,
     private readonly deadline: Deadline,
+    private readonly clock: Clock,
   ) {}
 
   /**
@@ -36,7 +38,11 @@ export class SessionTransactions implements Transactions {
    *
    * @throws UncertainError when the commit is not answered in time
    */
-  run<T>(fn: (session: ClientSession) => Promise<T>): Promise<T> {
+  run<T>(fn: (session: ClientSession) => Promise<T>, { isRunOnce = false }: TransactionRunOptions = {}): Promise<T> {
+    return isRunOnce ? this.#runOnce(fn) : this.#runAgain(fn);
+  }
+
+  #runAgain<T>(fn: (session: ClientSession) => Promise<T>): Promise<T> {
     return new Promise((resolve, reject) => {
       const ending = new Subject<Observable<never>>();
       let isAnswered = false;
@@ -62,12 +68,59 @@ export class SessionTransactions implements Transactions {
       const transact = async (session: ClientSession): Promise<T> => {
         const done = await session.withTransaction(begin, TRANSACTION);
         ending.next(NEVER);
-        for (const act of this.#afterCommit.get(session) ?? []) await act();
+        await this.committed(session);
         return done;
       };
       const done = (): void => watch.unsubscribe();
       this.client.withSession(transact).finally(done).then(resolve, reject);
     });
+  }
+
+  /** By hand: the driver runs the code again after a conflict. */
+  async #runOnce<T>(fn: (session: ClientSession) => Promise<T>): Promise<T> {
+    const session = this.client.startSession();
+    const begunAt = this.clock.now();
+    session.startTransaction(TRANSACTION);
+    this.#afterCommit.set(session, []);
+    try {
+      const done = await fn(session);
+      await this.#commit(session);
+      await this.committed(session);
+      return done;
+    } catch (error) {
+      // It is rolled back, heard of or not.
+      if (session.inTransaction()) await this.deadline.of(() => session.abortTransaction(), 'an abort').catch(() => undefined);
+      throw explained(error, this.clock.now() - begunAt);
+    } finally {
+      session.endSession().catch(() => undefined);
+    }
+  }
+
+  /** Asks again until it is answered, or the time for that is over. */
+  async #commit(session: ClientSession): Promise<void> {
+    let isGivenUp = false;
+    const commit = async (): Promise<void> => {
+      while (!isGivenUp) {
+        try {
+          return await session.commitTransaction();
+        } catch (error) {
+          if (!mayHaveCommitted(error)) throw error;
+          await firstValueFrom(this.clock.turn());
+        }
+      }
+    };
+    try {
+      await this.deadline.of(commit, 'the commit of a transaction');
+    } finally {
+      isGivenUp = true;
+    }
+  }
+
+  /** Does, once, what was to be done after the commit. */
+  async committed(session: ClientSession): Promise<void> {
+    const acts = this.#afterCommit.get(session) ?? [];
+    this.#afterCommit.delete(session);
+    for (const act of acts) await act();
   }
 
   /** @returns `false` for a session of the application, of whose commit nobody here is told */

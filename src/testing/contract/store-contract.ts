@@ -26,6 +26,7 @@ import { ringing } from './ringing.js';
 import { scheduling } from './scheduling.js';
 import type { StoreCase } from './store-case.js';
 import { times } from './times.js';
+import { transactional } from './transactional.js';
 import { transactions } from './transactions.js';
 import { uniqueKeys } from './unique-keys.js';
 import { watching } from './watching.js';
@@ -56,6 +57,7 @@ export const storeContract: readonly StoreCase[] = [
   ...recovering,
   ...ringing,
   ...transactions,
+  ...transactional,
   ...watching,
   ...finding,
   ...insight,

@@ -47,6 +47,8 @@ export interface Claim {
   readonly queue?: string;
   /** Every task that was planted, unless given. */
   readonly tasks?: readonly string[];
+  /** Those of them whose attempts end in transactions. */
+  readonly transactional?: readonly string[];
 }
 
 /** What came of `changes`, gathered until the case is over. */
@@ -215,8 +217,9 @@ export class StoreLab {
   // ---- Running
 
   /** Claims whatever may be claimed, up to the limit. */
-  async claim({ by = 'a', limit = MANY, queue = '', tasks = [...this.#tasks] }: Claim = {}): Promise<readonly Run[]> {
-    const claimed = await this.store.claim({ dispatcher: by, queue, forms: new Set(tasks), limit });
+  async claim({ by = 'a', limit = MANY, queue = '', tasks = [...this.#tasks], transactional = [] }: Claim = {}): Promise<readonly Run[]> {
+    const forms = { forms: new Set(tasks), transactional: new Set(transactional) };
+    const claimed = await this.store.claim({ dispatcher: by, queue, ...forms, limit });
     await this.settled();
     return claimed.map((one) => ({ ...one, id: one.job.id, token: one.attempt.token }));
   }

@@ -23,7 +23,7 @@ beforeEach(async () => {
   clock = new VirtualClock();
   own = await ownStandIn();
   await own.client.connect();
-  transactions = new SessionTransactions(own.client, new Deadline(clock));
+  transactions = new SessionTransactions(own.client, new Deadline(clock), clock);
 });
 
 /** Lets time pass; nothing has to be waited for on the way. */
