@@ -52,6 +52,11 @@ export class NoCurrentTaskError extends MillraceError {
   readonly code = 'MILLRACE_NO_CURRENT_TASK';
 }
 
+/** The session of a task was asked for where it has none. Declare the task `transactional: true`, and use the session before its method has ended. */
+export class NoTransactionError extends MillraceError {
+  readonly code = 'MILLRACE_NO_TRANSACTION';
+}
+
 /** The service has not been started, or was stopped. Await `start(container)` first, queue before `stop()`. */
 export class NotRunningError extends MillraceError {
   readonly code = 'MILLRACE_NOT_RUNNING';
@@ -107,7 +112,7 @@ export class UncertainError extends MillraceError {
   readonly code = 'MILLRACE_UNCERTAIN';
 }
 
-/** A job was queued in a transaction that has not committed, so that nobody can run it yet; or something was queued in one that is over, or in a session without one. Wait after the commit; await what is queued before the transaction's function returns. */
+/** A job was queued in a transaction that has not committed, so that nobody can run it yet; or something was queued in one that is over, or in a session without one; or a transactional task has ended its transaction itself, or met a limit of MongoDB's. Wait after the commit; await what is queued before the transaction's function returns; else do what the message says. */
 export class TransactionError extends MillraceError {
   readonly code = 'MILLRACE_TRANSACTION';
 }

@@ -21,6 +21,7 @@ export {
   JobTypeError,
   MillraceError,
   NoCurrentTaskError,
+  NoTransactionError,
   NotATaskError,
   NotRunningError,
   OptionError,

@@ -96,8 +96,10 @@ export class Composition {
       resolve: (cls) => this.#resolve(cls),
       read: (payload) => service.read(payload),
     });
+    const transactional = { store, queueIn: <T>(session: object, code: () => Promise<T>) => service.withSession(session, code) };
+    const { valueLimitBytes } = options;
     const protection = this.#protection;
-    const worker = new Worker({ clock, logger, registry, recorder, caller, protection, random, valueLimitBytes: options.valueLimitBytes });
+    const worker = new Worker({ clock, logger, registry, recorder, caller, protection, transactional, random, valueLimitBytes });
     const name = dispatcherName(options.dispatcher.name);
     return new Dispatcher(
       {

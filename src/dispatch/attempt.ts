@@ -2,10 +2,11 @@
 
 import { isObservable, type Observable, type Subscription } from 'rxjs';
 import { checkOption, is } from '../check.js';
-import { TooLargeError } from '../errors.js';
+import { NoTransactionError, TooLargeError } from '../errors.js';
 import type { Progress, QueuedJob } from '../job/job-record.js';
 import { Payload } from '../job/payload.js';
 import { anonymous, type Principal } from '../job/principal.js';
+import type { Session } from '../job/register.js';
 import { Actor } from '../principal/actor.js';
 import type { Report } from '../store/job-store.js';
 import { type CurrentTask, runAsTask } from '../task/current-task.js';
@@ -48,6 +49,8 @@ export class Attempt implements CurrentTask {
   #aborted: Abort | undefined;
   #cleanUps: (() => unknown)[] | undefined;
   #isOver = false;
+  /** While its code runs in a transaction. */
+  #session: object | undefined;
 
   constructor({ job, number, logger, redacts = false, report, valueLimitBytes }: AttemptSources) {
     this.job = { id: job.id, taskName: job.taskName };
@@ -63,6 +66,14 @@ export class Attempt implements CurrentTask {
 
   get principal(): Principal {
     return this.actor.principal as Principal;
+  }
+
+  get session(): Session {
+    if (this.#session !== undefined) return this.#session as Session;
+    const { id, taskName } = this.job;
+    throw new NoTransactionError(
+      `job ${id} (${taskName}) is in no transaction here: declare its task \`transactional: true\`, and use the session before its method has ended`,
+    );
   }
 
   get signal(): AbortSignal {
@@ -120,15 +131,27 @@ export class Attempt implements CurrentTask {
     return runAsTask(this.actor, () => this.#run(code));
   }
 
+  /** The same, in the transaction of a session, which the code finds in `session`. */
+  runIn(session: object, code: () => unknown): Promise<Ending> {
+    this.#session = session;
+    return this.run(code);
+  }
+
+  /** What the code comes to: of an observable its last value. */
+  async resultOf(code: () => unknown): Promise<unknown> {
+    const value = await code();
+    return isObservable(value) ? this.#lastOf(value) : value;
+  }
+
   async #run(code: () => unknown): Promise<Ending> {
     let ending: Ending;
     try {
-      const value = await code();
-      ending = { value: isObservable(value) ? await this.#lastOf(value) : value };
+      ending = { value: await this.resultOf(code) };
     } catch (thrown) {
       ending = { thrown };
     }
     this.#isOver = true;
+    this.#session = undefined;
     if (this.#cleanUps !== undefined) await this.#cleanUp(this.#cleanUps);
     return ending;
   }

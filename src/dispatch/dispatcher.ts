@@ -23,6 +23,7 @@ import {
 } from 'rxjs';
 import type { Clock } from '../clock.js';
 import { OptionError } from '../errors.js';
+import { taskNameIn } from '../job/form.js';
 import type { DispatcherEvent } from '../store/dispatcher-event.js';
 import type { AgentView, ClaimedJob, ClaimRequest, JobStore } from '../store/job-store.js';
 import { namesOf } from '../task/definition-of.js';
@@ -58,7 +59,7 @@ export interface DispatcherSources {
   readonly guarded: <T>(source: Observable<T>) => Observable<T>;
 }
 
-type Agent = CheckedAgentOptions & { readonly forms: ReadonlySet<string> };
+type Agent = CheckedAgentOptions & Required<Pick<ClaimRequest, 'forms' | 'transactional'>>;
 
 /** One life of the dispatcher. */
 interface Life {
@@ -105,8 +106,11 @@ export class Dispatcher {
     private readonly sources: DispatcherSources,
     private readonly options: CheckedDispatcherOptions,
   ) {
-    this.#agents = options.agents.map((agent, index) => ({ ...agent, forms: acceptedForms(agent, index, sources.registry) }));
-    const { worker, logger, name } = sources;
+    const { registry, worker, logger, name } = sources;
+    this.#agents = options.agents.map((agent, index) => {
+      const forms = acceptedForms(agent, index, registry);
+      return { ...agent, forms, transactional: transactionalAmong(forms, registry) };
+    });
     this.#refusals = worker.refusals.pipe(map(({ error, ...job }) => ({ type: 'refused', job, error })));
     worker.refusals.subscribe(({ error }) => logger.error(`dispatcher ${name} ${SAID.refused}: ${error.message}`, { error }));
   }
@@ -221,11 +225,11 @@ export class Dispatcher {
   }
 
   /** The pipeline of one agent. */
-  #agent({ queue, concurrency, forms }: Agent, { dispatcher, lease }: Life): Observable<void> {
+  #agent({ queue, concurrency, forms, transactional }: Agent, { dispatcher, lease }: Life): Observable<void> {
     const { store, clock, worker } = this.sources;
     const slots = new Slots(concurrency);
     return wakeUps({ store, queue, clock, pollMs: this.options.pollMs }).pipe(
-      claims({ slots, clock, claim: (limit) => this.#claim({ dispatcher, queue, forms, limit }, lease) }),
+      claims({ slots, clock, claim: (limit) => this.#claim({ dispatcher, queue, forms, transactional, limit }, lease) }),
       takeUntil(this.#quiet),
       workOn({ work: (job, freeSlot) => worker.work(job, freeSlot, this.#endBefore(job)) }, slots),
     );
@@ -297,6 +301,10 @@ export class Dispatcher {
 /** The forms of the jobs that an agent accepts. */
 function acceptedForms(agent: CheckedAgentOptions, index: number, registry: TaskRegistry): ReadonlySet<string> {
   return new Set([...acceptedTasks(agent, index, registry)].flatMap((name) => registry.formsOf(name)));
+}
+
+function transactionalAmong(forms: ReadonlySet<string>, registry: TaskRegistry): ReadonlySet<string> {
+  return new Set([...forms].filter((form) => registry.get(taskNameIn(form))?.options.transactional === true));
 }
 
 /** The names of the tasks that an agent accepts. */

@@ -9,6 +9,7 @@ import {
   TooLargeError,
   type UnauthorizedError,
 } from '../errors.js';
+import type { JobPlan } from '../job/job-plan.js';
 import type { QueuedJob } from '../job/job-record.js';
 import { JobReference } from '../job/job-reference.js';
 import { Payload } from '../job/payload.js';
@@ -64,12 +65,18 @@ function judgeValue(value: unknown, trial: Trial): Verdict {
 }
 
 /** A result may be one that throws when it is read; `Payload` will say so. */
-export function referentOf(value: unknown): unknown {
+function referentOf(value: unknown): unknown {
   try {
     return value instanceof JobReference ? value : referent(value);
   } catch {
     return undefined;
   }
+}
+
+/** The plan of a draft, where a task returned one. */
+export function planOf(value: unknown): JobPlan | undefined {
+  const stands = referentOf(value);
+  return stands === undefined || stands instanceof JobReference ? undefined : (stands as JobPlan);
 }
 
 function tooLarge(result: Payload, { job, valueLimitBytes }: Trial): TooLargeError {

@@ -5,7 +5,6 @@ import type { Clock } from '../clock.js';
 import { JobCancelledError, NotRunningError, SealError, TaskTimeoutError } from '../errors.js';
 import type { JobPlan } from '../job/job-plan.js';
 import type { QueuedJob } from '../job/job-record.js';
-import { JobReference } from '../job/job-reference.js';
 import { type Protection, shownJob } from '../job/protection.js';
 import { recordedError } from '../job/stored-error.js';
 import { insertedRecord } from '../store/inserted.js';
@@ -17,7 +16,8 @@ import { type Abort, Attempt, type Ending } from './attempt.js';
 import type { Recorder } from './recorder.js';
 import { logRetry } from './retry-log.js';
 import type { TaskCaller } from './task-caller.js';
-import { judge, judgeTimeout, referentOf, type Trial, type Verdict } from './verdict.js';
+import { TransactionalAttempt, type TransactionalSources } from './transactional-attempt.js';
+import { judge, judgeTimeout, planOf, type Trial, type Verdict } from './verdict.js';
 
 export interface WorkerSources {
   readonly clock: Clock;
@@ -26,6 +26,7 @@ export interface WorkerSources {
   readonly recorder: Recorder;
   readonly caller: TaskCaller;
   readonly protection: Protection;
+  readonly transactional: TransactionalSources;
   readonly random: () => number;
   /** The limit on a result, on progress, and on an annotation. */
   readonly valueLimitBytes: number;
@@ -54,6 +55,13 @@ interface Running {
   isAbandoned: boolean;
   /** Waits for the timeout of the attempt. */
   watch?: Subscription;
+}
+
+/** An attempt under way: its method has returned; nothing that it did can come to be, or be undone, any more; what it means for the job, unless that is recorded already. */
+interface Begun {
+  readonly returned: Promise<Ending>;
+  readonly over: Promise<unknown>;
+  readonly verdict: () => Promise<Verdict | undefined>;
 }
 
 export class Worker {
@@ -181,16 +189,37 @@ export class Worker {
     if (task === undefined) throw new Error(`the task ${job.taskName} was claimed, but is not registered`);
     const trial = this.#trial(running.claimed, numbers, task);
     if (running.end !== undefined) return this.#record(running, judge({ thrown: running.end.reason }, running.end, trial), freeSlot);
-    const { attempt } = running;
-    const ended = attempt.run(() => this.sources.caller.call(task, running.opened, attempt));
+    const { returned, over, verdict } = this.#begin(task, running, trial);
     const timeoutMs = task.options.timeoutMs;
-    const late = timeoutMs === undefined ? undefined : await this.#overtime(running, ended, timeoutMs, trial);
-    if (late?.type === 'end') return this.#recordLate(running, ended, late, freeSlot);
-    const ending = await ended;
+    const late = timeoutMs === undefined ? undefined : await this.#overtime(running, returned, timeoutMs, trial);
+    if (late?.type === 'end') return this.#recordLate(running, over, late, freeSlot);
+    await over;
     if (running.isAbandoned) return undefined;
+    return this.#record(running, late ?? (await verdict()), freeSlot);
+  }
+
+  #begin(task: TaskDefinition, running: Running, trial: Trial): Begun {
+    const { caller, recorder, transactional } = this.sources;
+    const { attempt, claimed, opened, token } = running;
+    const code = (): unknown => caller.call(task, opened, attempt);
+    if (!task.options.transactional) {
+      const returned = attempt.run(code);
+      return { returned, over: returned, verdict: async () => this.#verdict(await returned, running, trial) };
+    }
+    const { returned, verdict } = new TransactionalAttempt(transactional, {
+      key: { id: claimed.job.id, token },
+      attempt,
+      trial,
+      code,
+      planted: (plan) => caller.planted(plan, claimed, attempt),
+      reported: () => recorder.reported(),
+    });
+    return { returned, over: verdict, verdict: () => verdict };
+  }
+
+  async #verdict(ending: Ending, running: Running, trial: Trial): Promise<Verdict> {
     const plan = 'value' in ending ? planOf(ending.value) : undefined;
-    const verdict = late ?? (plan === undefined ? judge(ending, running.attempt.aborted, trial) : await this.#queued(plan, running, trial));
-    return this.#record(running, verdict, freeSlot);
+    return plan === undefined ? judge(ending, running.attempt.aborted, trial) : this.#queued(plan, running, trial);
   }
 
   /** The verdict on an attempt that returned a draft, which is queued on the way. */
@@ -229,7 +258,7 @@ export class Worker {
   /** Records a timeout that is final at once; slot and places are kept until the method has returned. */
   async #recordLate(
     running: Running,
-    ended: Promise<Ending>,
+    ended: Promise<unknown>,
     verdict: Verdict & { type: 'end' },
     freeSlot: () => void,
   ): Promise<undefined> {
@@ -252,9 +281,11 @@ export class Worker {
     return undefined;
   }
 
-  async #record(running: Running, verdict: Verdict, freeSlot: () => void): Promise<AttemptNumbers | undefined> {
+  /** @param verdict - `undefined` where it is recorded already */
+  async #record(running: Running, verdict: Verdict | undefined, freeSlot: () => void): Promise<AttemptNumbers | undefined> {
     const { recorder, logger } = this.sources;
     if (running.isAbandoned) return undefined;
+    if (verdict === undefined) return void freeSlot();
     const { job } = running.claimed;
     const key = { id: job.id, token: running.token };
     if (!recorder.hasReported) await recorder.reported();
@@ -298,10 +329,4 @@ export class Worker {
 /** Why a job ends whose cancellation was asked for. */
 export function cancelled({ job: { id, taskName } }: ClaimedJob, reason: string | undefined): Abort {
   return { cause: 'cancelled', reason: new JobCancelledError(id, taskName, reason) };
-}
-
-/** The plan of a draft, where a task returned one. */
-function planOf(value: unknown): JobPlan | undefined {
-  const stands = referentOf(value);
-  return stands === undefined || stands instanceof JobReference ? undefined : (stands as JobPlan);
 }

@@ -4,6 +4,7 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import { NoCurrentTaskError } from '../errors.js';
 import type { Progress } from '../job/job-record.js';
 import type { Principal } from '../job/principal.js';
+import type { Session } from '../job/register.js';
 import { type Actor, actAs, currentActor } from '../principal/actor.js';
 import type { Logger } from './logger.js';
 
@@ -23,6 +24,8 @@ export interface CurrentTask {
   readonly progress: (value: Progress) => void;
   /** Keeps a value with the job, seen by everybody who watches it. @throws UnstorableError, TooLargeError */
   readonly annotate: (key: string, value: unknown) => void;
+  /** Of the transaction that its writes belong to, in a task that is `transactional`. @throws NoTransactionError in all others, and when the method has ended */
+  readonly session: Session;
   /** The logger of the application, which is told of the job. */
   readonly logger: Logger;
   /** Runs when this attempt is over, however it ended; the last one added first, one added later at once. */

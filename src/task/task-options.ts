@@ -45,6 +45,8 @@ export interface TaskOptions<Key extends KeyFunction = KeyFunction, Old = { read
   readonly redactErrors?: boolean | undefined;
   /** The roles, or what its `Authorizer` knows, that a job's principal needs: at queueing, where known, and before each attempt. @default [] */
   readonly requires?: readonly string[] | undefined;
+  /** Runs each attempt in a transaction, with `currentTask().session`: its writes, the jobs that it queues and its outcome commit together, or not at all. After a conflict it runs again, as `retry` says. @default false */
+  readonly transactional?: boolean | undefined;
   /**
    * Runs before the code, with each attempt; when it throws, that is the attempt's error. A function that it returns runs when
    * the attempt is over, however it ended; what that throws is logged, and changes nothing.
@@ -69,6 +71,7 @@ export interface CheckedTaskOptions {
   readonly encrypt: Encrypted;
   readonly redactErrors: boolean;
   readonly requires: readonly string[];
+  readonly transactional: boolean;
   readonly setUp: SetUp | undefined;
   readonly upcast: UpcastChain | undefined;
   readonly uniqueKey: KeyFunction | undefined;
@@ -82,6 +85,7 @@ export const TASK_DEFAULTS = Object.freeze({
   encrypt: false,
   requires: Object.freeze([]),
   retry: retryCommon,
+  transactional: false,
 } as const satisfies TaskOptions);
 
 const PLACES: Rule = {
@@ -100,6 +104,7 @@ const RULES: Rules<TaskOptions> = {
   encrypt: is.either(is.boolean, PLACES),
   redactErrors: is.boolean,
   requires: is.texts,
+  transactional: is.boolean,
   setUp: is.callable,
   upcast: { must: 'made with `upcast(step)`', holds: (value) => value instanceof UpcastChain },
   ...UNIQUE_RULES,
@@ -123,6 +128,7 @@ export function checkTaskOptions(owner: string, options: TaskOptions): CheckedTa
     keepMs: options.keepMs,
     failureLogLevel: options.failureLogLevel,
     requires: Object.freeze([...(options.requires ?? TASK_DEFAULTS.requires)]),
+    transactional: options.transactional ?? TASK_DEFAULTS.transactional,
     setUp: options.setUp,
     upcast: options.upcast as UpcastChain | undefined,
     uniqueKey: options.uniqueKey,

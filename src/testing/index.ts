@@ -5,4 +5,10 @@ export { storeContract } from './contract/store-contract.js';
 export type { StoreBench } from './contract/store-lab.js';
 export { seededRandom } from './seeded-random.js';
 export { type TestAsync, type TestAsyncOptions, testAsync } from './test-async.js';
+export {
+  type DocumentCollection,
+  type PlainDocument,
+  type TransactionalDocuments,
+  transactionalDocuments,
+} from './transactional-documents.js';
 export { VirtualClock } from './virtual-clock.js';

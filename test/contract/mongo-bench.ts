@@ -1,6 +1,6 @@
 /** Fresh stores on MongoDB, on whatever replica set is found; their time is that of a virtual clock, which stands still. */
 
-import { type Collection, MongoClient, Timestamp } from 'mongodb';
+import { type Collection, type Db, MongoClient, Timestamp } from 'mongodb';
 import { firstValueFrom } from 'rxjs';
 import { nextTurn } from '../../src/clock.js';
 import type { JobDocument } from '../../src/store/mongo/documents.js';
@@ -43,6 +43,7 @@ class StandingTime extends ServerTime {
 
 /** Each store has a database of its own, which can be dropped. */
 export interface MongoBench extends VirtualBench {
+  readonly database: Db;
   readonly drop: () => Promise<void>;
   /** What is in the database, for who goes past the store. */
   readonly jobs: Collection<JobDocument>;
@@ -81,9 +82,10 @@ function bench(client: MongoClient, database: string): MongoBench {
     await store.idle();
     await firstValueFrom(nextTurn());
   };
+  const db = client.db(database);
   const drop = async (): Promise<void> => {
-    await client.db(database).dropDatabase();
+    await db.dropDatabase();
   };
-  const jobs = client.db(database).collection<JobDocument>('millrace.jobs');
-  return { store, clock, jobs, settled, advance: (ms) => clock.advance(ms, settled), drop, another };
+  const jobs = db.collection<JobDocument>('millrace.jobs');
+  return { store, clock, jobs, settled, advance: (ms) => clock.advance(ms, settled), database: db, drop, another };
 }

@@ -1,18 +1,25 @@
 /** Runs scenarios on both stores: services that share a store, like processes that share a database, on a time that only the test moves. */
 
 import { Container } from 'inversify';
-import type { Collection } from 'mongodb';
+import type { Collection, Db } from 'mongodb';
 import { firstValueFrom } from 'rxjs';
 import { afterAll, beforeAll, describe } from 'vitest';
 import { nextTurn } from '../../src/clock.js';
 import { type AsyncModuleOptions, asyncModule, type IAsyncService, type Job, type JobStore, start } from '../../src/index.js';
 import type { JobState } from '../../src/job/job-record.js';
 import type { JobDocument } from '../../src/store/mongo/documents.js';
-import { seededRandom, type VirtualClock } from '../../src/testing/index.js';
+import {
+  type DocumentCollection,
+  type PlainDocument,
+  seededRandom,
+  transactionalDocuments,
+  type VirtualClock,
+} from '../../src/testing/index.js';
 import { memoryBench, type VirtualBench } from '../contract/memory-bench.js';
 import { type MongoBenches, mongoBenches } from '../contract/mongo-bench.js';
 import { silent } from '../dispatch/marbles.js';
 import { afterEachTest } from '../leftovers.js';
+import { mongoDocuments } from './mongo-documents.js';
 
 /** How many turns of the event loop in a row nothing must happen in. */
 const QUIET_TURNS = 5;
@@ -56,12 +63,15 @@ export interface Stage {
   start(options?: ProcessOptions): Promise<Process>;
   /** The collection of jobs, once a process has been started, where the store has one. */
   readonly jobs: Collection<JobDocument> | undefined;
+  /** Documents of the application, in transactions with the jobs of the test. */
+  documents<D extends PlainDocument>(name: string): DocumentCollection<D>;
   /** Lets a process die, and starts another one, which has taken over when this resolves. */
   succeed(dead: Process, options: ProcessOptions): Promise<Process>;
 }
 
 interface Bench extends VirtualBench {
   readonly jobs?: Collection<JobDocument>;
+  readonly database?: Db;
   readonly drop?: () => Promise<void>;
 }
 
@@ -87,6 +97,7 @@ class SharedStage implements Stage {
   #bench: Bench | undefined;
   #processes: OwnProcess[] = [];
   readonly #calls = { begun: 0, underWay: 0 };
+  #documents = transactionalDocuments();
 
   constructor(private readonly makeBench: () => Bench) {
     afterEachTest(() => this.#close());
@@ -115,6 +126,12 @@ class SharedStage implements Stage {
 
   get jobs(): Collection<JobDocument> | undefined {
     return this.#bench?.jobs;
+  }
+
+  documents<D extends PlainDocument>(name: string): DocumentCollection<D> {
+    this.#bench ??= this.makeBench();
+    const { database } = this.#bench;
+    return database === undefined ? this.#documents.collection<D>(name) : mongoDocuments<D>(database, name);
   }
 
   async succeed(dead: Process, options: ProcessOptions): Promise<Process> {
@@ -155,6 +172,7 @@ class SharedStage implements Stage {
     for (const process of this.#processes) await process.stop();
     this.#bench = undefined;
     this.#processes = [];
+    this.#documents = transactionalDocuments();
     await bench.drop?.();
     const timers = bench.clock.scheduler.actions.length;
     return timers > 0 ? [`${timers} timer(s) of virtual time`] : [];

@@ -1,6 +1,6 @@
 /** With the session of its store registered, an application gets that, and may give no other. */
 
-import { type IAsyncService, memoryStore, type Session } from 'millrace';
+import { currentTask, type IAsyncService, memoryStore, type Session } from 'millrace';
 import { type Equal, holds } from '../shared/expect.js';
 
 interface OwnSession {
@@ -18,6 +18,8 @@ declare const session: OwnSession;
 
 export async function theSessionIsTheOneThatIsRegistered(): Promise<void> {
   holds<Equal<Session, OwnSession>>();
+  const own = currentTask().session;
+  holds<Equal<typeof own, OwnSession>>();
   const number = await async.transaction(async (within) => within.transactionNumber);
   holds<Equal<typeof number, number>>();
   await async.withSession(session, async () => 1);

@@ -5,7 +5,8 @@ import { exponential, Task, task, upcast } from 'millrace';
 export class Accepted {
   @Task() plain(): void {}
   @Task({}) empty(): void {}
-  @Task({ name: 'accepted', aliases: ['older'], quotas: ['reports'], timeoutMs: 5, retry: exponential() }) full(): void {}
+  @Task({ name: 'accepted', aliases: ['older'], quotas: ['reports'], timeoutMs: 5, transactional: true, retry: exponential() })
+  full(): void {}
   @Task({ quotas: { reports: 2 }, retry: { delayMs: (attempt) => attempt, retries: (error) => error instanceof TypeError } })
   weighted(_id: string): void {}
   @Task({ name: undefined, aliases: undefined, quotas: undefined, timeoutMs: undefined, retry: undefined }) absent(): void {}

@@ -18,6 +18,11 @@ export async function givesWhatItsCodeGives(): Promise<void> {
   await async.transaction(() => async.queueJob(add, 40, '2'));
 }
 
+export const transfer = task('transfer', { transactional: true, quotas: [] }, async (from: string, amount: number) => `${from} ${amount}`);
+holds<Equal<Parameters<typeof transfer>, [from: string, amount: number]>>();
+// @ts-expect-error: true or false
+task('bad', { transactional: 'yes' }, () => 1);
+
 export async function takesASessionOfTheMemoryStore(): Promise<void> {
   const session = memoryStore().startSession();
   holds<Equal<typeof session, MemorySession>>();

@@ -1,0 +1,113 @@
+/** Runs an attempt in a transaction of the store: what its code wrote and queued, and its end, are there together, or never. */
+
+import { TransactionError, UncertainError } from '../errors.js';
+import type { JobTree } from '../job/job-record.js';
+import { insertedRecord } from '../store/inserted.js';
+import type { AttemptKey, End, JobStore } from '../store/job-store.js';
+import type { Attempt, Ending } from './attempt.js';
+import { judge, planOf, type Trial, type Verdict } from './verdict.js';
+
+export interface TransactionalSources {
+  readonly store: Pick<JobStore, 'insert' | 'settle' | 'transactions'>;
+  /** Runs code whose jobs are queued in the transaction of a session. */
+  readonly queueIn: <T>(session: object, code: () => Promise<T>) => Promise<T>;
+}
+
+/** What is to be run. */
+export interface TransactionalRun {
+  readonly key: AttemptKey;
+  readonly attempt: Attempt;
+  readonly trial: Trial;
+  readonly code: () => unknown;
+  /** The jobs of the draft that it returned. */
+  readonly planted: (plan: NonNullable<ReturnType<typeof planOf>>) => Promise<JobTree>;
+  /** Resolves when everything that it has reported is written. */
+  readonly reported: () => Promise<void>;
+}
+
+/** Thrown through the transaction, which is aborted by it. */
+class NotCommitted extends Error {
+  constructor(readonly verdict: Verdict) {
+    super('not committed');
+  }
+}
+
+/** What is tried next with the token shows whether somebody else has it, or has asked for the end of the job. */
+const TRY_TOKEN: Verdict = { type: 'again', delayMs: 0 };
+
+export class TransactionalAttempt {
+  /** When the code has ended; whether anything comes of it is not known by then. */
+  readonly returned: Promise<Ending>;
+  /** When the transaction is over: what is to be recorded outside of it, or nothing where its commit has recorded the end. */
+  readonly verdict: Promise<Verdict | undefined>;
+  #return: (ending: Ending) => void = () => {};
+
+  constructor(
+    private readonly sources: TransactionalSources,
+    private readonly run: TransactionalRun,
+  ) {
+    this.returned = new Promise((resolve) => {
+      this.#return = resolve;
+    });
+    this.verdict = this.#transact();
+  }
+
+  async #transact(): Promise<Verdict | undefined> {
+    const { attempt, trial } = this.run;
+    try {
+      await this.sources.store.transactions.run((session) => this.#runIn(session), { isRunOnce: true });
+      return undefined;
+    } catch (error) {
+      this.#return({ thrown: error });
+      if (error instanceof NotCommitted) return error.verdict;
+      return judge({ thrown: isUncertain(error) ? undone(error, this.run) : error }, attempt.aborted, trial);
+    }
+  }
+
+  async #runIn(session: object): Promise<void> {
+    const { attempt, code, reported, key } = this.run;
+    const { store, queueIn } = this.sources;
+    const mayCommit = store.transactions.join(session);
+    const ending = await attempt.runIn(session, () => queueIn(session, () => attempt.resultOf(code)));
+    this.#return(ending);
+    if ('thrown' in ending) throw ending.thrown;
+    this.#checkNotAborted();
+    if (!mayCommit()) throw new TransactionError(`the task of job ${key.id} has ended its transaction itself; leave that to Millrace`);
+    const outcome = await this.#outcomeOf(ending, session);
+    await reported();
+    const [isRecorded] = await store.settle([{ ...key, outcome }], session);
+    this.#checkNotAborted();
+    if (isRecorded !== true) throw new NotCommitted(TRY_TOKEN);
+  }
+
+  /** Nothing that was done is of account when it is to end for another reason. */
+  #checkNotAborted(): void {
+    const { attempt, trial } = this.run;
+    if (attempt.aborted !== undefined) throw new NotCommitted(judge({ thrown: attempt.aborted.reason }, attempt.aborted, trial));
+  }
+
+  /** What the end is to be, with the jobs of a draft in the transaction. @throws NotCommitted for a result that cannot be stored */
+  async #outcomeOf(ending: Ending & { readonly value: unknown }, session: object): Promise<End['outcome']> {
+    const plan = planOf(ending.value);
+    if (plan !== undefined) return this.#queued(await this.run.planted(plan), session);
+    const verdict = judge(ending, undefined, this.run.trial);
+    if (verdict.type === 'end' && verdict.outcome.status !== 'failed') return verdict.outcome;
+    throw new NotCommitted(verdict);
+  }
+
+  async #queued(tree: JobTree, session: object): Promise<End['outcome']> {
+    const [inserted] = await this.sources.store.insert([tree], session);
+    const { id } = inserted === undefined ? tree[0] : insertedRecord(inserted).job;
+    return id === tree[0].id ? { status: 'follows', job: id, isOwn: true } : { status: 'follows', job: id };
+  }
+}
+
+function isUncertain(error: unknown): boolean {
+  return error instanceof UncertainError;
+}
+
+/** Once something else has been recorded with its token, it is certain that nothing of the transaction is there, nor will be: it is worth another try. */
+function undone(cause: unknown, { key: { id }, trial: { job } }: TransactionalRun): UncertainError {
+  const message = `the store has not answered what the transaction of job ${id} (${job.taskName}) sent, and nothing of it has come to be`;
+  return Object.assign(new UncertainError(message, { cause }), { errorLabels: ['TransientTransactionError'] });
+}
