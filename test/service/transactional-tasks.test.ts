@@ -217,6 +217,47 @@ onBothStores((stage, store) => {
       expect([await balanceIn(accounts), await notesIn(process)]).toEqual([15, 1]);
     });
 
+    it('reports while it runs, which is seen at once and no conflict, and kept whatever becomes of the attempt', async () => {
+      const accounts = await accountsOf(stage);
+      const [begun, gate] = [deferred(), deferred()];
+      const pay = task('pay', { ...TRANSACTIONAL, retry: fixedDelay({ attempts: 2, delayMs: 0 }) }, async () => {
+        const { attempt, progress, annotate } = currentTask();
+        const balance = await add(accounts, 5);
+        progress(attempt / 4);
+        annotate(`attempt.${attempt}`, 'begun');
+        if (attempt === 1) throw new Error('not yet');
+        begun.resolve();
+        await gate.promise;
+        progress(1);
+        return balance;
+      });
+      const process = await stage.start({ tasks: [pay] });
+      const job = await process.async.queueJob(pay);
+      const seen: unknown[] = [];
+      job.changes.subscribe(({ progress }) => seen.push(progress));
+      await begun.promise;
+      await process.drain();
+      const annotations = { 'attempt.1': 'begun', 'attempt.2': 'begun' };
+      expect(seen).toContain(0.5);
+      const [listed] = await process.async.getJobs({ statuses: ['active'] });
+      for (const one of [await job.refresh(), listed]) expect([one?.progress, one?.annotations]).toEqual([0.5, annotations]);
+      gate.resolve();
+      expect(await job.waitForResult()).toBe(15);
+      await job.refresh();
+      expect([job.progress, job.annotations, job.attempts, await balanceIn(accounts)]).toEqual([1, annotations, 2, 15]);
+    });
+
+    it('that fails has what it reported', async () => {
+      const failing = task('failing', TRANSACTIONAL, () => {
+        currentTask().annotate('why', 'because');
+        throw new Error('no');
+      });
+      const { async } = await stage.start({ tasks: [failing] });
+      const job = await async.queueJob(failing);
+      await job.waitForOutcome();
+      expect((await job.refresh()).annotations).toEqual({ why: 'because' });
+    });
+
     it('has a unique key that it queues under in the same transaction', async () => {
       const keyed = task('keyed', { quotas: [], uniqueKey: (key: string) => key }, (key: string) => key);
       const queueing = task('queueing', TRANSACTIONAL, async () => {

@@ -11,6 +11,7 @@ import type { JobDocument } from './documents.js';
 import type { HeldPlaces } from './held-places.js';
 import { Computed, type Jobs, toId, type Written } from './jobs.js';
 import type { News } from './news.js';
+import type { Notes } from './notes.js';
 import type { Pauses } from './pauses.js';
 import { formOfDocument, toJob, toKey } from './records.js';
 import type { Relief } from './relief.js';
@@ -28,6 +29,7 @@ export interface AttemptSources {
   readonly tender: Tender;
   readonly time: ServerTime;
   readonly news: News;
+  readonly notes: Notes;
   readonly pauses: Pauses;
   readonly graph: WaitGraph;
   readonly running: Running;
@@ -42,7 +44,17 @@ export class Attempts {
 
   constructor(private readonly sources: AttemptSources) {}
 
-  async report({ progress, annotations = {}, ...key }: Report): Promise<void> {
+  async report(report: Report): Promise<void> {
+    const { news, notes, running } = this.sources;
+    const job = running.get(report);
+    if (job?.apart !== true) return this.#reportIn(report);
+    const after = await notes.report(job, report);
+    if (after === undefined) return;
+    running.reported(report, after);
+    news.changed(after);
+  }
+
+  async #reportIn({ progress, annotations = {}, ...key }: Report): Promise<void> {
     const after = await this.#decide(key, (job) => {
       const added = Object.entries(annotations).map(([name, value]) => [toKey(name), toBytes(value)]);
       const written: Written = {

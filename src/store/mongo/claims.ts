@@ -15,10 +15,11 @@ import { type Lanes, mayBeClaimedAhead, needsPlaces, placesIn, placesOfLane } fr
 import type { Leases } from './leases.js';
 import type { Wanted } from './line.js';
 import type { News } from './news.js';
+import { withNote } from './notes.js';
 import type { Opening, Openings } from './openings.js';
 import { inOrder } from './order.js';
 import type { Pauses } from './pauses.js';
-import { referenceOf, toJob } from './records.js';
+import { formOfDocument, referenceOf, toJob } from './records.js';
 import { attemptKey, attemptOf, type Running } from './running.js';
 import type { ServerTime } from './server-time.js';
 import type { Asker, Shares } from './shares.js';
@@ -242,7 +243,9 @@ export class Claims {
   async #takeStarted(request: ClaimRequest, chosen: Chosen): Promise<readonly JobDocument[]> {
     const { starts, takes } = this.sources;
     const { may, grant } = await this.#begin(chosen.now, chosen.token);
-    const taken = await takes.take(request, { ...chosen, now: chosen.now.filter((job) => may.has(job)) });
+    const now = chosen.now.filter((job) => may.has(job));
+    const apart = now.filter((job) => request.transactional?.has(formOfDocument(job)) === true);
+    const taken = await takes.take(request, { ...chosen, now, apart });
     const won = taken.filter(({ status }) => status === 'active');
     // Those that were not won count too long, if that fails.
     await starts.giveBack(grant, won).catch(() => undefined);
@@ -319,7 +322,8 @@ export class Claims {
     const won = taken.filter(({ status }) => status === 'active');
     for (const job of won) {
       running.add(job);
-      news.changed(job);
+      // Of a first attempt nothing can be noted yet.
+      news.changed(job.attempts === 1 ? withNote(job) : job);
     }
     return [...won].sort(inOrder);
   }

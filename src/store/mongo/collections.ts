@@ -2,7 +2,7 @@
 
 import { type Db, type Document, type MongoClient, ReadConcern, type WriteConcernSettings } from 'mongodb';
 import type { Deadline } from './deadline.js';
-import type { ControlDocument, DispatcherDocument, JobDocument, QuotaDocument, ScheduleDocument } from './documents.js';
+import type { ControlDocument, DispatcherDocument, JobDocument, NoteDocument, QuotaDocument, ScheduleDocument } from './documents.js';
 import { Table } from './table.js';
 
 /** What is answered is on the disks of a majority. */
@@ -19,6 +19,7 @@ export interface Collections {
   readonly dispatchers: Table<DispatcherDocument>;
   readonly control: Table<ControlDocument>;
   readonly schedules: Table<ScheduleDocument>;
+  readonly notes: Table<NoteDocument>;
 }
 
 /** @param prefix - begins the names of all */
@@ -47,5 +48,6 @@ export function openCollections(
     dispatchers: table('dispatchers'),
     control: table('control'),
     schedules: table('schedules'),
+    notes: table('notes'),
   };
 }

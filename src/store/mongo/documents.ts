@@ -108,6 +108,19 @@ export interface JobDocument {
   readonly expireAt?: Date;
   readonly progress?: Binary;
   readonly annotations?: Readonly<Record<string, Binary>>;
+  /** Its attempts end in transactions: what they report is in `notes`. */
+  readonly apart?: true;
+}
+
+/** What transactional attempts of a job have reported. */
+export interface NoteDocument {
+  /** The job's. */
+  readonly _id: ObjectId;
+  /** The last attempt that reported something. */
+  readonly attempt: number;
+  readonly progress?: Binary;
+  readonly annotations?: Readonly<Record<string, Binary>>;
+  readonly expireAt: Date;
 }
 
 export interface OutcomeDocument {

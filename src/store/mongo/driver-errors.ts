@@ -24,11 +24,6 @@ export function isUnanswered(error: unknown): boolean {
   return error instanceof MongoServerError && error.code === undefined && writeErrorsOf(error).length === 0;
 }
 
-/** Whether a transaction whose commit failed with this may have been committed all the same. */
-export function mayHaveCommitted(error: unknown): boolean {
-  return error instanceof MongoError && error.hasErrorLabel('UnknownTransactionCommitResult');
-}
-
 /** Whether the driver has not found the server for as long as it looks for one. */
 export function hasNoServer(error: unknown): boolean {
   return error instanceof MongoServerSelectionError;

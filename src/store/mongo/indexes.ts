@@ -24,7 +24,7 @@ export const JOB_INDEXES = [
   { name: 'expireAt', key: { expireAt: 1 }, expireAfterSeconds: 0, ...present('expireAt') },
 ] as const satisfies readonly IndexDescription[];
 
-export async function createIndexes({ jobs, dispatchers }: Collections): Promise<void> {
+export async function createIndexes({ jobs, dispatchers, notes }: Collections): Promise<void> {
   await jobs.raw.createIndexes(JOB_INDEXES.map((index) => ({ ...index })));
-  await dispatchers.raw.createIndex({ expireAt: 1 }, { name: 'expireAt', expireAfterSeconds: 0 });
+  for (const { raw } of [dispatchers, notes]) await raw.createIndex({ expireAt: 1 }, { name: 'expireAt', expireAfterSeconds: 0 });
 }

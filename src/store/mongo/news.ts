@@ -9,6 +9,7 @@ import { isFinal } from '../../job/job-status.js';
 import type { Change, Interest } from '../job-store.js';
 import type { Collections } from './collections.js';
 import type { JobDocument } from './documents.js';
+import type { Notes } from './notes.js';
 import { referenceOf, toRecord } from './records.js';
 import type { ServerTime } from './server-time.js';
 
@@ -20,6 +21,7 @@ const GATHER_TURNS = 3;
 
 export interface NewsSources {
   readonly collections: Collections;
+  readonly notes: Notes;
   readonly time: ServerTime;
   /** Told of a lane in which a job waits. */
   readonly onPending: (lane: string) => void;
@@ -101,7 +103,8 @@ export class News {
     const id = job._id.toHexString();
     this.#fresh.delete(id);
     if (!this.#topics.has(id)) return;
-    if ('status' in job && job.outcome?.steps !== true && !this.#unread.has(id) && !this.#reading.has(id)) this.#tellJob(job);
+    const isWhole = 'status' in job && job.outcome?.steps !== true && job.apart !== true;
+    if (isWhole && !this.#unread.has(id) && !this.#reading.has(id)) this.#tellJob(job);
     else this.#readSoon(id);
   }
 
@@ -124,8 +127,9 @@ export class News {
 
   /** The record of a document, with the steps of a batch whose result they are. */
   async recordOf(job: JobDocument): Promise<JobRecord> {
+    const [noted = job] = await this.sources.notes.addTo([job]);
     const steps = await this.stepsOf(job);
-    return toRecord(steps.length === 0 ? job : { ...job, stepsOf: steps });
+    return toRecord(steps.length === 0 ? noted : { ...noted, stepsOf: steps });
   }
 
   async stepsOf(job: JobDocument): Promise<readonly JobReference[]> {
@@ -194,7 +198,7 @@ export class News {
   async #tellEach(ids: readonly string[]): Promise<void> {
     const found = await this.sources.collections.jobs.find({ _id: { $in: ids.map((id) => new ObjectId(id)) } });
     const gone = new Set(ids);
-    for (const job of found) {
+    for (const job of await this.sources.notes.addTo(found)) {
       gone.delete(job._id.toHexString());
       if (job.outcome?.steps === true) this.#tellRecord(await this.recordOf(job));
       else this.#tellJob(job);

@@ -24,6 +24,7 @@ import { Leases } from './leases.js';
 import { MongoInsight } from './mongo-insight.js';
 import type { CheckedMongoOptions } from './mongo-options.js';
 import { News } from './news.js';
+import { Notes } from './notes.js';
 import { Openings } from './openings.js';
 import { Outcomes } from './outcomes.js';
 import { Pauses } from './pauses.js';
@@ -58,6 +59,7 @@ interface HeardOfQuota {
 
 export class Parts {
   readonly news: News;
+  readonly notes: Notes;
   readonly quotas: Quotas;
   readonly pauses: Pauses;
   readonly unfinished: Unfinished;
@@ -95,8 +97,10 @@ export class Parts {
     const deadline = new Deadline(clock);
     const collections = openCollections(client, { database, prefix, deadline });
     const lanes = new Lanes();
+    const notes = new Notes(collections, time);
     const news = new News({
       collections,
+      notes,
       time,
       onPending: (lane) => lanes.ring(lane),
       follow: (id) => this.watch.follow(id),
@@ -134,7 +138,7 @@ export class Parts {
     const handovers = new Handovers({ ahead, jobs, leases, news, pauses, takes });
     const graph = new WaitGraph(jobs, quotas);
     const tender = new Tender({ collections, graph, jobs, shares, held, handovers, time, news, relief, unfinished, process });
-    const attempts = new Attempts({ jobs, uses, held, tender, time, news, pauses, graph, running, ahead, relief, process });
+    const attempts = new Attempts({ jobs, uses, held, tender, time, news, notes, pauses, graph, running, ahead, relief, process });
     const openings = new Openings({ collections, held, leases, news, relief, uses, tender, time, unfinished });
     const claims = new Claims({
       ahead,
@@ -161,6 +165,7 @@ export class Parts {
     this.ahead = ahead;
     this.collections = collections;
     this.news = news;
+    this.notes = notes;
     this.jobs = jobs;
     this.leases = leases;
     this.quotas = quotas;
@@ -173,7 +178,7 @@ export class Parts {
     this.inSession = inSession;
     this.transactions = new SessionTransactions(sessions, deadline, clock);
     const { transactions } = this;
-    const forEnds = { ahead, attempts, inSession, jobs, running, tender, time, transactions, unfinished, uses, process };
+    const forEnds = { ahead, attempts, inSession, jobs, notes, running, tender, time, transactions, unfinished, uses, process };
     this.settlementsWithin = new SettlementsWithin(forEnds);
     const ownTransactions = sessions === client ? transactions : new SessionTransactions(client, deadline, clock);
     const listen = (): void => this.listen();

@@ -1,6 +1,6 @@
 /** Records ends of attempts through a transaction that is under way; what follows from them is done after the commit. */
 
-import type { ClientSession } from 'mongodb';
+import type { ClientSession, ObjectId } from 'mongodb';
 import { type MillraceError, TransactionError } from '../../errors.js';
 import type { AttemptKey, End } from '../job-store.js';
 import type { Ahead } from './ahead.js';
@@ -9,6 +9,7 @@ import type { Collections } from './collections.js';
 import type { JobDocument } from './documents.js';
 import { type Jobs, toId } from './jobs.js';
 import { endedAsItIs, followedAsItIs } from './moves.js';
+import { type Notes, takenIn } from './notes.js';
 import { toOutcome } from './records.js';
 import { attemptKey, type Running } from './running.js';
 import type { ServerTime } from './server-time.js';
@@ -23,6 +24,7 @@ export interface SettlementWithinSources {
   /** Through the client that sessions belong to. */
   readonly inSession: Collections;
   readonly jobs: Jobs;
+  readonly notes: Notes;
   readonly running: Running;
   readonly tender: Tender;
   readonly time: ServerTime;
@@ -70,7 +72,7 @@ export class SettlementsWithin {
     const isOwn = { _id: id, token: end.token, status: { $in: ['active' as const, 'assigned' as const] } };
     const after = await inSession.jobs.findOneAndUpdate(
       { ...isOwn, waiting: { $exists: false }, cancel: { $exists: false } },
-      [{ $set: this.#written(end) }],
+      [{ $set: await this.#written(end, id) }],
       { session, returnDocument: 'after', hint: { _id: 1 } },
     );
     if (after === null) return false;
@@ -79,11 +81,14 @@ export class SettlementsWithin {
     return true;
   }
 
-  #written({ outcome }: End): object {
-    const { time, process } = this.sources;
+  async #written(end: End, id: ObjectId): Promise<object> {
+    const { notes, process, running, time } = this.sources;
+    const { outcome } = end;
+    const noted = takenIn(await notes.of(id, running.get(end)));
     if (outcome.status === 'follows')
-      return followedAsItIs({ inner: toId(outcome.job), isOwn: outcome.isOwn === true }, { time, by: process });
-    return endedAsItIs({ outcome: { $literal: toOutcome(outcome) }, kind: outcome.status }, { time, by: process });
+      return { ...followedAsItIs({ inner: toId(outcome.job), isOwn: outcome.isOwn === true }, { time, by: process }), ...noted };
+    const own = { outcome: { $literal: toOutcome(outcome) }, kind: outcome.status };
+    return { ...endedAsItIs(own, { time, by: process }), ...noted };
   }
 
   async #problemOf(end: End, session: ClientSession): Promise<MillraceError | undefined> {

@@ -22,6 +22,8 @@ export interface Chosen {
   readonly now: readonly JobDocument[];
   readonly forLater: readonly JobDocument[];
   readonly token: string;
+  /** Those of them whose attempts end in transactions. */
+  readonly apart?: readonly JobDocument[];
 }
 
 export class Takes {
@@ -98,7 +100,7 @@ export class Takes {
 
   async #write(dispatcher: string, chosen: Chosen): Promise<readonly JobDocument[]> {
     const { collections, leases, time } = this.sources;
-    const { now, forLater, token } = chosen;
+    const { now, forLater, token, apart = [] } = chosen;
     const fence = leases.fence(dispatcher);
     if (fence === undefined) return [];
     const ids = idsOf([...now, ...forLater]);
@@ -111,13 +113,15 @@ export class Takes {
       startedAt: new Computed({ $cond: [isNow, time.now, '$startedAt'] }),
       attempts: new Computed({ $add: ['$attempts', { $cond: [isNow, 1, 0] }] }),
       bell: undefined,
+      ...(apart.length === 0 ? {} : { apart: new Computed({ $cond: [{ $in: ['$_id', { $literal: idsOf(apart) }] }, true, '$apart'] }) }),
     });
     const filter = { _id: { $in: ids }, status: 'pending' as const, $expr: { $and: [fence, inTime] } };
     const { modifiedCount } = await collections.jobs.updateMany(filter, [{ $set: written }], { hint: { _id: 1 } });
     if (modifiedCount === 0) return [];
     if (modifiedCount !== ids.length) return this.#taken(chosen);
+    const by = { owner: dispatcher, token, startedAt: time.estimate() };
     return [
-      ...now.map((job) => taken(job, { owner: dispatcher, token, startedAt: time.estimate() })),
+      ...now.map((job) => taken(job, apart.includes(job) ? { ...by, apart: true } : by)),
       ...forLater.map(({ bell: _, ...job }): JobDocument => ({ ...job, status: 'assigned', owner: dispatcher, token })),
     ];
   }
@@ -133,6 +137,6 @@ function idsOf(jobs: readonly JobDocument[]): ObjectId[] {
 }
 
 /** A job as the write left it: nothing else can have changed while it was pending, but a wish to cancel ends it at once. */
-function taken({ bell: _, ...job }: JobDocument, by: Pick<JobDocument, 'owner' | 'token' | 'startedAt'>): JobDocument {
+function taken({ bell: _, ...job }: JobDocument, by: Pick<JobDocument, 'owner' | 'token' | 'startedAt' | 'apart'>): JobDocument {
   return { ...job, ...by, status: 'active', attempts: job.attempts + 1 };
 }

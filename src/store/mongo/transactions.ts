@@ -6,7 +6,7 @@ import type { Clock } from '../../clock.js';
 import { OptionError, TransactionError } from '../../errors.js';
 import type { TransactionRunOptions, Transactions } from '../job-store.js';
 import type { Deadline } from './deadline.js';
-import { explained, foreign, mayHaveCommitted } from './driver-errors.js';
+import { explained, foreign, isUnanswered } from './driver-errors.js';
 
 /** Whatever the client's own are. */
 const TRANSACTION: TransactionOptions = {
@@ -88,7 +88,7 @@ export class SessionTransactions implements Transactions {
       await this.committed(session);
       return done;
     } catch (error) {
-      // It is rolled back, heard of or not.
+      // Also where a commit is under way: whichever of the two comes first counts, and nobody has to wait for the transaction any longer.
       if (session.inTransaction()) await this.deadline.of(() => session.abortTransaction(), 'an abort').catch(() => undefined);
       throw explained(error, this.clock.now() - begunAt);
     } finally {
@@ -104,7 +104,7 @@ export class SessionTransactions implements Transactions {
         try {
           return await session.commitTransaction();
         } catch (error) {
-          if (!mayHaveCommitted(error)) throw error;
+          if (!isUnanswered(error)) throw error;
           await firstValueFrom(this.clock.turn());
         }
       }

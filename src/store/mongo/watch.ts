@@ -91,7 +91,7 @@ export class Watch {
   }
 
   #pipeline(followed: readonly string[]): Document[] {
-    const { control, jobs, quotas } = this.sources.collections;
+    const { control, jobs, notes, quotas } = this.sources.collections;
     const of = (field: string) => ({ $ifNull: [`$updateDescription.updatedFields.${field}`, `$fullDocument.${field}`] });
     const has = (field: string) => [
       { [`fullDocument.${field}`]: { $exists: true } },
@@ -107,6 +107,7 @@ export class Watch {
           $or: [
             { 'ns.coll': { $in: [quotas.collectionName, control.collectionName] } },
             { 'ns.coll': jobs.collectionName, $or: worth },
+            ...ids.map((followed) => ({ 'ns.coll': notes.collectionName, ...followed })),
             { operationType: 'invalidate' },
           ],
         },

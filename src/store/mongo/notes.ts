@@ -1,0 +1,71 @@
+/** What transactional attempts report, kept apart from their jobs: a write to the job would conflict with the transaction. */
+
+import type { ObjectId } from 'mongodb';
+import { Payload } from '../../job/payload.js';
+import type { Report } from '../job-store.js';
+import type { Collections } from './collections.js';
+import type { JobDocument, NoteDocument } from './documents.js';
+import { ignoreDuplicates } from './driver-errors.js';
+import { asPipeline, Computed } from './jobs.js';
+import { toKey } from './records.js';
+import type { ServerTime } from './server-time.js';
+import { toBytes } from './values.js';
+
+export type Noted = Pick<JobDocument, 'progress' | 'annotations'>;
+
+export class Notes {
+  constructor(
+    private readonly collections: Collections,
+    private readonly time: ServerTime,
+  ) {}
+
+  /** Adds what an attempt reports, unless a later attempt has. @returns the job with all that is noted of it */
+  async report(job: JobDocument, { progress, annotations = {} }: Report): Promise<JobDocument | undefined> {
+    const added = Object.entries(annotations).map(([name, value]) => [`annotations.${toKey(name)}`, toBytes(value)] as const);
+    const written = asPipeline({
+      ...(progress === undefined ? {} : { progress: toBytes(Payload.of(progress, 'progress')) }),
+      ...Object.fromEntries(added),
+      attempt: job.attempts,
+      expireAt: new Computed(this.time.removal),
+    });
+    const own = { _id: job._id, attempt: { $lte: job.attempts } };
+    const options = { upsert: true, returnDocument: 'after' } as const;
+    const note = await this.collections.notes.findOneAndUpdate(own, [{ $set: written }], options).catch(ignoreDuplicates);
+    return note === null || note === undefined ? undefined : withNote(job, note);
+  }
+
+  /** Jobs with what is noted of them. */
+  async addTo(jobs: readonly JobDocument[]): Promise<readonly JobDocument[]> {
+    const apart = jobs.filter((job) => job.apart === true);
+    if (apart.length === 0) return jobs;
+    const found = await this.collections.notes.find({ _id: { $in: apart.map(({ _id }) => _id) } });
+    const noted = new Map(found.map((note) => [note._id.toHexString(), note]));
+    return jobs.map((job) => (job.apart === true ? withNote(job, noted.get(job._id.toHexString())) : job));
+  }
+
+  /** What is noted of a job whose attempt ends. @param job - as it is known where it runs; the first attempt has nobody's reports but its own */
+  async of(id: ObjectId, job: JobDocument | undefined): Promise<Noted> {
+    if (job?.attempts === 1) return job;
+    return (await this.collections.notes.findOne({ _id: id })) ?? {};
+  }
+}
+
+/** As it is when nothing can have been noted of it yet, or all of it is in it. */
+export function withNote({ apart: _, ...job }: JobDocument, note: NoteDocument | undefined = undefined): JobDocument {
+  if (note === undefined) return job;
+  const { progress, annotations } = note;
+  return {
+    ...job,
+    ...(progress === undefined ? {} : { progress }),
+    ...(annotations === undefined ? {} : { annotations: { ...job.annotations, ...annotations } }),
+  };
+}
+
+/** What is noted, as the end of the job takes it in. */
+export function takenIn({ progress, annotations }: Noted): object {
+  return {
+    ...(progress === undefined ? {} : { progress: { $literal: progress } }),
+    ...(annotations === undefined ? {} : { annotations: { $mergeObjects: ['$annotations', { $literal: annotations }] } }),
+    apart: '$$REMOVE',
+  };
+}
