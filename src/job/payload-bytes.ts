@@ -10,6 +10,9 @@ const UNDEFINED = 0xc0;
 const REFERENCE = 0xc1;
 const DOCUMENT = 0xc2;
 const OBJECT = 0xc3;
+/** Binary data of the application that has one of these subtypes itself, and must not be taken for what is ours. */
+const FOREIGN = 0xc4;
+const OURS: ReadonlySet<number> = new Set([UNDEFINED, REFERENCE, DOCUMENT, OBJECT, FOREIGN]);
 
 const NOTHING = new Binary(new Uint8Array(0), UNDEFINED);
 
@@ -29,6 +32,7 @@ function marked(value: unknown): unknown {
   if (value instanceof JobReference) return new Binary(Buffer.from(JSON.stringify([value.id, value.taskName])), REFERENCE);
   if (value instanceof DocumentReference)
     return new Binary(BSON.serialize({ collection: value.collection, id: asNumber(value.id) }), DOCUMENT);
+  if (isForeign(value)) return new Binary(Buffer.from([value.sub_type, ...value.value()]), FOREIGN);
   if (looksLikeDBRef(value)) return new Binary(BSON.serialize({ entries: Object.entries(value).map((entry) => marked(entry)) }), OBJECT);
   return mapped(asNumber(value), marked);
 }
@@ -46,6 +50,8 @@ function unmarked(value: unknown): unknown {
       return documentReference(value);
     case OBJECT:
       return objectOf(value);
+    case FOREIGN:
+      return new Binary(value.value().subarray(1), value.value()[0]);
     default:
       return value;
   }
@@ -67,6 +73,15 @@ function documentReference(bytes: Binary): DocumentReference {
 function objectOf(bytes: Binary): object {
   const { entries } = BSON.deserialize(bytes.value(), { useBigInt64: true }) as { readonly entries: readonly [string, unknown][] };
   return Object.fromEntries(entries.map(([key, part]) => [key, unmarked(part)]));
+}
+
+/** Also one of another copy of BSON. */
+function isForeign(value: unknown): value is Binary {
+  return isBinary(value) && OURS.has(value.sub_type);
+}
+
+function isBinary(value: unknown): value is Binary {
+  return typeof value === 'object' && value !== null && (value as { readonly _bsontype?: unknown })._bsontype === 'Binary';
 }
 
 /** BSON would bring it back as a reference to another database, which it is not. */

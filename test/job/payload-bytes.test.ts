@@ -1,6 +1,6 @@
 /** The bytes of a storable value: the same before and after any store, so that they can be digested. */
 
-import { Decimal128, Double, Int32, Long, MaxKey, MinKey, ObjectId, Timestamp, UUID } from 'mongodb';
+import { Binary, Decimal128, Double, Int32, Long, MaxKey, MinKey, ObjectId, Timestamp, UUID } from 'mongodb';
 import { describe, expect, it } from 'vitest';
 import { DocumentReference } from '../../src/job/document-reference.js';
 import { JobReference } from '../../src/job/job-reference.js';
@@ -31,6 +31,7 @@ const SCALARS: readonly (() => unknown)[] = [
   () => Long.fromBits(any(2 ** 32), any(2 ** 32), random() < 0.5),
   () => new ObjectId(hex(24)),
   () => new UUID(hex(32)),
+  () => new Binary(Buffer.from(hex(any(20) * 2), 'hex'), 0xbf + any(6)),
   () => Decimal128.fromString(['1.00', '1', 'NaN', '-Infinity', '1E-6000'][any(5)] ?? '0'),
   () => new Timestamp({ t: any(2 ** 32), i: any(2 ** 32) }),
   () => [new MinKey(), new MaxKey()][any(2)],
