@@ -105,22 +105,22 @@ export class TaskCaller {
     if (job.input !== 'none') stored.unshift(await this.#given(job.input, given));
     throwIfAborted(attempt);
     const args = options.upcast === undefined ? stored : [...options.upcast.apply(stored, job.version)];
-    await this.#loadDocuments(args, job);
-    throwIfAborted(attempt);
+    await this.#loadDocuments(args, job, attempt);
     if ('fn' in code) return Reflect.apply(code.fn, undefined, args as never[]);
     const instance = await this.sources.resolve(code.service);
     throwIfAborted(attempt);
     return Reflect.apply((instance as Record<string, AnyFunction>)[code.method] as AnyFunction, instance, args);
   }
 
-  /** One after the other: a session does one thing at a time. */
-  async #loadDocuments(args: unknown[], { id, taskName }: QueuedJob): Promise<void> {
+  /** One after the other: a session does one thing at a time. What a callback is given in front is no argument, but a result. */
+  async #loadDocuments(args: unknown[], { id, taskName, input }: QueuedJob, attempt: Underway): Promise<void> {
     for (const [index, arg] of args.entries()) {
-      if (!(arg instanceof DocumentReference)) continue;
+      if (!(arg instanceof DocumentReference) || (index === 0 && input !== 'none')) continue;
       const owner = `\`arguments[${index}]\` of job ${id} (${taskName}) refers to ${arg}`;
       const { documents } = this.sources;
       if (documents === undefined) throw new OptionError(`${owner}, but no DocumentSource is bound in the container, which could load it`);
       const document = await documents.load({ collection: arg.collection, id: arg.id, session: undefined });
+      throwIfAborted(attempt);
       if (document === undefined || document === null) throw new ContextNotFoundError(String(arg), `${owner}, which is not there any more`);
       args[index] = document;
     }

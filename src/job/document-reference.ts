@@ -1,7 +1,7 @@
 /** References to documents of the application: stored in place of a document, which the task is given as it is when it runs. */
 
 import { checkOption, is, type Rule } from '../check.js';
-import { isBsonScalar } from './bson-scalar.js';
+import { bsonCopy, isBsonScalar } from './bson-scalar.js';
 import type { CollectionName, DocumentIn, IdIn } from './register.js';
 
 /** Carries the type of the document; nothing is stored under it. */
@@ -36,10 +36,15 @@ export class DocumentReference implements Ref<never> {
 }
 
 const ID: Rule = {
-  must: 'a non-empty string, a number, a bigint, or a value such as an ObjectId',
+  must: 'a non-empty string, a number, a bigint of at most 64 bits, or a value such as an ObjectId',
   holds: (value) =>
-    is.text.holds(value) || Number.isFinite(value) || typeof value === 'bigint' || (is.object.holds(value) && isBsonScalar(Object(value))),
+    is.text.holds(value) || Number.isFinite(value) || isInt64(value) || (is.object.holds(value) && isBsonScalar(Object(value))),
 };
+
+/** Of a longer one the database would take the lower bits, and so another document. */
+function isInt64(value: unknown): boolean {
+  return typeof value === 'bigint' && BigInt.asIntN(64, value) === value;
+}
 
 /**
  * Names a document in place of an argument: the task gets the document as it is when it runs, from the `DocumentSource`, in a
@@ -51,5 +56,5 @@ const ID: Rule = {
 export function ref<C extends CollectionName>(collection: C, id: IdIn<C>): Ref<DocumentIn<C>> {
   checkOption('`ref`', 'collection', collection, is.text);
   checkOption('`ref`', 'id', id, ID);
-  return new DocumentReference(collection, id) as Ref<never> as Ref<DocumentIn<C>>;
+  return new DocumentReference(collection, is.object.holds(id) ? bsonCopy(id) : id) as Ref<never> as Ref<DocumentIn<C>>;
 }

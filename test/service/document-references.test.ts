@@ -1,5 +1,6 @@
 /** Documents named by references: the task gets each as it is when it runs. */
 
+import { Binary, BSON } from 'mongodb';
 import { describe, expect, it } from 'vitest';
 import {
   callback,
@@ -130,6 +131,39 @@ onBothStores((stage) => {
     });
   });
 
+  it('a reference that is a result stays one for the callbacks of its job', async () => {
+    const { async, drain, folders } = await started();
+    const gives = task('gives', { quotas: [] }, () => ref('folders', 'inbox'));
+    const takes = task('takes', { quotas: [] }, (result: unknown, folder: Folder) => [result, folder.title]);
+    const container = containerOf({});
+    container.bind(DocumentSource).toConstantValue(folders);
+    await stage.start({ container, tasks: [gives, takes] });
+    await async.queueJob(makeJob(gives).withCallbacks({ success: callback(takes, ref('folders', 7)) }));
+    await drain();
+    const [taken] = await async.getJobs({ task: takes });
+    expect(taken?.result).toEqual([expect.objectContaining({ collection: 'folders', id: 'inbox' }), 'Seven']);
+  });
+
+  it('is not forged by binary data that looks like one when it is stored', async () => {
+    const { async, drain, folders } = await started();
+    const looks = new Binary(BSON.serialize({ collection: 'folders', id: { $ne: null } }), 0xc2);
+    const shows = task('shows', { quotas: [] }, (bytes: Binary) => [bytes._bsontype, bytes.sub_type, bytes.length()]);
+    await stage.start({ container: containerOf({}), tasks: [shows] });
+    const job = await async.queueJob(shows, looks);
+    await drain();
+    expect(await job.waitForResult()).toEqual(['Binary', 0xc2, looks.length()]);
+    expect(folders.asked).toEqual([]);
+  });
+
+  it('names the document that it named when it was made, whatever becomes of the id', async () => {
+    const { async, drain } = await started();
+    const id = new Binary(Buffer.from('one'));
+    const job = await async.queueJob(list, { refs: [ref('folders', id)] });
+    id.buffer.set(Buffer.from('two'));
+    await drain();
+    expect(String((await job.waitForResult())[0]?.id)).toBe('one');
+  });
+
   it('a reference inside an argument, or in a result, stays one', async () => {
     const { async, drain, folders } = await started();
     const job = await async.queueJob(list, { refs: [ref('folders', 'inbox'), ref('folders', 7)] });
@@ -152,10 +186,15 @@ describe('a reference', () => {
     [
       'folders',
       undefined,
-      '`id` of `ref` must be a non-empty string, a number, a bigint, or a value such as an ObjectId, but is undefined',
+      '`id` of `ref` must be a non-empty string, a number, a bigint of at most 64 bits, or a value such as an ObjectId, but is undefined',
     ],
     ['folders', { year: 2030 }, '`id` of `ref` must be'],
   ])('to %j of %j cannot be made', (collection, id, message) => {
     expect(() => ref(collection, id)).toThrow(message);
+  });
+
+  it('to a bigint that a database would cut to 64 bits cannot be made', () => {
+    expect(() => ref('folders', 2n ** 64n + 7n)).toThrow('a bigint of at most 64 bits, or');
+    expect(ref('folders', -(2n ** 63n)).id).toBe(-(2n ** 63n));
   });
 });
