@@ -21,6 +21,15 @@ export function isMillraceError(error: unknown): error is MillraceError {
   return typeof error === 'object' && error !== null && brand in error;
 }
 
+/** Whether it is the error of a code, also one of another installed copy. What was thrown may be a proxy that throws at everything. */
+export function hasCode(thrown: unknown, code: string): boolean {
+  try {
+    return isMillraceError(thrown) && thrown.code === code;
+  } catch {
+    return false;
+  }
+}
+
 // ---- Told to the programmer, at once
 
 /** An option is unknown, of the wrong type or out of range. Mend the call that the message names. */

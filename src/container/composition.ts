@@ -43,7 +43,7 @@ export class Composition {
       nextId,
       protection: this.#protection,
       valueLimitBytes,
-      principal: () => currentActor()?.principal,
+      principal: () => currentActor()?.reference,
       get book() {
         return store.quotas;
       },

@@ -1,6 +1,6 @@
 /** Calls the code of a task: with its stored arguments, on a new instance of its service; and queues a draft that it returned. */
 
-import { ContextNotFoundError, isMillraceError, OptionError, RetryLater } from '../errors.js';
+import { ContextNotFoundError, hasCode, OptionError, RetryLater } from '../errors.js';
 import { DocumentReference } from '../job/document-reference.js';
 import type { DocumentSource } from '../job/document-source.js';
 import { type Ground, type JobPlan, plantFor } from '../job/job-plan.js';
@@ -53,7 +53,7 @@ export class TaskCaller {
   /** @throws UnauthorizedError; RetryLater where nobody can say on whose behalf it would run, for that is not the job's fault */
   #identified({ name, options }: TaskDefinition, { job }: ClaimedJob): Principal | Promise<Principal> {
     const later = (error: unknown): never => {
-      if (isMillraceError(error) && error.code === 'MILLRACE_UNAUTHORIZED') throw error;
+      if (hasCode(error, 'MILLRACE_UNAUTHORIZED')) throw error;
       this.sources.logger.warn(
         `job ${job.id} (${job.taskName}) is tried again in ${IDENTIFY_AGAIN_MS} ms, since on whose behalf it runs could not be found out: ${storedError(error).message}`,
         { error },
@@ -70,7 +70,7 @@ export class TaskCaller {
   }
 
   #callFor(principal: Principal, task: TaskDefinition, claimed: ClaimedJob, attempt: Underway): unknown {
-    attempt.actor.identified(principal);
+    attempt.actor.identified(principal, this.sources.gatekeeper.grants);
     const { setUp } = task.options;
     if (setUp === undefined && this.sources.setUp === undefined) return this.#call(task, claimed, attempt);
     return this.#setUp([this.sources.setUp, setUp], attempt).then(() => this.#call(task, claimed, attempt));

@@ -1,14 +1,6 @@
 /** What an attempt's end means for its job: an outcome, another attempt, or an interruption. */
 
-import {
-  isMillraceError,
-  JobCancelledError,
-  type MillraceError,
-  type RetryLater,
-  TaskTimeoutError,
-  TooLargeError,
-  type UnauthorizedError,
-} from '../errors.js';
+import { hasCode, JobCancelledError, type RetryLater, TaskTimeoutError, TooLargeError, type UnauthorizedError } from '../errors.js';
 import type { JobPlan } from '../job/job-plan.js';
 import type { QueuedJob } from '../job/job-record.js';
 import { JobReference } from '../job/job-reference.js';
@@ -102,15 +94,6 @@ const UNAUTHORIZED: UnauthorizedError['code'] = 'MILLRACE_UNAUTHORIZED';
 
 function isRetryLater(thrown: unknown): thrown is RetryLater {
   return hasCode(thrown, RETRY_LATER);
-}
-
-/** Also one of another installed copy. What was thrown may be a proxy that throws at everything. */
-function hasCode(thrown: unknown, code: MillraceError['code']): boolean {
-  try {
-    return isMillraceError(thrown) && thrown.code === code;
-  } catch {
-    return false;
-  }
 }
 
 function delayAfter(thrown: unknown, { job, policy, numbers, random, redacts, logger }: Trial): number | undefined {

@@ -11,10 +11,12 @@ export class Actor<T extends object | undefined = object | undefined> {
   /**
    * @param principal - known, with what he may do, if it has `roles`
    * @param task - the task that he acts in, if any; what it is, is for `currentTask` to know
+   * @param reference - who he is, for as long as he acts, whatever becomes of the object that the application has of him
    */
   constructor(
     principal: PrincipalReference,
     readonly task: T,
+    readonly reference = principal,
   ) {
     this.#principal = principal;
     this.#isKnown = Array.isArray((principal as { readonly roles?: unknown }).roles);
@@ -29,15 +31,15 @@ export class Actor<T extends object | undefined = object | undefined> {
     return this.#isKnown;
   }
 
-  /** From now on it is known what he may do. */
-  identified(principal: PrincipalReference): void {
+  /** @param isKnown - whether that is what he may do, or nobody here can say */
+  identified(principal: PrincipalReference, isKnown: boolean): void {
     this.#principal = principal;
-    this.#isKnown = true;
+    this.#isKnown = isKnown;
   }
 }
 
 /** One for both, since every promise has to carry each. */
-const actors = new AsyncLocalStorage<Actor>();
+const actors = new AsyncLocalStorage<Actor | undefined>();
 
 /** `undefined` outside of every `runAs` and every task: that is code of the application itself, which may act as anybody. */
 export function currentActor(): Actor | undefined {
@@ -47,6 +49,11 @@ export function currentActor(): Actor | undefined {
 /** Runs code on somebody's behalf; it follows the code through promises, timers and streams. */
 export function actAs<T>(actor: Actor, fn: () => T): T {
   return actors.run(actor, fn);
+}
+
+/** Runs code as the application's own, also within `runAs` and tasks. */
+export function actAsApplication<T>(fn: () => T): T {
+  return actors.run(undefined, fn);
 }
 
 /**

@@ -10,6 +10,7 @@ export interface TaskRequest {
   readonly requires: readonly string[];
 }
 
+/** Called as code of the application, not as the principal that it is asked about. */
 export interface Authorizer {
   /**
    * Whether a principal may run a task: asked at queueing where what he may do is known, of who queues it, and before each attempt.
@@ -19,7 +20,7 @@ export interface Authorizer {
   authorize(request: TaskRequest): boolean | Promise<boolean>;
   /**
    * Whether code that runs on somebody's behalf may act as somebody else: `runAs` inside another, `draft.with({ principal })`.
-   * Not asked where nobody becomes more than he is: as himself, as `anonymous`, and for `system`.
+   * Not asked where nobody becomes more than he is: as himself, as `anonymous`, and for `system`. Has to answer at once.
    * @default nobody may
    */
   mayActAs?(actor: PrincipalReference, other: PrincipalReference): boolean;

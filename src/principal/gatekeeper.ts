@@ -1,11 +1,13 @@
 /** Lets nobody act as somebody else, and nobody run what he may not: at queueing as far as is known, and before each attempt. */
 
-import { UnauthorizedError } from '../errors.js';
+import { shown } from '../check.js';
+import { OptionError, UnauthorizedError } from '../errors.js';
 import type { CallbackPlan, JobPlan } from '../job/job-plan.js';
 import { anonymous, isSamePrincipal, OWN_REALM, type Principal, type PrincipalReference, system } from '../job/principal.js';
-import { type Actor, currentActor } from './actor.js';
+import { type Actor, actAsApplication, currentActor } from './actor.js';
 import { type Authorizer, roleAuthorizer, rolesOf } from './authorizer.js';
 import type { PrincipalResolver } from './principal-resolver.js';
+import { PRINCIPAL_RULE } from './reference-rule.js';
 
 /** What the application has bound in its container. */
 export interface PrincipalPorts {
@@ -37,11 +39,18 @@ export class Gatekeeper {
 
   /** @throws UnauthorizedError where code that runs on somebody's behalf would act as another one */
   checkMayActAs(other: PrincipalReference, actor: Actor | undefined = currentActor()): void {
-    if (actor === undefined || isNarrower(other, actor.principal)) return;
-    if (this.#ports.authorizer?.mayActAs?.(actor.principal, other) === true) return;
+    if (actor === undefined || isNarrower(other, actor.reference) || this.#mayActAs(actor.reference, other)) return;
     throw new UnauthorizedError(
-      `${named(actor.principal)} may not act as ${named(other)}: let \`mayActAs\` of the Authorizer allow it, or queue the work as \`system\`, who may act as everybody`,
+      `${named(actor.reference)} may not act as ${named(other)}: let \`mayActAs\` of the Authorizer allow it, or queue the work as \`system\`, who may act as everybody`,
     );
+  }
+
+  /** @throws OptionError for an answer that would have to be waited for */
+  #mayActAs(actor: PrincipalReference, other: PrincipalReference): boolean {
+    const answer: unknown = actAsApplication(() => this.#ports.authorizer?.mayActAs?.(actor, other));
+    if (!isPromise(answer)) return answer === true;
+    Promise.resolve(answer).catch(() => undefined);
+    throw new OptionError('`mayActAs` of the Authorizer must answer at once, but has returned a promise');
   }
 
   /**
@@ -50,13 +59,13 @@ export class Gatekeeper {
    */
   admit(plans: readonly JobPlan[], actor: Actor | undefined = currentActor()): Decision {
     if (actor === undefined) return undefined;
-    return all(plans.flatMap((plan) => allOf(plan, actor.principal)).map((one) => () => this.#admitOne(one, actor)));
+    return all(plans.flatMap((plan) => allOf(plan, actor.reference)).map((one) => () => this.#admitOne(one, actor)));
   }
 
   #admitOne({ plan, principal }: Planned, actor: Actor): Decision {
     const { kind, taskName, requires = [], options } = plan;
     if (options.principal !== undefined) this.checkMayActAs(principal, actor);
-    if (kind !== 'task' || !actor.isKnown || !isSamePrincipal(principal, actor.principal)) return undefined;
+    if (kind !== 'task' || !actor.isKnown || !isSamePrincipal(principal, actor.reference)) return undefined;
     return this.#authorize(actor.principal as Principal, { taskName, requires });
   }
 
@@ -72,8 +81,8 @@ export class Gatekeeper {
 
   #admitted(reference: PrincipalReference, found: Principal | undefined, required: Required): Principal | Promise<Principal> {
     const principal = found ?? this.#withoutRoles(reference);
-    if (!isSamePrincipal(principal, reference))
-      throw new UnauthorizedError(`the PrincipalResolver was asked for ${named(reference)}, but answered with ${named(principal)}`);
+    if (!PRINCIPAL_RULE.holds(principal) || !isSamePrincipal(principal, reference))
+      throw new UnauthorizedError(`the PrincipalResolver was asked for ${named(reference)}, but answered with ${answered(principal)}`);
     const decision = this.#authorize(principal, required);
     return decision === undefined ? principal : decision.then(() => principal);
   }
@@ -88,7 +97,7 @@ export class Gatekeeper {
     const { authorizer } = this.#ports;
     // The deployment itself may run whatever it is deployed with.
     if (isSamePrincipal(principal, system) || (authorizer === undefined && requires.length === 0)) return undefined;
-    const answer = (authorizer ?? roleAuthorizer).authorize({ principal, taskName, requires });
+    const answer = actAsApplication(() => (authorizer ?? roleAuthorizer).authorize({ principal, taskName, requires }));
     const check = (isAllowed: unknown): undefined => {
       if (isAllowed !== true) throw refusal(principal, { taskName, requires }, authorizer !== undefined);
       return undefined;
@@ -141,6 +150,11 @@ function refusal(principal: Principal, { taskName, requires }: Required, isByPor
   if (isByPort) return new UnauthorizedError(`${who} may not run ${taskName}: the Authorizer does not allow it`);
   const missing = requires.filter((role) => !rolesOf(principal).includes(role));
   return new UnauthorizedError(`${who} may not run ${taskName}, which requires ${missing.map((role) => `\`${role}\``).join(' and ')}`);
+}
+
+/** What messages call an answer that is not who was asked for. */
+function answered(found: unknown): string {
+  return PRINCIPAL_RULE.holds(found) ? named(found as PrincipalReference) : `${shown(found)}, which is no principal`;
 }
 
 /** What messages call somebody. */

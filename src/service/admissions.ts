@@ -1,26 +1,46 @@
-/** Whether what is to be queued may be: answers that have to be waited for are taken in the order of the calls. */
+/** Whether what is to be queued may be: answers that have to be waited for are taken in the order of the calls of one `runAs`, or one task. */
+
+import type { Actor } from '../principal/actor.js';
 
 export class Admissions {
-  #last: Promise<void> | undefined;
+  /** Of each who acts: nobody waits for what is asked of others. */
+  readonly #last = new Map<Actor, Promise<void>>();
+  readonly #waiting = new Set<(reason: unknown) => void>();
 
   /** Whether nobody waits for an answer. */
   get isEmpty(): boolean {
-    return this.#last === undefined;
+    return this.#last.size === 0;
   }
 
   /**
    * @param decision - `undefined` where it has been admitted already
+   * @param actor - who queues; the application itself asks nobody
    * @returns what to wait for: the decision, and those before it; `undefined` where there is nothing to wait for
    */
-  after(decision: Promise<void> | undefined): Promise<void> | undefined {
-    if (decision === undefined && this.#last === undefined) return undefined;
-    const turn = Promise.allSettled([this.#last, decision]).then(() => decision);
+  after(decision: Promise<void> | undefined, actor: Actor | undefined): Promise<void> | undefined {
+    if (actor === undefined) return decision;
+    const before = this.#last.get(actor);
+    if (decision === undefined && before === undefined) return undefined;
+    const turn = this.#unlessGivenUp(Promise.allSettled([before, decision]).then(() => decision));
     const last = turn
       .catch(() => undefined)
       .then(() => {
-        if (this.#last === last) this.#last = undefined;
+        if (this.#last.get(actor) === last) this.#last.delete(actor);
       });
-    this.#last = last;
+    this.#last.set(actor, last);
     return turn;
+  }
+
+  /** Whoever waits is told why he need not any more; an answer may never come. */
+  giveUp(reason: unknown): void {
+    for (const reject of this.#waiting) reject(reason);
+  }
+
+  #unlessGivenUp(turn: Promise<void>): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const done = (): unknown => this.#waiting.delete(reject);
+      this.#waiting.add(reject);
+      turn.then(resolve, reject).then(done, done);
+    });
   }
 }

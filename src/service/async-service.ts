@@ -8,7 +8,7 @@ import type { JobRecord, JobTree } from '../job/job-record.js';
 import type { Paused } from '../job/pauses.js';
 import type { Payload } from '../job/payload.js';
 import { type QuotaBook, unknownQuota } from '../job/places.js';
-import type { PrincipalReference } from '../job/principal.js';
+import { type PrincipalReference, referenceTo } from '../job/principal.js';
 import { type Protection, putOffWithin } from '../job/protection.js';
 import type { RateBook } from '../job/rates.js';
 import { Actor, actAs, currentActor } from '../principal/actor.js';
@@ -141,7 +141,7 @@ export class AsyncService implements IAsyncService {
   async #stop(): Promise<void> {
     await this.#dispatcher?.stop();
     this.#state = 'stopped';
-    await this.#intake.idle();
+    await this.#intake.close(this.#notRunning('queued'));
     this.#stopped.next();
     await this.sources.store.stop();
   }
@@ -178,8 +178,9 @@ export class AsyncService implements IAsyncService {
     checkOption('`runAs`', 'principal', principal, PRINCIPAL_RULE);
     checkRealm('`runAs`', principal);
     checkOption('`runAs`', 'fn', fn, is.callable);
-    this.sources.gatekeeper.checkMayActAs(principal);
-    return actAs(new Actor(principal, currentActor()?.task), fn);
+    const reference = referenceTo(principal);
+    this.sources.gatekeeper.checkMayActAs(reference);
+    return actAs(new Actor(principal, currentActor()?.task, reference), fn);
   }
 
   async withSession<T>(session: unknown, fn: () => Promise<T>): Promise<T> {
@@ -266,8 +267,11 @@ export class AsyncService implements IAsyncService {
   }
 
   #checkRunning(what = 'queued'): void {
-    if (this.#state === 'running') return;
-    throw new NotRunningError(
+    if (this.#state !== 'running') throw this.#notRunning(what);
+  }
+
+  #notRunning(what: string): NotRunningError {
+    return new NotRunningError(
       this.#state !== 'stopped'
         ? `nothing can be ${what} yet: await \`start(container)\` first`
         : `nothing can be ${what} any more: the service was stopped`,

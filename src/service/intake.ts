@@ -5,6 +5,7 @@ import { JobNotFoundError } from '../errors.js';
 import { type CallbackPlan, type Ground, type JobPlan, plant, plantCallback, plantStep } from '../job/job-plan.js';
 import { firstState, type JobRecord, type JobTree } from '../job/job-record.js';
 import type { Protection } from '../job/protection.js';
+import { currentActor } from '../principal/actor.js';
 import { type Gatekeeper, sidesOf } from '../principal/gatekeeper.js';
 import { GroupCommit } from '../store/group-commit.js';
 import { insertedRecord } from '../store/inserted.js';
@@ -42,8 +43,9 @@ export class Intake {
     return this.#inserts.isIdle && this.#admissions.isEmpty;
   }
 
-  /** Resolves when everything that was admitted has been stored, or could not be. */
-  idle(): Promise<void> {
+  /** Refuses what is not admitted yet, and resolves when everything else has been stored, or could not be. */
+  close(reason: unknown): Promise<void> {
+    this.#admissions.giveUp(reason);
     return this.#inserts.idle();
   }
 
@@ -111,7 +113,7 @@ export class Intake {
   /** What to wait for, if anything, before plans may be queued: it would change the order of the calls. */
   #admitted(plans: readonly JobPlan[]): Promise<void> | undefined {
     this.sources.checkRunning();
-    return this.#admissions.after(this.sources.gatekeeper.admit(plans));
+    return this.#admissions.after(this.sources.gatekeeper.admit(plans), currentActor());
   }
 
   #planted(plan: JobPlan): JobTree {
