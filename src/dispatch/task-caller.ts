@@ -32,7 +32,7 @@ export interface CallSources {
 }
 
 /** The attempt that the task is called in, which may be aborted before its code is. */
-type Underway = Pick<Attempt, 'aborted' | 'actor'>;
+type Underway = Pick<Attempt, 'aborted' | 'actor' | 'session'>;
 
 /** Before it is tried again to find out on whose behalf a job would run. */
 const IDENTIFY_AGAIN_MS = 10_000;
@@ -105,7 +105,8 @@ export class TaskCaller {
     if (job.input !== 'none') stored.unshift(await this.#given(job.input, given));
     throwIfAborted(attempt);
     const args = options.upcast === undefined ? stored : [...options.upcast.apply(stored, job.version)];
-    await this.#loadDocuments(args, job, attempt);
+    const session = options.transactional ? (attempt.session as object) : undefined;
+    await this.#loadDocuments(args, job, { attempt, session });
     if ('fn' in code) return Reflect.apply(code.fn, undefined, args as never[]);
     const instance = await this.sources.resolve(code.service);
     throwIfAborted(attempt);
@@ -113,13 +114,17 @@ export class TaskCaller {
   }
 
   /** One after the other: a session does one thing at a time. What a callback is given in front is no argument, but a result. */
-  async #loadDocuments(args: unknown[], { id, taskName, input }: QueuedJob, attempt: Underway): Promise<void> {
+  async #loadDocuments(
+    args: unknown[],
+    { id, taskName, input }: QueuedJob,
+    { attempt, session }: { readonly attempt: Underway; readonly session: object | undefined },
+  ): Promise<void> {
     for (const [index, arg] of args.entries()) {
       if (!(arg instanceof DocumentReference) || (index === 0 && input !== 'none')) continue;
       const owner = `\`arguments[${index}]\` of job ${id} (${taskName}) refers to ${arg}`;
       const { documents } = this.sources;
       if (documents === undefined) throw new OptionError(`${owner}, but no DocumentSource is bound in the container, which could load it`);
-      const document = await documents.load({ collection: arg.collection, id: arg.id, session: undefined });
+      const document = await documents.load({ collection: arg.collection, id: arg.id, session });
       throwIfAborted(attempt);
       if (document === undefined || document === null) throw new ContextNotFoundError(String(arg), `${owner}, which is not there any more`);
       args[index] = document;

@@ -2,6 +2,7 @@
 
 import { checkOption, is } from '../check.js';
 import { OptionError } from '../errors.js';
+import type { DocumentSource } from '../job/document-source.js';
 import type { Session } from '../job/register.js';
 import type { StoreSession } from '../store/job-store.js';
 import { MemorySession, type Participant } from '../store/memory/memory-session.js';
@@ -24,7 +25,8 @@ export interface DocumentCollection<D extends PlainDocument> {
   delete(id: string, session?: Session | StoreSession): Promise<void>;
 }
 
-export interface TransactionalDocuments {
+/** As a `DocumentSource` it loads what arguments refer to. */
+export interface TransactionalDocuments extends DocumentSource {
   collection<D extends PlainDocument>(name: string): DocumentCollection<D>;
 }
 
@@ -42,7 +44,10 @@ export interface TransactionalDocuments {
  */
 export function transactionalDocuments(): TransactionalDocuments {
   const documents = new Documents();
-  return { collection: <D extends PlainDocument>(name: string) => new Collection<D>(documents, name) };
+  return {
+    collection: <D extends PlainDocument>(name: string) => new Collection<D>(documents, name),
+    load: ({ collection, id, session }) => new Collection(documents, collection).get(String(id), session),
+  };
 }
 
 /** Immutable: whoever has it sees what was there then. */

@@ -122,6 +122,18 @@ onBothStores((stage) => {
       expect(await job.waitForResult()).toBe('Inbox');
     });
 
+    it('is read in the transaction of a transactional task', async () => {
+      const { folders } = await started();
+      const container = containerOf({});
+      container.bind(DocumentSource).toConstantValue(folders);
+      const works = task('works', { quotas: [], transactional: true }, (folder: Folder) => folder.title);
+      const { async, drain } = await stage.start({ container, tasks: [works] });
+      const job = await async.queueJob(works, ref('folders', 'inbox'));
+      await drain();
+      expect(await job.waitForResult()).toBe('Inbox');
+      expect(folders.asked).toEqual(['folders/inbox for anonymous in a session']);
+    });
+
     it('is seen by a unique key as its id', async () => {
       const { async, drain } = await started();
       const [one, two] = await Promise.all([async.queueJob(keyed, ref('folders', 7)), async.queueJob(keyed, ref('folders', 7))]);
