@@ -123,7 +123,9 @@ export class Attempt implements CurrentTask {
   abort(abort: Abort): void {
     if (this.#aborted !== undefined) return;
     this.#aborted = abort;
-    this.#controller?.abort(abort.reason);
+    const controller = this.#controller;
+    // Who listens to the signal is code of the task, and no part of whoever cancels it.
+    if (controller !== undefined) runAsTask(this.actor, () => controller.abort(abort.reason));
   }
 
   /** Runs the code as this task; never throws. */

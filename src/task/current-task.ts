@@ -40,8 +40,8 @@ export function currentTask(): CurrentTask {
   return task as CurrentTask;
 }
 
-/** Not within whatever it was that woke the dispatcher, such as somebody's transaction. */
-const outside = AsyncLocalStorage.snapshot();
+/** Runs code not within whatever it was that woke the dispatcher, such as somebody's `runAs` or transaction. */
+export const outside: <T>(fn: () => T) => T = AsyncLocalStorage.snapshot();
 
 /** Runs code as the task that somebody acts in. */
 export function runAsTask<T>(actor: Actor<CurrentTask>, fn: () => T): T {

@@ -1,9 +1,19 @@
-/** Who acts is who he is, and what is asked about him keeps nobody else waiting. */
+/** Code of a task stays with its principal wherever it is called from, and code of the application is nobody else's. */
 
 import { describe, expect, it } from 'vitest';
-import { Authorizer, currentPrincipal, type IAsyncService, makeJob, type PrincipalReference, parallel, task } from '../../src/index.js';
+import {
+  Authorizer,
+  currentPrincipal,
+  currentTask,
+  fixedDelay,
+  type IAsyncService,
+  makeJob,
+  type PrincipalReference,
+  parallel,
+  task,
+} from '../../src/index.js';
 import { onBothStores } from '../parity/both-stores.js';
-import { deferred, failureOf, Log } from '../service/deferred.js';
+import { deferred, failureOf, Log, untilAborted } from '../service/deferred.js';
 import { ANN, BOB, containerOf, Users } from './users.js';
 
 const who = (): string => currentPrincipal().id;
@@ -11,6 +21,61 @@ const whoami = task('whoami', { quotas: [] }, who);
 const KNOWN_ANN = { ...ANN, roles: ['editor'] };
 
 onBothStores((stage) => {
+  describe('who listens to the signal of a task', () => {
+    async function listening(timeoutMs?: number) {
+      const seen: string[] = [];
+      let async: IAsyncService | undefined;
+      const waits = task('waits', { quotas: [], ...(timeoutMs === undefined ? {} : { timeoutMs }) }, () => {
+        currentTask().signal.addEventListener('abort', () => {
+          seen.push(who(), currentTask().job.taskName);
+          expect(() => async?.runAs(ANN, () => seen.push('became ann'))).toThrow('bob of staff may not act as ann of staff');
+        });
+        return untilAborted();
+      });
+      const process = await stage.start({ container: containerOf({ users: new Users() }), tasks: [waits] });
+      async = process.async;
+      const job = await process.async.runAs(BOB, () => process.async.queueJob(waits));
+      await process.drain();
+      return { ...process, job, seen, async: process.async };
+    }
+
+    it('is its principal, whoever cancels it', async () => {
+      const { async, job, seen, drain } = await listening();
+      await async.runAs(ANN, () => job.cancel());
+      await drain();
+      expect(seen).toEqual(['bob', 'waits']);
+    });
+
+    it('is its principal, and not the application, when it runs too long', async () => {
+      const { advance, seen } = await listening(1_000);
+      await advance(1_000);
+      expect(seen).toEqual(['bob', 'waits']);
+    });
+  });
+
+  it('a retry policy, a logger and the Authorizer are not called as who woke the dispatcher, nor as whose job it is', async () => {
+    const seen = new Set<string>();
+    const note = (what: string): void => void seen.add(`${what}: ${who()}`);
+    const noting = (what: string) => (): boolean => {
+      note(what);
+      return true;
+    };
+    const fails = task('fails', { quotas: [], retry: { ...fixedDelay({ delayMs: 0, attempts: 2 }), retries: noting('policy') } }, () => {
+      throw new Error('fails');
+    });
+    const returns = task('returns', { quotas: [] }, () => makeJob(whoami));
+    const log = (): void => note('logger');
+    const { async, drain } = await stage.start({
+      container: containerOf({ users: new Users(), authorizer: { authorize: noting('authorizer') } }),
+      logger: { debug: log, info: log, warn: log, error: log },
+      tasks: [whoami, fails, returns],
+    });
+    for (const queued of [fails, returns]) await async.runAs(BOB, () => async.queueJob(makeJob<typeof fails | typeof returns>(queued)));
+    for (const principal of [BOB, ANN]) await async.runAs(principal, () => async.queueJob(fails));
+    await drain();
+    expect([...seen].sort()).toEqual(['authorizer: anonymous', 'logger: anonymous', 'policy: anonymous']);
+  });
+
   it('who acts stays who he was when the object of him is changed', async () => {
     const { async } = await stage.start({ tasks: [whoami] });
     const user = { realm: 'staff', id: 'bob' };
