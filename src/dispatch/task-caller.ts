@@ -42,7 +42,7 @@ export class TaskCaller {
 
   /** Whatever the task returns; throws what it throws, or why the attempt was aborted where that came before its code. */
   call(task: TaskDefinition, claimed: ClaimedJob, attempt: Underway): unknown {
-    const principal = this.#identified(task, claimed);
+    const principal = this.#identified(task, claimed, attempt);
     if (!(principal instanceof Promise)) return this.#callFor(principal, task, claimed, attempt);
     return principal.then((known) => {
       throwIfAborted(attempt);
@@ -51,8 +51,9 @@ export class TaskCaller {
   }
 
   /** @throws UnauthorizedError; RetryLater where nobody can say on whose behalf it would run, for that is not the job's fault */
-  #identified({ name, options }: TaskDefinition, { job }: ClaimedJob): Principal | Promise<Principal> {
+  #identified({ name, options }: TaskDefinition, { job }: ClaimedJob, attempt: Underway): Principal | Promise<Principal> {
     const later = (error: unknown): never => {
+      throwIfAborted(attempt);
       if (hasCode(error, 'MILLRACE_UNAUTHORIZED')) throw error;
       this.sources.logger.warn(
         `job ${job.id} (${job.taskName}) is tried again in ${IDENTIFY_AGAIN_MS} ms, since on whose behalf it runs could not be found out: ${storedError(error).message}`,

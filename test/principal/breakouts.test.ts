@@ -178,6 +178,20 @@ onBothStores((stage) => {
     });
   });
 
+  it('a job that was cancelled is not tried again, nor said to be, when its resolver throws', async () => {
+    const answer = deferred<undefined>();
+    const log = new Log();
+    const container = containerOf({ users: { resolve: () => answer.promise } });
+    const { async, drain } = await stage.start({ container, tasks: [whoami], logger: log });
+    const job = await async.runAs(ANN, () => async.queueJob(whoami));
+    await drain();
+    await job.cancel();
+    answer.reject(new Error('the directory is down'));
+    await drain();
+    expect(await job.waitForOutcome()).toMatchObject({ status: 'cancelled' });
+    expect(log.of('warn')).toEqual([]);
+  });
+
   it('a job is tried again later, whatever a resolver throws', async () => {
     const untouchable = new Proxy(
       {},
