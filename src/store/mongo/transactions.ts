@@ -5,6 +5,7 @@ import { firstValueFrom, NEVER, type Observable, Subject, switchAll } from 'rxjs
 import type { Clock } from '../../clock.js';
 import { OptionError, TransactionError } from '../../errors.js';
 import type { TransactionRunOptions, Transactions } from '../job-store.js';
+import { outlastConflicts } from './conflicts.js';
 import type { Deadline } from './deadline.js';
 import { explained, foreign, isUnanswered } from './driver-errors.js';
 
@@ -33,8 +34,10 @@ export class SessionTransactions implements Transactions {
   ) {}
 
   /**
-   * Runs code in a transaction, again after a conflict, and commits. The code takes what time it likes; what the driver does
-   * after it, until it has ended the transaction or begins it again, has a deadline. After that the code does not run again.
+   * Runs code in a transaction, again after a conflict, and commits. The code takes what time it likes; the commit, or the end of
+   * what has failed, has a deadline. After that the code does not run again.
+   *
+   * By hand, since `withTransaction` pauses between two tries by its own time, and the deadline goes by that of the store.
    *
    * @throws UncertainError when the commit is not answered in time
    */
@@ -51,23 +54,27 @@ export class SessionTransactions implements Transactions {
         reject(error);
       };
       const watch = ending.pipe(switchAll()).subscribe({ error: giveUp });
-      const begin = async (session: ClientSession): Promise<T> => {
+      const once = async (session: ClientSession): Promise<T> => {
         if (isAnswered) throw new TransactionError('nobody waits for the transaction any more, so it is not begun again');
-        ending.next(NEVER);
         this.#afterCommit.set(session, []);
+        session.startTransaction(TRANSACTION);
         try {
           const done = await fn(session);
           ending.next(this.deadline.unanswered('the commit of a transaction'));
+          // The code may have ended the transaction itself.
+          if (session.inTransaction()) await this.#untilCommitted(session, () => isAnswered);
           return done;
         } catch (error) {
           // It is rolled back, heard of or not.
           ending.next(this.deadline.over(() => error));
+          if (session.inTransaction()) await session.abortTransaction().catch(() => undefined);
           throw error;
+        } finally {
+          ending.next(NEVER);
         }
       };
       const transact = async (session: ClientSession): Promise<T> => {
-        const done = await session.withTransaction(begin, TRANSACTION);
-        ending.next(NEVER);
+        const done = await outlastConflicts(this.clock, () => once(session));
         await this.committed(session);
         return done;
       };
@@ -76,7 +83,6 @@ export class SessionTransactions implements Transactions {
     });
   }
 
-  /** By hand: the driver runs the code again after a conflict. */
   async #runOnce<T>(fn: (session: ClientSession) => Promise<T>): Promise<T> {
     const session = this.client.startSession();
     const begunAt = this.clock.now();
@@ -96,23 +102,26 @@ export class SessionTransactions implements Transactions {
     }
   }
 
-  /** Asks again until it is answered, or the time for that is over. */
+  /** @throws UncertainError when it is not answered in time */
   async #commit(session: ClientSession): Promise<void> {
     let isGivenUp = false;
-    const commit = async (): Promise<void> => {
-      while (!isGivenUp) {
-        try {
-          return await session.commitTransaction();
-        } catch (error) {
-          if (!isUnanswered(error)) throw error;
-          await firstValueFrom(this.clock.turn());
-        }
-      }
-    };
+    const commit = (): Promise<void> => this.#untilCommitted(session, () => isGivenUp);
     try {
       await this.deadline.of(commit, 'the commit of a transaction');
     } finally {
       isGivenUp = true;
+    }
+  }
+
+  /** Asks again until it is answered, or nobody waits for it any more. */
+  async #untilCommitted(session: ClientSession, isGivenUp: () => boolean): Promise<void> {
+    for (;;) {
+      try {
+        return await session.commitTransaction();
+      } catch (error) {
+        if (!isUnanswered(error) || isGivenUp()) throw error;
+        await firstValueFrom(this.clock.turn());
+      }
     }
   }
 

@@ -72,6 +72,26 @@ describe('the end of a transaction', () => {
     });
   });
 
+  it('of which the answer is lost is asked for again, until there is one', async () => {
+    own.standIn.faults.loseAnswer('commitTransaction', 3);
+    await transactions.run((session) => own.things.insertOne({}, { session }));
+    expect(await own.things.countDocuments()).toBe(1);
+  });
+
+  it('is asked for no more once nobody waits for it', async () => {
+    own.standIn.faults.loseAnswer('commitTransaction', Number.POSITIVE_INFINITY);
+    const ended: Deferred<void> = deferred();
+    const outcome = outcomeOf(
+      transactions.run(async (session) => {
+        session.once('ended', () => ended.resolve());
+        await own.things.insertOne({}, { session });
+        void pass(DEADLINE_MS);
+      }),
+    );
+    expect(await outcome.settled).toMatchObject({ name: 'UncertainError' });
+    await ended.promise;
+  });
+
   it('that is to undo what has failed fails as the code did, though nothing is answered', async () => {
     const sent = neverAnswer('abortTransaction');
     const failed = new Error('no');

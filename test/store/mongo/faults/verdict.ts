@@ -1,6 +1,6 @@
 /** What must hold when a scenario is over, whatever befell it: a line for each thing that does not. */
 
-import type { Document } from 'mongodb';
+import { type Document, MongoServerError } from 'mongodb';
 import { SIZES } from './bodies.js';
 import { EXPECTED, type Scenario } from './scenario.js';
 import type { Stage } from './stage.js';
@@ -8,6 +8,7 @@ import type { Stage } from './stage.js';
 const FINAL: ReadonlySet<unknown> = new Set(['completed', 'failed', 'cancelled']);
 /** Long enough for some rounds, and for a lease to end. */
 const AFTERWARDS_MS = 70_000;
+const WRITE_CONFLICT = 112;
 
 export async function verdict(stage: Stage, scenario: Scenario): Promise<readonly string[]> {
   await stage.advance(AFTERWARDS_MS);
@@ -54,12 +55,17 @@ function isForgotten({ name, task }: Document, { refused }: Scenario): boolean {
   return task === 'hang' && refused.some((one) => one.name === name && one.isUncertain);
 }
 
-/** What was refused for certain is not there. */
+/** What was refused for certain is not there; and nobody is told of a conflict, which passes. */
 function ofRefused(jobs: readonly Document[], { refused }: Scenario): readonly string[] {
   const names = new Set(jobs.map(({ name }) => name));
-  return refused.flatMap(({ name, error, isUncertain }) =>
-    !isUncertain && names.has(name) ? [`${name} was queued, but answered with ${error}`] : [],
-  );
+  return refused.flatMap(({ name, error, isUncertain }) => [
+    ...(!isUncertain && names.has(name) ? [`${name} was queued, but answered with ${error}`] : []),
+    ...(isConflict(error) ? [`${name} was not tried again after ${error}`] : []),
+  ]);
+}
+
+function isConflict(error: unknown): boolean {
+  return error instanceof MongoServerError && error.code === WRITE_CONFLICT;
 }
 
 function ofQuota({ _id, size, holders }: Document): readonly string[] {
