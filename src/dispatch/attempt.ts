@@ -93,7 +93,7 @@ export class Attempt implements CurrentTask {
 
   get annotate(): (key: string, value: unknown) => void {
     return (key, value) => {
-      checkOption('currentTask()', 'annotate(key)', key, is.text);
+      checkOption('currentTask()', 'annotate(key)', key, is.label);
       const path = `annotations.${key}`;
       const annotation = Payload.of(value, path);
       this.#checkSize(path, annotation);

@@ -4,17 +4,10 @@ import { is, type Rule } from '../check.js';
 import { OptionError } from '../errors.js';
 import { anonymous, OWN_REALM, type PrincipalReference, system } from '../job/principal.js';
 
-/** They are stored with each job, beside its arguments, whose size is limited. */
-const MAX_LENGTH = 1_000;
-
 export const PRINCIPAL_RULE: Rule = {
-  must: `an object with \`realm\` and \`id\`, non-empty, well-formed strings of at most ${MAX_LENGTH} characters`,
-  holds: (value) => is.object.holds(value) && ['realm', 'id'].every((key) => isShortText(Reflect.get(Object(value), key))),
+  must: `an object with \`realm\` and \`id\`, each ${is.label.must}`,
+  holds: (value) => is.object.holds(value) && ['realm', 'id'].every((key) => is.label.holds(Reflect.get(Object(value), key))),
 };
-
-function isShortText(value: unknown): boolean {
-  return is.text.holds(value) && String(value).length <= MAX_LENGTH;
-}
 
 /** @param owner - what messages call the call that was given it. @throws OptionError for one that is kept for Millrace */
 export function checkRealm(owner: string, { realm, id }: PrincipalReference): void {

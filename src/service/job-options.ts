@@ -12,8 +12,8 @@ import type { TaskDefinition } from '../task/task-definition.js';
 import type { BatchOptions, JobOptions } from './job.js';
 
 const RULES: Rules<JobOptions> = {
-  name: is.text,
-  queue: is.string,
+  name: is.label,
+  queue: is.labelOrEmpty,
   quotas: is.either(is.array, is.object),
   priority: is.integer,
   delayMs: is.durationMs,

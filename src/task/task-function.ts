@@ -30,7 +30,7 @@ export function task<F extends (...args: ArgumentsOf<Old>) => unknown, Old exten
 ): FunctionTask<F>;
 export function task(name: string, ...rest: readonly unknown[]): unknown {
   const [options, fn] = rest.length > 1 ? rest : [{}, rest[0]];
-  checkOption('`task`', 'name', name, is.text);
+  checkOption('`task`', 'name', name, is.label);
   if (typeof fn !== 'function') throw new NotATaskError(`\`task('${name}', …)\` needs a function, but got ${shown(fn)}`);
   const own: TaskDefinition = Object.freeze({
     name,

@@ -94,8 +94,8 @@ const PLACES: Rule = {
 };
 
 const RULES: Rules<TaskOptions> = {
-  name: is.text,
-  aliases: is.texts,
+  name: is.label,
+  aliases: is.labels,
   quotas: is.either(is.array, is.object),
   timeoutMs: is.timerMs,
   retry: is.object,

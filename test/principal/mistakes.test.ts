@@ -14,7 +14,7 @@ describe('a principal', () => {
     [
       'that is a name',
       'ann',
-      'must be an object with `realm` and `id`, non-empty, well-formed strings of at most 1000 characters, but is the string "ann"',
+      'must be an object with `realm` and `id`, each a non-empty, well-formed string of at most 1000 characters, but is the string "ann"',
     ],
     ['without a realm', { id: 'ann' }, 'must be an object with `realm` and `id`'],
     ['with an empty id', { realm: 'staff', id: '' }, 'must be an object with `realm` and `id`'],

@@ -241,6 +241,13 @@ describe('drafts', () => {
     expect(() => makeJob(addNumbers, 1, 2).with(options as never)).toThrow(`\`${path}\``);
   });
 
+  it.each(['name', 'queue'])('refuse a %s that would make the job too large to be stored beside others', (option) => {
+    expect(() => makeJob(addNumbers, 1, 2).with({ [option]: 'x'.repeat(1_001) })).toThrow(
+      'of at most 1000 characters, but is the string "xxxx',
+    );
+    makeJob(addNumbers, 1, 2).with({ [option]: 'x'.repeat(1_000) });
+  });
+
   it('refuse `delayMs` beside `beginAfter`, and a deadline before the begin', async () => {
     const { async, clock } = await setup({ tasks: [addNumbers] });
     const later = new Date(clock.now() + 1_000);
