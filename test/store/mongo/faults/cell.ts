@@ -1,5 +1,6 @@
 /** A cell of the matrix: what befalls which command. */
 
+import type { Document } from 'mongodb';
 import { seededRandom } from '../../../../src/testing/seeded-random.js';
 
 /** What can befall a command; `twice` also befalls the next of its kind, which mostly is the driver's own second try. */
@@ -30,6 +31,32 @@ export interface Cell {
 
 export function nameOf({ kind, ordinal, fault }: Cell): string {
   return `${fault}: ${kind} #${ordinal}`;
+}
+
+/** Which commands are struck. */
+export interface StrikePlan {
+  /** Whether there is nothing more to come. */
+  readonly isOver: boolean;
+  /** Whether nothing is to be struck. */
+  readonly isPeaceful: boolean;
+  /** What befalls a command of a kind that arrives. @param isUnderWay - an earlier one that takes time */
+  meet(kind: string, command: Document, isUnderWay: boolean): FaultName | undefined;
+}
+
+/** Strikes what the cell names, or nothing. */
+export function planOf(cell: Cell | undefined): StrikePlan {
+  let ofKind = 0;
+  return {
+    get isOver() {
+      return cell === undefined || ofKind >= cell.ordinal;
+    },
+    isPeaceful: cell === undefined,
+    meet: (kind) => {
+      if (cell?.kind !== kind) return undefined;
+      const since = ++ofKind - cell.ordinal;
+      return since === 0 || (since === 1 && isTwofold(cell.fault)) ? cell.fault : undefined;
+    },
+  };
 }
 
 /** How many cells an ordinary run of all tests has. */

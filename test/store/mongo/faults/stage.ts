@@ -1,14 +1,14 @@
 /** Where a scenario plays: a stand-in of its own on virtual time, two processes that work, and somebody who looks on. */
 
 import { Container } from 'inversify';
-import { type Document, MongoClient } from 'mongodb';
+import { type Db, type Document, MongoClient } from 'mongodb';
 import { firstValueFrom, timer } from 'rxjs';
 import { type AsyncModuleOptions, asyncModule, type IAsyncService, start } from '../../../../src/index.js';
 import { mongoStore } from '../../../../src/store/mongo/mongo-store.js';
 import { seededRandom } from '../../../../src/testing/seeded-random.js';
 import { VirtualClock } from '../../../../src/testing/virtual-clock.js';
 import { type StandIn, startStandIn } from '../../../replica-set/stand-in.js';
-import type { Cell } from './cell.js';
+import type { StrikePlan } from './cell.js';
 import { Strike } from './strike.js';
 import { Traffic } from './traffic.js';
 
@@ -20,6 +20,8 @@ const PATIENCE_MS = 900_000;
 const RETRY_MS = 1_000;
 
 const silent = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
+
+type ServiceOptions = Omit<AsyncModuleOptions, 'store' | 'clock' | 'random' | 'logger'>;
 
 export class Stage {
   readonly #traffic: Traffic;
@@ -37,7 +39,7 @@ export class Stage {
     for (const client of [...clients, observer]) this.#traffic.watch(client);
   }
 
-  static async open(cell: Cell | undefined): Promise<Stage> {
+  static async open(plan: StrikePlan): Promise<Stage> {
     const clock = new VirtualClock();
     const limit = (ms: number, act: () => void) => {
       const watch = timer(ms, clock.scheduler).subscribe(act);
@@ -48,18 +50,20 @@ export class Stage {
       new MongoClient(standIn.uri, { appName, monitorCommands: true, heartbeatFrequencyMS: 500 }).connect();
     const observer = await connect('observer');
     const clients = await Promise.all(SENDERS.map(connect));
-    const stage = new Stage(clock, new Strike(standIn.faults, clock, cell, new Set(SENDERS)), standIn, clients, observer);
+    const stage = new Stage(clock, new Strike(standIn.faults, clock, plan, new Set(SENDERS)), standIn, clients, observer);
     await stage.#observe();
     return stage;
   }
 
-  /** Starts both processes; one that could not be started is started again, as whoever runs it would do. */
-  async start(options: Omit<AsyncModuleOptions, 'store' | 'clock' | 'random' | 'logger'>): Promise<readonly IAsyncService[]> {
-    this.#services.push(...(await this.play(Promise.all(this.clients.map((client, index) => this.#start(client, options, index))))));
+  /** Starts both processes, with options that may need the database of their own clients; one that could not be started is started again, as whoever runs it would do. */
+  async start(options: ServiceOptions | ((data: Db, index: number) => ServiceOptions)): Promise<readonly IAsyncService[]> {
+    const optionsOf = typeof options === 'function' ? options : () => options;
+    const starting = this.clients.map((client, index) => this.#start(client, optionsOf(client.db(DATABASE), index), index));
+    this.#services.push(...(await this.play(Promise.all(starting))));
     return this.#services;
   }
 
-  async #start(client: MongoClient, options: Omit<AsyncModuleOptions, 'store'>, index: number): Promise<IAsyncService> {
+  async #start(client: MongoClient, options: ServiceOptions, index: number): Promise<IAsyncService> {
     for (let seed = index + 1; ; seed += this.clients.length) {
       const container = new Container();
       const store = mongoStore({ client, database: DATABASE });
@@ -99,6 +103,11 @@ export class Stage {
 
   advance(ms: number): Promise<void> {
     return this.clock.advance(ms, () => this.#traffic.quiet());
+  }
+
+  /** The database of the jobs, past every fault. */
+  get data(): Db {
+    return this.observer.db(DATABASE);
   }
 
   /** The documents of one of their collections, past every fault. */

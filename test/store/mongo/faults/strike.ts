@@ -1,11 +1,11 @@
-/** Strikes one command with a fault when it arrives, or two of a kind. */
+/** Strikes commands with faults when they arrive, as a plan says. */
 
 import type { Document } from 'mongodb';
 import { firstValueFrom, timer } from 'rxjs';
 import { nextTurn } from '../../../../src/clock.js';
 import type { VirtualClock } from '../../../../src/testing/virtual-clock.js';
 import type { Interception, StandInFaults } from '../../../replica-set/faults/stand-in-faults.js';
-import { type Cell, type FaultName, isTwofold } from './cell.js';
+import type { FaultName, StrikePlan } from './cell.js';
 import { isOurs, kindOf } from './command-kind.js';
 
 /** Longer than a lease, and than the store waits for an answer. */
@@ -16,7 +16,6 @@ const DOOMED_TURNS = 20;
 export class Strike {
   /** The kinds of all commands that have arrived. */
   readonly kinds: string[] = [];
-  #ofKind = 0;
   #held = 0;
   /** The primary is about to step down. */
   #isDoomed = false;
@@ -27,7 +26,7 @@ export class Strike {
   constructor(
     private readonly faults: StandInFaults,
     private readonly clock: VirtualClock,
-    private readonly cell: Cell | undefined,
+    private readonly plan: StrikePlan,
     senders: ReadonlySet<string>,
   ) {
     faults.intercept = (command, appName = '') => (senders.has(appName) && isOurs(command) ? this.#meet(command, appName) : undefined);
@@ -35,12 +34,12 @@ export class Strike {
 
   /** Whether the command has come that was to be struck. */
   get hasStruck(): boolean {
-    return this.cell === undefined || this.#ofKind >= this.cell.ordinal;
+    return this.plan.isOver;
   }
 
   /** Whether nothing is to be struck. */
   get isPeaceful(): boolean {
-    return this.cell === undefined;
+    return this.plan.isPeaceful;
   }
 
   /** Whether commands are kept from being answered until time moves. */
@@ -57,10 +56,8 @@ export class Strike {
     const kind = kindOf(command);
     this.kinds.push(kind);
     if (this.#victim === sender) return this.#until;
-    if (this.cell?.kind !== kind) return undefined;
-    const since = ++this.#ofKind - this.cell.ordinal;
-    const isStruck = since === 0 || (since === 1 && isTwofold(this.cell.fault));
-    return isStruck ? this.#strike[this.cell.fault](sender) : undefined;
+    const fault = this.plan.meet(kind, command, this.isUnderWay);
+    return fault === undefined ? undefined : this.#strike[fault](sender);
   }
 
   readonly #strike: { readonly [F in FaultName]: (sender: string) => Interception } = {

@@ -1,7 +1,7 @@
 /** One run of the scenario, with one fault or none. */
 
 import { SIZES } from './bodies.js';
-import type { Cell } from './cell.js';
+import { type Cell, planOf } from './cell.js';
 import { Scenario } from './scenario.js';
 import { Stage } from './stage.js';
 import { verdict, verdictAfterStop } from './verdict.js';
@@ -20,7 +20,7 @@ export interface Trial {
 }
 
 export async function tryOut(cell?: Cell): Promise<Trial> {
-  const stage = await Stage.open(cell);
+  const stage = await Stage.open(planOf(cell));
   try {
     const scenario = new Scenario(stage);
     const [a, b] = await stage.start({ tasks: scenario.tasks, quotas: SIZES });
