@@ -1,6 +1,6 @@
 /** Storable values: what MongoDB's BSON can carry, plus `undefined` and jobs; checked and copied when they enter. */
 
-import { isMillraceError, TooLargeError, UnstorableError } from '../errors.js';
+import { isMillraceError, StoreError, TooLargeError, UnstorableError } from '../errors.js';
 import { bsonBytes, bsonCopy, isBsonScalar } from './bson-scalar.js';
 import { DocumentReference } from './document-reference.js';
 import { JobReference } from './job-reference.js';
@@ -45,10 +45,25 @@ export class Payload {
     return new Payload(copier.copy(value), copier.bytes, copier.references, copier.hasDocuments);
   }
 
+  /** What is stored in place of a value, but is none: nobody fails over it but who reads it. @throws StoreError from `read` */
+  static unreadable(path: string, cause: unknown): Payload {
+    const fact = cause instanceof Error ? cause.message : String(cause);
+    return new Payload(
+      new Unreadable(new StoreError(`\`${path}\` cannot be read as stored, as if the record was damaged: ${fact}`, { cause })),
+      5,
+      [],
+    );
+  }
+
   /** A copy of the value that the caller may change as he likes. */
   read(revive: Revive = (reference) => reference): unknown {
+    if (this.#stored instanceof Unreadable) throw this.#stored.error;
     return isAtomic(this.#stored) ? this.#stored : copyOut(this.#stored, revive);
   }
+}
+
+class Unreadable {
+  constructor(readonly error: StoreError) {}
 }
 
 /** Walks a value that enters: checks, copies and weighs it in one pass. */

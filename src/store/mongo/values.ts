@@ -1,7 +1,7 @@
 /** Stored values as bytes: no pipeline can take a part of them for an expression, and they come back as they were. */
 
 import { Binary, BSON } from 'mongodb';
-import type { Payload } from '../../job/payload.js';
+import { Payload } from '../../job/payload.js';
 import { bytesOf, payloadOf } from '../../job/payload-bytes.js';
 
 /** The bytes of a storable value. */
@@ -9,9 +9,13 @@ export function toBytes(payload: Payload): Binary {
   return new Binary(bytesOf(payload));
 }
 
-/** The value of stored bytes. @param path - what messages call it */
+/** The value of stored bytes; where these are damaged, whoever reads it is told. @param path - what messages call it */
 export function fromBytes(bytes: Binary, path: string): Payload {
-  return payloadOf(bytes.buffer, path);
+  try {
+    return payloadOf(bytes.buffer, path);
+  } catch (cause) {
+    return Payload.unreadable(path, cause);
+  }
 }
 
 /** The bytes of an object of ours, such as a stored error, that has no `undefined` in it. */
