@@ -51,7 +51,7 @@ export class StartError extends MillraceError {
   }
 }
 
-/** The database cannot keep what a store promises. Do what the message says, then start again. */
+/** The database cannot keep what a store promises, or something in it cannot be read. Do what the message says, then start, or queue the job, again. */
 export class StoreError extends MillraceError {
   readonly code = 'MILLRACE_STORE';
 }
