@@ -402,7 +402,7 @@ describe('stop', () => {
     expect(clock.scheduler.actions).toHaveLength(0);
   });
 
-  it('leaves nothing behind, however often it is started and stopped', async () => {
+  it('leaves nothing behind, however often it is started and stopped', { timeout: 60_000 }, async () => {
     let listening = 0;
     const cycle = async (withJob: boolean): Promise<void> => {
       const store = wrapped((memory) => ({

@@ -194,7 +194,7 @@ onBothStores((stage) => {
     expect([runs.length, names]).toEqual([1, ['AbortedError']]);
   });
 
-  it('FS-49 a job whose policy wants an hour after an interruption is scheduled for then', async () => {
+  it('FS-49 a job whose policy wants an hour after an interruption is scheduled for then', { timeout: 60_000 }, async () => {
     const { runs, work } = lasting({ retry: { interruptionDelayMs: 3_600_000 } });
     const options = { tasks: [work], dispatcher: MORTAL };
     const dead = await stage.start(options);

@@ -47,7 +47,7 @@ describe('jobs of several quotas, wanted by several dispatchers', () => {
     });
   const tasks = [using('alone', { default: 1 }), using('pooled', { pool: 1 }), using('greedy', { default: 1, pool: 2 })];
 
-  it('all run, and never hold more than there is', async () => {
+  it('all run, and never hold more than there is', { timeout: 60_000 }, async () => {
     const queuer = await work({ tasks, quotas, dispatcher: false });
     for (let n = 0; n < 3; n++) await work({ tasks, quotas });
     const jobs = await Promise.all(Array.from({ length: 60 }, (_, n) => queuer.queueJob(tasks[n % 3] as (typeof tasks)[number], n % 7)));
