@@ -69,7 +69,7 @@ async function disruptAll({ crew, journal }: Scene, random: () => number, isOver
 }
 
 /** Leases are lost by those who are frozen, and some jobs are there to fail. */
-const EXPECTED_COMPLAINT = /lost its lease|job \w+ \(\w+\) (has )?failed/;
+const EXPECTED_COMPLAINT = /lost its lease|job \w+ \(\w+\) ((has )?failed|ignored its signal and was given up)/;
 
 it(
   `loses nothing and does nothing twice, whoever dies or sleeps meanwhile (seed ${SEED})`,
