@@ -3,8 +3,7 @@
 import { checkOptions, is, type Rules } from '../check.js';
 import type { Schedule } from '../dispatch/schedules.js';
 import { OptionError } from '../errors.js';
-import type { CallbackPlan, Ground, JobPlan } from '../job/job-plan.js';
-import { plant } from '../job/job-plan.js';
+import { type Ground, type JobPlan, plansBelow, plant } from '../job/job-plan.js';
 import { system } from '../job/principal.js';
 import { type Missed, Timetable } from '../job/timetable.js';
 import type { Draft } from '../service/job.js';
@@ -68,7 +67,8 @@ function checkSchedule(path: string, options: ScheduleOptions): CheckedSchedule 
 
 /** What every firing queues anew has no fixed time: it would be over after the first. @throws OptionError */
 function checkBelow(plan: JobPlan, path: string): void {
-  for (const [below, at] of plansBelow(plan, path)) {
+  for (const [below, where] of plansBelow(plan)) {
+    const at = path + where;
     const fixed = FIXED_TIMES.find((option) => below.options[option] !== undefined);
     if (fixed !== undefined)
       throw new OptionError(
@@ -76,23 +76,6 @@ function checkBelow(plan: JobPlan, path: string): void {
       );
     checkBelow(below, at);
   }
-}
-
-function plansBelow({ steps, postprocess, callbacks }: JobPlan, path: string): readonly (readonly [JobPlan, string])[] {
-  return [
-    ...steps.map((step, index) => [step, `${path}.steps[${index}]`] as const),
-    ...(postprocess === undefined ? [] : [[postprocess, `${path}.postprocess`] as const]),
-    ...callbacks.flatMap((callback, index) => sidesOf(callback, `${path}.callbacks[${index}]`)),
-  ];
-}
-
-function sidesOf(callback: CallbackPlan, path: string): readonly (readonly [JobPlan, string])[] {
-  if ('both' in callback) return [[callback.both, path]];
-  const { success, failure } = callback;
-  return [
-    ...(success === undefined ? [] : [[success, `${path}.success`] as const]),
-    ...(failure === undefined ? [] : [[failure, `${path}.failure`] as const]),
-  ];
 }
 
 /** The job is queued as if it had been scheduled for the time of the firing, on behalf of the deployment itself. */

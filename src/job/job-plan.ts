@@ -53,6 +53,25 @@ export interface PlanOptions extends UniqueOptions {
 /** One callback for every end, or one for each of the two sides. */
 export type CallbackPlan = { readonly both: JobPlan } | { readonly success?: JobPlan | undefined; readonly failure?: JobPlan | undefined };
 
+/** What is directly below a plan, and where it stands there, such as `.steps[1]`. */
+export function plansBelow({ steps, postprocess, callbacks }: JobPlan): readonly (readonly [JobPlan, string])[] {
+  return [
+    ...steps.map((step, index) => [step, `.steps[${index}]`] as const),
+    ...(postprocess === undefined ? [] : [[postprocess, '.postprocess'] as const]),
+    ...callbacks.flatMap((callback, index) => sidesOf(callback).map(([side, at]) => [side, `.callbacks[${index}]${at}`] as const)),
+  ];
+}
+
+/** The plans of one callback, and where they stand in it. */
+export function sidesOf(callback: CallbackPlan): readonly (readonly [JobPlan, string])[] {
+  if ('both' in callback) return [[callback.both, '']];
+  const { success, failure } = callback;
+  return [
+    ...(success === undefined ? [] : [[success, '.success'] as const]),
+    ...(failure === undefined ? [] : [[failure, '.failure'] as const]),
+  ];
+}
+
 /** Where a plan is planted. */
 export interface Ground {
   readonly nextId: () => string;

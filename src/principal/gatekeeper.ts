@@ -2,7 +2,7 @@
 
 import { shown } from '../check.js';
 import { OptionError, UnauthorizedError } from '../errors.js';
-import type { CallbackPlan, JobPlan } from '../job/job-plan.js';
+import { type JobPlan, plansBelow } from '../job/job-plan.js';
 import { anonymous, isSamePrincipal, OWN_REALM, type Principal, type PrincipalReference, system } from '../job/principal.js';
 import { type Actor, actAsApplication, currentActor } from './actor.js';
 import { type Authorizer, roleAuthorizer, rolesOf } from './authorizer.js';
@@ -119,14 +119,7 @@ interface Planned {
 /** Everything that a plan has in it, and on whose behalf that will run. */
 function allOf(plan: JobPlan, above: PrincipalReference): readonly Planned[] {
   const principal = plan.options.principal ?? above;
-  const below = [...plan.steps, ...(plan.postprocess === undefined ? [] : [plan.postprocess]), ...plan.callbacks.flatMap(sidesOf)];
-  return [{ plan, principal }, ...below.flatMap((one) => allOf(one, principal))];
-}
-
-/** The plans of one callback. */
-export function sidesOf(callback: CallbackPlan): readonly JobPlan[] {
-  const sides = 'both' in callback ? [callback.both] : [callback.success, callback.failure];
-  return sides.filter((plan) => plan !== undefined);
+  return [{ plan, principal }, ...plansBelow(plan).flatMap(([below]) => allOf(below, principal))];
 }
 
 /** None is left alone, also where another one throws. */

@@ -2,11 +2,11 @@
 
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { JobNotFoundError } from '../errors.js';
-import { type CallbackPlan, type Ground, type JobPlan, plant, plantCallback, plantStep } from '../job/job-plan.js';
+import { type CallbackPlan, type Ground, type JobPlan, plant, plantCallback, plantStep, sidesOf } from '../job/job-plan.js';
 import { firstState, type JobRecord, type JobTree } from '../job/job-record.js';
 import type { Protection } from '../job/protection.js';
 import { currentActor } from '../principal/actor.js';
-import { type Gatekeeper, sidesOf } from '../principal/gatekeeper.js';
+import type { Gatekeeper } from '../principal/gatekeeper.js';
 import { GroupCommit } from '../store/group-commit.js';
 import { insertedRecord } from '../store/inserted.js';
 import type { Inserted } from '../store/job-store.js';
@@ -79,7 +79,7 @@ export class Intake {
   }
 
   async addCallback(callback: CallbackPlan, parent: JobRecord): Promise<Job<never>> {
-    const admitted = this.#admitted(sidesOf(callback));
+    const admitted = this.#admitted(sidesOf(callback).map(([plan]) => plan));
     if (admitted !== undefined) await admitted;
     return this.#put(this.#noted(plantCallback(callback, parent.job, this.sources.ground)));
   }
