@@ -2,10 +2,9 @@
 
 import { TransactionError, UncertainError } from '../errors.js';
 import type { JobTree } from '../job/job-record.js';
-import { insertedRecord } from '../store/inserted.js';
 import type { AttemptKey, End, JobStore } from '../store/job-store.js';
 import type { Attempt, Ending } from './attempt.js';
-import { judge, planOf, type Trial, type Verdict } from './verdict.js';
+import { following, judge, planOf, type Trial, type Verdict } from './verdict.js';
 
 export interface TransactionalSources {
   readonly store: Pick<JobStore, 'insert' | 'settle' | 'transactions'>;
@@ -60,7 +59,7 @@ export class TransactionalAttempt {
     } catch (error) {
       this.#return({ thrown: error });
       if (error instanceof NotCommitted) return error.verdict;
-      return judge({ thrown: isUncertain(error) ? undone(error, this.run) : error }, attempt.aborted, trial);
+      return judge({ thrown: error instanceof UncertainError ? undone(error, this.run) : error }, attempt.aborted, trial);
     }
   }
 
@@ -97,13 +96,9 @@ export class TransactionalAttempt {
 
   async #queued(tree: JobTree, session: object): Promise<End['outcome']> {
     const [inserted] = await this.sources.store.insert([tree], session);
-    const { id } = inserted === undefined ? tree[0] : insertedRecord(inserted).job;
-    return id === tree[0].id ? { status: 'follows', job: id, isOwn: true } : { status: 'follows', job: id };
+    if (inserted === undefined) throw new Error(`the store has not answered for job ${tree[0].id}`);
+    return following(tree, inserted);
   }
-}
-
-function isUncertain(error: unknown): boolean {
-  return error instanceof UncertainError;
 }
 
 /** Once something else has been recorded with its token, it is certain that nothing of the transaction is there, nor will be: it is worth another try. */

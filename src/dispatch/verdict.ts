@@ -2,13 +2,14 @@
 
 import { hasCode, JobCancelledError, type RetryLater, TaskTimeoutError, TooLargeError, type UnauthorizedError } from '../errors.js';
 import type { JobPlan } from '../job/job-plan.js';
-import type { QueuedJob } from '../job/job-record.js';
+import type { JobTree, QueuedJob } from '../job/job-record.js';
 import { JobReference } from '../job/job-reference.js';
 import { Payload } from '../job/payload.js';
 import { referent } from '../job/promising.js';
 import { type RetryPolicy, retryDelay } from '../job/retry-policy.js';
 import { recordedError, redactedError, type StoredError, storedError } from '../job/stored-error.js';
-import type { Attempt as AttemptNumbers, End } from '../store/job-store.js';
+import { insertedRecord } from '../store/inserted.js';
+import type { Attempt as AttemptNumbers, End, Follows, Inserted } from '../store/job-store.js';
 import type { Logger } from '../task/logger.js';
 import type { Abort, Ending } from './attempt.js';
 
@@ -69,6 +70,12 @@ function referentOf(value: unknown): unknown {
 export function planOf(value: unknown): JobPlan | undefined {
   const stands = referentOf(value);
   return stands === undefined || stands instanceof JobReference ? undefined : (stands as JobPlan);
+}
+
+/** The end of a job whose task returned a draft; one that was there under its unique key is not cancelled with it. */
+export function following([root]: JobTree, inserted: Inserted): Follows {
+  const { id } = insertedRecord(inserted).job;
+  return id === root.id ? { status: 'follows', job: id, isOwn: true } : { status: 'follows', job: id };
 }
 
 function tooLarge(result: Payload, { job, valueLimitBytes }: Trial): TooLargeError {

@@ -7,7 +7,6 @@ import type { JobPlan } from '../job/job-plan.js';
 import type { QueuedJob } from '../job/job-record.js';
 import { type Protection, shownJob } from '../job/protection.js';
 import { recordedError } from '../job/stored-error.js';
-import { insertedRecord } from '../store/inserted.js';
 import type { Again, Attempt as AttemptNumbers, ClaimedJob } from '../store/job-store.js';
 import type { Logger } from '../task/logger.js';
 import type { TaskDefinition } from '../task/task-definition.js';
@@ -17,7 +16,7 @@ import type { Recorder } from './recorder.js';
 import { logRetry } from './retry-log.js';
 import type { TaskCaller } from './task-caller.js';
 import { TransactionalAttempt, type TransactionalSources } from './transactional-attempt.js';
-import { judge, judgeTimeout, planOf, type Trial, type Verdict } from './verdict.js';
+import { following, judge, judgeTimeout, planOf, type Trial, type Verdict } from './verdict.js';
 
 export interface WorkerSources {
   readonly clock: Clock;
@@ -228,10 +227,7 @@ export class Worker {
       const tree = await this.sources.caller.planted(plan, claimed, attempt);
       const inserted = await this.sources.recorder.insert(tree);
       if (inserted === undefined) return { type: 'interrupted' };
-      const { id } = insertedRecord(inserted).job;
-      // One that was there under its unique key is not cancelled with this one.
-      const isOwn = id === tree[0].id;
-      return { type: 'end', outcome: isOwn ? { status: 'follows', job: id, isOwn } : { status: 'follows', job: id } };
+      return { type: 'end', outcome: following(tree, inserted) };
     } catch (thrown) {
       return judge({ thrown }, undefined, trial);
     }
