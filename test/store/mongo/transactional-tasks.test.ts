@@ -72,12 +72,21 @@ function isCommitOfEnd(): (command: Document) => boolean {
 }
 
 describe.skipIf(processes.faults === undefined)('what a transactional task does is done once', () => {
-  it('where the answer to the commit is lost', async () => {
+  it.each([
+    ['where the answer to the commit is lost', isCommitOfEnd, 'lose answer', 1],
+    ['where the commit does not arrive, and the connection is closed', isCommitOfEnd, 'close', 1],
+    [
+      'where the answer to the writing of the end is lost: the transaction is aborted, and the task runs again',
+      () => isSettle,
+      'lose answer',
+      2,
+    ],
+  ] as const)('%s', async (_title, passing, how, attempts) => {
     const { queue, expectOnce } = await counting();
-    const struck = processes.strike(isCommitOfEnd(), 'lose answer');
+    const struck = processes.strike(passing(), how);
     const job = await queue();
     await struck;
-    await expectOnce(job, 1);
+    await expectOnce(job, attempts);
   });
 
   it('where the answers to the commit are lost three times, and so to what the driver sends again', async () => {
@@ -87,22 +96,6 @@ describe.skipIf(processes.faults === undefined)('what a transactional task does 
     await struck;
     processes.faults?.loseAnswer('commitTransaction', 3);
     await expectOnce(await job, 1);
-  });
-
-  it('where the commit does not arrive, and the connection is closed', async () => {
-    const { queue, expectOnce } = await counting();
-    const struck = processes.strike(isCommitOfEnd(), 'close');
-    const job = await queue();
-    await struck;
-    await expectOnce(job, 1);
-  });
-
-  it('where the answer to the writing of the end is lost: the transaction is aborted, and the task runs again', async () => {
-    const { queue, expectOnce } = await counting();
-    const struck = processes.strike(isSettle, 'lose answer');
-    const job = await queue();
-    await struck;
-    await expectOnce(job, 2);
   });
 
   it('where the primary steps down before the commit, so that the task runs again', async () => {
