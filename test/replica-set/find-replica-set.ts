@@ -2,7 +2,7 @@
 
 import type { StandInFaults } from './faults/stand-in-faults.js';
 import { chooseReplicaSet } from './replica-set-choice.js';
-import { startStandIn } from './stand-in.js';
+import { type StandInOptions, startStandIn } from './stand-in.js';
 
 export type { StandInFaults } from './faults/stand-in-faults.js';
 
@@ -18,8 +18,9 @@ export interface ReplicaSet {
 /**
  * Finds one in the order MONGODB_URI, mongod (MONGOMS_SYSTEM_BINARY or on PATH; no download unless MONGOMS_DOWNLOAD=1), stand-in.
  * With MILLRACE_MONGODB=real a stand-in is refused with a sentence saying what to set.
+ * @param options of the stand-in, where it is one
  */
-export async function findReplicaSet(): Promise<ReplicaSet> {
+export async function findReplicaSet(options: StandInOptions = {}): Promise<ReplicaSet> {
   const started = await mongodOfTheRun();
   if (started !== undefined) return { kind: 'mongod', uri: started, faults: undefined, stop: async () => {} };
   const choice = chooseReplicaSet();
@@ -28,7 +29,7 @@ export async function findReplicaSet(): Promise<ReplicaSet> {
     const { startMongod } = await import('./mongod.js');
     return { kind: 'mongod', faults: undefined, ...(await startMongod(choice.binary)) };
   }
-  const standIn = await startStandIn();
+  const standIn = await startStandIn(options);
   return { kind: 'stand-in', uri: standIn.uri, faults: standIn.faults, stop: () => standIn.stop() };
 }
 

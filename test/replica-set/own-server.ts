@@ -4,6 +4,7 @@ import { BSON, type Document } from 'mongodb';
 import { onTestFinished } from 'vitest';
 import { execute } from './commands/execute.js';
 import { Server } from './server.js';
+import { type Timing, timingOf } from './timing.js';
 import { readDocument } from './wire/op-msg.js';
 
 export interface OwnServer {
@@ -12,8 +13,8 @@ export interface OwnServer {
   run(command: Document): Promise<Document>;
 }
 
-export function ownServer(): OwnServer {
-  const server = new Server(500);
+export function ownServer(timing: Timing = timingOf()): OwnServer {
+  const server = new Server(500, timing);
   server.topology.hosts.push('here:1');
   onTestFinished(() => server.stop());
   const client = { id: 1, member: 0, appName: undefined, isClosed: false };

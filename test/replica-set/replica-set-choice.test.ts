@@ -17,8 +17,18 @@ it('takes the mongod that is named, and downloads one only if told to', () => {
 
 it('takes the stand-in where there is nothing else, and says so', () => {
   const choice = chooseReplicaSet(nothing);
-  expect(choice).toEqual({ kind: 'stand-in' });
-  expect(describeChoice(choice)).toBe('MongoDB tests run on the stand-in (no MONGODB_URI, no mongod on this machine)');
+  expect(choice).toEqual({ kind: 'stand-in', timing: { kind: 'prompt' } });
+  expect(describeChoice(choice)).toBe('MongoDB tests run on the stand-in (no MONGODB_URI, no mongod on this machine), which is prompt');
+});
+
+it('takes a late stand-in with the seed that is named, and says by which seed it is late', () => {
+  const choice = chooseReplicaSet({ ...nothing, MILLRACE_STAND_IN: 'late', MILLRACE_STAND_IN_SEED: '7' });
+  expect(choice).toEqual({ kind: 'stand-in', timing: { kind: 'late', seed: 7 } });
+  expect(describeChoice(choice)).toMatch(/late, by MILLRACE_STAND_IN_SEED=7$/);
+});
+
+it.each([{ MILLRACE_STAND_IN: 'soon' }, { MILLRACE_STAND_IN: 'late', MILLRACE_STAND_IN_SEED: 'x' }])('refuses %j', (env) => {
+  expect(() => chooseReplicaSet({ ...nothing, ...env })).toThrow(/^MILLRACE_STAND_IN(_SEED)? must be/);
 });
 
 it('refuses the stand-in where a real one is demanded, and says what to set', () => {

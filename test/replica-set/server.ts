@@ -8,12 +8,13 @@ import { History } from './documents/history.js';
 import { ttlMonitor } from './documents/ttl-monitor.js';
 import { defineAllOperators } from './expressions/all-operators.js';
 import { FaultState } from './faults/fault-state.js';
-import { fromTimestamp, toTimestamp } from './oplog/op-time.js';
+import { fromTimestamp, type OpTime, toTimestamp } from './oplog/op-time.js';
 import { Oplog } from './oplog/oplog.js';
 import { defineAllStages } from './pipeline/all-stages.js';
 import { ServerClock, type Timer } from './server-clock.js';
 import { ServerError } from './server-error.js';
 import { Sessions } from './sessions/sessions.js';
+import { laterBy, type Timing } from './timing.js';
 import { Topology } from './topology/topology.js';
 import { Operations } from './transactions/operations.js';
 import type { TransactionGround } from './transactions/transaction.js';
@@ -56,8 +57,13 @@ export class Server implements TransactionGround {
   #ttlTimer: Timer | undefined;
 
   /** @param oplogEntries how many changes the oplog remembers */
-  constructor(oplogEntries: number) {
-    this.history = new History(this.clock);
+  constructor(oplogEntries: number, timing: Timing) {
+    const after = (ms: number, act: () => void): unknown =>
+      this.clock.after(ms, () => {
+        act();
+        this.waiting.check();
+      });
+    this.history = new History(this.clock, laterBy(timing, after));
     this.waiting = new Waiting(this.clock);
     this.oplog = new Oplog(oplogEntries);
     this.changeEvents.onRelease = () => this.waiting.check();
@@ -70,6 +76,14 @@ export class Server implements TransactionGround {
     const limit = this.clock.now() / 1000 + MAX_CLOCK_DRIFT_SECONDS;
     if (time.getHighBitsUnsigned() > limit) throw new ServerError(40446, "new cluster time is too far from this node's wall clock time");
     this.history.advanceTo(fromTimestamp(time));
+  }
+
+  /** Whoever waits for the majority has it hurry: with the next turn of the event loop it has everything, unless a test holds it. */
+  async hurryMajority(time: OpTime): Promise<void> {
+    if (this.history.majority >= time) return;
+    await this.clock.turn();
+    this.history.confirm();
+    this.waiting.check();
   }
 
   /** The no-op that an idle primary writes, so that streams see time go on. */
@@ -101,6 +115,7 @@ export class Server implements TransactionGround {
   failOver(): void {
     const next = ((this.topology.primary ?? 0) + 1) % this.topology.hosts.length;
     this.#interruptAll();
+    this.history.confirm();
     this.oplog.truncateAfter(this.history.majority);
     this.history.rollBack();
     this.cursors.closeWhere(() => true);

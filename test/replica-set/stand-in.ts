@@ -4,6 +4,7 @@ import { faultsOf } from './faults/faults-of.js';
 import type { StandInFaults } from './faults/stand-in-faults.js';
 import { Server } from './server.js';
 import type { Timer } from './server-clock.js';
+import { type Timing, timingOf } from './timing.js';
 import { SET_NAME } from './topology/topology.js';
 import { type Listener, listen } from './wire/listener.js';
 
@@ -12,6 +13,8 @@ export interface StandInOptions {
   readonly members?: number;
   /** Changes the oplog remembers; 50,000 unless given. */
   readonly oplogEntries?: number;
+  /** How soon it does what follows from a command; as the environment says, unless given. */
+  readonly timing?: Timing;
   /** Milliseconds since the epoch, as the server is to believe; its own clock unless given. */
   readonly now?: () => number;
   /** Calls `act` once so much of that time has passed, unless cancelled: by this the server ends open transactions. */
@@ -30,8 +33,8 @@ export interface StandIn {
 
 /** Starts a set that is ready at once. */
 export async function startStandIn(options: StandInOptions = {}): Promise<StandIn> {
-  const { members, oplogEntries, now, limit } = { ...DEFAULTS, ...options };
-  const server = new Server(oplogEntries);
+  const { members, oplogEntries, now, limit, timing = timingOf() } = { ...DEFAULTS, ...options };
+  const server = new Server(oplogEntries, timing);
   server.clock.source = now;
   if (limit !== undefined) server.clock.limit = limit;
   const listeners: Listener[] = await Promise.all(Array.from({ length: members }, (_, member) => listen(server, member)));

@@ -1,4 +1,4 @@
-/** A change stream as a cursor's source: reads the oplog up to the majority point, and yields what its pipeline lets through. */
+/** A change stream as a cursor's source: reads the oplog as far as it is told, and yields what its pipeline lets through. */
 
 import type { BatchSource } from '../commands/cursors.js';
 import type { Change } from '../oplog/oplog.js';
@@ -90,7 +90,7 @@ export class ChangeStream implements BatchSource {
     return !this.#server.oplog.remembersAfter(this.#place.at);
   }
 
-  /** Reads on until something is let through, or everything majority-committed has been read. */
+  /** Reads on until something is let through, or everything that is told has been read. */
   #read(): void {
     if (this.#isOver || this.#queue.length > 0 || this.#server.changeEvents.isDelaying) return;
     if (this.#isLost())
@@ -101,12 +101,12 @@ export class ChangeStream implements BatchSource {
     const { oplog, history } = this.#server;
     while (this.#queue.length === 0 && !this.#isOver) {
       const change = oplog.after(this.#place.at, this.#place.place);
-      if (change === undefined || change.at > history.majority) break;
+      if (change === undefined || change.at > history.told) break;
       this.#place = { at: change.at, place: change.place, isInvalidate: false };
       if (this.#isInScope(change)) this.#see(change);
     }
-    if (this.#queue.length === 0 && !this.#isOver && history.majority >= this.#place.at) {
-      this.#place = { at: history.majority, place: ALL_READ, isInvalidate: false };
+    if (this.#queue.length === 0 && !this.#isOver && history.told >= this.#place.at) {
+      this.#place = { at: history.told, place: ALL_READ, isInvalidate: false };
     }
   }
 

@@ -1,9 +1,11 @@
-/** The set's time: what is applied, what is majority-committed, and which old versions somebody may still look at. */
+/** The set's time: what is applied, what is majority-committed, what is told, and which old versions somebody may still look at. */
 
 import { type OpTime, tickAfter } from '../oplog/op-time.js';
 import type { ServerClock } from '../server-clock.js';
+import type { Later } from '../timing.js';
 import type { Collection } from './collection.js';
 import type { Stored } from './stored.js';
+import { TrailingPoint } from './trailing-point.js';
 
 interface Superseded {
   readonly collection: Collection;
@@ -14,15 +16,23 @@ interface Superseded {
 export class History {
   readonly #clock: ServerClock;
   readonly #pins = new Map<object, OpTime>();
+  readonly #majority: TrailingPoint;
+  readonly #told: TrailingPoint;
   #applied: OpTime;
-  #held: OpTime | undefined;
+  #isHeld = false;
   #superseded: Superseded[] = [];
   #pruned = 0;
   #undo: (() => void)[] = [];
 
-  constructor(clock: ServerClock) {
+  /** @param later - how soon the majority has what is applied, and streams tell what the majority has */
+  constructor(clock: ServerClock, later: Later) {
     this.#clock = clock;
     this.#applied = tickAfter(0, clock.now());
+    this.#told = new TrailingPoint(this.#applied, later);
+    this.#majority = new TrailingPoint(this.#applied, later, (at) => {
+      this.prune();
+      this.#told.follow(at);
+    });
   }
 
   /** The last time that was given out; everything up to it is applied. */
@@ -32,37 +42,50 @@ export class History {
 
   /** Everything up to this time is majority-committed. */
   get majority(): OpTime {
-    return this.#held ?? this.#applied;
+    return this.#majority.at;
+  }
+
+  /** Streams tell of everything up to this time. */
+  get told(): OpTime {
+    return this.#told.at;
   }
 
   get isMajorityHeld(): boolean {
-    return this.#held !== undefined;
+    return this.#isHeld;
   }
 
   /** Gives out the next time. */
   tick(): OpTime {
-    this.#applied = tickAfter(this.#applied, this.#clock.now());
+    this.advanceTo(tickAfter(this.#applied, this.#clock.now()));
     return this.#applied;
   }
 
   /** Moves time on to what a client has seen elsewhere. */
   advanceTo(time: OpTime): void {
     this.#applied = Math.max(this.#applied, time);
+    if (!this.#isHeld) this.#majority.follow(this.#applied);
   }
 
+  /** The majority has everything that is applied, unless that is held. */
+  confirm(): void {
+    if (!this.#isHeld) this.#majority.reach(this.#applied);
+  }
+
+  /** Nothing that is applied from now on is majority-committed. */
   holdMajority(): void {
-    this.#held ??= this.#applied;
+    this.confirm();
+    this.#isHeld = true;
   }
 
   releaseMajority(): void {
-    this.#held = undefined;
+    this.#isHeld = false;
     this.#undo = [];
-    this.prune();
+    this.confirm();
   }
 
   /** Remembers how to undo what is not majority-committed. */
   whenRolledBack(undo: () => void): void {
-    if (this.#held !== undefined) this.#undo.push(undo);
+    if (this.#isHeld) this.#undo.push(undo);
   }
 
   /** Undoes everything after the majority point, latest first. */
@@ -84,7 +107,7 @@ export class History {
 
   /** A version has been superseded at `at`; it goes now, or when nobody can look at it any more. */
   supersede(collection: Collection, stored: Stored, at: OpTime): void {
-    if (this.#pins.size === 0 && this.#held === undefined) collection.forgetBefore(stored, at);
+    if (this.oldest >= at) collection.forgetBefore(stored, at);
     else this.#superseded.push({ collection, stored, at });
   }
 
