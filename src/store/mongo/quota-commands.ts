@@ -19,6 +19,38 @@ export function isHeld(holder: Holder): holder is Held {
   return 'job' in holder;
 }
 
+/** Appends the quotas that are new to the lock order. */
+export function appendPipeline(names: readonly string[]): Document[] {
+  const known = { $ifNull: ['$names', []] };
+  const added = { $filter: { input: { $literal: names }, as: 'name', cond: { $not: [{ $in: ['$$name', known] }] } } };
+  return [{ $set: { names: { $concatArrays: [known, added] } } }];
+}
+
+/** A quota as the configuration names it, or as the store needs one that is not configured; one that is like this already stays as it is. */
+export interface Configured {
+  readonly size: number;
+  readonly rate: Rate | undefined;
+  readonly isConfigured: boolean;
+}
+
+/** A size that was set since the same was configured stays. */
+export function configurePipeline({ size, rate, isConfigured }: Configured): Document[] {
+  const isNew = { $eq: [{ $type: '$size' }, 'missing'] };
+  const wantedRate = rate === undefined ? '$$REMOVE' : { $literal: rate };
+  const hasSameRate = rate === undefined ? { $eq: [{ $type: '$rate' }, 'missing'] } : { $eq: ['$rate', { $literal: rate }] };
+  const isSame = { $and: [{ $eq: ['$configured', size] }, hasSameRate] };
+  const mayChange = isConfigured ? { $not: [isSame] } : false;
+  const written = {
+    holders: { $ifNull: ['$holders', []] },
+    waiting: { $ifNull: ['$waiting', []] },
+    rev: { $cond: [{ $and: [mayChange, { $not: [isNew] }] }, NEXT, '$rev'] },
+    size: { $cond: [{ $or: [isNew, { $and: [mayChange, { $ne: ['$configured', size] }] }] }, size, '$size'] },
+    configured: { $cond: [{ $or: [isNew, mayChange] }, size, '$configured'] },
+    rate: { $cond: [mayChange, wantedRate, '$rate'] },
+  };
+  return [{ $set: written }];
+}
+
 export interface Ask {
   readonly dispatcher: string;
   readonly want: number;

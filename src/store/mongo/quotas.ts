@@ -6,7 +6,7 @@ import type { Begun, Rate, RateBook } from '../../job/rates.js';
 import { SAVES_AFTER_MS } from '../savers.js';
 import type { Collections } from './collections.js';
 import type { ControlDocument, Held, QuotaDocument, WaitingDispatcher } from './documents.js';
-import { isHeld, NEXT, roomOf } from './quota-commands.js';
+import { appendPipeline, configurePipeline, isHeld, NEXT, roomOf } from './quota-commands.js';
 import type { ServerTime } from './server-time.js';
 
 /** Who waits and is to be so little longer asks again. */
@@ -44,24 +44,17 @@ export class Quotas {
     return this.#seen.values();
   }
 
-  /** Takes over the sizes and rates that are given, and reads those of all quotas, in their lock order. */
+  /** Takes over the sizes and rates that are given, and reads those of all quotas, in their lock order; as many commands for many as for one. */
   async configure(sizes: QuotaBook, rates: RateBook): Promise<void> {
     const { control, quotas } = this.sources.collections;
     const named = new Map([...(sizes.has(DEFAULT_QUOTA) ? [] : [[DEFAULT_QUOTA, 1] as const]), ...sizes]);
-    for (const name of named.keys()) {
-      await control.updateOne({ _id: 'quotas' }, { $setOnInsert: { names: [] } }, { upsert: true });
-      await control.updateOne({ _id: 'quotas', names: { $ne: name } }, { $push: { names: name } });
-    }
-    for (const [name, size] of named) {
-      await quotas.updateOne({ _id: name }, { $setOnInsert: { size, configured: size, holders: [], waiting: [] } }, { upsert: true });
-      if (!sizes.has(name)) continue;
-      const rate = rates.get(name);
-      const differs = [{ configured: { $ne: size } }, { rate: rate === undefined ? { $exists: true } : { $ne: rate } }];
-      // A size that was set since the same was configured stays.
-      const kept = { $cond: [{ $eq: ['$configured', size] }, '$size', size] };
-      const configured = { rev: NEXT, size: kept, configured: size, rate: rate === undefined ? '$$REMOVE' : { $literal: rate } };
-      await quotas.updateOne({ _id: name, $or: differs }, [{ $set: configured }]);
-    }
+    await control.updateOne({ _id: 'quotas' }, appendPipeline([...named.keys()]), { upsert: true });
+    await quotas.updateEach(
+      [...named].map(([name, size]) => {
+        const isConfigured = sizes.has(name);
+        return { filter: { _id: name }, update: configurePipeline({ size, rate: rates.get(name), isConfigured }), upsert: true };
+      }),
+    );
     await this.refresh();
   }
 

@@ -1,6 +1,7 @@
 /** A collection as the store uses it: every command has a deadline of our own, since the driver's sockets have none. */
 
 import type {
+  BulkWriteResult,
   Collection,
   CountDocumentsOptions,
   Document,
@@ -12,6 +13,7 @@ import type {
   InsertOneOptions,
   OptionalUnlessRequiredId,
   UpdateFilter,
+  UpdateOneModel,
   UpdateOptions,
   UpdateResult,
   WithId,
@@ -64,6 +66,11 @@ export class Table<T extends Document> {
 
   updateMany(filter: Filter<T>, update: Update<T>, options: UpdateOptions = {}): Promise<UpdateResult<T>> {
     return this.#within('update', () => this.raw.updateMany(filter, update, options));
+  }
+
+  /** Several updates of one document each, in one command. */
+  updateEach(updates: readonly UpdateOneModel<T>[]): Promise<BulkWriteResult> {
+    return this.#within('update', () => this.raw.bulkWrite(updates.map((updateOne) => ({ updateOne }))));
   }
 
   findOneAndUpdate(filter: Filter<T>, update: Update<T>, options: FindOneAndUpdateOptions = {}): Promise<WithId<T> | null> {

@@ -133,6 +133,20 @@ describe('many at once', () => {
   });
 });
 
+/** A quota for each tenant. */
+const tenants = (count: number): Readonly<Record<string, number>> =>
+  Object.fromEntries(Array.from({ length: count }, (_, index) => [`tenant${index}`, 1]));
+
+describe('many quotas', () => {
+  it.each([75, 600])('%i are configured at the start by at most 10 commands, and a restart writes nothing', async (count) => {
+    const start = () => processes.start({ tasks, quotas: tenants(count), dispatcher: false });
+    const [first, again] = [await processes.costOf(start), await processes.costOf(start)];
+    expect(first.names.length).toBeLessThanOrEqual(10);
+    expect(first.documents).toBe(count + 3);
+    expect(again.documents).toBe(0);
+  });
+});
+
 describe('in two processes', () => {
   it('a job queued in one, run in the other, takes 5 commands and 3 writes: as in one, and the reading of its end', async () => {
     const queuer = (await processes.start({ tasks, dispatcher: false })).async;
