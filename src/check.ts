@@ -21,18 +21,19 @@ export const MAX_TIMER_MS = 2 ** 31 - 1;
 
 /** What is stored with a job, beside its arguments, whose size has a limit of its own. */
 const MAX_LABEL_LENGTH = 1_000;
-const isLabel = (value: unknown): boolean => isString(value) && value.isWellFormed() && value.length <= MAX_LABEL_LENGTH;
+/** Half a surrogate pair would not come out of a database as it went in; a null byte ends a name in BSON. */
+const isName = (value: unknown): value is string => isString(value) && value.isWellFormed() && !value.includes('\0');
+const isLabel = (value: unknown): boolean => isName(value) && value.length <= MAX_LABEL_LENGTH;
 
 export const is = {
   anything: { must: 'anything', holds: () => true },
-  /** Half a surrogate pair would not come out of a database as it went in. */
-  text: { must: 'a non-empty, well-formed string', holds: (value) => isString(value) && value !== '' && value.isWellFormed() },
+  text: { must: 'a non-empty, well-formed string without null bytes', holds: (value) => value !== '' && isName(value) },
   string: { must: 'a well-formed string', holds: (value) => isString(value) && value.isWellFormed() },
   label: {
-    must: `a non-empty, well-formed string of at most ${MAX_LABEL_LENGTH} characters`,
+    must: `a non-empty, well-formed string of at most ${MAX_LABEL_LENGTH} characters without null bytes`,
     holds: (value) => value !== '' && isLabel(value),
   },
-  labelOrEmpty: { must: `a well-formed string of at most ${MAX_LABEL_LENGTH} characters`, holds: isLabel },
+  labelOrEmpty: { must: `a well-formed string of at most ${MAX_LABEL_LENGTH} characters without null bytes`, holds: isLabel },
   boolean: { must: 'a boolean', holds: (value) => typeof value === 'boolean' },
   integer: { must: 'an integer', holds: (value) => Number.isSafeInteger(value) },
   count: { must: 'an integer of at least 1', holds: (value) => Number.isSafeInteger(value) && Number(value) >= 1 },
@@ -62,12 +63,12 @@ export const is = {
   object: { must: 'an object', holds: isObject },
   array: { must: 'an array', holds: Array.isArray },
   labels: {
-    must: `an array of non-empty, well-formed strings of at most ${MAX_LABEL_LENGTH} characters`,
+    must: `an array of non-empty, well-formed strings of at most ${MAX_LABEL_LENGTH} characters without null bytes`,
     holds: (value) => Array.isArray(value) && value.every((item) => item !== '' && isLabel(item)),
   },
   texts: {
-    must: 'an array of non-empty, well-formed strings',
-    holds: (value) => Array.isArray(value) && value.every((item) => isString(item) && item !== '' && item.isWellFormed()),
+    must: 'an array of non-empty, well-formed strings without null bytes',
+    holds: (value) => Array.isArray(value) && value.every((item) => item !== '' && isName(item)),
   },
   oneOf: (...words: readonly string[]): Rule => ({
     must: `one of ${words.map((word) => `'${word}'`).join(', ')}`,

@@ -1,8 +1,7 @@
 /** What an application says of its quotas: their sizes, and their rates. */
 
 import { checkOption, checkOptions, is, MAX_TIMER_MS, type Rule, type Rules } from '../check.js';
-import { OptionError } from '../errors.js';
-import type { QuotaBook } from '../job/places.js';
+import { checkQuotaName, type QuotaBook } from '../job/places.js';
 import type { Rate, RateBook } from '../job/rates.js';
 import type { QuotaSize } from '../job/register.js';
 
@@ -22,7 +21,7 @@ export function checkQuotas(sizes: Readonly<Record<string, QuotaSize>>): { reado
   const quotas = new Map<string, number>();
   const rates = new Map<string, Rate>();
   for (const [name, given] of Object.entries(sizes)) {
-    if (name === '') throw new OptionError(`\`quotas\` of ${OWNER} has an empty name`);
+    checkQuotaName(OWNER, name);
     const { size, rate } =
       typeof given === 'object' ? checkRated(`\`quotas.${name}\` of ${OWNER}`, given) : { size: given, rate: undefined };
     checkOption(OWNER, `quotas.${name}`, size, SIZE);

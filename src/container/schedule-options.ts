@@ -36,7 +36,7 @@ const OWN_TIMES = ['delayMs', 'debounceMs', ...FIXED_TIMES] as const;
 const RULES: Rules<ScheduleOptions> = {
   every: is.text,
   job: is.object,
-  name: is.text,
+  name: is.label,
   timeZone: is.text,
   missed: is.oneOf('once', 'skip', 'all'),
 };

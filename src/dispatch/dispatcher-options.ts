@@ -61,13 +61,13 @@ function isFilled(value: unknown): boolean {
 }
 
 const AGENT_RULES: Rules<AgentOptions> = {
-  queue: is.string,
+  queue: is.labelOrEmpty,
   concurrency: is.count,
   accepts: is.either({ must: 'an array of at least one task', holds: isFilled }, is.callable),
 };
 
 const RULES: Rules<DispatcherOptions> = {
-  name: is.text,
+  name: is.label,
   agents: { must: 'an array of at least one agent (`dispatcher: false` is for a process that only queues)', holds: isFilled },
   stopMs: is.timerFromZeroMs,
   leaseMs: is.timerMs,

@@ -1,6 +1,6 @@
 /** The quota rule: how many places of which quotas a job takes, and in which order quotas may be held together. */
 
-import { didYouMean } from '../check.js';
+import { checkOption, didYouMean, is } from '../check.js';
 import { OptionError, QuotaError, UnknownQuotaError } from '../errors.js';
 import type { Quotas } from './register.js';
 
@@ -22,7 +22,7 @@ export function placesOf(quotas: Quotas, owner: string): Places {
     ? quotas.map((name) => [String(name), 1])
     : Object.entries(namedWeights(quotas, owner));
   for (const [name, weight] of entries) {
-    if (name === '') throw new OptionError(`\`quotas\` of ${owner} has an empty name`);
+    checkQuotaName(owner, name);
     if (entries.filter(([other]) => other === name).length > 1)
       throw new OptionError(`\`quotas\` of ${owner} names \`${name}\` twice; for several places write \`{ ${name}: 2 }\``);
     if (!Number.isSafeInteger(weight) || Number(weight) < 1)
@@ -31,6 +31,12 @@ export function placesOf(quotas: Quotas, owner: string): Places {
   return entries.length === 0
     ? NO_PLACES
     : Object.freeze(Object.fromEntries(entries.sort(([a], [b]) => (a < b ? -1 : 1)) as [string, number][]));
+}
+
+/** @throws OptionError */
+export function checkQuotaName(owner: string, name: string): void {
+  if (name === '') throw new OptionError(`\`quotas\` of ${owner} has an empty name`);
+  checkOption(owner, 'quotas', name, { must: `named with ${is.label.must}`, holds: is.label.holds });
 }
 
 function namedWeights(quotas: unknown, owner: string): Record<string, unknown> {
@@ -45,7 +51,7 @@ function namedWeights(quotas: unknown, owner: string): Record<string, unknown> {
  */
 export function checkPlaces(places: Places, book: QuotaBook, owner: string, within: string | undefined): void {
   for (const name in places) {
-    const weight = places[name] ?? 0;
+    const weight = weightOf(places, name);
     const size = book.get(name);
     if (size === undefined) throw unknownQuota(owner, name, book);
     if (weight > size)
@@ -75,6 +81,16 @@ export function lastHeld(places: Places, book: QuotaBook, within: string | undef
 /** Whether the quotas are large enough for these places, if nobody else held any. */
 export function couldEverFit(places: Places, book: QuotaBook): boolean {
   return Object.entries(places).every(([name, weight]) => weight <= (book.get(name) ?? 0));
+}
+
+/** How many places of one quota; none of one that is called as something that every object has. */
+export function weightOf(places: Places, name: string): number {
+  return Object.hasOwn(places, name) ? (places[name] ?? 0) : 0;
+}
+
+/** Whether a job takes places of a quota. */
+export function takes(places: Places, name: string): boolean {
+  return Object.hasOwn(places, name);
 }
 
 /** How many places in all: a job that needs several may have to save them up. */

@@ -17,6 +17,7 @@ import { formOf } from '../job/form.js';
 import type { JobRecord, QueuedJob } from '../job/job-record.js';
 import { isFinal, OPEN } from '../job/job-status.js';
 import { isPaused, type Paused } from '../job/pauses.js';
+import { weightOf } from '../job/places.js';
 import type { AgentView, DispatcherUse, JobStore, QuotaUse } from '../store/job-store.js';
 import type { Explanation, Reason } from './explanation.js';
 import type { JobAccess } from './job-access.js';
@@ -134,7 +135,7 @@ function agentReasons(job: QueuedJob, dispatchers: readonly DispatcherUse[]): re
 }
 
 function quotaReasons({ places }: QueuedJob, { name, size, holders, rate, nextStart }: QuotaUse): readonly Reason[] {
-  const needs = places[name] ?? 0;
+  const needs = weightOf(places, name);
   if (needs > size) return [{ because: 'quota too small', quota: name, size, needs }];
   const free = holders.reduce((left, holder) => left - holder.places, size);
   const full: readonly Reason[] =

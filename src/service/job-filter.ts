@@ -25,7 +25,7 @@ export interface JobFilter {
 export const JOB_FILTER_DEFAULTS = Object.freeze({ limit: 1_000 } as const satisfies JobFilter);
 
 const RULES: Rules<JobFilter> = {
-  queue: is.string,
+  queue: is.labelOrEmpty,
   statuses: {
     must: `an array of ${Object.keys(STATUSES).join(', ')}`,
     holds: (value) => Array.isArray(value) && value.every((status) => Object.hasOwn(STATUSES, String(status))),

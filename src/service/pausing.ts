@@ -9,7 +9,7 @@ import type { TaskLike } from '../task/task.js';
 /** What can be paused: everything, a queue, or a task, under all its names. */
 export type Pausable = 'everything' | { readonly queue: string } | { readonly task: TaskLike };
 
-const RULES: Rules<{ readonly queue?: string; readonly task?: TaskLike }> = { queue: is.string, task: is.anything };
+const RULES: Rules<{ readonly queue?: string; readonly task?: TaskLike }> = { queue: is.labelOrEmpty, task: is.anything };
 
 /** @param what - what messages call it. @throws OptionError, NotATaskError */
 export function pausableOf(what: string, paused: Pausable): StoredPausable {

@@ -1,6 +1,6 @@
 /** Who has places saved up: jobs that need several at once, and would never find them free while small ones pass by. */
 
-import { type Places, placesInAll, type QuotaBook } from '../job/places.js';
+import { type Places, placesInAll, type QuotaBook, weightOf } from '../job/places.js';
 
 /** A job that needs several places and has waited this long has them saved up for it. */
 export const SAVES_AFTER_MS = 1_000;
@@ -73,7 +73,7 @@ export class Savers {
       if (other === lane) break;
       if (!saves(saver, nowMs)) continue;
       for (const name of book.keys()) {
-        const needed = saver.places[name] ?? 0;
+        const needed = weightOf(saver.places, name);
         const left = of(name) - (saved.places.get(name) ?? 0);
         add(saved.places, name, needed);
         if (left < needed) break;

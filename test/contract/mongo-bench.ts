@@ -4,6 +4,7 @@ import { type Collection, type Db, MongoClient, Timestamp } from 'mongodb';
 import { firstValueFrom } from 'rxjs';
 import { nextTurn } from '../../src/clock.js';
 import type { JobDocument } from '../../src/store/mongo/documents.js';
+import type { Expression } from '../../src/store/mongo/expression.js';
 import { checkMongoOptions } from '../../src/store/mongo/mongo-options.js';
 import { MongoStore } from '../../src/store/mongo/mongo-store.js';
 import { ServerTime } from '../../src/store/mongo/server-time.js';
@@ -20,8 +21,8 @@ class StandingTime extends ServerTime {
     // Nothing moves this time but the clock.
   }
 
-  override get now(): object {
-    return { $literal: new Date(this.clock.now()) };
+  override get now(): Expression {
+    return new Date(this.clock.now());
   }
 
   /** Exact to the millisecond, as the memory store is. */

@@ -1,6 +1,6 @@
 /** Who holds how many places of which quota, and how many jobs have begun where a quota has a rate. */
 
-import { couldEverFit, DEFAULT_QUOTA, NO_PLACES, type Places, placesInAll } from '../../job/places.js';
+import { couldEverFit, DEFAULT_QUOTA, NO_PLACES, type Places, placesInAll, takes, weightOf } from '../../job/places.js';
 import { NO_RATES, type RateBook } from '../../job/rates.js';
 import { type Free, Savers } from '../savers.js';
 import { Starts } from './starts.js';
@@ -92,7 +92,7 @@ export class QuotaLedger {
 
   /** The jobs that hold places of a quota, and how many. */
   holdersOf(name: string): readonly { readonly id: string; readonly places: number }[] {
-    return [...this.#held].flatMap(([id, { [name]: places }]) => (places === undefined ? [] : [{ id, places }]));
+    return [...this.#held].flatMap(([id, places]) => (takes(places, name) ? [{ id, places: weightOf(places, name) }] : []));
   }
 
   /** What was saved for a lane is for everybody again; its next job begins anew. @returns whether there was something */

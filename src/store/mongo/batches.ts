@@ -8,6 +8,7 @@ import type { StoredOutcome } from '../../job/outcome.js';
 import { recordedError, type StoredError } from '../../job/stored-error.js';
 import type { Collections } from './collections.js';
 import type { JobDocument } from './documents.js';
+import { type Expression, literal } from './expression.js';
 import type { Jobs } from './jobs.js';
 import { errorOf } from './records.js';
 import { SharedRuns } from './shared-runs.js';
@@ -61,7 +62,7 @@ export class Batches {
     const steps = await jobs.find<Pick<JobDocument, '_id' | 'lane'>>(untimed, { projection: { lane: 1 } });
     if (steps.length === 0) return;
     const firsts = [...new Map(steps.map((step) => [step.lane, step._id])).values()];
-    const bell = { $cond: [{ $in: ['$_id', { $literal: firsts }] }, '$lane', '$$REMOVE'] };
+    const bell: Expression = { $cond: [{ $in: ['$_id', literal(firsts)] }, '$lane', '$$REMOVE'] };
     await jobs.updateMany(untimed, [{ $set: { status: 'pending', bell } }], { hint: 'tree' });
     this.hands.released(steps);
   }

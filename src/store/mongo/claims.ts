@@ -24,7 +24,7 @@ import { attemptKey, attemptOf, type Running } from './running.js';
 import type { ServerTime } from './server-time.js';
 import type { Asker, Shares } from './shares.js';
 import type { Begin, Starts } from './starts.js';
-import { type Chosen, nameOf, type Takes } from './takes.js';
+import { type Chosen, isOf, nameOf, type Takes } from './takes.js';
 import type { Tender } from './tender.js';
 import type { Unfinished } from './unfinished.js';
 import type { Uses } from './uses.js';
@@ -139,7 +139,7 @@ export class Claims {
   forget(dispatcher: string): void {
     this.#turns.delete(dispatcher);
     this.#kept.forget(dispatcher);
-    for (const name of this.#looked.keys()) if (name.startsWith(`${dispatcher} `)) this.#looked.delete(name);
+    for (const name of this.#looked.keys()) if (isOf(dispatcher, name)) this.#looked.delete(name);
   }
 
   async #look(request: ClaimRequest, limit: number): Promise<Look> {

@@ -5,6 +5,7 @@ import { WAITING } from '../../job/job-status.js';
 import { recordedError } from '../../job/stored-error.js';
 import type { Collections } from './collections.js';
 import type { JobDocument } from './documents.js';
+import { type Expression, literal } from './expression.js';
 import { Computed, type Jobs } from './jobs.js';
 import type { News } from './news.js';
 import type { ServerTime } from './server-time.js';
@@ -51,7 +52,7 @@ export class Due {
   async #promote(job: JobDocument): Promise<void> {
     const { jobs, time, news } = this.sources;
     const order = time.orderAt(job.dueAt ?? time.estimate());
-    const isDueStill = { $eq: ['$dueAt', { $literal: job.dueAt }] };
+    const isDueStill: Expression = { $eq: ['$dueAt', literal(job.dueAt)] };
     const promoted = await jobs.move(job, 'promote', 'pending', { order, dueAt: undefined, bell: new Computed('$lane') }, isDueStill);
     if (promoted !== undefined) news.waits(promoted);
   }

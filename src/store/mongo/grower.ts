@@ -7,6 +7,7 @@ import type { JobTree, QueuedJob } from '../../job/job-record.js';
 import type { Status } from '../../job/job-status.js';
 import type { Collections } from './collections.js';
 import type { JobDocument } from './documents.js';
+import type { Expression, Pipeline } from './expression.js';
 import { toId } from './jobs.js';
 import { firstDocument, rungOnce } from './new-trees.js';
 import type { News } from './news.js';
@@ -35,7 +36,7 @@ interface Joined {
   readonly isItsTurn?: boolean;
 }
 
-const ONE_MORE = { $add: [{ $ifNull: ['$adds', 0] }, 1] };
+const ONE_MORE: Expression = { $add: [{ $ifNull: ['$adds', 0] }, 1] };
 
 /** The transaction in which a tree is put in. */
 export interface Within {
@@ -116,15 +117,15 @@ export class Grower {
   /** The tree of a job that is alone begins now; one that has ended stays as long as what is added to it will. */
   #attach(id: ObjectId, { collections: { jobs }, session }: Within): Promise<JobDocument | null> {
     const { time } = this;
-    const later = { $cond: [{ $eq: [{ $type: '$expireAt' }, 'missing'] }, '$$REMOVE', { $max: ['$expireAt', time.removal] }] };
-    const attach = [{ $set: { adds: ONE_MORE, tail: true, root: { $ifNull: ['$root', '$_id'] }, expireAt: later } }];
+    const later: Expression = { $cond: [{ $eq: [{ $type: '$expireAt' }, 'missing'] }, '$$REMOVE', { $max: ['$expireAt', time.removal] }] };
+    const attach: Pipeline = [{ $set: { adds: ONE_MORE, tail: true, root: { $ifNull: ['$root', '$_id'] }, expireAt: later } }];
     return jobs.findOneAndUpdate({ _id: id }, attach, { session, returnDocument: 'after' });
   }
 
   /** Counts the steps of a batch; its end, decided before, is decided again. */
   #lengthen(id: ObjectId, { collections: { jobs }, session }: Within): Promise<JobDocument | null> {
-    const steps = { $add: [{ $ifNull: ['$steps', 0] }, 1] };
-    const longer = [{ $set: { adds: ONE_MORE, steps, root: { $ifNull: ['$root', '$_id'] } } }];
+    const steps: Expression = { $add: [{ $ifNull: ['$steps', 0] }, 1] };
+    const longer: Pipeline = [{ $set: { adds: ONE_MORE, steps, root: { $ifNull: ['$root', '$_id'] } } }];
     return jobs.findOneAndUpdate({ _id: id, kind: { $in: ['serial', 'parallel'] } }, longer, { session, returnDocument: 'after' });
   }
 

@@ -1,8 +1,9 @@
 /** Places that jobs hold in their own names, which no lease ends: of open batches, and of jobs that were interrupted and run again at once. */
 
 import type { ObjectId } from 'mongodb';
-import type { Places } from '../../job/places.js';
+import { type Places, weightOf } from '../../job/places.js';
 import type { Held, JobDocument } from './documents.js';
+import { type Fields, literal } from './expression.js';
 import { heldBut, isHeld, NEXT, sharesBut, waitingBut } from './quota-commands.js';
 import type { Quotas } from './quotas.js';
 
@@ -52,7 +53,7 @@ export class HeldPlaces {
       const share = holders.find((holder) => !isHeld(holder) && holder.by === dead);
       if (share === undefined && !waiting.some(({ by }) => by === dead)) continue;
       const entries = entriesOf(name, keepers, share?.n ?? 0);
-      const left = { rev: NEXT, holders: { $concatArrays: [sharesBut(dead), { $literal: entries }] }, waiting: waitingBut(dead) };
+      const left: Fields = { rev: NEXT, holders: { $concatArrays: [sharesBut(dead), literal(entries)] }, waiting: waitingBut(dead) };
       await quotas.write({ _id: name, $or: [{ 'holders.by': dead }, { 'waiting.by': dead }] }, [{ $set: left }]);
     }
     onFreed();
@@ -64,7 +65,7 @@ function entriesOf(name: string, keepers: readonly Keeper[], places: number): re
   const entries: Held[] = [];
   let left = places;
   for (const { id, attempt, places: needed } of keepers) {
-    const n = needed[name] ?? 0;
+    const n = weightOf(needed, name);
     if (n === 0 || n > left) continue;
     left -= n;
     entries.push({ job: id.toHexString(), n, attempt });

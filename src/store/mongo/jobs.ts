@@ -1,14 +1,15 @@
 /** The jobs collection: reads, and writes each of which is one move, conditional on the document being as it was read. */
 
-import { type Document, type Filter, ObjectId } from 'mongodb';
+import { type Filter, ObjectId } from 'mongodb';
 import type { Role } from '../../job/job-record.js';
 import { type MoveName, mayMove, type Status } from '../../job/job-status.js';
 import type { Collections } from './collections.js';
 import type { JobDocument } from './documents.js';
+import { type Expression, type Fields, literal, type Stage } from './expression.js';
 
 /** A value that the server computes, such as its time; all other values are written as they are. */
 export class Computed {
-  constructor(readonly expression: unknown) {}
+  constructor(readonly expression: Expression) {}
 }
 
 /** What a move writes; `undefined` removes. */
@@ -43,7 +44,13 @@ export class Jobs {
    * @param fence - a condition that must hold as well
    * @returns the job after it, or `undefined` where somebody was faster
    */
-  async move(before: JobDocument, name: MoveName, status: Status, written: Written = {}, fence?: object): Promise<JobDocument | undefined> {
+  async move(
+    before: JobDocument,
+    name: MoveName,
+    status: Status,
+    written: Written = {},
+    fence?: Expression,
+  ): Promise<JobDocument | undefined> {
     if (!mayMove(name, before.status, status)) throw new Error(`no move '${name}' leads from ${before.status} to ${status}`);
     return this.#write(before, { ...written, status }, fence);
   }
@@ -59,8 +66,12 @@ export class Jobs {
     ...roles: readonly Role[]
   ): Promise<{ readonly job: JobDocument | undefined; readonly open: JobDocument | undefined }> {
     const { jobs } = this.collections;
-    const firstOpen = [{ $match: { parent: id, role: { $in: roles }, open: true } }, { $sort: { index: 1 } }, { $limit: 1 }];
-    const pipeline = [{ $match: { _id: id } }, { $unionWith: { coll: jobs.collectionName, pipeline: firstOpen } }];
+    const firstOpen: readonly Stage[] = [
+      { $match: { parent: id, role: { $in: roles }, open: true } },
+      { $sort: { index: 1 } },
+      { $limit: 1 },
+    ];
+    const pipeline: readonly Stage[] = [{ $match: { _id: id } }, { $unionWith: { coll: jobs.collectionName, pipeline: firstOpen } }];
     const found = await jobs.aggregate<JobDocument>(pipeline);
     return { job: found.find(({ _id }) => _id.equals(id)), open: found.find(({ _id }) => !_id.equals(id)) };
   }
@@ -81,7 +92,7 @@ export class Jobs {
     for (let now: JobDocument | undefined = job; now?.status === 'blocked' && !(await act(now)); ) now = await this.get(now._id);
   }
 
-  async #write(before: JobDocument, written: Written & { readonly status?: Status }, fence?: object): Promise<JobDocument | undefined> {
+  async #write(before: JobDocument, written: Written & { readonly status?: Status }, fence?: Expression): Promise<JobDocument | undefined> {
     const filter = fence === undefined ? unchanged(before) : { ...unchanged(before), $expr: fence };
     const after = await this.collections.jobs.findOneAndUpdate(filter, [{ $set: asPipeline(written) }], {
       returnDocument: 'after',
@@ -111,11 +122,11 @@ function isScalar(field: (typeof DECISIVE)[number]): boolean {
 }
 
 /** As the fields of a `$set` in a pipeline: no value of ours is taken for an expression. */
-export function asPipeline(written: Readonly<Record<string, unknown>>): Document {
+export function asPipeline(written: Readonly<Record<string, unknown>>): Fields {
   return Object.fromEntries(Object.entries(written).map(([key, value]) => [key, asExpression(value)]));
 }
 
-function asExpression(value: unknown): unknown {
+function asExpression(value: unknown): Expression {
   if (value === undefined) return '$$REMOVE';
-  return value instanceof Computed ? value.expression : { $literal: value };
+  return value instanceof Computed ? value.expression : literal(value);
 }

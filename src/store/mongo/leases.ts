@@ -3,6 +3,7 @@
 import type { AgentView } from '../job-store.js';
 import type { Collections } from './collections.js';
 import type { DispatcherDocument } from './documents.js';
+import { type Expression, type Fields, literal } from './expression.js';
 import type { ServerTime } from './server-time.js';
 
 /** Added to a lease before others may act on its end. */
@@ -56,9 +57,9 @@ export class Leases {
   }
 
   /** The condition that a dispatcher's lease still holds when the server executes a command; `undefined` for one without a lease. */
-  fence(dispatcher: string): object | undefined {
+  fence(dispatcher: string): Expression | undefined {
     const lease = this.#own.get(dispatcher);
-    return lease === undefined ? undefined : { $lt: [this.time.now, { $literal: lease.leaseUntil }] };
+    return lease === undefined ? undefined : { $lt: [this.time.now, literal(lease.leaseUntil)] };
   }
 
   /** Whether it seems to be alive; the fence decides. */
@@ -92,7 +93,7 @@ export class Leases {
 
   /** So that others leave it to this one, for the length of its lease. */
   async #declareDead(dispatcher: string, by: string): Promise<boolean> {
-    const over = { $expr: { $gt: [this.time.now, { $add: ['$leaseUntil', GRACE_MS] }] } };
+    const over: { $expr: Expression } = { $expr: { $gt: [this.time.now, { $add: ['$leaseUntil', GRACE_MS] }] } };
     const leaseMs = this.#own.get(by)?.leaseMs ?? 0;
     const declared = await this.collections.dispatchers.updateOne({ _id: dispatcher, ...over }, [
       { $set: { state: 'dead', leaseUntil: this.time.after(leaseMs) } },
@@ -104,26 +105,26 @@ export class Leases {
   /** Jobs and places have all been taken back. Its document stays for a while, so that a late sign of life brings nothing back. */
   async buried(dispatcher: string): Promise<void> {
     await this.collections.dispatchers.updateOne({ _id: dispatcher, state: 'dead' }, [
-      { $set: { leaseUntil: { $literal: NEVER }, expireAt: this.time.after(REMEMBERED_MS) } },
+      { $set: { leaseUntil: NEVER, expireAt: this.time.after(REMEMBERED_MS) } },
     ]);
   }
 
   /** Whoever looks next may take back what it holds, if it cannot do that itself. */
   async #giveUp(dispatcher: string): Promise<true> {
     this.#own.delete(dispatcher);
-    const over = { state: { $literal: 'dead' }, leaseUntil: { $subtract: [this.time.now, GRACE_MS + 1] } };
+    const over: Fields = { state: 'dead', leaseUntil: { $subtract: [this.time.now, GRACE_MS + 1] } };
     await this.collections.dispatchers.updateOne({ _id: dispatcher }, [{ $set: over }]);
     return true;
   }
 
   async #renew(dispatcher: string, leaseMs: number, agents: readonly AgentView[]): Promise<DispatcherDocument | undefined> {
-    const isAlive = { $ne: ['$state', 'dead'] };
-    const wasHeld = { $and: [{ $eq: [{ $type: '$since' }, 'date'] }, { $gte: ['$leaseUntil', this.time.now] }] };
-    const lease = {
+    const isAlive: Expression = { $ne: ['$state', 'dead'] };
+    const wasHeld: Expression = { $and: [{ $eq: [{ $type: '$since' }, 'date'] }, { $gte: ['$leaseUntil', this.time.now] }] };
+    const lease: Fields = {
       state: { $ifNull: ['$state', 'alive'] },
-      leaseMs: { $literal: leaseMs },
-      ...(agents.length === 0 ? {} : { agents: { $literal: agents } }),
-      ...(this.#follows === 0 ? {} : { follows: { $literal: this.#follows } }),
+      leaseMs: leaseMs,
+      ...(agents.length === 0 ? {} : { agents: literal(agents) }),
+      ...(this.#follows === 0 ? {} : { follows: this.#follows }),
       since: { $cond: [wasHeld, '$since', this.time.now] },
       leaseUntil: { $cond: [isAlive, this.time.after(leaseMs), '$leaseUntil'] },
     };

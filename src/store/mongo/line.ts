@@ -1,6 +1,6 @@
 /** In which order the lanes of a dispatcher are given places, and what they need of each quota. */
 
-import type { Places } from '../../job/places.js';
+import { type Places, takes, weightOf } from '../../job/places.js';
 import type { JobDocument } from './documents.js';
 
 export type Wanted = Pick<JobDocument, 'lane' | 'quotas'>;
@@ -56,8 +56,8 @@ export class Line {
     const jobs = this.#needing(name);
     const [front] = jobs;
     if (front === undefined) return undefined;
-    const weights = jobs.map(({ places }) => places[name] ?? 0);
-    const first = front.places[name] ?? 0;
+    const weights = jobs.map(({ places }) => weightOf(places, name));
+    const first = weightOf(front.places, name);
     return { first, least: front.saves ? first : Math.min(...weights), all: weights.reduce((sum, weight) => sum + weight, 0) };
   }
 
@@ -65,8 +65,8 @@ export class Line {
   serve(name: string, free: number): void {
     let left = Math.max(0, free);
     this.#jobs = this.#jobs.filter(({ places, saves }) => {
-      const weight = places[name];
-      if (weight === undefined) return true;
+      if (!takes(places, name)) return true;
+      const weight = weightOf(places, name);
       const isServed = weight <= left;
       if (isServed) left -= weight;
       else if (saves) left = 0;
@@ -75,6 +75,6 @@ export class Line {
   }
 
   #needing(name: string): readonly InLine[] {
-    return this.#jobs.filter(({ places }) => places[name] !== undefined);
+    return this.#jobs.filter(({ places }) => takes(places, name));
   }
 }

@@ -1,6 +1,7 @@
 /** Shows why jobs wait: who runs what, and who has the places of quotas. Only reads, and takes part in nothing. */
 
 import type { Filter } from 'mongodb';
+import { takes, weightOf } from '../../job/places.js';
 import type { DispatcherUse, Insight, QuotaHolder, QuotaUse } from '../job-store.js';
 import type { Collections } from './collections.js';
 import type { JobDocument, QuotaDocument } from './documents.js';
@@ -92,8 +93,8 @@ function heldBy({ job: id, n }: { readonly job: string; readonly n: number }, jo
 
 /** The jobs of a dispatcher that use its places, and what it keeps besides. */
 function sharedBy({ by, n }: { readonly by: string; readonly n: number }, name: string, jobs: readonly Seen[]): readonly QuotaHolder[] {
-  const users = jobs.filter(({ owner, held, quotas }) => owner === by && held === undefined && quotas[name] !== undefined);
-  const used = users.map((job) => holderOf(job, job.quotas[name] ?? 0));
+  const users = jobs.filter(({ owner, held, quotas }) => owner === by && held === undefined && takes(quotas, name));
+  const used = users.map((job) => holderOf(job, weightOf(job.quotas, name)));
   const idle = used.reduce((left, { places }) => left - places, n);
   return idle > 0 ? [...used, { places: idle, dispatcher: by }] : used;
 }

@@ -39,7 +39,7 @@ const RULES: Rules<MongoStoreOptions> = {
   client: CLIENT,
   sessions: CLIENT,
   database: is.text,
-  prefix: is.string,
+  prefix: is.labelOrEmpty,
   keepMs: is.durationMs,
 };
 

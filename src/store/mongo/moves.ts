@@ -1,10 +1,11 @@
 /** What moves write, as the server is to compute it. */
 
-import type { Document, ObjectId } from 'mongodb';
+import type { ObjectId } from 'mongodb';
 import { dueTime } from '../../job/job-record.js';
 import { isWaiting } from '../../job/job-status.js';
 import type { StoredOutcome } from '../../job/outcome.js';
 import type { JobDocument } from './documents.js';
+import { type Expression, type Fields, literal } from './expression.js';
 import { asPipeline, Computed, type Written } from './jobs.js';
 import { toJob, toOutcome } from './records.js';
 import type { ServerTime } from './server-time.js';
@@ -56,13 +57,13 @@ export function ended(
  * @param by - who sees to what follows
  */
 export function endedAsItIs(
-  own: { readonly outcome: unknown; readonly kind: unknown },
+  own: { readonly outcome: Expression; readonly kind: Expression },
   { time, by }: { readonly time: ServerTime; readonly by: string },
-): Document {
-  const isThere = (field: string): object => ({ $ne: [{ $type: field }, 'missing'] });
-  const isTrue = (field: string): object => ({ $eq: [{ $ifNull: [field, false] }, true] });
+): Fields {
+  const isThere = (field: `$${string}`): Expression => ({ $ne: [{ $type: field }, 'missing'] });
+  const isTrue = (field: `$${string}`): Expression => ({ $eq: [{ $ifNull: [field, false] }, true] });
   const hasTail = isTrue('$tail');
-  const hasDuty = { $or: [hasTail, { $ne: ['$kind', 'task'] }, isThere('$parent'), isTrue('$followed'), isThere('$held')] };
+  const hasDuty: Expression = { $or: [hasTail, { $ne: ['$kind', 'task'] }, isThere('$parent'), isTrue('$followed'), isThere('$held')] };
   return {
     ...asPipeline({ bell: undefined, dueAt: undefined, startBy: undefined, endedAt: new Computed(time.now) }),
     ...begunAsItIs(time),
@@ -72,7 +73,7 @@ export function endedAsItIs(
     open: { $cond: [hasTail, true, '$$REMOVE'] },
     told: { $cond: [hasTail, '$$REMOVE', '$origin'] },
     expireAt: { $cond: [{ $eq: [{ $type: '$root' }, 'missing'] }, time.removal, '$$REMOVE'] },
-    owner: { $cond: [hasDuty, { $literal: by }, '$$REMOVE'] },
+    owner: { $cond: [hasDuty, literal(by), '$$REMOVE'] },
   };
 }
 
@@ -80,7 +81,7 @@ export function endedAsItIs(
 export function followedAsItIs(
   { inner, isOwn }: { readonly inner: ObjectId | undefined; readonly isOwn: boolean },
   { time, by }: { readonly time: ServerTime; readonly by: string },
-): Document {
+): Fields {
   return {
     ...asPipeline({ status: 'active', waiting: 'inner', owner: by, held: undefined, inner, ownsInner: isOwn ? true : undefined }),
     ...begunAsItIs(time),
@@ -88,8 +89,8 @@ export function followedAsItIs(
 }
 
 /** One that was claimed ahead has begun without its being recorded. */
-function begunAsItIs(time: ServerTime): Document {
-  const isAhead = { $eq: ['$status', 'assigned'] };
+function begunAsItIs(time: ServerTime): Fields {
+  const isAhead: Expression = { $eq: ['$status', 'assigned'] };
   return {
     attempts: { $add: ['$attempts', { $cond: [isAhead, 1, 0] }] },
     startedAt: { $cond: [isAhead, time.now, '$startedAt'] },

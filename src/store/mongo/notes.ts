@@ -6,6 +6,7 @@ import type { Report } from '../job-store.js';
 import type { Collections } from './collections.js';
 import type { JobDocument, NoteDocument } from './documents.js';
 import { ignoreDuplicates } from './driver-errors.js';
+import { type Fields, literal } from './expression.js';
 import { asPipeline, Computed } from './jobs.js';
 import { toKey } from './records.js';
 import type { ServerTime } from './server-time.js';
@@ -62,10 +63,10 @@ export function withNote({ apart: _, ...job }: JobDocument, note: NoteDocument |
 }
 
 /** What is noted, as the end of the job takes it in. */
-export function takenIn({ progress, annotations }: Noted): object {
+export function takenIn({ progress, annotations }: Noted): Fields {
   return {
-    ...(progress === undefined ? {} : { progress: { $literal: progress } }),
-    ...(annotations === undefined ? {} : { annotations: { $mergeObjects: ['$annotations', { $literal: annotations }] } }),
+    ...(progress === undefined ? {} : { progress: literal(progress) }),
+    ...(annotations === undefined ? {} : { annotations: { $mergeObjects: ['$annotations', literal(annotations)] } }),
     apart: '$$REMOVE',
   };
 }

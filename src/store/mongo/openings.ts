@@ -9,6 +9,7 @@ import type { News } from './news.js';
 import type { Relief } from './relief.js';
 import { attemptKey } from './running.js';
 import type { ServerTime } from './server-time.js';
+import type { Where } from './table.js';
 import type { Tender } from './tender.js';
 import type { Unfinished } from './unfinished.js';
 import type { Uses } from './uses.js';
@@ -85,7 +86,7 @@ export class Openings {
       startBy: undefined,
       held,
     });
-    const filter = { _id: batch._id, status: 'pending' as const, $expr: fence ?? false };
+    const filter: Where<JobDocument> = { _id: batch._id, status: 'pending' as const, $expr: fence ?? false };
     const opened = await collections.jobs.findOneAndUpdate(filter, [{ $set: written }], { returnDocument: 'after', hint: { _id: 1 } });
     return (
       opened ?? (await collections.jobs.findOne({ _id: batch._id, status: 'active', waiting: 'steps', owner: dispatcher })) ?? undefined

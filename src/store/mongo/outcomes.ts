@@ -1,12 +1,12 @@
 /** Tells of outcomes wherever they are recorded: by a change stream of its own, which is open while somebody listens. */
 
-import type { Document } from 'mongodb';
 import { concatMap, defer, filter, from, map, merge, Observable, retry, Subject, share, takeUntil, timer } from 'rxjs';
 import type { Clock } from '../../clock.js';
 import type { JobRecord } from '../../job/job-record.js';
 import type { Change } from '../job-store.js';
 import type { Collections } from './collections.js';
 import type { JobDocument } from './documents.js';
+import type { Stage } from './expression.js';
 import { ResumedStream } from './resumed-stream.js';
 
 /** Before a job that could not be read is read again. */
@@ -14,7 +14,7 @@ const RETRY_MS = 1_000;
 /** So many outcomes are remembered, in order to tell none twice. */
 const REMEMBERED = 10_000;
 /** An update that brings an outcome, or a whole document that has one. */
-const PIPELINE: Document[] = [
+const PIPELINE: readonly Stage[] = [
   {
     $match: {
       $or: [
@@ -64,7 +64,7 @@ export class Outcomes {
     return new Observable((subscriber) => {
       const stream = new ResumedStream({
         clock,
-        watch: (options) => collections.jobs.raw.watch(PIPELINE, { ...options, fullDocument: 'updateLookup' }),
+        watch: (options) => collections.jobs.raw.watch([...PIPELINE], { ...options, fullDocument: 'updateLookup' }),
         onEvent: ({ fullDocument }) => {
           // One that has been removed since has no document any more.
           if (fullDocument !== undefined && fullDocument !== null) subscriber.next(fullDocument as JobDocument);

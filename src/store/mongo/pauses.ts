@@ -5,9 +5,10 @@ import type { Clock } from '../../clock.js';
 import { NotRunningError } from '../../errors.js';
 import { changed, isLanePaused, isPaused, NOTHING_PAUSED, type Pausable, type Paused } from '../../job/pauses.js';
 import type { Collections } from './collections.js';
-import type { ControlDocument, PausedDocument } from './documents.js';
+import type { ControlDocument, DispatcherDocument, PausedDocument } from './documents.js';
 import type { Leases } from './leases.js';
 import type { ServerTime } from './server-time.js';
+import type { Where } from './table.js';
 import type { Unfinished } from './unfinished.js';
 
 /** Between two looks whether all have followed. */
@@ -90,7 +91,7 @@ export class Pauses {
   /** One that has not is asked for again and again: it will, or its lease ends. */
   async #allFollow(rev: number): Promise<void> {
     const { clock, collections, time } = this.sources;
-    const late = {
+    const late: Where<DispatcherDocument> = {
       state: 'alive' as const,
       $or: [{ follows: { $lt: rev } }, { follows: { $exists: false } }],
       $expr: { $gt: ['$leaseUntil', time.now] },

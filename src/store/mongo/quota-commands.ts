@@ -1,9 +1,9 @@
 /** What is written to a quota: its document is read and computed anew by the server, so that each command is one step. */
 
-import type { Document } from 'mongodb';
 import { type Begun, grainOf, type Rate } from '../../job/rates.js';
 import { SAVES_AFTER_MS } from '../savers.js';
 import type { Held, Holder, QuotaDocument } from './documents.js';
+import { type Expression, type Fields, literal, type Pipeline } from './expression.js';
 import type { ServerTime } from './server-time.js';
 
 /** A dispatcher that waits for places and has not asked again for so long waits no more. */
@@ -20,9 +20,9 @@ export function isHeld(holder: Holder): holder is Held {
 }
 
 /** Appends the quotas that are new to the lock order. */
-export function appendPipeline(names: readonly string[]): Document[] {
-  const known = { $ifNull: ['$names', []] };
-  const added = { $filter: { input: { $literal: names }, as: 'name', cond: { $not: [{ $in: ['$$name', known] }] } } };
+export function appendPipeline(names: readonly string[]): Pipeline {
+  const known: Expression = { $ifNull: ['$names', []] };
+  const added: Expression = { $filter: { input: literal(names), as: 'w', cond: { $not: [{ $in: ['$$w', known] }] } } };
   return [{ $set: { names: { $concatArrays: [known, added] } } }];
 }
 
@@ -34,13 +34,13 @@ export interface Configured {
 }
 
 /** A size that was set since the same was configured stays. */
-export function configurePipeline({ size, rate, isConfigured }: Configured): Document[] {
-  const isNew = { $eq: [{ $type: '$size' }, 'missing'] };
-  const wantedRate = rate === undefined ? '$$REMOVE' : { $literal: rate };
-  const hasSameRate = rate === undefined ? { $eq: [{ $type: '$rate' }, 'missing'] } : { $eq: ['$rate', { $literal: rate }] };
-  const isSame = { $and: [{ $eq: ['$configured', size] }, hasSameRate] };
-  const mayChange = isConfigured ? { $not: [isSame] } : false;
-  const written = {
+export function configurePipeline({ size, rate, isConfigured }: Configured): Pipeline {
+  const isNew: Expression = { $eq: [{ $type: '$size' }, 'missing'] };
+  const wantedRate: Expression = rate === undefined ? '$$REMOVE' : literal(rate);
+  const hasSameRate: Expression = rate === undefined ? { $eq: [{ $type: '$rate' }, 'missing'] } : { $eq: ['$rate', literal(rate)] };
+  const isSame: Expression = { $and: [{ $eq: ['$configured', size] }, hasSameRate] };
+  const mayChange: Expression = isConfigured ? { $not: [isSame] } : false;
+  const written: Fields = {
     holders: { $ifNull: ['$holders', []] },
     waiting: { $ifNull: ['$waiting', []] },
     rev: { $cond: [{ $and: [mayChange, { $not: [isNew] }] }, NEXT, '$rev'] },
@@ -65,42 +65,46 @@ export interface Ask {
 }
 
 /** Gives as much as is wanted and there is, never less than what is in use; an older command that comes late changes nothing. */
-export function askPipeline({ dispatcher, want, least, need, isModest, inUse, v }: Ask, time: ServerTime): Document[] {
+export function askPipeline({ dispatcher, want, least, need, isModest, inUse, v }: Ask, time: ServerTime): Pipeline {
   const mine = shareOf(dispatcher);
-  const others = { $sum: { $map: { input: sharesBut(dispatcher), as: 'h', in: '$$h.n' } } };
-  const longSince = { $subtract: [time.now, SAVES_AFTER_MS] };
-  const me = { $indexOfArray: ['$waiting.by', dispatcher] };
-  const isBefore = {
+  const others: Expression = { $sum: { $map: { input: sharesBut(dispatcher), as: 'h', in: '$$h.n' } } };
+  const longSince: Expression = { $subtract: [time.now, SAVES_AFTER_MS] };
+  const me: Expression = { $indexOfArray: ['$waiting.by', literal(dispatcher)] };
+  const isBefore: Expression = {
     $and: [
-      { $ne: ['$$w.by', dispatcher] },
+      { $ne: ['$$w.by', literal(dispatcher)] },
       { $gt: ['$$w.until', time.now] },
       { $lte: ['$$w.since', longSince] },
       { $or: [{ $lt: ['$$me', 0] }, { $lt: [{ $indexOfArray: ['$waiting.by', '$$w.by'] }, '$$me'] }] },
     ],
   };
-  const ahead = { $sum: { $map: { input: { $filter: { input: '$waiting', as: 'w', cond: isBefore } }, as: 'w', in: '$$w.n' } } };
-  const had = { $ifNull: ['$$mine.n', 0] };
-  const there = { $min: [want, { $subtract: ['$size', { $add: [others, ahead] }] }] };
-  const useful = { $let: { vars: { there }, in: { $cond: [{ $gte: ['$$there', least] }, '$$there', { $min: ['$$there', had] }] } } };
-  const isOld = { $gte: [{ $ifNull: ['$$mine.v', -1] }, v] };
-  const give = {
+  const ahead: Expression = {
+    $sum: { $map: { input: { $filter: { input: '$waiting', as: 'w', cond: isBefore } }, as: 'w', in: '$$w.n' } },
+  };
+  const had: Expression = { $ifNull: ['$$mine.n', 0] };
+  const there: Expression = { $min: [want, { $subtract: ['$size', { $add: [others, ahead] }] }] };
+  const useful: Expression = {
+    $let: { vars: { there }, in: { $cond: [{ $gte: ['$$there', least] }, '$$there', { $min: ['$$there', had] }] } },
+  };
+  const isOld: Expression = { $gte: [{ $ifNull: ['$$mine.v', -1] }, v] };
+  const give: Expression = {
     $let: { vars: { mine, me }, in: { $cond: [isOld, '$$mine.n', { $max: [{ $min: [inUse, had] }, useful, 0] }] } },
   };
-  const isLate = { $let: { vars: { mine }, in: isOld } };
-  const share = { by: { $literal: dispatcher }, n: '$give', v: { $literal: v } };
-  const since = {
+  const isLate: Expression = { $let: { vars: { mine }, in: isOld } };
+  const share: Expression = { by: literal(dispatcher), n: '$give', v: v };
+  const since: Expression = {
     $let: {
-      vars: { old: { $first: { $filter: { input: '$waiting', as: 'w', cond: { $eq: ['$$w.by', dispatcher] } } } } },
+      vars: { old: { $first: { $filter: { input: '$waiting', as: 'w', cond: { $eq: ['$$w.by', literal(dispatcher)] } } } } },
       in: { $ifNull: ['$$old.since', time.now] },
     },
   };
-  const lacks = isModest ? 0 : { $subtract: [need ?? 0, '$give'] };
-  const entry = { by: { $literal: dispatcher }, n: lacks, since, until: time.after(WAITS_FOR_MS) };
-  const place = { $indexOfArray: ['$waiting.by', dispatcher] };
-  const withMine = (changed: Document): Document => ({
-    $map: { input: '$waiting', as: 'w', in: { $cond: [{ $eq: ['$$w.by', dispatcher] }, changed, '$$w'] } },
+  const lacks: Expression = isModest ? 0 : { $subtract: [need ?? 0, '$give'] };
+  const entry: Expression = { by: literal(dispatcher), n: lacks, since, until: time.after(WAITS_FOR_MS) };
+  const place: Expression = { $indexOfArray: ['$waiting.by', literal(dispatcher)] };
+  const withMine = (changed: Expression): Expression => ({
+    $map: { input: '$waiting', as: 'w', in: { $cond: [{ $eq: ['$$w.by', literal(dispatcher)] }, changed, '$$w'] } },
   });
-  const asked = {
+  const asked: Expression = {
     $cond: [
       { $lt: ['$give', need ?? 0] },
       { $cond: [{ $gte: [place, 0] }, withMine(entry), { $concatArrays: ['$waiting', [entry]] }] },
@@ -108,34 +112,34 @@ export function askPipeline({ dispatcher, want, least, need, isModest, inUse, v 
     ],
   };
   // What it gives up, it lacks in addition.
-  const given = { $let: { vars: { mine }, in: { $subtract: [had, '$give'] } } };
-  const lacksMore = { $mergeObjects: ['$$w', { n: { $cond: [{ $gt: ['$$w.n', 0] }, { $add: ['$$w.n', given] }, 0] } }] };
-  const waiting = need === undefined ? withMine(lacksMore) : asked;
+  const given: Expression = { $let: { vars: { mine }, in: { $subtract: [had, '$give'] } } };
+  const lacksMore: Expression = { $mergeObjects: ['$$w', { n: { $cond: [{ $gt: ['$$w.n', 0] }, { $add: ['$$w.n', given] }, 0] } }] };
+  const waiting: Expression = need === undefined ? withMine(lacksMore) : asked;
   // Also a share of none stays, for its number.
-  const holders = { $concatArrays: [sharesBut(dispatcher), [share]] };
-  const unlessLate = (field: string, written: Document): Document => ({ $cond: ['$isLate', field, written] });
-  const written = { rev: NEXT, holders: unlessLate('$holders', holders), waiting: unlessLate('$waiting', waiting) };
+  const holders: Expression = { $concatArrays: [sharesBut(dispatcher), [share]] };
+  const unlessLate = (field: `$${string}`, written: Expression): Expression => ({ $cond: ['$isLate', field, written] });
+  const written: Expression = { rev: NEXT, holders: unlessLate('$holders', holders), waiting: unlessLate('$waiting', waiting) };
   return [{ $set: { give, isLate } }, { $set: written }, { $unset: ['give', 'isLate'] }];
 }
 
 /** Rises with each write, so that what was seen already need not be read again. */
-export const NEXT = { $add: [{ $ifNull: ['$rev', 0] }, 1] };
+export const NEXT: Expression = { $add: [{ $ifNull: ['$rev', 0] }, 1] };
 
-export function sharesBut(dispatcher: string): Document {
-  return { $filter: { input: '$holders', as: 'h', cond: { $ne: ['$$h.by', dispatcher] } } };
+export function sharesBut(dispatcher: string): Expression {
+  return { $filter: { input: '$holders', as: 'h', cond: { $ne: ['$$h.by', literal(dispatcher)] } } };
 }
 
-export function heldBut(job: string, attempt: string): Document {
-  const isIt = { $and: [{ $eq: ['$$h.job', job] }, { $eq: ['$$h.attempt', attempt] }] };
+export function heldBut(job: string, attempt: string): Expression {
+  const isIt: Expression = { $and: [{ $eq: ['$$h.job', literal(job)] }, { $eq: ['$$h.attempt', literal(attempt)] }] };
   return { $filter: { input: '$holders', as: 'h', cond: { $not: [isIt] } } };
 }
 
-export function waitingBut(dispatcher: string): Document {
-  return { $filter: { input: '$waiting', as: 'w', cond: { $ne: ['$$w.by', dispatcher] } } };
+export function waitingBut(dispatcher: string): Expression {
+  return { $filter: { input: '$waiting', as: 'w', cond: { $ne: ['$$w.by', literal(dispatcher)] } } };
 }
 
-function shareOf(dispatcher: string): Document {
-  return { $first: { $filter: { input: '$holders', as: 'h', cond: { $eq: ['$$h.by', dispatcher] } } } };
+function shareOf(dispatcher: string): Expression {
+  return { $first: { $filter: { input: '$holders', as: 'h', cond: { $eq: ['$$h.by', literal(dispatcher)] } } } };
 }
 
 export interface Keep {
@@ -145,17 +149,17 @@ export interface Keep {
 }
 
 /** Gives as many starts as are wanted and the rate leaves; `given` says how many. */
-export function startsPipeline({ want, rate }: { readonly want: number; readonly rate: Rate }, time: ServerTime): Document[] {
+export function startsPipeline({ want, rate }: { readonly want: number; readonly rate: Rate }, time: ServerTime): Pipeline {
   const grain = grainOf(rate);
-  const countedMs = { $add: [{ $toLong: time.now }, rate.perMs] };
-  const until = { $toDate: { $multiply: [{ $ceil: { $divide: [countedMs, grain] } }, grain] } };
-  const still = { $filter: { input: { $ifNull: ['$begun', []] }, as: 'b', cond: { $gt: ['$$b.until', time.now] } } };
-  const n = { $max: [0, { $min: [want, { $subtract: [rate.starts, { $sum: '$begun.n' }] }] }] };
-  const withTime = (is: '$eq' | '$ne'): Document => ({
+  const countedMs: Expression = { $add: [{ $toLong: time.now }, rate.perMs] };
+  const until: Expression = { $toDate: { $multiply: [{ $ceil: { $divide: [countedMs, grain] } }, grain] } };
+  const still: Expression = { $filter: { input: { $ifNull: ['$begun', []] }, as: 'b', cond: { $gt: ['$$b.until', time.now] } } };
+  const n: Expression = { $max: [0, { $min: [want, { $subtract: [rate.starts, { $sum: '$begun.n' }] }] }] };
+  const withTime = (is: '$eq' | '$ne'): Expression => ({
     $filter: { input: '$begun', as: 'b', cond: { [is]: ['$$b.until', '$given.until'] } },
   });
-  const same = { $sum: { $map: { input: withTime('$eq'), as: 'b', in: '$$b.n' } } };
-  const added = { $concatArrays: [withTime('$ne'), [{ until: '$given.until', n: { $add: [same, '$given.n'] } }]] };
+  const same: Expression = { $sum: { $map: { input: withTime('$eq'), as: 'b', in: '$$b.n' } } };
+  const added: Expression = { $concatArrays: [withTime('$ne'), [{ until: '$given.until', n: { $add: [same, '$given.n'] } }]] };
   return [
     { $set: { begun: still, rev: NEXT } },
     { $set: { given: { until, n } } },
@@ -164,23 +168,23 @@ export function startsPipeline({ want, rate }: { readonly want: number; readonly
 }
 
 /** Takes starts back that were given and not used. */
-export function unusedPipeline({ until, n }: Begun): Document[] {
-  const less = { $mergeObjects: ['$$b', { n: { $subtract: ['$$b.n', n] } }] };
-  const begun = { $map: { input: '$begun', as: 'b', in: { $cond: [{ $eq: ['$$b.until', until] }, less, '$$b'] } } };
+export function unusedPipeline({ until, n }: Begun): Pipeline {
+  const less: Expression = { $mergeObjects: ['$$b', { n: { $subtract: ['$$b.n', n] } }] };
+  const begun: Expression = { $map: { input: '$begun', as: 'b', in: { $cond: [{ $eq: ['$$b.until', until] }, less, '$$b'] } } };
   return [{ $set: { rev: NEXT, begun } }];
 }
 
 /** Takes places off a dispatcher's share and makes them a job's own, once however often it is asked for. */
-export function keepPipeline({ dispatcher, held, v }: Keep): Document[] {
-  const share = { by: { $literal: dispatcher }, n: { $subtract: ['$$mine.n', held.n] }, v: { $literal: v } };
-  const kept = { $concatArrays: [sharesBut(dispatcher), [share], [{ $literal: held }]] };
-  const mayBeKept = {
+export function keepPipeline({ dispatcher, held, v }: Keep): Pipeline {
+  const share: Expression = { by: literal(dispatcher), n: { $subtract: ['$$mine.n', held.n] }, v: v };
+  const kept: Expression = { $concatArrays: [sharesBut(dispatcher), [share], [literal(held)]] };
+  const mayBeKept: Expression = {
     $and: [
       { $lt: [{ $ifNull: ['$$mine.v', v] }, v] },
       { $gte: ['$$mine.n', held.n] },
-      { $not: [{ $in: [{ $literal: held.attempt }, '$holders.attempt'] }] },
+      { $not: [{ $in: [literal(held.attempt), '$holders.attempt'] }] },
     ],
   };
-  const holders = { $let: { vars: { mine: shareOf(dispatcher) }, in: { $cond: [mayBeKept, kept, '$holders'] } } };
+  const holders: Expression = { $let: { vars: { mine: shareOf(dispatcher) }, in: { $cond: [mayBeKept, kept, '$holders'] } } };
   return [{ $set: { rev: NEXT, holders } }];
 }

@@ -1,13 +1,14 @@
 /** The quotas as this process saw them last: their sizes in lock order, who holds places, who waits for some. */
 
-import type { Document, Filter } from 'mongodb';
 import { DEFAULT_QUOTA, type Places, type QuotaBook } from '../../job/places.js';
 import type { Begun, Rate, RateBook } from '../../job/rates.js';
 import { SAVES_AFTER_MS } from '../savers.js';
 import type { Collections } from './collections.js';
 import type { ControlDocument, Held, QuotaDocument, WaitingDispatcher } from './documents.js';
+import type { Pipeline, Stage } from './expression.js';
 import { appendPipeline, configurePipeline, isHeld, NEXT, roomOf } from './quota-commands.js';
 import type { ServerTime } from './server-time.js';
+import type { Where } from './table.js';
 
 /** Who waits and is to be so little longer asks again. */
 const RENEWED_MS = 15_000;
@@ -64,7 +65,7 @@ export class Quotas {
   }
 
   /** Writes a quota that is as the filter says, and takes notice of what it is then. @returns it, if there is one */
-  async write(filter: Filter<QuotaDocument>, pipeline: Document[]): Promise<QuotaDocument | undefined> {
+  async write(filter: Where<QuotaDocument>, pipeline: Pipeline): Promise<QuotaDocument | undefined> {
     const quota = await this.sources.collections.quotas.findOneAndUpdate(filter, pipeline, { returnDocument: 'after' });
     if (quota !== null) this.notice(quota);
     return quota ?? undefined;
@@ -73,7 +74,7 @@ export class Quotas {
   /** Reads all quotas anew, and on the way what is paused. */
   async refresh(): Promise<void> {
     const { control, quotas } = this.sources.collections;
-    const paused = [{ $match: { _id: 'paused' } }, { $project: { _id: 0, control: '$$ROOT' } }];
+    const paused: readonly Stage[] = [{ $match: { _id: 'paused' } }, { $project: { _id: 0, control: '$$ROOT' } }];
     const read = await quotas.aggregate<QuotaDocument | { readonly control: ControlDocument }>([
       { $unionWith: { coll: control.collectionName, pipeline: paused } },
     ]);

@@ -4,6 +4,7 @@ import type { JobTree } from '../../job/job-record.js';
 import { insertedRecord } from '../inserted.js';
 import type { Schedules } from '../job-store.js';
 import type { Collections } from './collections.js';
+import { type Expression, type Fields, literal } from './expression.js';
 import type { InsertsWithin } from './inserts-within.js';
 import type { SessionTransactions } from './transactions.js';
 
@@ -36,9 +37,9 @@ export class MongoSchedules implements Schedules {
   }
 }
 
-function begunWith(timetable: string, since: Date): object {
-  const ours = { $literal: timetable };
-  const isSame = { $eq: [{ $ifNull: ['$timetable', ours] }, ours] };
-  const stands = { $ifNull: ['$firedUntil', since] };
+function begunWith(timetable: string, since: Date): Fields {
+  const ours = literal(timetable);
+  const isSame: Expression = { $eq: [{ $ifNull: ['$timetable', ours] }, ours] };
+  const stands: Expression = { $ifNull: ['$firedUntil', since] };
   return { timetable: ours, firedUntil: { $cond: [isSame, stands, { $max: [stands, since] }] } };
 }

@@ -2,6 +2,7 @@
 
 import { Timestamp } from 'mongodb';
 import type { Clock } from '../../clock.js';
+import type { Expression } from './expression.js';
 
 /** What has ended is kept for so long in any case: whoever waits for it, in any process, hears of it by then, and reads it with what it names. */
 export const LEAST_KEPT_MS = 30_000;
@@ -17,22 +18,22 @@ export class ServerTime {
   ) {}
 
   /** When the job that is written, and ends now, is removed. */
-  get removal(): object {
+  get removal(): Expression {
     return { $add: [this.now, { $max: [{ $ifNull: ['$keepMs', this.keepMs] }, LEAST_KEPT_MS] }] };
   }
 
   /** When everything is removed of which this job, which ends now, is the top. */
-  removalWith({ keepMs = this.keepMs }: { readonly keepMs?: number }): object {
+  removalWith({ keepMs = this.keepMs }: { readonly keepMs?: number }): Expression {
     return this.after(Math.max(keepMs, LEAST_KEPT_MS));
   }
 
   /** The time of the server while it executes the command. */
-  get now(): object | string {
+  get now(): Expression {
     return '$$NOW';
   }
 
   /** So long after the time of the server. */
-  after(ms: number | string): object {
+  after(ms: number | `$${string}`): Expression {
     return { $add: [this.now, ms] };
   }
 

@@ -7,6 +7,7 @@ import type { Ahead } from './ahead.js';
 import type { Attempts } from './attempts.js';
 import type { Collections } from './collections.js';
 import type { JobDocument } from './documents.js';
+import { type Fields, literal } from './expression.js';
 import { type Jobs, toId } from './jobs.js';
 import { endedAsItIs, followedAsItIs } from './moves.js';
 import { type Notes, takenIn } from './notes.js';
@@ -81,13 +82,13 @@ export class SettlementsWithin {
     return true;
   }
 
-  async #written(end: End, id: ObjectId): Promise<object> {
+  async #written(end: End, id: ObjectId): Promise<Fields> {
     const { notes, process, running, time } = this.sources;
     const { outcome } = end;
     const noted = takenIn(await notes.of(id, running.get(end)));
     if (outcome.status === 'follows')
       return { ...followedAsItIs({ inner: toId(outcome.job), isOwn: outcome.isOwn === true }, { time, by: process }), ...noted };
-    const own = { outcome: { $literal: toOutcome(outcome) }, kind: outcome.status };
+    const own = { outcome: literal(toOutcome(outcome)), kind: outcome.status };
     return { ...endedAsItIs(own, { time, by: process }), ...noted };
   }
 

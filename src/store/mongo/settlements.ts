@@ -1,6 +1,5 @@
 /** Records ends: all that are asked for at once by one write, in which every job finds its own outcome. */
 
-import type { Document } from 'mongodb';
 import { filter, firstValueFrom, last, type Observable, race, repeat, timer } from 'rxjs';
 import type { Clock } from '../../clock.js';
 import type { StoredOutcome } from '../../job/outcome.js';
@@ -10,12 +9,14 @@ import type { Ahead } from './ahead.js';
 import { Asked } from './asked.js';
 import type { Collections } from './collections.js';
 import type { JobDocument, OutcomeDocument } from './documents.js';
+import { type Expression, literal } from './expression.js';
 import { Computed, type Jobs, toId } from './jobs.js';
 import { ended, endedAsItIs, hasDuties } from './moves.js';
 import type { News } from './news.js';
 import { toOutcome } from './records.js';
 import { attemptKey, type Running } from './running.js';
 import type { ServerTime } from './server-time.js';
+import type { Where } from './table.js';
 import type { Tender } from './tender.js';
 import type { Uses } from './uses.js';
 
@@ -161,10 +162,10 @@ export class Settlements {
 
 /** One write for all: each job finds its token, and its outcome, by the place of its id in a list. */
 function groupOf(known: readonly Known[], { time, process }: { readonly time: ServerTime; readonly process: string }) {
-  const place = { $indexOfArray: [{ $literal: known.map(({ job }) => job._id) }, '$_id'] };
-  const own = (values: readonly unknown[]): Document => ({ $arrayElemAt: [{ $literal: values }, place] });
+  const place: Expression = { $indexOfArray: [literal(known.map(({ job }) => job._id)), '$_id'] };
+  const own = (values: readonly unknown[]): Expression => ({ $arrayElemAt: [literal(values), place] });
   const outcomes = known.map(({ end }): OutcomeDocument => toOutcome(end.outcome));
-  const filter = {
+  const filter: Where<JobDocument> = {
     _id: { $in: known.map(({ job }) => job._id) },
     status: { $in: ['active' as const, 'assigned' as const] },
     waiting: { $exists: false },

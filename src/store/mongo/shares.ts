@@ -1,11 +1,11 @@
 /** Quotas as leased places: how many each dispatcher of this process holds, asks for, and gives up for others. */
 
-import type { Document } from 'mongodb';
 import { type Subscription, timer } from 'rxjs';
 import type { Clock } from '../../clock.js';
-import { couldEverFit, type Places } from '../../job/places.js';
+import { couldEverFit, type Places, takes, weightOf } from '../../job/places.js';
 import { SAVES_AFTER_MS, type Saved, Savers } from '../savers.js';
 import type { QuotaDocument } from './documents.js';
+import type { Pipeline } from './expression.js';
 import type { Leases } from './leases.js';
 import { Line, type Need, type Wanted } from './line.js';
 import { askPipeline, isHeld } from './quota-commands.js';
@@ -156,8 +156,8 @@ export class Shares {
     const { quotas } = this.sources;
     if (this.mightFit(dispatcher, places) || this.hasSome(dispatcher, places)) return false;
     if (this.#isNew(dispatcher, { lane, quotas: places })) return true;
-    const names = [...quotas.book.keys()].filter((name) => places[name] !== undefined);
-    const short = names.find((name) => this.of(dispatcher, name).free + this.#room(dispatcher, name) < (places[name] ?? 0));
+    const names = [...quotas.book.keys()].filter((name) => takes(places, name));
+    const short = names.find((name) => this.of(dispatcher, name).free + this.#room(dispatcher, name) < weightOf(places, name));
     return short !== undefined && [true, false].some((isModest) => quotas.isWaiting(dispatcher, short, isModest));
   }
 
@@ -177,7 +177,7 @@ export class Shares {
   }
 
   /** Nothing is written for one whose lease is over. @returns the quota as it is then */
-  async write(name: string, dispatcher: string, pipeline: Document[]): Promise<QuotaDocument | undefined> {
+  async write(name: string, dispatcher: string, pipeline: Pipeline): Promise<QuotaDocument | undefined> {
     const { leases, quotas } = this.sources;
     const fence = leases.fence(dispatcher);
     return fence === undefined ? undefined : quotas.write({ _id: name, $expr: fence }, pipeline);

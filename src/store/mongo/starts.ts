@@ -2,7 +2,7 @@
 
 import { type Subscription, timer } from 'rxjs';
 import type { Clock } from '../../clock.js';
-import type { Places } from '../../job/places.js';
+import { type Places, takes } from '../../job/places.js';
 import { type Begun, nextStart, startsLeft } from '../../job/rates.js';
 import type { JobDocument } from './documents.js';
 import { startsPipeline, unusedPipeline } from './quota-commands.js';
@@ -111,5 +111,5 @@ export class Starts {
 
 /** One that goes on with its places has begun before. */
 function needingStart(jobs: readonly JobDocument[], name: string): readonly JobDocument[] {
-  return jobs.filter(({ held, quotas }) => held === undefined && quotas[name] !== undefined);
+  return jobs.filter(({ held, quotas }) => held === undefined && takes(quotas, name));
 }

@@ -20,8 +20,13 @@ import type {
   WithoutId,
 } from 'mongodb';
 import type { Deadline } from './deadline.js';
+import type { Expression, Pipeline, Stage } from './expression.js';
 
-type Update<T> = UpdateFilter<T> | Document[];
+/** The driver's, but that what the server computes can hold no value that could be taken for an expression. */
+export type Where<T> = Filter<T> & { readonly $expr?: Expression };
+/** A pipeline, or the driver's operators, which compute nothing; named one by one, or anything at all would pass. */
+type Update<T> = Pipeline | { readonly [K in '$set' | '$setOnInsert' | '$unset' | '$inc' | '$push']?: UpdateFilter<T>[K] };
+type UpdateOne<T> = { readonly filter: Where<T>; readonly update: Update<T>; readonly upsert: boolean };
 type BulkOptions = InsertOneOptions & { readonly ordered?: boolean };
 
 /** The methods are the driver's, but that what is read comes whole. */
@@ -36,23 +41,23 @@ export class Table<T extends Document> {
     return this.raw.collectionName;
   }
 
-  find<P extends Document = WithId<T>>(filter: Filter<T> = {}, options: FindOptions = {}): Promise<P[]> {
+  find<P extends Document = WithId<T>>(filter: Where<T> = {}, options: FindOptions = {}): Promise<P[]> {
     return this.#within('find', () => this.raw.find<P>(filter, options).toArray());
   }
 
-  findOne(filter: Filter<T>, options: FindOptions = {}): Promise<WithId<T> | null> {
+  findOne(filter: Where<T>, options: FindOptions = {}): Promise<WithId<T> | null> {
     return this.#within('find', () => this.raw.findOne(filter, options));
   }
 
-  aggregate<P extends Document>(pipeline: Document[]): Promise<P[]> {
-    return this.#within('aggregate', () => this.raw.aggregate<P>(pipeline).toArray());
+  aggregate<P extends Document>(pipeline: readonly Stage[]): Promise<P[]> {
+    return this.#within('aggregate', () => this.raw.aggregate<P>([...pipeline]).toArray());
   }
 
-  distinct<K extends keyof WithId<T>>(key: K & string, filter: Filter<T>): Promise<unknown[]> {
+  distinct<K extends keyof WithId<T>>(key: K & string, filter: Where<T>): Promise<unknown[]> {
     return this.#within('distinct', () => this.raw.distinct<string>(key, filter));
   }
 
-  countDocuments(filter: Filter<T>, options: CountDocumentsOptions = {}): Promise<number> {
+  countDocuments(filter: Where<T>, options: CountDocumentsOptions = {}): Promise<number> {
     return this.#within('aggregate', () => this.raw.countDocuments(filter, options));
   }
 
@@ -60,24 +65,24 @@ export class Table<T extends Document> {
     return this.#within('insert', () => this.raw.insertMany(documents, options));
   }
 
-  updateOne(filter: Filter<T>, update: Update<T>, options: UpdateOptions = {}): Promise<UpdateResult<T>> {
-    return this.#within('update', () => this.raw.updateOne(filter, update, options));
+  updateOne(filter: Where<T>, update: Update<T>, options: UpdateOptions = {}): Promise<UpdateResult<T>> {
+    return this.#within('update', () => this.raw.updateOne(filter, update as UpdateFilter<T>, options));
   }
 
-  updateMany(filter: Filter<T>, update: Update<T>, options: UpdateOptions = {}): Promise<UpdateResult<T>> {
-    return this.#within('update', () => this.raw.updateMany(filter, update, options));
+  updateMany(filter: Where<T>, update: Update<T>, options: UpdateOptions = {}): Promise<UpdateResult<T>> {
+    return this.#within('update', () => this.raw.updateMany(filter, update as UpdateFilter<T>, options));
   }
 
   /** Several updates of one document each, in one command. */
-  updateEach(updates: readonly UpdateOneModel<T>[]): Promise<BulkWriteResult> {
-    return this.#within('update', () => this.raw.bulkWrite(updates.map((updateOne) => ({ updateOne }))));
+  updateEach(updates: readonly UpdateOne<T>[]): Promise<BulkWriteResult> {
+    return this.#within('update', () => this.raw.bulkWrite(updates.map((updateOne) => ({ updateOne: updateOne as UpdateOneModel<T> }))));
   }
 
-  findOneAndUpdate(filter: Filter<T>, update: Update<T>, options: FindOneAndUpdateOptions = {}): Promise<WithId<T> | null> {
-    return this.#within('findAndModify', () => this.raw.findOneAndUpdate(filter, update, options));
+  findOneAndUpdate(filter: Where<T>, update: Update<T>, options: FindOneAndUpdateOptions = {}): Promise<WithId<T> | null> {
+    return this.#within('findAndModify', () => this.raw.findOneAndUpdate(filter, update as UpdateFilter<T>, options));
   }
 
-  findOneAndReplace(filter: Filter<T>, replacement: WithoutId<T>, options: FindOneAndReplaceOptions = {}): Promise<WithId<T> | null> {
+  findOneAndReplace(filter: Where<T>, replacement: WithoutId<T>, options: FindOneAndReplaceOptions = {}): Promise<WithId<T> | null> {
     return this.#within('findAndModify', () => this.raw.findOneAndReplace(filter, replacement, options));
   }
 

@@ -3,11 +3,13 @@
 import type { ObjectId } from 'mongodb';
 import type { Collections } from './collections.js';
 import type { JobDocument } from './documents.js';
+import { type Expression, literal } from './expression.js';
 import { asPipeline, Computed } from './jobs.js';
 import type { Leases } from './leases.js';
 import { attemptKey } from './running.js';
 import type { ServerTime } from './server-time.js';
 import type { Asker } from './shares.js';
+import type { Where } from './table.js';
 import type { Uses } from './uses.js';
 
 export interface TakeSources {
@@ -68,7 +70,7 @@ export class Takes {
   /** The life of a dispatcher is over. */
   forget(dispatcher: string): void {
     for (const [name, unanswered] of this.#unanswered) {
-      if (!name.startsWith(`${dispatcher} `)) continue;
+      if (!isOf(dispatcher, name)) continue;
       this.#unanswered.delete(name);
       for (const { token } of unanswered) this.#open.delete(token);
     }
@@ -104,8 +106,8 @@ export class Takes {
     const fence = leases.fence(dispatcher);
     if (fence === undefined) return [];
     const ids = idsOf([...now, ...forLater]);
-    const inTime = { $or: [{ $gt: ['$attempts', 0] }, { $lt: [time.now, { $ifNull: ['$startBy', { $literal: new Date(8.64e15) }] }] }] };
-    const isNow = { $in: ['$_id', { $literal: idsOf(now) }] };
+    const inTime: Expression = { $or: [{ $gt: ['$attempts', 0] }, { $lt: [time.now, { $ifNull: ['$startBy', new Date(8.64e15)] }] }] };
+    const isNow: Expression = { $in: ['$_id', literal(idsOf(now))] };
     const written = asPipeline({
       status: new Computed({ $cond: [isNow, 'active', 'assigned'] }),
       owner: dispatcher,
@@ -113,9 +115,9 @@ export class Takes {
       startedAt: new Computed({ $cond: [isNow, time.now, '$startedAt'] }),
       attempts: new Computed({ $add: ['$attempts', { $cond: [isNow, 1, 0] }] }),
       bell: undefined,
-      ...(apart.length === 0 ? {} : { apart: new Computed({ $cond: [{ $in: ['$_id', { $literal: idsOf(apart) }] }, true, '$apart'] }) }),
+      ...(apart.length === 0 ? {} : { apart: new Computed({ $cond: [{ $in: ['$_id', literal(idsOf(apart))] }, true, '$apart'] }) }),
     });
-    const filter = { _id: { $in: ids }, status: 'pending' as const, $expr: { $and: [fence, inTime] } };
+    const filter: Where<JobDocument> = { _id: { $in: ids }, status: 'pending' as const, $expr: { $and: [fence, inTime] } };
     const { modifiedCount } = await collections.jobs.updateMany(filter, [{ $set: written }], { hint: { _id: 1 } });
     if (modifiedCount === 0) return [];
     if (modifiedCount !== ids.length) return this.#taken(chosen);
@@ -127,9 +129,14 @@ export class Takes {
   }
 }
 
-/** Names one queue of a dispatcher in memory. */
+/** Names one queue of a dispatcher in memory; as JSON, since both may have any characters. */
 export function nameOf({ dispatcher, queue }: Asker): string {
-  return `${dispatcher} ${queue}`;
+  return JSON.stringify([dispatcher, queue]);
+}
+
+/** Whether a name is that of a queue of a dispatcher. */
+export function isOf(dispatcher: string, name: string): boolean {
+  return name.startsWith(`[${JSON.stringify(dispatcher)},`);
 }
 
 function idsOf(jobs: readonly JobDocument[]): ObjectId[] {

@@ -8,6 +8,7 @@ import { Batches } from './batches.js';
 import type { Collections } from './collections.js';
 import type { JobDocument } from './documents.js';
 import { ignoreDuplicates } from './driver-errors.js';
+import { type Expression, literal } from './expression.js';
 import type { Handovers } from './handovers.js';
 import type { HeldPlaces } from './held-places.js';
 import { type Jobs, unchanged } from './jobs.js';
@@ -242,11 +243,11 @@ export class Tender {
    */
   async #expireTree(top: JobDocument): Promise<void> {
     const { collections, time } = this.sources;
-    const isThere = (field: string): object => ({ $ne: [{ $type: field }, 'missing'] });
-    const isLeftBelow = { $or: ['$open', '$followed', { $ne: ['$kind', 'task'] }, isThere('$held')] };
+    const isThere = (field: `$${string}`): Expression => ({ $ne: [{ $type: field }, 'missing'] });
+    const isLeftBelow: Expression = { $or: ['$open', '$followed', { $ne: ['$kind', 'task'] }, isThere('$held')] };
     const root = top._id;
-    const isLeft = { $cond: [{ $eq: ['$_id', root] }, isThere('$parent'), isLeftBelow] };
-    const unlessDone = (field: string): object => ({ $cond: [isLeft, field, '$$REMOVE'] });
+    const isLeft: Expression = { $cond: [{ $eq: ['$_id', literal(root)] }, isThere('$parent'), isLeftBelow] };
+    const unlessDone = (field: `$${string}`): Expression => ({ $cond: [isLeft, field, '$$REMOVE'] });
     const duties = { owner: unlessDone('$owner'), held: unlessDone('$held') };
     await collections.jobs.updateMany({ root }, [{ $set: { expireAt: time.removalWith(top), ...duties } }]);
   }

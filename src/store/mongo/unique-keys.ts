@@ -7,6 +7,7 @@ import type { PutOff } from '../../job/protection.js';
 import { hasKey, hasYetToBegin, isPutOffBy } from '../../job/unique-key-rule.js';
 import type { Collections } from './collections.js';
 import type { JobDocument } from './documents.js';
+import type { Expression } from './expression.js';
 import { asPipeline, Computed } from './jobs.js';
 import type { News } from './news.js';
 import { toJob } from './records.js';
@@ -27,7 +28,7 @@ export interface Place {
 }
 
 /** Whatever else is written, the job is not as it was. */
-const ONCE_MORE = { $add: [{ $ifNull: ['$asked', 0] }, 1] };
+const ONCE_MORE: Expression = { $add: [{ $ifNull: ['$asked', 0] }, 1] };
 
 export class UniqueKeys {
   constructor(private readonly sources: UniqueKeySources) {}
@@ -84,7 +85,7 @@ export class UniqueKeys {
     const { _id, keyHeld = '' } = document;
     const debounce = by.unique?.debounce;
     const soonest = time.after(debounce?.ms ?? 0);
-    const dueAt = debounce?.maxMs === undefined ? soonest : { $min: [soonest, { $add: ['$queuedAt', debounce.maxMs] }] };
+    const dueAt: Expression = debounce?.maxMs === undefined ? soonest : { $min: [soonest, { $add: ['$queuedAt', debounce.maxMs] }] };
     const job = this.sources.putOff(toJob(document), by);
     const written = asPipeline({
       args: toBytes(job.args),

@@ -1,10 +1,11 @@
 /** Hears of what other processes did, by one change stream that is filtered on the server; a hint that is lost costs time, never a job. */
 
-import { type Document, ObjectId } from 'mongodb';
+import { ObjectId } from 'mongodb';
 import { type Subscription, timer } from 'rxjs';
 import type { Clock } from '../../clock.js';
 import type { Collections } from './collections.js';
 import type { QuotaDocument } from './documents.js';
+import { type Expression, literal, type Stage } from './expression.js';
 import { ResumedStream } from './resumed-stream.js';
 
 /** How long those are gathered that are to be followed before the stream is opened anew with them. */
@@ -56,7 +57,7 @@ export class Watch {
       clock,
       watch: (options) => {
         this.#listed = [...this.#followed];
-        return collections.database.watch(this.#pipeline(this.#listed), options);
+        return collections.database.watch([...this.#pipeline(this.#listed)], options);
       },
       onEvent: (event) => onHeard(event as Heard),
       onOpened,
@@ -90,9 +91,9 @@ export class Watch {
     await this.#stream.close();
   }
 
-  #pipeline(followed: readonly string[]): Document[] {
+  #pipeline(followed: readonly string[]): readonly Stage[] {
     const { control, jobs, notes, quotas } = this.sources.collections;
-    const of = (field: string) => ({ $ifNull: [`$updateDescription.updatedFields.${field}`, `$fullDocument.${field}`] });
+    const of = (field: string): Expression => ({ $ifNull: [`$updateDescription.updatedFields.${field}`, `$fullDocument.${field}`] });
     const has = (field: string) => [
       { [`fullDocument.${field}`]: { $exists: true } },
       { [`updateDescription.updatedFields.${field}`]: { $exists: true } },
@@ -117,12 +118,12 @@ export class Watch {
           operationType: 1,
           collection: '$ns.coll',
           id: '$documentKey._id',
-          quota: { $cond: [{ $eq: ['$ns.coll', quotas.collectionName] }, '$fullDocument', '$$REMOVE'] },
+          quota: { $cond: [{ $eq: ['$ns.coll', literal(quotas.collectionName)] }, '$fullDocument', '$$REMOVE'] },
           rev: of('rev'),
           isInsert: { $eq: ['$operationType', 'insert'] },
           origin: '$fullDocument.origin',
           isStaged: { $eq: ['$fullDocument.isStaged', true] },
-          isLate: { $and: [{ $eq: ['$fullDocument.isStaged', true] }, { $eq: ['$fullDocument.owner', this.sources.process] }] },
+          isLate: { $and: [{ $eq: ['$fullDocument.isStaged', true] }, { $eq: ['$fullDocument.owner', literal(this.sources.process)] }] },
           bell: of('bell'),
           dueAt: of('dueAt'),
           startBy: of('startBy'),
