@@ -1,11 +1,14 @@
-/** Says of a job that it failed and is tried again: the first time and every fifth, so that one that fails on and on is seen, and does not fill the log. */
+/** Says of a job that it is tried again: now and then, so that one that fails on and on is seen, and does not fill the log. */
 
 import { failureLogLevelOf } from '../job/failure-log.js';
 import type { QueuedJob } from '../job/job-record.js';
+import { storedError } from '../job/stored-error.js';
 import type { Logger } from '../task/logger.js';
-import type { Verdict } from './verdict.js';
+import type { Trial, Verdict } from './verdict.js';
 
 const LOGGED_FAILURE = 5;
+/** By then it is probably with a transaction that a dead process left open. */
+const LOGGED_CONFLICT = 20;
 
 /** @param failures - how many attempts have failed with this one */
 export function logRetry(logger: Logger, job: QueuedJob, failures: number, { error, delayMs }: Verdict & { type: 'again' }): void {
@@ -14,4 +17,17 @@ export function logRetry(logger: Logger, job: QueuedJob, failures: number, { err
   const times = failures === 1 ? 'once' : `${failures} times`;
   const when = delayMs === 0 ? 'at once' : `in ${delayMs} ms`;
   logger.warn(`job ${job.id} (${job.taskName}) has failed ${times}, and is tried again ${when}: ${error.message}`);
+}
+
+/** @param count - how many attempts in a row have met a conflict */
+export function logConflict(
+  logger: Logger,
+  { job, redacts }: Trial,
+  { thrown, count }: { readonly thrown: unknown; readonly count: number },
+): void {
+  if (count !== LOGGED_CONFLICT || failureLogLevelOf(job) === 'none') return;
+  const why = redacts ? '' : `: ${storedError(thrown).message}`;
+  logger.warn(
+    `job ${job.id} (${job.taskName}) has met a conflict with another transaction ${count} times in a row, and is tried again until that one is over${why}`,
+  );
 }

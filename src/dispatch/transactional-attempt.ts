@@ -4,7 +4,7 @@ import { TransactionError, UncertainError } from '../errors.js';
 import type { JobTree } from '../job/job-record.js';
 import type { AttemptKey, End, JobStore } from '../store/job-store.js';
 import type { Attempt, Ending } from './attempt.js';
-import { following, judge, planOf, type Trial, type Verdict } from './verdict.js';
+import { type Conflict, following, isConflict, judge, planOf, type Trial, type Verdict } from './verdict.js';
 
 export interface TransactionalSources {
   readonly store: Pick<JobStore, 'insert' | 'settle' | 'transactions'>;
@@ -38,7 +38,7 @@ export class TransactionalAttempt {
   /** When the code has ended; whether anything comes of it is not known by then. */
   readonly returned: Promise<Ending>;
   /** When the transaction is over: what is to be recorded outside of it, or nothing where its commit has recorded the end. */
-  readonly verdict: Promise<Verdict | undefined>;
+  readonly verdict: Promise<Verdict | Conflict | undefined>;
   #return: (ending: Ending) => void = () => {};
 
   constructor(
@@ -51,7 +51,7 @@ export class TransactionalAttempt {
     this.verdict = this.#transact();
   }
 
-  async #transact(): Promise<Verdict | undefined> {
+  async #transact(): Promise<Verdict | Conflict | undefined> {
     const { attempt, trial } = this.run;
     try {
       await this.sources.store.transactions.run((session) => this.#runIn(session), { isRunOnce: true });
@@ -59,7 +59,9 @@ export class TransactionalAttempt {
     } catch (error) {
       this.#return({ thrown: error });
       if (error instanceof NotCommitted) return error.verdict;
-      return judge({ thrown: error instanceof UncertainError ? undone(error, this.run) : error }, attempt.aborted, trial);
+      const thrown = error instanceof UncertainError ? undone(error, this.run) : error;
+      if (attempt.aborted === undefined && isConflict(thrown, trial)) return { type: 'conflict', thrown };
+      return judge({ thrown }, attempt.aborted, trial);
     }
   }
 

@@ -6,7 +6,7 @@ import type { JobTree, QueuedJob } from '../job/job-record.js';
 import { JobReference } from '../job/job-reference.js';
 import { Payload } from '../job/payload.js';
 import { referent } from '../job/promising.js';
-import { type RetryPolicy, retryDelay } from '../job/retry-policy.js';
+import { type RetryPolicy, retriesConflict, retryDelay } from '../job/retry-policy.js';
 import { recordedError, redactedError, type StoredError, storedError } from '../job/stored-error.js';
 import { insertedRecord } from '../store/inserted.js';
 import type { Attempt as AttemptNumbers, End, Follows, Inserted } from '../store/job-store.js';
@@ -17,6 +17,12 @@ export type Verdict =
   | { readonly type: 'end'; readonly outcome: End['outcome'] }
   | { readonly type: 'again'; readonly delayMs: number; readonly error?: StoredError }
   | { readonly type: 'interrupted' };
+
+/** The attempt met a conflict with another transaction, which is not a fault of its job. */
+export interface Conflict {
+  readonly type: 'conflict';
+  readonly thrown: unknown;
+}
 
 export interface Trial {
   readonly job: QueuedJob;
@@ -36,6 +42,11 @@ export function judge(ending: Ending, abort: Abort | undefined, trial: Trial): V
   if (abort?.cause === 'cancelled') return { type: 'end', outcome: { status: 'cancelled', reason: cancelReason(abort.reason) } };
   if (abort?.cause === 'stopped') return { type: 'interrupted' };
   return judgeError(ending.thrown, trial);
+}
+
+/** Whether what an attempt threw is a conflict to be outlasted: one that its policy retries. */
+export function isConflict(thrown: unknown, trial: Trial): boolean {
+  return !hasCode(thrown, UNAUTHORIZED) && asked(trial, (policy) => retriesConflict(policy, thrown)) === true;
 }
 
 /** The verdict on an attempt that ran too long, whatever its method does later. */
@@ -103,10 +114,16 @@ function isRetryLater(thrown: unknown): thrown is RetryLater {
   return hasCode(thrown, RETRY_LATER);
 }
 
-function delayAfter(thrown: unknown, { job, policy, numbers, random, redacts, logger }: Trial): number | undefined {
+function delayAfter(thrown: unknown, trial: Trial): number | undefined {
   if (hasCode(thrown, UNAUTHORIZED)) return undefined;
+  const { numbers, random } = trial;
+  return asked(trial, (policy) => retryDelay(policy, { failures: numbers.failures + 1, error: thrown, random: random() }));
+}
+
+/** What the policy says; nothing where it is broken. */
+function asked<T>({ job, policy, redacts, logger }: Trial, ask: (policy: RetryPolicy) => T): T | undefined {
   try {
-    return retryDelay(policy, { failures: numbers.failures + 1, error: thrown, random: random() });
+    return ask(policy);
   } catch (error) {
     logger.error(`the retry policy of ${job.taskName} failed, so job ${job.id} is not retried`, redacts ? undefined : { error });
     return undefined;

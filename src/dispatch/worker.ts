@@ -12,11 +12,12 @@ import type { Logger } from '../task/logger.js';
 import type { TaskDefinition } from '../task/task-definition.js';
 import type { TaskRegistry } from '../task/task-registry.js';
 import { type Abort, Attempt, type Ending } from './attempt.js';
+import { ConflictSeries } from './conflict-series.js';
 import type { Recorder } from './recorder.js';
 import { logRetry } from './retry-log.js';
 import type { TaskCaller } from './task-caller.js';
 import { TransactionalAttempt, type TransactionalSources } from './transactional-attempt.js';
-import { following, judge, judgeTimeout, planOf, type Trial, type Verdict } from './verdict.js';
+import { type Conflict, following, judge, judgeTimeout, planOf, type Trial, type Verdict } from './verdict.js';
 
 export interface WorkerSources {
   readonly clock: Clock;
@@ -48,6 +49,7 @@ interface Running {
   token: string;
   /** How many attempts have failed before this one. */
   failures: number;
+  readonly conflicts: ConflictSeries;
   /** Why it is not to go on, whichever attempt is under way. */
   end?: Abort;
   /** Given back to the store: whatever its method still does is of no account. */
@@ -60,7 +62,7 @@ interface Running {
 interface Begun {
   readonly returned: Promise<Ending>;
   readonly over: Promise<unknown>;
-  readonly verdict: () => Promise<Verdict | undefined>;
+  readonly verdict: () => Promise<Verdict | Conflict | undefined>;
 }
 
 export class Worker {
@@ -104,6 +106,7 @@ export class Worker {
       attempt: this.#newAttempt(claimed, attempt),
       token: attempt.token,
       failures: attempt.failures,
+      conflicts: new ConflictSeries(this.sources),
       isAbandoned: false,
     };
     if (end !== undefined) this.#end(running, end);
@@ -194,7 +197,11 @@ export class Worker {
     if (late?.type === 'end') return this.#recordLate(running, over, late, freeSlot);
     await over;
     if (running.isAbandoned) return undefined;
-    return this.#record(running, late ?? (await verdict()), freeSlot);
+    const judged = late ?? (await verdict());
+    if (judged?.type === 'conflict')
+      return this.#record(running, await running.conflicts.outlast(judged, running.attempt, trial), freeSlot);
+    running.conflicts.end();
+    return this.#record(running, judged, freeSlot);
   }
 
   #begin(task: TaskDefinition, running: Running, trial: Trial): Begun {

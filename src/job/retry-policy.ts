@@ -13,7 +13,7 @@ export interface Backoff {
 
 /** A policy without functions, which can be stored with a single job. */
 export interface StoredRetry {
-  /** How often the task is run at most, the first time included, before an error is final. @default 5 */
+  /** How often the task is run at most, the first time included, before an error is final; conflicts that a transactional task outlasts do not count. @default 5 */
   readonly attempts?: number | undefined;
   /** How many interruptions (its process died, stopped or lost its lease) are borne before the job is aborted. @default 10 */
   readonly interruptions?: number | undefined;
@@ -42,7 +42,10 @@ export const RETRY_DEFAULTS = Object.freeze({
   retries: 'transient',
 } as const satisfies Required<StoredRetry>);
 
-/** The default: 5 attempts on conflicts of database transactions, none on the application's own errors, 10 interruptions. */
+/**
+ * The default: 5 attempts on conflicts of database transactions, none on the application's own errors, 10 interruptions. A transactional
+ * task outlasts conflicts: each of these attempts is made again for two minutes.
+ */
 export const retryCommon: StoredRetry = RETRY_DEFAULTS;
 
 /** Never again, whatever happens: for work that must not be done twice. */
@@ -89,6 +92,12 @@ export function retryDelay(policy: RetryPolicy, { failures, error, random }: Fai
     typeof delayMs === 'function' ? delayMs(failures) : typeof delayMs === 'number' ? delayMs : backoff(delayMs, failures, random);
   checkOption('a retry policy', 'delayMs(attempt)', delay, is.durationMs);
   return delay;
+}
+
+/** Whether an error is a conflict of a transaction, and a policy wants another attempt after one. */
+export function retriesConflict(policy: RetryPolicy, error: unknown): boolean {
+  const { attempts = RETRY_DEFAULTS.attempts, retries = RETRY_DEFAULTS.retries } = policy;
+  return attempts > 1 && isTransient(error) && worthIt(retries, error);
 }
 
 function worthIt(retries: NonNullable<RetryPolicy['retries']>, error: unknown): boolean {

@@ -1,15 +1,18 @@
 /** Tasks that are transactional: what they write and queue, and how their jobs end, is there together, or never. */
 
+import type { ClientSession } from 'mongodb';
 import { NEVER, of } from 'rxjs';
 import { describe, expect, it } from 'vitest';
 import {
   CircularJobError,
   currentTask,
   fixedDelay,
+  type Job,
   type JobStore,
   makeJob,
   NoCurrentTaskError,
   NoTransactionError,
+  never,
   OptionError,
   RetryLater,
   serial,
@@ -43,6 +46,8 @@ async function add(accounts: DocumentCollection<Account>, amount: number): Promi
 
 const note = task('note', { quotas: [] }, (text: string) => text);
 
+const NEVER_ENDS = new Promise<never>(() => {});
+
 const TRANSACTIONAL = { quotas: [], transactional: true } as const;
 
 async function balanceIn(accounts: DocumentCollection<Account>): Promise<number | undefined> {
@@ -52,6 +57,11 @@ async function balanceIn(accounts: DocumentCollection<Account>): Promise<number 
 /** How many jobs of `note` there are. */
 async function notesIn({ async }: Process): Promise<number> {
   return (await async.getJobs({ task: note })).length;
+}
+
+/** Moves time until a job has ended. */
+async function untilOver(process: Process, job: Job<unknown>): Promise<void> {
+  for (await job.refresh(); job.outcome === undefined; await job.refresh()) await process.advance(10_000);
 }
 
 onBothStores((stage, store) => {
@@ -132,11 +142,67 @@ onBothStores((stage, store) => {
       const job = await process.async.queueJob(pay);
       expect(await job.waitForResult()).toBe(105);
       const { failures, lastError } = await process.stateOf(job);
-      expect([runs, job.attempts, failures, await balanceIn(accounts), await notesIn(process)]).toEqual([2, 2, 1, 105, 1]);
-      expect(lastError?.message).toMatch(/conflict|meanwhile/i);
+      expect([runs, job.attempts, failures, lastError]).toEqual([2, 2, 0, undefined]);
+      expect([await balanceIn(accounts), await notesIn(process)]).toEqual([105, 1]);
     });
 
-    it('fails when it conflicts each time, after as many attempts as its policy has', async () => {
+    it('takes effect once for each of many jobs that write to one document, whatever they meet', async () => {
+      const accounts = await accountsOf(stage);
+      const pay = task('pay', TRANSACTIONAL, () => add(accounts, 1));
+      const process = await stage.start({ tasks: [pay], dispatcher: { agents: [{ queue: '', concurrency: 20 }] } });
+      const jobs = await process.async.queueJobs(Array.from({ length: 20 }, () => makeJob(pay)));
+      for (const job of jobs) await untilOver(process, job);
+      expect(jobs.map(({ status }) => status)).toEqual(jobs.map(() => 'completed'));
+      expect(await balanceIn(accounts)).toBe(30);
+    });
+
+    it('has all its attempts left for errors of its own, however often it has met a conflict', async () => {
+      const accounts = await accountsOf(stage);
+      let runs = 0;
+      const pay = task('pay', { ...TRANSACTIONAL, retry: fixedDelay({ attempts: 2, delayMs: 0 }) }, async () => {
+        await accounts.get('a', currentTask().session);
+        if (++runs === 20) throw new Error('of its own');
+        if (runs < 40) await accounts.put({ _id: 'a', balance: runs });
+        return add(accounts, 5);
+      });
+      const process = await stage.start({ tasks: [pay] });
+      const job = await process.async.queueJob(pay);
+      await untilOver(process, job);
+      expect([runs, job.result]).toEqual([40, 44]);
+      expect((await process.stateOf(job)).failures).toBe(1);
+    });
+
+    it('fails when its conflicts go on for two minutes in each of the attempts that its policy has', async () => {
+      const accounts = await accountsOf(stage);
+      let runs = 0;
+      const pay = task('pay', { ...TRANSACTIONAL, retry: { attempts: 2 } }, async () => {
+        await accounts.get('a', currentTask().session);
+        await accounts.put({ _id: 'a', balance: ++runs });
+        return add(accounts, 5);
+      });
+      const process = await stage.start({ tasks: [pay] });
+      const job = await process.async.queueJob(pay);
+      const begunAt = process.clock.now();
+      await untilOver(process, job);
+      expect(job.status).toBe('failed');
+      expect(process.clock.now() - begunAt).toBeGreaterThanOrEqual(240_000);
+      expect([await balanceIn(accounts), runs < 200]).toEqual([runs, true]);
+    });
+
+    it('is run once where its policy retries nothing, also after a conflict', async () => {
+      const accounts = await accountsOf(stage);
+      let runs = 0;
+      const pay = task('pay', { ...TRANSACTIONAL, retry: never }, async () => {
+        await accounts.get('a', currentTask().session);
+        await accounts.put({ _id: 'a', balance: ++runs });
+        return add(accounts, 5);
+      });
+      const { async } = await stage.start({ tasks: [pay] });
+      expect((await (await async.queueJob(pay)).waitForOutcome()).status).toBe('failed');
+      expect(runs).toBe(1);
+    });
+
+    it('is cancelled at once while it waits for the end of a conflict', async () => {
       const accounts = await accountsOf(stage);
       let runs = 0;
       const pay = task('pay', TRANSACTIONAL, async () => {
@@ -144,9 +210,11 @@ onBothStores((stage, store) => {
         await accounts.put({ _id: 'a', balance: ++runs });
         return add(accounts, 5);
       });
-      const { async } = await stage.start({ tasks: [pay] });
-      expect((await (await async.queueJob(pay)).waitForOutcome()).status).toBe('failed');
-      expect([runs, await balanceIn(accounts)]).toEqual([5, 5]);
+      const process = await stage.start({ tasks: [pay] });
+      const job = await process.async.queueJob(pay);
+      while (runs < 15) await process.advance(1_000);
+      await job.cancel('enough');
+      expect(await job.waitForOutcome()).toEqual({ status: 'cancelled', reason: 'enough' });
     });
 
     it('that cannot have its result stored fails, and leaves nothing', async () => {
@@ -356,6 +424,42 @@ onBothStores((stage, store) => {
       expect(await balanceIn(accounts)).toBe(10);
       expect(await (await second.async.getJob(job.id, pay))?.waitForResult()).toBe(15);
       expect((await second.stateOf(job)).interruptions).toBe(1);
+    });
+
+    it('whose process was killed with the transaction open, and the next attempt waits until the server has dropped that', async () => {
+      const accounts = await accountsOf(stage);
+      const begun = deferred<unknown>();
+      const ran: string[] = [];
+      const other = task('other', { quotas: [] }, (name: string) => void ran.push(name));
+      const pay = task('pay', TRANSACTIONAL, async () => {
+        const balance = await add(accounts, 5);
+        if (ran.length === 1) {
+          begun.resolve(currentTask().session);
+          await NEVER_ENDS;
+        }
+        ran.push('pay');
+        return balance;
+      });
+      const options = { tasks: [other, pay], dispatcher: MORTAL };
+      const killed = await stage.start(options);
+      const batch = await killed.async.queueJob(serial(makeJob(other, 'before'), makeJob(pay), makeJob(other, 'after')));
+      const left = await begun.promise;
+      ran.push('killed');
+      const heir = await stage.succeed(killed, options);
+      await heir.advance(30_000);
+      if (store === 'MongoDB') {
+        expect(ran).toEqual(['before', 'killed']);
+        // As the server does when its transactionLifetimeLimitSeconds are over.
+        await (left as ClientSession).abortTransaction();
+        await heir.advance(10_000);
+      }
+      expect(ran).toEqual(['before', 'killed', 'pay', 'after']);
+      expect(await balanceIn(accounts)).toBe(15);
+      const [job] = await heir.async.getJobs({ task: pay });
+      if (job === undefined) throw new Error('the job is gone');
+      const { failures, interruptions } = await heir.stateOf(job);
+      expect([job.status, failures, interruptions]).toEqual(['completed', 0, 1]);
+      expect((await heir.async.getJob(batch.id))?.status).toBe('completed');
     });
 
     it('whose process lost its lease, and comes to its end later: who took its job over runs it', async () => {
