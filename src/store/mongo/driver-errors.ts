@@ -59,7 +59,7 @@ export function refuseForeign(cause: unknown): void {
   if (cause instanceof Error && /ClientSession must be from the same MongoClient/.test(cause.message)) throw foreign({ cause });
 }
 
-/** Whatever the server calls a transaction that it does not know, or no longer. */
+/** NoSuchTransaction: the server does not know a transaction, or has aborted it. */
 const NO_SUCH_TRANSACTION = 251;
 const LIFETIME_EXCEEDED = 290;
 /** A document, or what a transaction has written, is larger than it may be. */
@@ -67,15 +67,28 @@ const TOO_LARGE: ReadonlySet<unknown> = new Set([257, 388, 10334]);
 /** How long a transaction may be open, unless the server is configured otherwise. */
 const LIFETIME_MS = 60_000;
 
+/** How long a transaction has been open, and may be; the latter is `undefined` where the user of the client may not know it. */
+export interface Lifetime {
+  readonly openMs: number;
+  readonly limitMs: number | undefined;
+}
+
+/** Whether the server may have ended a transaction because it was open for too long. */
+export function mayBeTooOld(error: unknown): boolean {
+  return error instanceof MongoServerError && (error.code === LIFETIME_EXCEEDED || error.code === NO_SUCH_TRANSACTION);
+}
+
 /** Says what a limit of MongoDB means that ended a transaction; such errors come again, so they are no longer labelled as transient. */
-export function explained(cause: unknown, openMs: number): unknown {
+export function explained(cause: unknown, { openMs, limitMs }: Lifetime): unknown {
   if (!(cause instanceof MongoServerError)) return cause;
   const { code } = cause;
-  if (code === LIFETIME_EXCEEDED || (code === NO_SUCH_TRANSACTION && openMs >= LIFETIME_MS))
+  if (code === LIFETIME_EXCEEDED || (code === NO_SUCH_TRANSACTION && openMs >= (limitMs ?? LIFETIME_MS))) {
+    const limit = limitMs === undefined ? '60 s, unless the server is configured otherwise' : `${limitMs / 1_000} s`;
     return new TransactionError(
-      `MongoDB has aborted the transaction, which was open for ${Math.round(openMs / 1_000)} s: it may be for 60 s, unless \`transactionLifetimeLimitSeconds\` of the server says otherwise. Do what takes long before, in another task that queues this one, or raise the limit`,
+      `MongoDB has aborted the transaction, which was open for ${Math.round(openMs / 1_000)} s, since it took longer than the server allows (\`transactionLifetimeLimitSeconds\`: ${limit}). Do what takes long before the transaction, or in a job of its own, or raise the limit of the server`,
       { cause },
     );
+  }
   if (TOO_LARGE.has(code))
     return new TransactionError(
       `MongoDB has refused what the transaction writes as too large: ${cause.message}. A document may have 16 MB; split the work over several jobs`,

@@ -1,13 +1,13 @@
 /** Transactions in which jobs are queued: the store's own, and those of sessions that the application brings. */
 
-import { ClientSession, type MongoClient, type TransactionOptions } from 'mongodb';
+import { ClientSession, type Document, type MongoClient, type TransactionOptions } from 'mongodb';
 import { firstValueFrom, NEVER, type Observable, Subject, switchAll } from 'rxjs';
 import type { Clock } from '../../clock.js';
 import { OptionError, TransactionError } from '../../errors.js';
 import type { TransactionRunOptions, Transactions } from '../job-store.js';
 import { outlastConflicts } from './conflicts.js';
 import type { Deadline } from './deadline.js';
-import { explained, foreign, isUnanswered } from './driver-errors.js';
+import { explained, foreign, isUnanswered, mayBeTooOld } from './driver-errors.js';
 
 /** Whatever the client's own are. */
 const TRANSACTION: TransactionOptions = {
@@ -35,7 +35,7 @@ export class SessionTransactions implements Transactions {
 
   /**
    * Runs code in a transaction, again after a conflict, and commits. The code takes what time it likes; the commit, or the end of
-   * what has failed, has a deadline. After that the code does not run again.
+   * what has failed, has a deadline. After that the code does not run again, nor where the transaction took longer than the server allows.
    *
    * By hand, since `withTransaction` pauses between two tries by its own time, and the deadline goes by that of the store.
    *
@@ -57,6 +57,7 @@ export class SessionTransactions implements Transactions {
       const once = async (session: ClientSession): Promise<T> => {
         if (isAnswered) throw new TransactionError('nobody waits for the transaction any more, so it is not begun again');
         this.#afterCommit.set(session, []);
+        const begunAt = this.clock.now();
         session.startTransaction(TRANSACTION);
         try {
           const done = await fn(session);
@@ -68,7 +69,7 @@ export class SessionTransactions implements Transactions {
           // It is rolled back, heard of or not.
           ending.next(this.deadline.over(() => error));
           if (session.inTransaction()) await session.abortTransaction().catch(() => undefined);
-          throw error;
+          throw await this.#explained(error, begunAt);
         } finally {
           ending.next(NEVER);
         }
@@ -96,10 +97,24 @@ export class SessionTransactions implements Transactions {
     } catch (error) {
       // Also where a commit is under way: whichever of the two comes first counts, and nobody has to wait for the transaction any longer.
       if (session.inTransaction()) await this.deadline.of(() => session.abortTransaction(), 'an abort').catch(() => undefined);
-      throw explained(error, this.clock.now() - begunAt);
+      throw await this.#explained(error, begunAt);
     } finally {
       session.endSession().catch(() => undefined);
     }
+  }
+
+  /** The error of a transaction, or which limit of MongoDB it means. */
+  async #explained(error: unknown, begunAt: number): Promise<unknown> {
+    const openMs = this.clock.now() - begunAt;
+    return explained(error, { openMs, limitMs: mayBeTooOld(error) ? await this.#lifetimeLimitMs() : undefined });
+  }
+
+  /** As the server has it now; `undefined` where it does not say, such as to a user without the right to ask. */
+  async #lifetimeLimitMs(): Promise<number | undefined> {
+    const ask = (): Promise<Document> => this.client.db('admin').command({ getParameter: 1, transactionLifetimeLimitSeconds: 1 });
+    const answer = await this.deadline.of(ask, '`getParameter`').catch((): Document => ({}));
+    const seconds: unknown = answer['transactionLifetimeLimitSeconds'];
+    return typeof seconds === 'number' ? seconds * 1_000 : undefined;
   }
 
   /** @throws UncertainError when it is not answered in time */

@@ -56,16 +56,21 @@ describe('what conflicts', () => {
   });
 });
 
+/** Has the server end transactions by the time of the test. @param limitMs - after so long, unless by its parameter */
+function byTimeOf(clock: VirtualClock, limitMs?: number) {
+  return (ms: number, act: () => void) => {
+    const watch = timer(limitMs ?? ms, clock.scheduler).subscribe(act);
+    return { cancel: () => watch.unsubscribe() };
+  };
+}
+
 describe('a transaction', () => {
   const ANOTHERS_LIFE_MS = 5_000;
 
   /** A document that a transaction has changed which nobody will end. */
   async function setUp() {
     const clock = new VirtualClock();
-    const limit = (_: number, act: () => void) => {
-      const watch = timer(ANOTHERS_LIFE_MS, clock.scheduler).subscribe(act);
-      return { cancel: () => watch.unsubscribe() };
-    };
+    const limit = byTimeOf(clock, ANOTHERS_LIFE_MS);
     const { client, things } = await ownStandIn({ now: () => clock.now(), limit }, { monitorCommands: true });
     const traffic = new Traffic(() => false);
     traffic.watch(client);
@@ -94,5 +99,56 @@ describe('a transaction', () => {
     await done;
     expect(await things.findOne()).toMatchObject({ n: 1 });
     expect(runs).toBe(before + 1);
+  });
+});
+
+describe('a transaction that takes longer than the server allows', () => {
+  it.each([5, 60, 300])('runs once, and fails by an error that names the limit of %i s', async (seconds) => {
+    const clock = new VirtualClock();
+    const { client, things } = await ownStandIn({ now: () => clock.now(), limit: byTimeOf(clock) }, {});
+    await client.db('admin').command({ setParameter: 1, transactionLifetimeLimitSeconds: seconds });
+    const transactions = new SessionTransactions(client, new Deadline(clock), clock);
+    for (const options of [{}, { isRunOnce: true }]) {
+      let runs = 0;
+      const done = transactions.run(async (session) => {
+        runs++;
+        await things.insertOne({}, { session });
+        await clock.advance(seconds * 1_000 + 1_000, () => firstValueFrom(nextTurn()));
+        await things.insertOne({}, { session });
+      }, options);
+      await expect(done).rejects.toMatchObject({
+        name: 'TransactionError',
+        code: 'MILLRACE_TRANSACTION',
+        message: expect.stringContaining(`\`transactionLifetimeLimitSeconds\`: ${seconds} s`),
+        cause: { code: 251 },
+      });
+      expect([runs, await things.countDocuments()]).toEqual([1, 0]);
+    }
+  });
+
+  it('is known by the default limit where the user may not ask for the real one', async () => {
+    const clock = new VirtualClock();
+    const { client, things, standIn } = await ownStandIn({ now: () => clock.now(), limit: byTimeOf(clock) }, {});
+    standIn.faults.intercept = (command) => ('getParameter' in command ? 'refuse' : undefined);
+    const transactions = new SessionTransactions(client, new Deadline(clock), clock);
+    const done = transactions.run(async (session) => {
+      await things.insertOne({}, { session });
+      await clock.advance(61_000, () => firstValueFrom(nextTurn()));
+    });
+    await expect(done).rejects.toThrow('60 s, unless the server is configured otherwise');
+  });
+
+  it('runs again where another primary does not know it, however long it was open within the limit', async () => {
+    const clock = new VirtualClock();
+    const { client, things, standIn } = await ownStandIn({ now: () => clock.now(), limit: byTimeOf(clock) }, {});
+    const transactions = new SessionTransactions(client, new Deadline(clock), clock);
+    let runs = 0;
+    await transactions.run(async (session) => {
+      await things.insertOne({}, { session });
+      await clock.advance(30_000, () => firstValueFrom(nextTurn()));
+      if (runs++ === 0) standIn.faults.stepDown();
+      await things.insertOne({}, { session });
+    });
+    expect([runs, await things.countDocuments()]).toEqual([2, 2]);
   });
 });

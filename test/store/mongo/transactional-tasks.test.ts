@@ -210,20 +210,22 @@ describe('an error of a transaction', () => {
   const of = (code: number) => new MongoServerError({ message: 'no', code, errorLabels: ['TransientTransactionError'] });
 
   it.each([
-    [290, 1_000, 'open for 1 s'],
-    [251, 61_000, 'open for 61 s'],
-    [257, 0, '16 MB'],
-    [10_334, 0, '16 MB'],
-  ])('%i after %i ms is explained', (code, openMs, said) => {
-    const error = explained(of(code), openMs);
+    [290, 1_000, undefined, 'open for 1 s'],
+    [251, 61_000, undefined, '60 s, unless the server is configured otherwise'],
+    [251, 5_000, 5_000, '`transactionLifetimeLimitSeconds`: 5 s'],
+    [257, 0, undefined, '16 MB'],
+    [10_334, 0, undefined, '16 MB'],
+  ])('%i after %i ms, of %s allowed, is explained', (code, openMs, limitMs, said) => {
+    const error = explained(of(code), { openMs, limitMs });
     expect(error).toBeInstanceOf(TransactionError);
     expect((error as Error).message).toContain(said);
     expect((error as Error).cause).toMatchObject({ code });
   });
 
   it('is passed on as it is where it is none of these', () => {
-    for (const error of [of(112), new Error('no'), null]) expect(explained(error, 61_000)).toBe(error);
+    for (const error of [of(112), new Error('no'), null]) expect(explained(error, { openMs: 61_000, limitMs: 60_000 })).toBe(error);
     const early = of(251);
-    expect(explained(early, 59_000)).toBe(early);
+    expect(explained(early, { openMs: 59_000, limitMs: undefined })).toBe(early);
+    expect(explained(early, { openMs: 61_000, limitMs: 120_000 })).toBe(early);
   });
 });
