@@ -1,6 +1,7 @@
 /** The collections of the store, opened with concerns of our own, whatever the client's are. */
 
 import { type Db, type Document, type MongoClient, ReadConcern, type WriteConcernSettings } from 'mongodb';
+import { Causality } from './causality.js';
 import type { Deadline } from './deadline.js';
 import type { ControlDocument, DispatcherDocument, JobDocument, NoteDocument, QuotaDocument, ScheduleDocument } from './documents.js';
 import { Table } from './table.js';
@@ -22,10 +23,18 @@ export interface Collections {
   readonly notes: Table<NoteDocument>;
 }
 
-/** @param prefix - begins the names of all */
+export interface CollectionsOptions {
+  readonly database: string;
+  /** Begins the names of all. */
+  readonly prefix: string;
+  readonly deadline: Deadline;
+  /** What those reads come after that must not miss what the application has committed; nothing, unless given. */
+  readonly causality?: Causality;
+}
+
 export function openCollections(
   client: MongoClient,
-  { database, prefix, deadline }: { readonly database: string; readonly prefix: string; readonly deadline: Deadline },
+  { database, prefix, deadline, causality = new Causality() }: CollectionsOptions,
 ): Collections {
   const db = client.db(database, {
     readPreference: 'primary',
@@ -39,7 +48,8 @@ export function openCollections(
     serializeFunctions: false,
     useBigInt64: false,
   });
-  const table = <T extends Document>(name: string): Table<T> => new Table<T>(db.collection<T>(`${prefix}${name}`), deadline);
+  const table = <T extends Document>(name: string): Table<T> =>
+    new Table<T>(db.collection<T>(`${prefix}${name}`), deadline, (read) => causality.read(client, read));
   return {
     database: db,
     hello: () => deadline.of(() => db.command({ hello: 1 }), 'hello'),

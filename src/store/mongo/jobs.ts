@@ -26,7 +26,7 @@ export class Jobs {
   ) {}
 
   async get(id: ObjectId): Promise<JobDocument | undefined> {
-    return (await this.collections.jobs.findOne({ _id: id })) ?? undefined;
+    return (await this.collections.jobs.causal.findOne({ _id: id })) ?? undefined;
   }
 
   /** Of an id as the rest of Millrace has it; one that is no ObjectId names no job. */

@@ -162,7 +162,7 @@ export class MongoStore implements JobStore {
   async #find(query: JobQuery): Promise<readonly JobRecord[]> {
     const { collections, news, notes } = this.#parts;
     const limit = query.ids === undefined ? (query.limit ?? 0) : 0;
-    const found = await notes.addTo(await collections.jobs.find(filterOf(query), { sort: sortOf(query), limit }));
+    const found = await notes.addTo(await collections.jobs.causal.find(filterOf(query), { sort: sortOf(query), limit }));
     const records = await Promise.all(found.map((job) => news.recordOf(job)));
     if (query.ids === undefined) return records;
     const byId = new Map(records.map((record) => [record.job.id, record]));
@@ -181,7 +181,7 @@ export class MongoStore implements JobStore {
   }
 
   async count(query: JobQuery): Promise<number> {
-    return this.#parts.collections.jobs.countDocuments(filterOf(query));
+    return this.#parts.collections.jobs.causal.countDocuments(filterOf(query));
   }
 
   changes(interest: Interest): Observable<Change> {

@@ -196,7 +196,7 @@ export class News {
   }
 
   async #tellEach(ids: readonly string[]): Promise<void> {
-    const found = await this.sources.collections.jobs.find({ _id: { $in: ids.map((id) => new ObjectId(id)) } });
+    const found = await this.sources.collections.jobs.causal.find({ _id: { $in: ids.map((id) => new ObjectId(id)) } });
     const gone = new Set(ids);
     for (const job of await this.sources.notes.addTo(found)) {
       gone.delete(job._id.toHexString());

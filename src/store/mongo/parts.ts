@@ -95,7 +95,9 @@ export class Parts {
   ) {
     const process = new ObjectId().toHexString();
     const deadline = new Deadline(clock);
-    const collections = openCollections(client, { database, prefix, deadline });
+    const transactions = new SessionTransactions(sessions, deadline, clock);
+    const { causality } = transactions;
+    const collections = openCollections(client, { database, prefix, deadline, causality });
     const lanes = new Lanes();
     const notes = new Notes(collections, time);
     const news = new News({
@@ -174,13 +176,12 @@ export class Parts {
     this.attempts = attempts;
     this.settlements = new Settlements({ ahead, clock, collections, jobs, running, uses, tender, time, news, process });
     this.claims = claims;
-    const inSession = sessions === client ? collections : openCollections(sessions, { database, prefix, deadline });
+    const inSession = sessions === client ? collections : openCollections(sessions, { database, prefix, deadline, causality });
     this.inSession = inSession;
-    this.transactions = new SessionTransactions(sessions, deadline, clock);
-    const { transactions } = this;
+    this.transactions = transactions;
     const forEnds = { ahead, attempts, inSession, jobs, notes, running, tender, time, transactions, unfinished, uses, process };
     this.settlementsWithin = new SettlementsWithin(forEnds);
-    const ownTransactions = sessions === client ? transactions : new SessionTransactions(client, deadline, clock);
+    const ownTransactions = sessions === client ? transactions : transactions.through(client);
     const listen = (): void => this.listen();
     const grower = new Grower(time, process);
     const putOff: PutOff = (job, by) => this.putOff(job, by);

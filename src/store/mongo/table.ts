@@ -2,6 +2,7 @@
 
 import type {
   BulkWriteResult,
+  ClientSession,
   Collection,
   CountDocumentsOptions,
   Document,
@@ -29,13 +30,32 @@ type Update<T> = Pipeline | { readonly [K in '$set' | '$setOnInsert' | '$unset' 
 type UpdateOne<T> = { readonly filter: Where<T>; readonly update: Update<T>; readonly upsert: boolean };
 type BulkOptions = InsertOneOptions & { readonly ordered?: boolean };
 
+export interface CausalReads<T> {
+  find(filter: Where<T>, options?: FindOptions): Promise<WithId<T>[]>;
+  findOne(filter: Where<T>): Promise<WithId<T> | null>;
+  countDocuments(filter: Where<T>): Promise<number>;
+}
+
 /** The methods are the driver's, but that what is read comes whole. */
 export class Table<T extends Document> {
-  /** @param raw - for what has no deadline: indexes and streams */
+  /** For what may be asked for right after a commit of the application: what is read comes after that. */
+  readonly causal: CausalReads<T>;
+
+  /**
+   * @param raw - for what has no deadline: indexes and streams
+   * @param causally - reads after what the application has committed, through a session if need be
+   */
   constructor(
     readonly raw: Collection<T>,
     private readonly deadline: Deadline,
-  ) {}
+    causally: <R>(read: (session: ClientSession | undefined) => Promise<R>) => Promise<R>,
+  ) {
+    this.causal = {
+      find: (filter, options) => causally((session) => this.find(filter, { ...options, ...within(session) })),
+      findOne: (filter) => causally((session) => this.findOne(filter, within(session))),
+      countDocuments: (filter) => causally((session) => this.countDocuments(filter, within(session))),
+    };
+  }
 
   get collectionName(): string {
     return this.raw.collectionName;
@@ -89,4 +109,8 @@ export class Table<T extends Document> {
   #within<R>(command: string, send: () => Promise<R>): Promise<R> {
     return this.deadline.of(send, `\`${command}\` on ${this.raw.collectionName}`);
   }
+}
+
+function within(session: ClientSession | undefined): { readonly session?: ClientSession } {
+  return session === undefined ? {} : { session };
 }

@@ -5,6 +5,7 @@ import { firstValueFrom, NEVER, type Observable, Subject, switchAll } from 'rxjs
 import type { Clock } from '../../clock.js';
 import { OptionError, TransactionError } from '../../errors.js';
 import type { TransactionRunOptions, Transactions } from '../job-store.js';
+import { Causality } from './causality.js';
 import { outlastConflicts } from './conflicts.js';
 import type { Deadline } from './deadline.js';
 import { explained, foreign, isUnanswered, mayBeTooOld } from './driver-errors.js';
@@ -26,12 +27,25 @@ interface Inside {
 export class SessionTransactions implements Transactions {
   /** By session of the store's own: what is to be done once the transaction has committed. */
   readonly #afterCommit = new WeakMap<ClientSession, (() => Promise<void>)[]>();
+  #causality = new Causality();
 
   constructor(
     private readonly client: MongoClient,
     private readonly deadline: Deadline,
     private readonly clock: Clock,
   ) {}
+
+  /** What those have committed that were given to `join`. */
+  get causality(): Causality {
+    return this.#causality;
+  }
+
+  /** Transactions of another client, which also see what has been committed through this one. */
+  through(client: MongoClient): SessionTransactions {
+    const others = new SessionTransactions(client, this.deadline, this.clock);
+    others.#causality = this.#causality;
+    return others;
+  }
 
   /**
    * Runs code in a transaction, again after a conflict, and commits. The code takes what time it likes; the commit, or the end of
@@ -56,9 +70,8 @@ export class SessionTransactions implements Transactions {
       const watch = ending.pipe(switchAll()).subscribe({ error: giveUp });
       const once = async (session: ClientSession): Promise<T> => {
         if (isAnswered) throw new TransactionError('nobody waits for the transaction any more, so it is not begun again');
-        this.#afterCommit.set(session, []);
         const begunAt = this.clock.now();
-        session.startTransaction(TRANSACTION);
+        this.#begin(session);
         try {
           const done = await fn(session);
           ending.next(this.deadline.unanswered('the commit of a transaction'));
@@ -87,8 +100,7 @@ export class SessionTransactions implements Transactions {
   async #runOnce<T>(fn: (session: ClientSession) => Promise<T>): Promise<T> {
     const session = this.client.startSession();
     const begunAt = this.clock.now();
-    session.startTransaction(TRANSACTION);
-    this.#afterCommit.set(session, []);
+    this.#begin(session);
     try {
       const done = await fn(session);
       await this.#commit(session);
@@ -115,6 +127,12 @@ export class SessionTransactions implements Transactions {
     const answer = await this.deadline.of(ask, '`getParameter`').catch((): Document => ({}));
     const seconds: unknown = answer['transactionLifetimeLimitSeconds'];
     return typeof seconds === 'number' ? seconds * 1_000 : undefined;
+  }
+
+  #begin(session: ClientSession): void {
+    this.#afterCommit.set(session, []);
+    this.causality.pass(session);
+    session.startTransaction(TRANSACTION);
   }
 
   /** @throws UncertainError when it is not answered in time */
@@ -162,6 +180,8 @@ export class SessionTransactions implements Transactions {
       throw new TransactionError(
         'the session is in no transaction, with which jobs could commit: call `session.startTransaction()` first, or use `session.withTransaction`',
       );
+    // What the store itself commits, the majority has.
+    if (!this.#afterCommit.has(session)) this.causality.follow(session);
     const { transaction } = inside;
     return () => inside.transaction === transaction && session.inTransaction();
   }

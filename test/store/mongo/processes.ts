@@ -80,6 +80,8 @@ export class Processes {
     if (this.faults === undefined) return;
     this.faults.intercept = undefined;
     this.faults.changeEvents.release();
+    this.faults.releaseMajority();
+    this.faults.oldSnapshots = false;
   }
 
   /** From now on in a database of their own. */
