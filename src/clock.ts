@@ -18,6 +18,11 @@ export const systemClock: Clock = {
   turn: nextTurn,
 };
 
+/** Milliseconds that have passed, as the timers of a clock see them: setting the time of day changes nothing, and a sleep of the machine may not count. */
+export function elapsedMs({ scheduler }: Clock): number {
+  return scheduler === asyncScheduler ? performance.now() : scheduler.now();
+}
+
 /** One turn of the real event loop; virtual clocks use it too, since a turn takes no time. */
 export function nextTurn(): Observable<void> {
   return new Observable((subscriber) => {

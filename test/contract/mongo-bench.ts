@@ -17,7 +17,7 @@ class StandingTime extends ServerTime {
   #ticks = 0;
   #tickedAt = 0;
 
-  override begin(): void {
+  override async begin(): Promise<void> {
     // Nothing moves this time but the clock.
   }
 

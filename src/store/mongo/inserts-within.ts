@@ -14,6 +14,7 @@ import type { Jobs } from './jobs.js';
 import { grafted, rungOnce, staged } from './new-trees.js';
 import type { News } from './news.js';
 import { toRecord } from './records.js';
+import type { ServerTime } from './server-time.js';
 import type { Tender } from './tender.js';
 import type { SessionTransactions } from './transactions.js';
 import type { Unfinished } from './unfinished.js';
@@ -30,6 +31,7 @@ export interface InsertWithinSources {
   /** What is done with a debounced job and the one that puts it off. */
   readonly putOff: PutOff;
   readonly tender: Tender;
+  readonly time: ServerTime;
   readonly transactions: SessionTransactions;
   readonly uniqueKeys: UniqueKeys;
   readonly unfinished: Unfinished;
@@ -39,13 +41,14 @@ export class InsertsWithin {
   constructor(private readonly sources: InsertWithinSources) {}
 
   async insert(trees: readonly JobTree[], session: ClientSession): Promise<readonly Inserted[]> {
-    const { grower, inSession, listen, transactions } = this.sources;
+    const { grower, inSession, listen, time, transactions } = this.sources;
     const within: Within = { collections: inSession, session };
     const grown: Grown[] = [];
     const ungrown = refusedAmong(trees);
     let rivals: Rivals = { firsts: [], insteadOf: new Map() };
     const isOwn = transactions.afterCommit(session, () => this.#committedAll(grown));
     try {
+      await time.sure();
       for (const [id, instead] of await this.#there(trees, within)) ungrown.set(id, { instead });
       rivals = withoutRivals(
         trees.filter(([{ id }]) => !ungrown.has(id)),

@@ -11,6 +11,7 @@ import { announce, type Grower, type Grown, type Ungrown } from './grower.js';
 import type { Jobs } from './jobs.js';
 import { countAlone } from './new-trees.js';
 import type { News } from './news.js';
+import type { ServerTime } from './server-time.js';
 import type { Tender } from './tender.js';
 import type { SessionTransactions } from './transactions.js';
 import type { Unfinished } from './unfinished.js';
@@ -22,6 +23,7 @@ export interface InsertSources {
   readonly jobs: Jobs;
   readonly news: News;
   readonly tender: Tender;
+  readonly time: ServerTime;
   /** Of the store's own client. */
   readonly transactions: SessionTransactions;
   readonly uniqueKeys: UniqueKeys;
@@ -54,6 +56,8 @@ export class Inserts {
   }
 
   async #insertGroup(group: readonly JobTree[], areAlone: boolean): Promise<readonly Inserted[]> {
+    // An insert computes nothing: due times are reckoned here.
+    await this.sources.time.sure();
     return areAlone ? this.#insertAlone(group) : Promise.all(group.map((tree) => this.#insertTree(tree)));
   }
 

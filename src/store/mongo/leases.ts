@@ -35,12 +35,13 @@ export class Leases {
   /** Renews; a lease of 0 ms is given up. @returns `false` when others took over */
   async renew(dispatcher: string, leaseMs: number, agents: readonly AgentView[] = []): Promise<boolean> {
     if (leaseMs === 0) return this.#giveUp(dispatcher);
+    const sentAt = this.time.moment;
     const renewed = await this.#renew(dispatcher, leaseMs, this.#own.has(dispatcher) ? [] : agents);
     if (renewed === undefined || renewed.state === 'dead') {
       this.#own.delete(dispatcher);
       return false;
     }
-    this.time.learn(new Date(renewed.leaseUntil.getTime() - leaseMs));
+    this.time.learn(new Date(renewed.leaseUntil.getTime() - leaseMs), sentAt);
     const isNew = !this.isAlive(dispatcher);
     // Who paused before the lease was there did not wait for this one to follow.
     if (isNew) await this.beforeLife();

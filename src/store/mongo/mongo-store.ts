@@ -203,8 +203,10 @@ export class MongoStore implements JobStore {
 
   async #open(setup: StoreSetup): Promise<Parts> {
     const parts = new Parts(this.options, setup.clock, this.timeOf(setup));
-    parts.time.begin(await checkStore(parts.collections));
-    await checkSameCluster(parts.collections, parts.inSession);
+    const { collections, inSession } = parts;
+    await checkStore(collections);
+    await checkSameCluster(collections, inSession);
+    await parts.time.begin(async () => (await collections.hello())['localTime'] as Date);
     return parts;
   }
 

@@ -186,7 +186,7 @@ export class Parts {
     const grower = new Grower(time, process);
     const putOff: PutOff = (job, by) => this.putOff(job, by);
     const uniqueKeys = new UniqueKeys({ news, time, putOff });
-    const forInserts = { grower, jobs, news, tender, unfinished, uniqueKeys };
+    const forInserts = { grower, jobs, news, tender, time, unfinished, uniqueKeys };
     this.inserts = new Inserts({ ...forInserts, collections, transactions: ownTransactions });
     this.insertsWithin = new InsertsWithin({ ...forInserts, putOff, inSession, listen, transactions });
     this.schedules = new MongoSchedules({ inSession, insertsWithin: this.insertsWithin, transactions });

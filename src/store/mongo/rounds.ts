@@ -26,6 +26,7 @@ export class Rounds {
 
   async round(dispatcher: string): Promise<Answer> {
     const { due, quotas, collections, news, time } = this.sources;
+    await time.sure();
     const dueAt = await due.promote();
     const lateAt = await due.expire();
     await quotas.refresh();

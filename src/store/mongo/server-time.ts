@@ -1,21 +1,41 @@
 /** The server's time: as an expression in its own commands, and as an estimate where one is needed here. */
 
 import { Timestamp } from 'mongodb';
-import type { Clock } from '../../clock.js';
+import { type Clock, elapsedMs } from '../../clock.js';
 import type { Expression } from './expression.js';
 
 /** What has ended is kept for so long in any case: whoever waits for it, in any process, hears of it by then, and reads it with what it names. */
 export const LEAST_KEPT_MS = 30_000;
 
+/** For so long the server's time is reckoned from what it was: clocks run apart by some 0.1 ms a second at most. */
+const KNOWN_FOR_MS = 600_000;
+/** The time of day has been set, or the machine has slept, where it moves by so much against what has passed. */
+const JUMP_MS = 1_000;
+
+/** A moment here, as a clock sees it that nobody sets. */
+export interface Moment {
+  readonly passedMs: number;
+  /** The time of day less that: it changes only where the clock is set, or the machine sleeps. */
+  readonly setMs: number;
+}
+
+/** Reckoned from the server's own word by what has passed since, never by the time of day of this machine. */
 export class ServerTime {
-  /** How far the server's clock is ahead of ours, by its last answer. */
-  #aheadMs = 0;
+  /** The server's time less what has passed here; rather too little than too much. */
+  #aheadMs: number;
+  /** When the command was sent by which this is known. */
+  #knownAt: Moment;
+  #ask: (() => Promise<Date>) | undefined;
+  #asking: Promise<void> | undefined;
 
   /** @param keepMs - how long jobs that have ended are kept, unless they say so themselves */
   constructor(
     protected readonly clock: Clock,
     private readonly keepMs: number,
-  ) {}
+  ) {
+    this.#knownAt = this.moment;
+    this.#aheadMs = this.#knownAt.setMs;
+  }
 
   /** When the job that is written, and ends now, is removed. */
   get removal(): Expression {
@@ -37,24 +57,54 @@ export class ServerTime {
     return { $add: [this.now, ms] };
   }
 
-  /** The time of the server at the start; a dispatcher learns it again with each sign of life. */
-  begin(now: Date): void {
-    this.learn(now);
+  /** Asks the server for its time, and from now on whenever that may not be known any more. @param ask - sends a command that answers with it */
+  async begin(ask: () => Promise<Date>): Promise<void> {
+    this.#ask = ask;
+    await this.askAgain();
   }
 
-  /** What the server's time is now. */
-  learn(now: Date): void {
-    this.#aheadMs = now.getTime() - this.clock.now();
+  /** Resolves at once while the server's time is known, else when it has been asked for. */
+  async sure(): Promise<void> {
+    const { passedMs, setMs } = this.moment;
+    const wasSet = Math.abs(setMs - this.#knownAt.setMs) > JUMP_MS;
+    if (wasSet || passedMs - this.#knownAt.passedMs > KNOWN_FOR_MS) await this.askAgain();
+  }
+
+  /** Asks the server for its time, whatever is known. */
+  async askAgain(): Promise<void> {
+    this.#asking ??= this.#askOnce().finally(() => {
+      this.#asking = undefined;
+    });
+    await this.#asking;
+  }
+
+  async #askOnce(): Promise<void> {
+    const sentAt = this.moment;
+    const now = await this.#ask?.();
+    if (now !== undefined) this.learn(now, sentAt);
+  }
+
+  /** Now. */
+  get moment(): Moment {
+    const passedMs = elapsedMs(this.clock);
+    return { passedMs, setMs: this.clock.now() - passedMs };
+  }
+
+  /** What the server's time was while it executed a command. @param sentAt - when that was sent */
+  learn(now: Date, sentAt: Moment): void {
+    const nowMs = now.getTime();
+    this.#aheadMs = likelier(this.#aheadMs, { leastMs: nowMs - this.moment.passedMs, mostMs: nowMs + 1 - sentAt.passedMs });
+    this.#knownAt = sentAt;
   }
 
   /** About the time of the server: good for what is read, and for what no other process compares. */
   estimate(): Date {
-    return new Date(this.clock.now() + this.#aheadMs);
+    return new Date(Math.floor(this.moment.passedMs + this.#aheadMs));
   }
 
   /** When a moment of the server's comes by the clock of this process. */
   here(moment: Date): Date {
-    return new Date(moment.getTime() - this.#aheadMs);
+    return new Date(Math.ceil(moment.getTime() - this.#aheadMs + this.moment.setMs));
   }
 
   /** The place in the order of insertion: the server's cluster time, which ticks once a document. */
@@ -67,4 +117,9 @@ export class ServerTime {
     const ms = due.getTime();
     return new Timestamp({ t: Math.floor(ms / 1_000), i: (ms % 1_000) + 1 });
   }
+}
+
+/** How far the server is ahead, once it has said so again: what was taken for it stands unless it cannot be. An answer that was long under way changes little. */
+export function likelier(aheadMs: number, { leastMs, mostMs }: { readonly leastMs: number; readonly mostMs: number }): number {
+  return aheadMs >= leastMs && aheadMs <= mostMs ? aheadMs : leastMs;
 }

@@ -15,15 +15,14 @@ const UNAUTHORIZED = 13;
 const WRITE_CONCERN_TIMEOUT = 64;
 const INDEX_CONFLICTS: ReadonlySet<unknown> = new Set([85, 86]);
 
-/** @param majorityMs - how long the majority may take for one write. @returns the time of the server. @throws StoreError */
-export async function checkStore(collections: Collections, majorityMs: number = MAJORITY_MS): Promise<Date> {
+/** @param majorityMs - how long the majority may take for one write. @throws StoreError */
+export async function checkStore(collections: Collections, majorityMs: number = MAJORITY_MS): Promise<void> {
   const hello = await collections.hello();
   const problem = problemOf(hello);
   if (problem !== undefined) throw new StoreError(problem);
   await checkMajority(collections, majorityMs);
   await checkVersion(collections);
   await checkIndexes(collections);
-  return hello['localTime'] as Date;
 }
 
 /** @throws StoreError where sessions belong to a client of another cluster, so that no transaction could hold both */

@@ -1,11 +1,16 @@
 /** Times go by the clock of the database, whatever that of a process says. */
 
-import { expect, it } from 'vitest';
+import { type Document, ObjectId } from 'mongodb';
+import { afterEach, describe, expect, it } from 'vitest';
 import { type Clock, systemClock } from '../../../src/clock.js';
 import { makeJob, task } from '../../../src/index.js';
 import { Processes } from './processes.js';
 
 const processes = await Processes.forTests('skewed-clocks');
+
+afterEach(() => {
+  if (processes.faults !== undefined) processes.faults.clockOffsetMs = 0;
+});
 
 const DELAY_MS = 1_000;
 const HOUR = 3_600_000;
@@ -41,3 +46,88 @@ it('a job of another process that is not started in time expires then, where bot
   const job = await async.queueJob(makeJob(late).with({ beginBy: new Date(systemClock.now() + DELAY_MS) }));
   expect(await job.waitForOutcome({ timeoutMs: POLL_MS / 3 })).toMatchObject({ status: 'failed', error: { name: 'ExpiredError' } });
 });
+
+/** The clock of a process that is set while it runs. */
+function settable(): { readonly clock: Clock; readonly set: (ms: number) => void } {
+  let setMs = 0;
+  const set = (ms: number): void => {
+    setMs += ms;
+  };
+  return { clock: { ...systemClock, now: () => systemClock.now() + setMs }, set };
+}
+
+const SET = [
+  ['set back', -HOUR],
+  ['set forward', HOUR],
+] as const;
+
+const work = task('work', { quotas: [] }, () => 42);
+const MINUTE = 60_000;
+/** What a busy machine may take for a few commands. */
+const SOON_MS = 20_000;
+
+async function stored({ id }: { readonly id: string }): Promise<Document> {
+  return (await processes.collection('jobs').findOne({ _id: new ObjectId(id) })) ?? {};
+}
+
+describe('the clock of a process that only queues', () => {
+  it.each(SET)('is %s: a delay still counts from the time of the database', async (_what, ms) => {
+    const { clock, set } = settable();
+    const { async } = await processes.start({ tasks: [work], clock, dispatcher: false });
+    set(ms);
+    const from = systemClock.now();
+    const { dueAt, queuedAt } = await stored(await async.queueJob(makeJob(work).with({ delayMs: MINUTE })));
+    expect(dueAt.getTime() - queuedAt.getTime()).toBe(MINUTE);
+    expect(Math.abs(queuedAt.getTime() - from)).toBeLessThan(SOON_MS);
+  });
+
+  it.each(SET)('is %s: a unique key is taken for its time, and no longer', async (_what, ms) => {
+    const { clock, set } = settable();
+    const { async } = await processes.start({ tasks: [work], clock, dispatcher: false });
+    const queue = (uniqueKey: string, uniqueFor: number) => async.queueJob(makeJob(work).with({ uniqueKey, uniqueFor }));
+    const [long] = [await queue('long', 10 * MINUTE), await queue('short', 1)];
+    set(ms);
+    expect((await queue('long', 10 * MINUTE)).id).toBe(long.id);
+    expect((await queue('short', 1)).isExisting).toBe(false);
+  });
+});
+
+describe('the clock of a process that works', () => {
+  it('is set forward: it promotes and expires nothing of others before its time', async () => {
+    const { clock, set } = settable();
+    const { async } = await processes.start({ tasks: [work], dispatcher: false });
+    const { store } = await processes.start({ clock, dispatcher: { pollMs: POLL_MS } });
+    const delayed = await async.queueJob(makeJob(work).with({ delayMs: 10 * MINUTE }));
+    const limited = await async.queueJob(makeJob(work).with({ beginBy: new Date(systemClock.now() + 10 * MINUTE) }));
+    set(HOUR);
+    await store.recover('somebody');
+    expect([await stored(delayed), await stored(limited)]).toMatchObject([{ status: 'scheduled' }, { status: 'pending' }]);
+  });
+
+  it.runIf(processes.faults !== undefined)(
+    'goes on after a sleep of the machine: what came due meanwhile runs with the next look',
+    async () => {
+      const { clock, set } = settable();
+      const { async, store } = await processes.start({ tasks: [work], clock, dispatcher: { pollMs: POLL_MS } });
+      const job = await async.queueJob(makeJob(work).with({ delayMs: 30 * MINUTE }));
+      sleep(HOUR, set);
+      await store.recover('somebody');
+      expect(await job.waitForResult()).toBe(42);
+    },
+  );
+
+  it.runIf(processes.faults !== undefined)('knows the time of the database before the next job is queued after a sleep', async () => {
+    const { clock, set } = settable();
+    const { async } = await processes.start({ tasks: [work], clock, dispatcher: false });
+    sleep(HOUR, set);
+    const { queuedAt } = await stored(await async.queueJob(work));
+    expect(Math.abs(queuedAt.getTime() - systemClock.now() - HOUR)).toBeLessThan(SOON_MS);
+  });
+});
+
+/** The whole machine slept: no timer has moved on, and what has passed is unknown to all but the clocks. */
+function sleep(ms: number, set: (ms: number) => void): void {
+  set(ms);
+  const { faults } = processes;
+  if (faults !== undefined) faults.clockOffsetMs += ms;
+}
