@@ -99,7 +99,7 @@ export interface JobDocument {
   readonly adds?: number;
   readonly cancel?: { readonly reason?: string; readonly owner?: string };
   readonly outcome?: OutcomeDocument;
-  /** The attempt whose end was recorded by who ran it, and not by others. */
+  /** The attempt whose end was recorded by who ran it, and not by others; of a job that expired, the write that ended it. */
   readonly receipt?: string;
   readonly lastError?: Binary;
   /** Of a batch whose result they are: looked up when it is read, never stored. */

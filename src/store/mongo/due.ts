@@ -1,65 +1,136 @@
-/** Does what time makes due: scheduled jobs become pending, those not started in time end. */
+/** Does what time makes due, many jobs by one write: scheduled jobs become pending, those not started in time end. */
 
+import { ObjectId } from 'mongodb';
 import { ExpiredError } from '../../errors.js';
 import { WAITING } from '../../job/job-status.js';
 import { recordedError } from '../../job/stored-error.js';
 import type { Collections } from './collections.js';
-import type { JobDocument } from './documents.js';
+import type { JobDocument, OutcomeDocument } from './documents.js';
 import { type Expression, literal } from './expression.js';
-import { Computed, type Jobs } from './jobs.js';
-import type { News } from './news.js';
+import { asPipeline, Computed } from './jobs.js';
+import { endedAsItIs } from './moves.js';
+import { ownValues } from './own-values.js';
+import { toOutcome } from './records.js';
 import type { ServerTime } from './server-time.js';
+import type { Where } from './table.js';
 import type { Tender } from './tender.js';
+import type { Unfinished } from './unfinished.js';
 
 export interface DueSources {
   readonly collections: Collections;
-  readonly jobs: Jobs;
-  readonly news: News;
   readonly tender: Tender;
   readonly time: ServerTime;
+  readonly unfinished: Unfinished;
+  /** Names this process as the one who sees to what follows from an end. */
+  readonly process: string;
 }
 
-const AT_ONCE = 200;
-const MAY_EXPIRE = { startBy: { $exists: true }, status: { $in: [...WAITING] }, attempts: 0 };
+/** What is read of a job whose time has come. */
+type DueJob = Pick<JobDocument, '_id' | 'task' | 'lane' | 'status' | 'dueAt' | 'startBy'>;
+
+/** Jobs that wait for a time. */
+interface Agenda {
+  readonly field: 'dueAt' | 'startBy';
+  readonly waiting: Where<JobDocument>;
+  /** How many of them one write moves. */
+  readonly atOnce: number;
+}
+
+/** Scheduled jobs, which become pending. */
+const STARTS: Agenda = { field: 'dueAt', waiting: { status: 'scheduled' }, atOnce: 500 };
+/** Those that have not begun, and end. */
+const DEADLINES: Agenda = { field: 'startBy', waiting: { status: { $in: [...WAITING] }, attempts: 0 }, atOnce: 200 };
+
+/** So many writes make a turn: then it is that of others. */
+const WRITES = 4;
+/** Where nothing could be moved, others are faster. */
+const AGAIN_MS = 1_000;
+/** By comparison with it only a date is found, and nothing else that may stand in its place. */
+const FIRST_DATE = new Date(-8.64e15);
+const BY_ID = { hint: { _id: 1 } } as const;
 
 export class Due {
   constructor(private readonly sources: DueSources) {}
 
-  /** @returns when the next scheduled job will be due */
-  async promote(): Promise<Date | undefined> {
-    const { collections, time } = this.sources;
-    for (;;) {
-      const next = await collections.jobs.findOne({ status: 'scheduled' }, { sort: { dueAt: 1 }, projection: { dueAt: 1 } });
-      if (next?.dueAt === undefined || next.dueAt > time.estimate()) return next?.dueAt;
-      const isDue = { status: 'scheduled' as const, dueAt: { $lte: time.estimate() } };
-      const due = await collections.jobs.find(isDue, { sort: { dueAt: 1, order: 1 }, limit: AT_ONCE });
-      for (const job of due) await this.#promote(job);
+  /** One turn for those that are due, and one for those that are late. @returns when something is to be done again, which may be now */
+  async turn(): Promise<readonly Date[]> {
+    const due = await this.#turn(STARTS, (jobs) => this.#promote(jobs));
+    const late = await this.#turn(DEADLINES, (jobs) => this.#expire(jobs));
+    return [...due, ...late];
+  }
+
+  /** @param move - answers how many it has moved */
+  async #turn(agenda: Agenda, move: (jobs: readonly DueJob[]) => Promise<number>): Promise<readonly Date[]> {
+    const { time } = this.sources;
+    for (let writes = 0, moved = 1; ; writes++) {
+      const next = await this.#next(agenda);
+      if (next === undefined) return [];
+      if (next > time.estimate()) return [next];
+      if (moved === 0) return [new Date(time.estimate().getTime() + AGAIN_MS)];
+      if (writes === WRITES) return [next];
+      moved = await move(await this.#due(agenda));
+      // By the server's own clock it may not be time yet.
+      if (moved === 0) await time.askAgain();
     }
   }
 
-  /** @returns when the next job will be late */
-  async expire(): Promise<Date | undefined> {
+  async #next({ field, waiting }: Agenda): Promise<Date | undefined> {
+    const { jobs } = this.sources.collections;
+    const hasTime = { ...waiting, [field]: { $gte: FIRST_DATE } };
+    return (await jobs.findOne(hasTime, { sort: { [field]: 1 }, projection: { [field]: 1 } }))?.[field];
+  }
+
+  /** In the order of their times, and of their insertion. */
+  #due({ field, waiting, atOnce }: Agenda): Promise<DueJob[]> {
     const { collections, time } = this.sources;
-    for (;;) {
-      const next = await collections.jobs.findOne(MAY_EXPIRE, { sort: { startBy: 1 }, projection: { startBy: 1 } });
-      if (next?.startBy === undefined || next.startBy > time.estimate()) return next?.startBy;
-      const late = await collections.jobs.find({ ...MAY_EXPIRE, startBy: { $lte: time.estimate() } }, { limit: AT_ONCE });
-      for (const job of late) await this.#expire(job);
-    }
+    const isDue = { ...waiting, [field]: { $gte: FIRST_DATE, $lte: time.estimate() } };
+    const projection = { task: 1, lane: 1, status: 1, [field]: 1 };
+    return collections.jobs.find<DueJob>(isDue, { sort: { [field]: 1, order: 1 }, limit: atOnce, projection });
   }
 
-  /** Unless it has been put off since it was read, and perhaps got another lane. */
-  async #promote(job: JobDocument): Promise<void> {
-    const { jobs, time, news } = this.sources;
-    const order = time.orderAt(job.dueAt ?? time.estimate());
-    const isDueStill: Expression = { $eq: ['$dueAt', literal(job.dueAt)] };
-    const promoted = await jobs.move(job, 'promote', 'pending', { order, dueAt: undefined, bell: new Computed('$lane') }, isDueStill);
-    if (promoted !== undefined) news.waits(promoted);
+  /** Those that wait for the same time as when they were read, which has come by the server's clock as well. */
+  #still({ field, waiting }: Agenda, jobs: readonly DueJob[]): Where<JobDocument> {
+    const isSame: Expression = { $eq: [`$${field}`, ownValues(jobs)(jobs.map((job) => job[field]))] };
+    const hasCome: Expression = { $lte: [`$${field}`, this.sources.time.now] };
+    return { ...waiting, _id: { $in: jobs.map(({ _id }) => _id) }, $expr: { $and: [isSame, hasCome] } };
   }
 
-  async #expire(job: JobDocument): Promise<void> {
-    const { _id, task, beginBy } = job;
-    const error = new ExpiredError(`job ${_id.toHexString()} (${task}) was not started by ${beginBy?.toISOString()}, its \`beginBy\``);
-    await this.sources.tender.end(job, 'expire', { status: 'failed', error: recordedError(error) });
+  /** Each as if it had been queued when it was due. */
+  async #promote(due: readonly DueJob[]): Promise<number> {
+    const { collections, tender, time } = this.sources;
+    const orders = due.map(({ dueAt = time.estimate() }) => time.orderAt(dueAt));
+    const order = new Computed(ownValues(due)(orders));
+    const written = asPipeline({ status: 'pending', order, dueAt: undefined, bell: new Computed('$lane') });
+    const { modifiedCount } = await collections.jobs.updateMany(this.#still(STARTS, due), [{ $set: written }], BY_ID);
+    if (modifiedCount > 0) tender.released(due.map(({ _id, lane }) => ({ _id, lane })));
+    return modifiedCount;
   }
+
+  /** Each with an error of its own; which of them this write has ended, and not another one, is told by its receipt. */
+  async #expire(late: readonly DueJob[]): Promise<number> {
+    const { collections, time, unfinished, process } = this.sources;
+    const receipt = new ObjectId().toHexString();
+    const outcome = ownValues(late)(late.map(expired));
+    const written = { ...endedAsItIs({ outcome, kind: 'failed' }, { time, by: process }), receipt: literal(receipt) };
+    const follow = (): Promise<void> => this.#followUp(late, receipt);
+    const writing = collections.jobs.updateMany(this.#still(DEADLINES, late), [{ $set: written }], BY_ID);
+    const { modifiedCount } = await writing.catch((error: unknown): never => {
+      unfinished.again(follow);
+      throw error;
+    });
+    if (modifiedCount > 0) await unfinished.finish(follow);
+    return modifiedCount;
+  }
+
+  async #followUp(late: readonly DueJob[], receipt: string): Promise<void> {
+    const { collections, tender } = this.sources;
+    const waited = new Map(late.map(({ _id, status }) => [_id.toHexString(), status]));
+    const ended = await collections.jobs.find({ _id: { $in: late.map(({ _id }) => _id) }, receipt });
+    for (const job of ended) await tender.tend(job, waited.get(job._id.toHexString()) === 'pending');
+  }
+}
+
+function expired({ _id, task, startBy }: DueJob): OutcomeDocument {
+  const error = new ExpiredError(`job ${_id.toHexString()} (${task}) was not started by ${startBy?.toISOString()}, its \`beginBy\``);
+  return toOutcome({ status: 'failed', error: recordedError(error) });
 }

@@ -2,7 +2,7 @@
 
 import type { ObjectId } from 'mongodb';
 import { dueTime } from '../../job/job-record.js';
-import { isWaiting } from '../../job/job-status.js';
+import { isWaiting, WAITING } from '../../job/job-status.js';
 import type { StoredOutcome } from '../../job/outcome.js';
 import type { JobDocument } from './documents.js';
 import { type Expression, type Fields, literal } from './expression.js';
@@ -62,16 +62,19 @@ export function endedAsItIs(
 ): Fields {
   const isThere = (field: `$${string}`): Expression => ({ $ne: [{ $type: field }, 'missing'] });
   const isTrue = (field: `$${string}`): Expression => ({ $eq: [{ $ifNull: [field, false] }, true] });
-  const hasTail = isTrue('$tail');
-  const hasDuty: Expression = { $or: [hasTail, { $ne: ['$kind', 'task'] }, isThere('$parent'), isTrue('$followed'), isThere('$held')] };
+  const isBatch: Expression = { $in: ['$kind', ['serial', 'parallel']] };
+  const isOpen: Expression = { $or: [isTrue('$tail'), { $and: [isBatch, isThere('$root'), { $in: ['$status', [...WAITING]] }] }] };
+  const hasDuty: Expression = {
+    $or: [isTrue('$tail'), { $ne: ['$kind', 'task'] }, isThere('$parent'), isTrue('$followed'), isThere('$held')],
+  };
   return {
     ...asPipeline({ bell: undefined, dueAt: undefined, startBy: undefined, endedAt: new Computed(time.now) }),
     ...begunAsItIs(time),
     outcome: own.outcome,
     receipt: '$token',
-    status: { $cond: [hasTail, 'callbacks', own.kind] },
-    open: { $cond: [hasTail, true, '$$REMOVE'] },
-    told: { $cond: [hasTail, '$$REMOVE', '$origin'] },
+    status: { $cond: [isOpen, 'callbacks', own.kind] },
+    open: { $cond: [isOpen, true, '$$REMOVE'] },
+    told: { $cond: [isOpen, '$$REMOVE', '$origin'] },
     expireAt: { $cond: [{ $eq: [{ $type: '$root' }, 'missing'] }, time.removal, '$$REMOVE'] },
     owner: { $cond: [hasDuty, literal(by), '$$REMOVE'] },
   };

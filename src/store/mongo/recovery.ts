@@ -24,14 +24,16 @@ export interface RecoverySources {
 }
 
 const AT_ONCE = 200;
+/** After so many jobs it is the turn of others. */
+const BETWEEN = 20;
 /** What follows from an end takes milliseconds; if it is undone so long after, whoever had begun it is gone. */
 const LEFT_UNDONE_MS = 30_000;
 
 export class Recovery {
   constructor(private readonly sources: RecoverySources) {}
 
-  /** Jobs and places of a dispatcher that is dead, or has given its lease up; each step may be done twice. */
-  async takeBack(dead: string): Promise<void> {
+  /** Jobs and places of a dispatcher that is dead, or has given its lease up; each step may be done twice. @param between - done after some jobs, and at the end */
+  async takeBack(dead: string, between: () => Promise<void> = async () => {}): Promise<void> {
     const { collections, attempts, held, leases } = this.sources;
     this.sources.forget(dead);
     await this.#putBack(dead);
@@ -39,9 +41,13 @@ export class Recovery {
     const left = await collections.jobs.find(isRunning, { sort: { startedAt: 1, _id: 1 } });
     // Before they are pending: nobody may have the places of those that are to go on with them.
     await held.takeBack(dead, left.filter(goesOnAtOnce).map(keeperOf));
-    for (const { _id, token = '' } of left) await attempts.interrupt({ id: _id.toHexString(), token });
+    for (const [index, { _id, token = '' }] of left.entries()) {
+      await attempts.interrupt({ id: _id.toHexString(), token });
+      if (index % BETWEEN === BETWEEN - 1) await between();
+    }
     await this.resume({ owner: dead }, 0);
     await leases.buried(dead);
+    await between();
   }
 
   /** What follows from an end or an opening, and was not done soon after, is done by whoever looks first; twice does no harm. */

@@ -27,20 +27,22 @@ export class Rounds {
   async round(dispatcher: string): Promise<Answer> {
     const { due, quotas, collections, news, time } = this.sources;
     await time.sure();
-    const dueAt = await due.promote();
-    const lateAt = await due.expire();
+    const times: Date[] = [];
+    const doDue = async (): Promise<void> => {
+      times.push(...(await due.turn()));
+    };
+    await doDue();
     await quotas.refresh();
-    await this.#lookAfter(dispatcher);
+    await this.#lookAfter(dispatcher, doDue);
     for (const lane of await collections.jobs.distinct('lane', { status: 'pending' })) news.found(String(lane));
-    const times = [dueAt, lateAt].flatMap((at) => (at === undefined ? [] : [at.getTime()]));
-    return times.length === 0 ? {} : { nextAt: time.here(new Date(Math.min(...times))) };
+    return times.length === 0 ? {} : { nextAt: time.here(new Date(Math.min(...times.map((at) => at.getTime())))) };
   }
 
-  /** Who is dead, and what has an owner who is gone, or does not know of it. */
-  async #lookAfter(dispatcher: string): Promise<void> {
+  /** Who is dead, and what has an owner who is gone, or does not know of it. @param between - done now and then, where that takes long */
+  async #lookAfter(dispatcher: string, between: () => Promise<void>): Promise<void> {
     const { leases, recovery, audit, collections } = this.sources;
     const { known, living, dead } = await leases.roster(dispatcher);
-    for (const one of dead) await recovery.takeBack(one);
+    for (const one of dead) await recovery.takeBack(one, between);
     // A range, so that the index covers it.
     const owners = (await collections.jobs.distinct('owner', { owner: { $gt: '' } })).map(String);
     if (owners.includes(dispatcher)) await audit.ofOwn(dispatcher);

@@ -9,10 +9,10 @@ import type { Ahead } from './ahead.js';
 import { Asked } from './asked.js';
 import type { Collections } from './collections.js';
 import type { JobDocument, OutcomeDocument } from './documents.js';
-import { type Expression, literal } from './expression.js';
 import { Computed, type Jobs, toId } from './jobs.js';
 import { ended, endedAsItIs, hasDuties } from './moves.js';
 import type { News } from './news.js';
+import { ownValues } from './own-values.js';
 import { toOutcome } from './records.js';
 import { attemptKey, type Running } from './running.js';
 import type { ServerTime } from './server-time.js';
@@ -160,10 +160,9 @@ export class Settlements {
   }
 }
 
-/** One write for all: each job finds its token, and its outcome, by the place of its id in a list. */
+/** One write for all: each job has its own token, and its own outcome. */
 function groupOf(known: readonly Known[], { time, process }: { readonly time: ServerTime; readonly process: string }) {
-  const place: Expression = { $indexOfArray: [literal(known.map(({ job }) => job._id)), '$_id'] };
-  const own = (values: readonly unknown[]): Expression => ({ $arrayElemAt: [literal(values), place] });
+  const own = ownValues(known.map(({ job }) => job));
   const outcomes = known.map(({ end }): OutcomeDocument => toOutcome(end.outcome));
   const filter: Where<JobDocument> = {
     _id: { $in: known.map(({ job }) => job._id) },

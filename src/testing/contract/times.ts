@@ -44,6 +44,17 @@ export const times = cases('times', {
     deepEqual(await lab.claimIds(), [due, later]);
   },
 
+  'hands out many jobs that come due at once in the order of their times, before those queued a second later': async (lab) => {
+    const delays = Array.from({ length: 620 }, (_, place) => 1_000 + ((place * 7) % 620));
+    const ids = await lab.queueAll(...delays.map((delayMs) => work({ delayMs })));
+    await lab.advance(5_000);
+    const last = await lab.queue(work());
+    for (let nextAt = await lab.recover(); nextAt !== undefined; nextAt = await lab.recover());
+    const inOrder = ids.toSorted((one, other) => (delays[ids.indexOf(one)] ?? 0) - (delays[ids.indexOf(other)] ?? 0));
+    const claimed = await lab.claimIds({ limit: 1_000 });
+    deepEqual(claimed, [...inOrder, last]);
+  },
+
   'says when something will be due next': async (lab) => {
     equal(await lab.recover(), undefined);
     const [first, second, third] = [lab.in(2_000), lab.in(4_000), lab.in(6_000)];
@@ -83,6 +94,56 @@ export const times = cases('times', {
     await lab.later(2_001);
     equal(await lab.errorName(id), 'ExpiredError');
     deepEqual(await lab.claim(), []);
+  },
+
+  'expires many at once, each with an error of its own, and tells of each once': async (lab) => {
+    const [outcomes, failures] = [await lab.watch({ outcomes: 'here' }), await lab.watch({ failures: 'here' })];
+    const plans = Array.from({ length: 260 }, (_, place) => work({ beginBy: lab.in(1_000 + place) }, `task${place % 7}`));
+    const ids = await lab.queueAll(...plans, work({ delayMs: 5_000, beginBy: lab.in(2_000) }), work({ beginBy: lab.in(60_000) }));
+    const [begun] = await lab.claim({ limit: 1 });
+    await lab.advance(10_000);
+    for (let nextAt = await lab.recover(); nextAt !== undefined && nextAt <= lab.in(0); nextAt = await lab.recover());
+    const late = ids.slice(0, -1).filter((id) => id !== begun?.id);
+    for (const id of late) {
+      const { job } = await lab.record(id);
+      const message = `job ${id} (${job.taskName}) was not started by ${job.beginBy?.toISOString()}, its \`beginBy\``;
+      deepEqual(await lab.outcome(id), ['failed', message]);
+    }
+    for (const { records } of [outcomes, failures]) deepEqual(records.map(({ job }) => job.id).toSorted(), late.toSorted());
+    await lab.expect('pending', ids.at(-1) ?? '');
+    deepEqual(await lab.recover(), lab.in(50_000));
+  },
+
+  'expires many steps at once, and ends their batch': async (lab) => {
+    const steps = Array.from({ length: 30 }, () => work({ beginBy: lab.in(2_000) }, 'step'));
+    const batch = await lab.queue(parallel(steps, { callbacks: [both()] }));
+    await lab.claim({ tasks: [] });
+    const [begun] = await lab.claim({ limit: 1 });
+    await lab.later(2_001);
+    await lab.expect('active', batch);
+    if (begun === undefined) throw new Error('a step is claimed');
+    await lab.complete(begun);
+    deepEqual(await lab.drain(), ['after']);
+    await lab.expect('completed', batch);
+  },
+
+  'tells who watches a job that it has come due, and that it expired': async (lab) => {
+    const [due, late] = await lab.queueAll(work({ delayMs: 1_000 }), work({ beginBy: lab.in(1_000) }));
+    const [ofDue, ofLate] = [await lab.watch({ job: due }), await lab.watch({ job: late })];
+    await lab.later(1_001);
+    await lab.settled();
+    deepEqual([...new Set(ofDue.records.map(({ state }) => state.status))], ['scheduled', 'pending']);
+    deepEqual([...new Set(ofLate.records.map(({ state }) => state.status))], ['pending', 'failed']);
+  },
+
+  'gives each part of a round its turn: what a dead dispatcher held comes back however much is due': async (lab) => {
+    const [held] = [await lab.queue(work({}, 'held'))];
+    await lab.take(held);
+    lab.silence('a');
+    await lab.queueAll(...Array.from({ length: 2_600 }, () => work({ delayMs: 1_000 })));
+    await lab.advance(60_000);
+    await lab.recover();
+    await lab.expect('pending', held);
   },
 
   'hands out no job whose time is over, even before it was looked for': async (lab) => {

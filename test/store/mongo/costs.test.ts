@@ -3,7 +3,7 @@
 import { type Document, ObjectId } from 'mongodb';
 import { firstValueFrom, skip } from 'rxjs';
 import { describe, expect, it } from 'vitest';
-import { type IAsyncService, makeJob, parallel, serial, task } from '../../../src/index.js';
+import { type Draft, type IAsyncService, makeJob, parallel, serial, task } from '../../../src/index.js';
 import { VirtualClock } from '../../../src/testing/virtual-clock.js';
 import { deferred } from '../../service/deferred.js';
 import { type Cost, Processes } from './processes.js';
@@ -130,6 +130,42 @@ describe('many at once', () => {
     const { names, documents } = await draining(inOrder, 800);
     expect(names.length / 800).toBeLessThanOrEqual(0.035);
     expect(documents).toBe(3 * 800);
+  });
+});
+
+describe('jobs whose time comes', () => {
+  /** A store whose clock stands still, with so many more jobs like one that it makes. */
+  async function waiting(job: Draft<unknown>, count: number, like: (place: number) => Document) {
+    const { async, store } = await processes.start({ tasks, clock: new VirtualClock(), dispatcher: false });
+    const jobs = processes.collection('jobs');
+    const { _id, ...first } = (await jobs.findOneAndDelete({ _id: new ObjectId((await async.queueJob(job)).id) })) ?? {};
+    await jobs.insertMany(Array.from({ length: count }, (_, place) => ({ ...first, ...like(place) })));
+    return { recover: () => store.recover('somebody'), count: (status: string) => jobs.countDocuments({ status }) };
+  }
+
+  const longAgo = (place: number): Date => new Date(Date.UTC(2020, 0, 1) + place);
+  const delayed = makeJob(show, 1).with({ delayMs: 60_000 });
+
+  it('become pending by set writes: 2,000 that are due at once take at most 0.02 commands each, and one write', async () => {
+    const { recover, count } = await waiting(delayed, 2_000, (place) => ({ dueAt: longAgo(place) }));
+    const { names, documents } = await processes.costOf(recover);
+    expect(names.length / 2_000).toBeLessThanOrEqual(0.02);
+    expect([documents, await count('pending')]).toEqual([2_000, 2_000]);
+  });
+
+  it('expire by set writes: 800 that are late at once take at most 0.04 commands each, and one write', async () => {
+    const limited = makeJob(show, 1).with({ beginBy: new Date(Date.UTC(2200, 0, 1)) });
+    const { recover, count } = await waiting(limited, 800, (place) => ({ beginBy: longAgo(place), startBy: longAgo(place) }));
+    const { names, documents } = await processes.costOf(recover);
+    expect(names.length / 800).toBeLessThanOrEqual(0.04);
+    expect([documents, await count('failed')]).toEqual([800, 800]);
+  });
+
+  it('take a turn of a round, and what is left another one, at once', async () => {
+    const { recover, count } = await waiting(delayed, 2_600, (place) => ({ dueAt: longAgo(place) }));
+    expect((await recover()).nextAt?.getTime()).toBeLessThan(Date.UTC(2030, 0, 1));
+    expect(await count('pending')).toBe(2_000);
+    expect([await recover(), await count('pending')]).toEqual([{}, 2_600]);
   });
 });
 
