@@ -2,9 +2,12 @@
 
 import { Observable, type OperatorFunction, type Subscription, timer } from 'rxjs';
 import { MAX_TIMER_MS } from '../check.js';
-import type { Clock } from '../clock.js';
+import { type Clock, elapsedMs } from '../clock.js';
 
-/** Emits once when a time has come, then waits for the next time it is told. One too far for a timer rings early, to be told again. */
+/**
+ * Emits once when a time has come, then waits for the next time it is told. How long that is counts from when it is told, whatever the clock
+ * is set to meanwhile. One too far for a timer rings early, to be told again.
+ */
 export function alarm(clock: Clock): OperatorFunction<Date, void> {
   return (times) =>
     new Observable<void>((subscriber) => {
@@ -16,10 +19,11 @@ export function alarm(clock: Clock): OperatorFunction<Date, void> {
       };
       const subscription = times.subscribe({
         next: (time) => {
-          if (time.getTime() >= earliestMs) return;
-          earliestMs = time.getTime();
+          const delayMs = Math.min(Math.max(0, time.getTime() - clock.now()), MAX_TIMER_MS);
+          const ringsMs = elapsedMs(clock) + delayMs;
+          if (ringsMs >= earliestMs) return;
+          earliestMs = ringsMs;
           waiting?.unsubscribe();
-          const delayMs = Math.min(Math.max(0, earliestMs - clock.now()), MAX_TIMER_MS);
           waiting = timer(delayMs, clock.scheduler).subscribe(ring);
         },
         error: (error) => subscriber.error(error),

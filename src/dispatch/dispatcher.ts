@@ -204,7 +204,7 @@ export class Dispatcher {
       return merge(
         ...this.#agents.map((agent) => this.#agent(agent, { dispatcher, lease })),
         rounds({ store, clock, dispatcher, pollMs }).pipe(ignoreElements()),
-        firings({ store, clock, logger, schedules }),
+        firings({ store, clock, pollMs, logger, schedules }),
         store.changes({ cancelsOf: dispatcher }).pipe(
           tap((change) => change.type === 'cancel' && this.#cancel(change.id, change.reason)),
           ignoreElements(),

@@ -1,7 +1,6 @@
 /** Queues jobs that recur, each firing once for the whole deployment, whoever of its dispatchers comes first. */
 
-import { catchError, concatMap, defer, EMPTY, expand, from, ignoreElements, merge, type Observable, retry, timer } from 'rxjs';
-import { MAX_TIMER_MS } from '../check.js';
+import { catchError, concatMap, defer, EMPTY, expand, ignoreElements, merge, type Observable, retry, timer } from 'rxjs';
 import type { Clock } from '../clock.js';
 import { OptionError } from '../errors.js';
 import type { JobTree } from '../job/job-record.js';
@@ -21,9 +20,13 @@ export interface Schedule {
 export interface ScheduleSources {
   readonly store: Pick<JobStore, 'schedules'>;
   readonly clock: Clock;
+  /** No longer than this is a timer trusted: a machine may have slept, or the time of the store been set. */
+  readonly pollMs: number;
   readonly logger: Logger;
   readonly schedules: readonly Schedule[];
 }
+
+type Sources = Omit<ScheduleSources, 'schedules'>;
 
 /** After a firing that failed. */
 const RETRY_MS = 5_000;
@@ -33,16 +36,15 @@ export function firings({ schedules, ...sources }: ScheduleSources): Observable<
   return merge(...schedules.map((schedule) => firingsOf(schedule, sources)));
 }
 
-/** From the last firing that is recorded to the next, again and again; time is looked at anew each time. */
-function firingsOf(schedule: Schedule, sources: Omit<ScheduleSources, 'schedules'>): Observable<never> {
-  const { store, clock, logger } = sources;
+/** From the last firing that is recorded to the next, again and again, by the time of the store. */
+function firingsOf(schedule: Schedule, sources: Sources): Observable<never> {
+  const { clock, logger } = sources;
   const { name, timetable } = schedule;
-  return defer(() => store.schedules.begin(name, new Date(clock.now()), timetable.text)).pipe(
+  return defer(() => begin(schedule, sources)).pipe(
     expand((after) => {
       const next = timetable.next(after);
       if (next === undefined) return EMPTY;
-      const delayMs = Math.min(Math.max(0, next.getTime() - clock.now()), MAX_TIMER_MS);
-      return timer(delayMs, clock.scheduler).pipe(concatMap(() => from(fire(schedule, after, sources))));
+      return waits(next, sources).pipe(concatMap(() => fire(schedule, after, sources)));
     }),
     catchError((error: unknown) => {
       logger.error(`the schedule ${name} could not fire; trying again in ${RETRY_MS} ms: ${storedError(error).message}`, { error });
@@ -54,13 +56,25 @@ function firingsOf(schedule: Schedule, sources: Omit<ScheduleSources, 'schedules
 }
 
 /** @returns up to when all is fired */
-async function fire(schedule: Schedule, after: Date, { store, clock }: Omit<ScheduleSources, 'schedules'>): Promise<Date> {
+async function begin({ name, timetable }: Schedule, { store }: Sources): Promise<Date> {
+  return store.schedules.begin(name, await store.schedules.now(), timetable.text);
+}
+
+/** Emits once, when the time has come or is to be looked at again. */
+function waits(next: Date, { store, clock, pollMs }: Sources): Observable<unknown> {
+  return defer(() => store.schedules.now()).pipe(
+    concatMap((now) => timer(Math.min(Math.max(0, next.getTime() - now.getTime()), pollMs), clock.scheduler)),
+  );
+}
+
+/** @returns up to when all is fired */
+async function fire(schedule: Schedule, after: Date, { store }: Sources): Promise<Date> {
   const { name, timetable, missed } = schedule;
-  const now = new Date(clock.now());
+  const now = await store.schedules.now();
   const { at, until } = timetable.firings(after, now, missed);
   if (until <= after) return after;
   const isOurs = await store.schedules.fire(name, { after, until }, treesFor(schedule, at));
-  // Another process has fired, perhaps for later times as well.
+  // Another process has fired, perhaps for later times as well; or it is not time yet.
   return isOurs ? until : store.schedules.begin(name, now);
 }
 

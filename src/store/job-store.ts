@@ -156,6 +156,8 @@ export interface Controls {
 
 /** Up to when schedules have fired, for the whole deployment. */
 export interface Schedules {
+  /** The time of the store, by which they fire. */
+  now(): Promise<Date>;
   /**
    * The time up to which a schedule has fired; of one that is new, `since`, which is recorded.
    * @param timetable - by which it fires from now on; where that is another than before, it begins anew, at `since` if that is later
@@ -163,7 +165,7 @@ export interface Schedules {
   begin(name: string, since: Date, timetable?: string): Promise<Date>;
   /**
    * Inserts what is queued for the times after one moment and up to another, and records that, in one step.
-   * @returns `false`, with nothing done, where the schedule has not fired up to `after`, but to another time
+   * @returns `false`, with nothing done, where the schedule has not fired up to `after`, but to another time, or `until` has not come by the time of the store
    */
   fire(name: string, span: { readonly after: Date; readonly until: Date }, trees: readonly JobTree[]): Promise<boolean>;
 }

@@ -1,4 +1,4 @@
-import { NEVER, of } from 'rxjs';
+import { map, NEVER, of } from 'rxjs';
 import { describe, expect, it, vi } from 'vitest';
 import { alarm } from '../../src/dispatch/alarm.js';
 import { VirtualClock } from '../../src/testing/index.js';
@@ -60,6 +60,24 @@ describe('alarm', () => {
     subscription.unsubscribe();
     expect(clock.scheduler.actions).toHaveLength(0);
     expect(rung).not.toHaveBeenCalled();
+  });
+
+  it.each([
+    ['back', -3_600_000],
+    ['forward', 3_600_000],
+  ])('rings for the earliest where the clock is set %s between two times that it is told', (_what, ms) => {
+    marbles(({ hot, clock, expectObservable }) => {
+      const told = [5, 9, 2].map((inMs, index) => ({ inMs, setMs: index === 0 ? 0 : ms }));
+      let setMs = 0;
+      const settable = { ...clock, now: () => clock.now() + setMs };
+      const times = hot('-abc', { a: told[0], b: told[1], c: told[2] }).pipe(
+        map((one) => {
+          setMs = one?.setMs ?? 0;
+          return at(settable.now() + (one?.inMs ?? 0));
+        }),
+      );
+      expectObservable(times.pipe(alarm(settable))).toBe('-----r', { r: undefined });
+    });
   });
 
   it('rings early for a time further off than a timer can wait, instead of at once', () => {

@@ -8,7 +8,14 @@ export class MemorySchedules implements Schedules {
   readonly #firedUntil = new Map<string, Date>();
   readonly #timetables = new Map<string, string>();
 
-  constructor(private readonly insert: (trees: readonly JobTree[]) => readonly Inserted[]) {}
+  constructor(
+    private readonly time: () => Date,
+    private readonly insert: (trees: readonly JobTree[]) => readonly Inserted[],
+  ) {}
+
+  async now(): Promise<Date> {
+    return this.time();
+  }
 
   async begin(name: string, since: Date, timetable = this.#timetables.get(name)): Promise<Date> {
     const isAnother = (this.#timetables.get(name) ?? timetable) !== timetable;
@@ -20,7 +27,7 @@ export class MemorySchedules implements Schedules {
   }
 
   async fire(name: string, { after, until }: { readonly after: Date; readonly until: Date }, trees: readonly JobTree[]): Promise<boolean> {
-    if (this.#firedUntil.get(name)?.getTime() !== after.getTime()) return false;
+    if (this.#firedUntil.get(name)?.getTime() !== after.getTime() || until > this.time()) return false;
     this.insert(trees).forEach(insertedRecord);
     this.#firedUntil.set(name, until);
     return true;

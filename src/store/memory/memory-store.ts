@@ -70,8 +70,9 @@ class MemoryStore implements MemoryJobStore {
   readonly #table = new JobTable();
   readonly #ledger = new QuotaLedger();
   readonly #finder = new Finder(this.#table);
-  readonly schedules = new MemorySchedules((trees) =>
-    this.#operation(() => this.#inserts.placed(trees).map((one) => this.#inserts.insert(one))),
+  readonly schedules = new MemorySchedules(
+    () => this.#now(),
+    (trees) => this.#operation(() => this.#inserts.placed(trees).map((one) => this.#inserts.insert(one))),
   );
   readonly controls = new MemoryControls(this.#ledger, () => this.#operation(() => this.#tender.wakeAll()));
   readonly #leases = new Leases();

@@ -189,7 +189,7 @@ export class Parts {
     const forInserts = { grower, jobs, news, tender, time, unfinished, uniqueKeys };
     this.inserts = new Inserts({ ...forInserts, collections, transactions: ownTransactions });
     this.insertsWithin = new InsertsWithin({ ...forInserts, putOff, inSession, listen, transactions });
-    this.schedules = new MongoSchedules({ inSession, insertsWithin: this.insertsWithin, transactions });
+    this.schedules = new MongoSchedules({ inSession, insertsWithin: this.insertsWithin, time, transactions });
     const recovery = new Recovery({ attempts, collections, held, leases, news, tender, time, forget });
     const audit = new Audit({ ahead, attempts, collections, held, news, quotas, recovery, running, takes, time });
     const due = new Due({ collections, tender, time, unfinished, process });

@@ -6,17 +6,25 @@ import type { Schedules } from '../job-store.js';
 import type { Collections } from './collections.js';
 import { type Expression, type Fields, literal } from './expression.js';
 import type { InsertsWithin } from './inserts-within.js';
+import type { ServerTime } from './server-time.js';
 import type { SessionTransactions } from './transactions.js';
 
 export interface ScheduleSources {
   /** Through the client that sessions of the application belong to. */
   readonly inSession: Collections;
   readonly insertsWithin: InsertsWithin;
+  readonly time: ServerTime;
   readonly transactions: SessionTransactions;
 }
 
 export class MongoSchedules implements Schedules {
   constructor(private readonly sources: ScheduleSources) {}
+
+  async now(): Promise<Date> {
+    const { time } = this.sources;
+    await time.sure();
+    return time.estimate();
+  }
 
   async begin(name: string, since: Date, timetable?: string): Promise<Date> {
     const { schedules } = this.sources.inSession;
@@ -25,15 +33,19 @@ export class MongoSchedules implements Schedules {
     return schedule?.firedUntil ?? since;
   }
 
-  fire(name: string, { after, until }: { readonly after: Date; readonly until: Date }, trees: readonly JobTree[]): Promise<boolean> {
-    const { inSession, insertsWithin, transactions } = this.sources;
-    return transactions.run(async (session) => {
+  async fire(name: string, { after, until }: { readonly after: Date; readonly until: Date }, trees: readonly JobTree[]): Promise<boolean> {
+    const { inSession, insertsWithin, time, transactions } = this.sources;
+    const isFired = await transactions.run(async (session) => {
       const fired = { $set: { firedUntil: until } };
-      const { modifiedCount } = await inSession.schedules.updateOne({ _id: name, firedUntil: after }, fired, { session });
+      const mayFire = { _id: name, firedUntil: after, $expr: { $lte: [until, time.now] } };
+      const { modifiedCount } = await inSession.schedules.updateOne(mayFire, fired, { session });
       if (modifiedCount === 0) return false;
       if (trees.length > 0) (await insertsWithin.insert(trees, session)).forEach(insertedRecord);
       return true;
     });
+    // It may not be time yet by the clock of the server.
+    if (!isFired) await time.askAgain();
+    return isFired;
   }
 }
 

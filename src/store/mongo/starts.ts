@@ -17,6 +17,9 @@ export interface StartSources {
   readonly onFreed: () => void;
 }
 
+/** No timer is trusted for longer: it rings, and the time is looked at anew. */
+const LOOK_MS = 30_000;
+
 /** The starts that a claim was given, by quota. */
 type Grant = ReadonlyMap<string, Begun>;
 
@@ -101,7 +104,7 @@ export class Starts {
     const nowMs = time.estimate().getTime();
     const next = nextStart(quotas.begunOf(name), nowMs);
     if (next === undefined || this.#bells.has(name)) return;
-    const rings = timer(next.getTime() - nowMs, clock.scheduler).subscribe(() => {
+    const rings = timer(Math.min(next.getTime() - nowMs, LOOK_MS), clock.scheduler).subscribe(() => {
       this.#bells.delete(name);
       onFreed();
     });
