@@ -5,7 +5,7 @@ import type { Schedule } from '../dispatch/schedules.js';
 import { OptionError } from '../errors.js';
 import { type Ground, type JobPlan, plansBelow, plant } from '../job/job-plan.js';
 import { system } from '../job/principal.js';
-import { type Missed, Timetable } from '../job/timetable.js';
+import { type Missed, Timetable, UTC } from '../job/timetable.js';
 import type { Draft } from '../service/job.js';
 import { planOf } from '../service/job-draft.js';
 
@@ -16,13 +16,13 @@ export interface ScheduleOptions {
   readonly job: Draft<unknown>;
   /** What it is called in the store: the same in every process and build. @default the draft's own name, else its task's */
   readonly name?: string | undefined;
-  /** An IANA time zone, such as `'Europe/Berlin'`. @default that of the process */
+  /** An IANA time zone, such as `'Europe/Berlin'`; never that of the process, or two in different zones would both queue the job. @default 'UTC' */
   readonly timeZone?: string | undefined;
   /** What is done about times at which no process was there: one job for all of them, none, or one for each, of the last thousand. @default 'once' */
   readonly missed?: Missed | undefined;
 }
 
-export const SCHEDULE_DEFAULTS = Object.freeze({ missed: 'once' } as const satisfies Partial<ScheduleOptions>);
+export const SCHEDULE_DEFAULTS = Object.freeze({ timeZone: UTC, missed: 'once' } as const satisfies Partial<ScheduleOptions>);
 
 /** A schedule whose jobs are not planted yet. */
 export interface CheckedSchedule extends Omit<Schedule, 'tree'> {
@@ -54,7 +54,7 @@ export function checkSchedules(schedules: readonly ScheduleOptions[]): readonly 
 function checkSchedule(path: string, options: ScheduleOptions): CheckedSchedule {
   const owner = `\`${path}\` of \`asyncModule\``;
   checkOptions<ScheduleOptions>(owner, options, RULES);
-  const { every, job, timeZone, missed = SCHEDULE_DEFAULTS.missed } = options;
+  const { every, job, timeZone = SCHEDULE_DEFAULTS.timeZone, missed = SCHEDULE_DEFAULTS.missed } = options;
   if (every === undefined) throw new OptionError(`${owner} needs \`every\`, a cron expression such as '0 3 * * *'`);
   const plan = planOf(job, `${path}.job`);
   const name = options.name ?? plan.options.name ?? (plan.kind === 'task' ? plan.taskName : undefined);

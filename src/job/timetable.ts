@@ -3,27 +3,46 @@
 import { Cron } from 'croner';
 import { OptionError } from '../errors.js';
 import { storedError } from './stored-error.js';
+import { type ClockChange, TimeZone } from './time-zone.js';
 
 /** What is done about times at which nobody was there to fire: one firing for all of them, none, or one for each. */
 export type Missed = 'once' | 'skip' | 'all';
+
+/** The same in all processes, whatever the zone of each is. */
+export const UTC = 'UTC';
 
 /** A firing that is not later than this has not been missed. */
 const IN_TIME_MS = 60_000;
 /** So many missed firings are made up for at most, the latest of them. */
 const MOST_MISSED = 1_000;
 
+/** Clocks that are put back read the same times once more for no longer. */
+const LONGEST_REPEAT_MS = 10_800_000;
+
+/**
+ * In the night in which clocks are put forward, the times that it has not are made up for by one, at the change; in the one in which they are put
+ * back, a time that comes twice counts once. What recurs each hour does so on both nights as on all others.
+ */
 export class Timetable {
   /** What tells it from another. */
   readonly text: string;
   readonly #cron: Cron;
+  /** The same for clocks that are never changed. */
+  readonly #plain: Cron;
+  readonly #zone: TimeZone;
 
-  /** @param owner - what messages call the option. @throws OptionError for what is no cron expression, or no time zone, or never comes */
-  constructor(owner: string, every: string, timeZone: string | undefined) {
-    this.text = timeZone === undefined ? every : `${every} ${timeZone}`;
+  /**
+   * @param owner - what messages call the option
+   * @throws OptionError for what is no cron expression, or no time zone, or never comes
+   */
+  constructor(owner: string, every: string, timeZone: string = UTC) {
+    this.text = `${every} ${timeZone}`;
     let first: Date | undefined;
     try {
       // Without a function it starts no timer.
-      this.#cron = new Cron(every, timeZone === undefined ? {} : { timezone: timeZone });
+      this.#cron = new Cron(every, { timezone: timeZone });
+      this.#plain = new Cron(every, { timezone: UTC });
+      this.#zone = new TimeZone(timeZone);
       // Whether it knows the time zone it finds out when it is asked.
       first = this.next(new Date(0));
     } catch (error) {
@@ -34,7 +53,11 @@ export class Timetable {
 
   /** The first time after this one; `undefined` where none comes any more. */
   next(after: Date): Date | undefined {
-    return this.#cron.nextRun(after) ?? undefined;
+    let next = this.#cron.nextRun(after);
+    while (next !== null && this.#isRepeated(next)) next = this.#cron.nextRun(next);
+    if (next === null) return undefined;
+    const [skipped] = this.#skipped(after, next);
+    return skipped ?? next;
   }
 
   /** The times after one moment and up to another for which something is to be fired; and up to when all is settled then. */
@@ -47,8 +70,32 @@ export class Timetable {
 
   /** The last time before a moment, where that is after another; reckoned backwards, for there may be a great many between. */
   #lastBefore(moment: Date, after: Date): Date | undefined {
-    const [last] = this.#cron.previousRuns(1, moment);
-    return last !== undefined && last > after ? last : undefined;
+    let [last] = this.#cron.previousRuns(1, moment);
+    while (last !== undefined && last > after && this.#isRepeated(last)) [last] = this.#cron.previousRuns(1, last);
+    const from = last !== undefined && last > after ? last : after;
+    return this.#skipped(from, moment).at(-1) ?? (from === after ? undefined : from);
+  }
+
+  /** When clocks are put forward over times, after one moment and before another. */
+  #skipped(after: Date, before: Date): readonly Date[] {
+    return [...this.#zone.changes(after, before)].filter((change) => this.#isSkippedBy(change)).map(({ at }) => at);
+  }
+
+  /** Whether there are times among those that no clock reads, which it does not read later by as much either. */
+  #isSkippedBy({ at, beforeMs, afterMs }: ClockChange): boolean {
+    const end = at.getTime() + afterMs;
+    let skipped = this.#plain.nextRun(new Date(at.getTime() + beforeMs - 1));
+    while (skipped !== null && skipped.getTime() < end && this.#plain.match(new Date(skipped.getTime() + afterMs - beforeMs)))
+      skipped = this.#plain.nextRun(skipped);
+    return skipped !== null && skipped.getTime() < end;
+  }
+
+  /** Whether clocks read this time for the second time, and nothing recurs as much earlier by them. */
+  #isRepeated(time: Date): boolean {
+    const before = new Date(time.getTime() - LONGEST_REPEAT_MS);
+    const back = [...this.#zone.changes(before, new Date(time.getTime() + 1))].find(({ beforeMs, afterMs }) => afterMs < beforeMs);
+    if (back === undefined || time.getTime() >= back.at.getTime() + back.beforeMs - back.afterMs) return false;
+    return !this.#plain.match(new Date(time.getTime() + 2 * back.afterMs - back.beforeMs));
   }
 
   /** One time with those before it, as far as they are made up for. */

@@ -6,6 +6,15 @@ import { Timetable } from '../../src/job/timetable.js';
 const at = (text: string): Date => new Date(text);
 const nightly = new Timetable('`every`', '30 2 * * *', 'Europe/Berlin');
 
+/** The times between two moments, going forward; going back they must be the same. */
+function timesOf(every: string, timeZone: string, [after, until]: readonly [string, string]): readonly string[] {
+  const timetable = new Timetable('`every`', every, timeZone);
+  const times: Date[] = [];
+  for (let next = timetable.next(at(after)); next !== undefined && next <= at(until); next = timetable.next(next)) times.push(next);
+  expect(timetable.firings(at(after), at(until), 'all').at).toEqual(times);
+  return times.map((time) => time.toISOString().slice(11, 16));
+}
+
 describe('a timetable', () => {
   it('is read in its time zone', () => {
     expect(nightly.next(at('2026-01-10T12:00:00Z'))).toEqual(at('2026-01-11T01:30:00Z'));
@@ -16,6 +25,41 @@ describe('a timetable', () => {
     const nights = (from: string, to: string): readonly Date[] => nightly.firings(at(from), at(to), 'all').at;
     expect(nights('2026-03-28T12:00:00Z', '2026-03-29T12:00:00Z')).toHaveLength(1);
     expect(nights('2026-10-24T12:00:00Z', '2026-10-25T12:00:00Z')).toHaveLength(1);
+  });
+
+  const SPRING = ['2026-03-28T22:05:00Z', '2026-03-29T04:05:00Z'] as const;
+  const AUTUMN = ['2026-10-24T22:05:00Z', '2026-10-25T04:05:00Z'] as const;
+
+  it.each<[string, string, readonly string[]]>([
+    ['one time', '30 2 * * *', ['01:00']],
+    ['several times', '0,30 2 * * *', ['01:00']],
+    ['times in steps', '*/15 2 * * *', ['01:00']],
+    ['a time there, and one before', '30 1,2 * * *', ['00:30', '01:00']],
+    ['a time there, and the change itself', '0 2,3 * * *', ['01:00']],
+    ['every other hour', '0 */2 * * *', ['23:00', '01:00', '02:00', '04:00']],
+    ['each hour', '30 * * * *', ['22:30', '23:30', '00:30', '01:30', '02:30', '03:30']],
+    ['each of some hours', '0 1-4 * * *', ['00:00', '01:00', '02:00']],
+  ])('makes up at once for what the night has not in which clocks are put forward: %s', (_what, every, hours) => {
+    expect(timesOf(every, 'Europe/Berlin', SPRING)).toEqual(hours);
+  });
+
+  it.each<[string, string, readonly string[]]>([
+    ['one time', '30 2 * * *', ['00:30']],
+    ['several times', '0,30 2 * * *', ['00:00', '00:30']],
+    ['a time there, and one after', '0 2,3 * * *', ['00:00', '02:00']],
+    ['each hour', '30 * * * *', ['22:30', '23:30', '00:30', '01:30', '02:30', '03:30']],
+  ])('comes once where clocks are put back, though its time comes twice: %s', (_what, every, hours) => {
+    expect(timesOf(every, 'Europe/Berlin', AUTUMN)).toEqual(hours);
+  });
+
+  it('makes up for what half an hour leaves out, and what begins with a day that has no midnight', () => {
+    expect(timesOf('0,15 2 * * *', 'Australia/Lord_Howe', ['2026-10-03T14:05:00Z', '2026-10-03T17:05:00Z'])).toEqual(['15:30']);
+    expect(timesOf('0,30 0 * * *', 'Asia/Beirut', ['2026-03-28T12:00:00Z', '2026-03-29T12:00:00Z'])).toEqual(['22:00']);
+  });
+
+  it('is read in UTC where no time zone is given, whatever that of the process is', () => {
+    const [own, inUtc] = [new Timetable('`every`', '30 2 * * *'), new Timetable('`every`', '30 2 * * *', 'UTC')];
+    expect([own.text, own.next(at('2026-07-10T12:00:00Z'))]).toEqual([inUtc.text, at('2026-07-11T02:30:00Z')]);
   });
 
   it('gives the last of several times that were missed, each of them, or none', () => {
