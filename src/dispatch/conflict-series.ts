@@ -1,7 +1,7 @@
 /** Outlasts the conflicts that the attempts of one job meet in a row: with other transactions that are under way, or were left open by a dead process. */
 
 import { firstValueFrom, fromEvent, race, timer } from 'rxjs';
-import type { Clock } from '../clock.js';
+import { type Clock, elapsedMs } from '../clock.js';
 import { type Conflicts, pauseAfterConflict } from '../job/conflict-rule.js';
 import type { Logger } from '../task/logger.js';
 import type { Attempt } from './attempt.js';
@@ -27,7 +27,7 @@ export class ConflictSeries {
    */
   async outlast({ thrown }: Conflict, attempt: Pick<Attempt, 'aborted' | 'signal'>, trial: Trial): Promise<Verdict> {
     const { clock, logger, random } = this.sources;
-    const now = clock.now();
+    const now = elapsedMs(clock);
     const { since, count } = this.#conflicts ?? { since: now, count: 0 };
     const conflicts = { since, count: count + 1 };
     const pauseMs = pauseAfterConflict(conflicts, { now, random: random(), longestPauseMs: LONGEST_PAUSE_MS });

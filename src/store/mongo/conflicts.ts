@@ -2,20 +2,20 @@
 
 import { MongoError } from 'mongodb';
 import { firstValueFrom, timer } from 'rxjs';
-import type { Clock } from '../../clock.js';
+import { type Clock, elapsedMs } from '../../clock.js';
 import { pauseAfterConflict } from '../../job/conflict-rule.js';
 
 const LONGEST_PAUSE_MS = 500;
 
 /** @throws what is not a conflict, or the last conflict when the time for them is over */
 export async function outlastConflicts<T>(clock: Clock, attempt: () => Promise<T>): Promise<T> {
-  const since = clock.now();
+  const since = elapsedMs(clock);
   for (let count = 1; ; count++) {
     try {
       return await attempt();
     } catch (error) {
       if (!isTransient(error)) throw error;
-      const moment = { now: clock.now(), random: Math.random(), longestPauseMs: LONGEST_PAUSE_MS };
+      const moment = { now: elapsedMs(clock), random: Math.random(), longestPauseMs: LONGEST_PAUSE_MS };
       const pauseMs = pauseAfterConflict({ since, count }, moment);
       if (pauseMs === undefined) throw error;
       await firstValueFrom<unknown>(pauseMs === 0 ? clock.turn() : timer(pauseMs, clock.scheduler));
