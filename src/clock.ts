@@ -2,6 +2,10 @@
 
 import { asyncScheduler, Observable, type SchedulerLike } from 'rxjs';
 
+/** Those of the process, also when a test fakes timers later: a turn of the event loop is a real one. */
+const { setImmediate, clearImmediate, performance } = globalThis;
+const { now: monotonicNow } = performance;
+
 export interface Clock {
   /** Milliseconds since the epoch. */
   now(): number;
@@ -32,4 +36,14 @@ export function nextTurn(): Observable<void> {
     });
     return () => clearImmediate(handle);
   });
+}
+
+/** Milliseconds of real time since some moment, also while a test fakes the time. */
+export function realMs(): number {
+  return monotonicNow.call(performance);
+}
+
+/** Whether timers were faked already when this file was loaded, so that no turn would ever come. */
+export function areTurnsFaked(): boolean {
+  return 'clock' in setImmediate || '_isMockFunction' in setImmediate;
 }

@@ -1,4 +1,4 @@
-/** Every error Millrace throws, on one page: a class, a stable code, when it comes and what to do. */
+/** Every error Millrace throws, on one page: a class, a stable code, when it comes and what to do. What the database driver throws passes through as it is. */
 
 /** A hundred years: a longer delay is a mistake, and may lead to no date at all. */
 export const MAX_DELAY_MS = 100 * 366 * 86_400_000;
@@ -126,6 +126,18 @@ export class TransactionError extends MillraceError {
   readonly code = 'MILLRACE_TRANSACTION';
 }
 
+/** A transaction of the memory store met another one that committed first. Run it again, as `async.transaction` and transactional tasks do by themselves; on MongoDB the driver's own error says so, with the same label `TransientTransactionError`. */
+export class ConflictError extends MillraceError {
+  readonly code = 'MILLRACE_CONFLICT';
+  /** As MongoDB labels its own. */
+  readonly errorLabels: readonly string[] = ['TransientTransactionError'];
+
+  /** @param done - what the other transaction has done */
+  constructor(done: string) {
+    super(`another transaction has ${done} meanwhile; run this one again`);
+  }
+}
+
 /** Somebody may not do what was asked on his behalf: he is gone or disabled, lacks what a task requires, or would act as somebody else. Also recorded as the error of a job, which is not retried by itself. Give him what the message names, then queue it again. */
 export class UnauthorizedError extends MillraceError {
   readonly code = 'MILLRACE_UNAUTHORIZED';
@@ -228,4 +240,11 @@ export class RetryLater extends MillraceError {
       throw new OptionError(`\`delayMs\` of RetryLater must be a number of milliseconds from 0 to a hundred years, but is ${delayMs}`);
     }
   }
+}
+
+// ---- Thrown by the testing kit
+
+/** `waitForAllJobs()` found jobs that nothing will ever end; the message says which. See with `(await job.explain()).text` what they wait for. */
+export class EndlessJobsError extends MillraceError {
+  readonly code = 'MILLRACE_ENDLESS_JOBS';
 }

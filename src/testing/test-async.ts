@@ -3,9 +3,10 @@
 import { Container } from 'inversify';
 import { firstValueFrom } from 'rxjs';
 import { checkOption, checkOptions, is, type Rules } from '../check.js';
-import { nextTurn, systemClock } from '../clock.js';
+import { areTurnsFaked, nextTurn, realMs } from '../clock.js';
 import { asyncModule, start } from '../container/async-module.js';
 import type { AsyncModuleOptions } from '../container/module-options.js';
+import { EndlessJobsError, StartError } from '../errors.js';
 import type { JobRecord } from '../job/job-record.js';
 import { isWaiting, OPEN } from '../job/job-status.js';
 import type { IAsyncService } from '../service/i-async-service.js';
@@ -42,7 +43,7 @@ export interface TestAsync {
   advance(ms: number): Promise<void>;
   /**
    * Moves time until every job has ended.
-   * @throws Error when there are jobs that nothing will ever end, and says which
+   * @throws EndlessJobsError when there are jobs that nothing will ever end, and says which
    */
   waitForAllJobs(): Promise<void>;
   /** Stops the service. Jobs that still run are aborted. */
@@ -64,13 +65,17 @@ const RARE_SIGNS = { name: 'test', leaseMs: 86_400_000, heartbeatMs: 21_600_000,
 const RULES: Pick<Rules<TestAsyncOptions>, 'container' | 'startAt' | 'seed'> = { container: is.object, startAt: is.date, seed: is.integer };
 
 /**
- * Starts Millrace for a test.
+ * Starts Millrace for a test. Faked timers, as of vitest or jest, do no harm, and do not move its virtual time.
  * @throws OptionError, StartError
  * @example
  * const { async, drain, advance } = await testAsync({ tasks: [Documents] });
  */
 export async function testAsync(options: TestAsyncOptions = {}): Promise<TestAsync> {
   checkOption('`testAsync`', 'options', options, is.object);
+  if (areTurnsFaked())
+    throw new StartError([
+      'timers were faked before `millrace` was loaded, so nothing would ever run: import it first, then call `useFakeTimers`',
+    ]);
   const { store = memoryStore(), container = new Container(), startAt, seed = 1, ...rest } = options;
   checkOptions('`testAsync`', { container, startAt, seed }, RULES);
   const clock = new VirtualClock(startAt);
@@ -121,10 +126,13 @@ class Bench implements TestAsync {
     for (let step = 0; step < MAX_STEPS; step++) {
       const open = await this.#open();
       if (open.length === 0) return;
-      if (!open.some((record) => mayEnd(record, step))) throw new Error(`these jobs will never end: ${open.map(shown).join(', ')}`);
+      if (!open.some((record) => mayEnd(record, step)))
+        throw new EndlessJobsError(`these jobs will never end: ${open.map(shown).join(', ')}`);
       await this.advance(Math.max(STEP_MS, this.#msUntilNext(open)));
     }
-    throw new Error(`these jobs have not ended after ${MAX_STEPS} steps of virtual time: ${(await this.#open()).map(shown).join(', ')}`);
+    throw new EndlessJobsError(
+      `these jobs have not ended after ${MAX_STEPS} steps of virtual time: ${(await this.#open()).map(shown).join(', ')}`,
+    );
   };
 
   /** How long nothing will happen: until something is due, unless jobs run. */
@@ -164,7 +172,7 @@ class Patience {
   #until = 0;
 
   isOver(running: readonly string[]): boolean {
-    const now = systemClock.now();
+    const now = realMs();
     const text = running.join();
     if (text !== this.#running) {
       this.#running = text;

@@ -1,12 +1,11 @@
 /** Documents beside the jobs of a memory store, in the same transactions: what transactional tasks work on in tests, without a database. */
 
 import { checkOption, is } from '../check.js';
-import { OptionError } from '../errors.js';
+import { ConflictError, OptionError } from '../errors.js';
 import type { DocumentSource } from '../job/document-source.js';
 import type { Session } from '../job/register.js';
 import type { StoreSession } from '../store/job-store.js';
 import { MemorySession, type Participant } from '../store/memory/memory-session.js';
-import { Conflict } from '../store/memory/memory-transactions.js';
 
 /** Whatever structured clone can copy. */
 export interface PlainDocument {
@@ -19,7 +18,7 @@ export interface DocumentCollection<D extends PlainDocument> {
   get(id: string, session?: Session | StoreSession): Promise<D | undefined>;
   /** All of them, in the order in which they were first put. */
   all(session?: Session | StoreSession): Promise<readonly D[]>;
-  /** Puts a document in, or in place of the one that has its `_id`. @throws what `retryCommon` retries, where another transaction has changed it meanwhile */
+  /** Puts a document in, or in place of the one that has its `_id`. @throws ConflictError where another transaction has changed it meanwhile */
   put(document: D, session?: Session | StoreSession): Promise<void>;
   /** Removes a document, if it is there. @throws as `put` does */
   delete(id: string, session?: Session | StoreSession): Promise<void>;
@@ -122,7 +121,8 @@ class View implements Participant {
 
   /** Whoever writes makes another object. */
   #checkUnchanged(key: string): void {
-    if (this.documents.state.get(key) !== this.#snapshot.get(key)) throw new Conflict(`written the document ${key.replace('\u0000', '/')}`);
+    if (this.documents.state.get(key) !== this.#snapshot.get(key))
+      throw new ConflictError(`written the document ${key.replace('\u0000', '/')}`);
   }
 }
 

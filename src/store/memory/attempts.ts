@@ -1,13 +1,12 @@
 /** What becomes of attempts: ended, tried again, handed back or interrupted; only by who has the token. */
 
-import { AbortedError, CircularJobError, JobNotFoundError, type MillraceError, QuotaError } from '../../errors.js';
+import { AbortedError, CircularJobError, ConflictError, JobNotFoundError, type MillraceError, QuotaError } from '../../errors.js';
 import { formOf } from '../../job/form.js';
 import type { Changes, JobRecord, QueuedJob } from '../../job/job-record.js';
 import { recordedError } from '../../job/stored-error.js';
 import type { Again, Attempt, AttemptKey, End, Follows, Hold, Report } from '../job-store.js';
 import type { MemoryControls } from './memory-controls.js';
 import type { MemorySession } from './memory-session.js';
-import { Conflict } from './memory-transactions.js';
 import type { Rooms } from './rooms.js';
 import { quotaHeldAround, waitsFor } from './waiting.js';
 
@@ -45,9 +44,9 @@ export class Attempts {
     return true;
   }
 
-  /** @throws Conflict */
+  /** @throws ConflictError */
   checkMayCommit(end: End): void {
-    if (!this.#mayCommit(end)) throw new Conflict(`cancelled job ${end.id}, or taken it over,`);
+    if (!this.#mayCommit(end)) throw new ConflictError(`cancelled job ${end.id}, or taken it over,`);
   }
 
   /** Whether it is still to end as its own process says. */

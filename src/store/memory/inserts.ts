@@ -1,6 +1,6 @@
 /** Puts trees in, at once or with a transaction; what has a unique key, or retries a job, may be there already in another form. */
 
-import { JobNotFoundError, type MillraceError } from '../../errors.js';
+import { ConflictError, JobNotFoundError, type MillraceError } from '../../errors.js';
 import { notBelow, notExtended, takesSteps } from '../../job/batch-rule.js';
 import { firstState, type JobRecord, type JobTree, type QueuedJob } from '../../job/job-record.js';
 import { hasKey, hasYetToBegin, isPutOffBy, putOff } from '../../job/unique-key-rule.js';
@@ -8,7 +8,6 @@ import { insertedRecord } from '../inserted.js';
 import type { Inserted } from '../job-store.js';
 import type { Place } from './job-table.js';
 import type { MemorySession, StagedTree } from './memory-session.js';
-import { Conflict } from './memory-transactions.js';
 import type { Rooms } from './rooms.js';
 
 export class Inserts {
@@ -61,8 +60,9 @@ export class Inserts {
       const refusal = above === undefined ? this.#refusal(root) : notBelow(root, above);
       if (refusal !== undefined) throw refusal;
       const holderThere = jobs.has(holder ?? '') ? undefined : holder;
-      if (this.#holderOf(root)?.job.id !== holderThere) throw new Conflict(`queued, or run, the job of the unique key ${root.unique?.key}`);
-      if (this.#retryBefore(root) !== undefined) throw new Conflict(`retried job ${root.retryOf}`);
+      if (this.#holderOf(root)?.job.id !== holderThere)
+        throw new ConflictError(`queued, or run, the job of the unique key ${root.unique?.key}`);
+      if (this.#retryBefore(root) !== undefined) throw new ConflictError(`retried job ${root.retryOf}`);
     }
     for (const one of staged) insertedRecord(this.insert(one));
   }

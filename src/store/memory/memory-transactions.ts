@@ -1,18 +1,8 @@
 /** The transactions of the embedded store: each commits at once, or not at all where it meets another one. */
 
-import { OptionError, TransactionError } from '../../errors.js';
+import { ConflictError, OptionError } from '../../errors.js';
 import type { TransactionRunOptions, Transactions } from '../job-store.js';
 import { MemorySession, type Staged } from './memory-session.js';
-
-/** Labelled as MongoDB labels its own, for whoever runs the transaction again. */
-export class Conflict extends TransactionError {
-  readonly errorLabels = ['TransientTransactionError'];
-
-  /** @param done - what somebody else has done meanwhile */
-  constructor(done: string) {
-    super(`somebody else has ${done} meanwhile; run the transaction again`);
-  }
-}
 
 export class MemoryTransactions implements Transactions {
   /** Those that were begun here: another store's would commit there. */
@@ -35,7 +25,7 @@ export class MemoryTransactions implements Transactions {
         session.commit();
         return done;
       } catch (error) {
-        if (isRunOnce || !(error instanceof Conflict)) throw error;
+        if (isRunOnce || !(error instanceof ConflictError)) throw error;
       } finally {
         // What would still be queued in it must not be taken for queued.
         if (session.isOpen) session.abort();

@@ -1,7 +1,7 @@
 /** Puts trees of jobs in: many of one job by one command, one of several as a transaction. */
 
 import { type ClientSession, MongoServerError, ObjectId, type WriteError } from 'mongodb';
-import { UncertainError } from '../../errors.js';
+import { JobNotFoundError, UncertainError } from '../../errors.js';
 import type { JobTree } from '../../job/job-record.js';
 import type { Inserted } from '../job-store.js';
 import type { Collections } from './collections.js';
@@ -169,8 +169,8 @@ function refusedOf(documents: readonly JobDocument[], error: unknown): ReadonlyM
   return new Map(refusedSingly(error).map((one) => [documents[one.index ?? 0]?._id.toHexString() ?? '', asError(one)]));
 }
 
-function notThere(id: string): MongoServerError {
-  return new MongoServerError({ message: `job ${id} is not there after it was inserted` });
+function notThere(id: string): JobNotFoundError {
+  return new JobNotFoundError(`job ${id} is gone after it was inserted: somebody has removed it, or its retention was over at once`);
 }
 
 /** It has been written, so that whoever asks again would have it twice. */
