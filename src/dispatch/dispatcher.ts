@@ -26,6 +26,7 @@ import { OptionError } from '../errors.js';
 import { taskNameIn } from '../job/form.js';
 import type { DispatcherEvent } from '../store/dispatcher-event.js';
 import type { AgentView, ClaimedJob, ClaimRequest, JobStore } from '../store/job-store.js';
+import { isAnsweredInTime, LAST_ANSWER_MS } from '../store/last-answer.js';
 import { namesOf } from '../task/definition-of.js';
 import type { Logger } from '../task/logger.js';
 import type { TaskRegistry } from '../task/task-registry.js';
@@ -146,15 +147,19 @@ export class Dispatcher {
     });
   }
 
-  /** Claims nothing more; what runs goes on. Resolves when no claim is under way. */
+  /** Claims nothing more; what runs goes on. Resolves when no claim is under way, or is not waited for any longer: what it brings is handed back. */
   async quiet(): Promise<void> {
+    const { clock, logger, name } = this.sources;
     this.#quiet.next();
-    await Promise.all(this.#claiming);
+    if (this.#claiming.size === 0 || (await isAnsweredInTime(Promise.all(this.#claiming), clock))) return;
+    logger.warn(
+      `the store has not answered a claim of dispatcher ${name} within ${LAST_ANSWER_MS} ms, which is not waited for any longer; jobs that it brings are handed back`,
+    );
   }
 
   /** Quiet, waits for what runs, then aborts it; jobs that even so do not end are handed back as interrupted. */
   async stop(): Promise<void> {
-    const { worker, recorder, store, logger, name } = this.sources;
+    const { worker, recorder } = this.sources;
     await this.quiet();
     await this.#unloaded(this.options.stopMs);
     if (worker.load > 0) {
@@ -166,11 +171,22 @@ export class Dispatcher {
     recorder.giveUp();
     this.#stop.next();
     await this.#ended;
-    await store
-      .heartbeat(this.#id, 0)
-      .catch((error: unknown) => logger.warn(`the lease of dispatcher ${name} could not be given up`, { error }));
+    await this.#giveLeaseUp();
     this.#tell({ type: 'stopped' });
     this.#events.complete();
+  }
+
+  /** Where that cannot be done, the lease ends by itself. */
+  async #giveLeaseUp(): Promise<void> {
+    const { store, clock, logger, name } = this.sources;
+    try {
+      if (await isAnsweredInTime(store.heartbeat(this.#id, 0), clock)) return;
+      logger.warn(
+        `the store has not answered the last heartbeat of dispatcher ${name} within ${LAST_ANSWER_MS} ms, which is not waited for any longer; its lease ends by itself`,
+      );
+    } catch (error) {
+      logger.warn(`the lease of dispatcher ${name} could not be given up`, { error });
+    }
   }
 
   /** One life after another: a new one begins when the lease of the last was lost. */

@@ -14,6 +14,7 @@ import type { RateBook } from '../job/rates.js';
 import { Actor, actAs, currentActor } from '../principal/actor.js';
 import type { Gatekeeper } from '../principal/gatekeeper.js';
 import { checkRealm, PRINCIPAL_RULE } from '../principal/reference-rule.js';
+import { isAnsweredInTime, LAST_ANSWER_MS } from '../store/last-answer.js';
 import { namesOf } from '../task/definition-of.js';
 import type { TaskLike } from '../task/task.js';
 import { cancelJobs, retryJobs } from './bulk.js';
@@ -141,9 +142,16 @@ export class AsyncService implements IAsyncService {
   async #stop(): Promise<void> {
     await this.#dispatcher?.stop();
     this.#state = 'stopped';
-    await this.#intake.close(this.#notRunning('queued'));
+    await this.#answered(this.#intake.close(this.#notRunning('queued')), 'whether jobs were queued');
     this.#stopped.next();
-    await this.sources.store.stop();
+    await this.#answered(this.sources.store.stop(), '`stop`');
+  }
+
+  /** One that never answers must not keep the process from ending. */
+  async #answered(answer: Promise<void>, what: string): Promise<void> {
+    const { clock, logger } = this.sources;
+    if (await isAnsweredInTime(answer, clock)) return;
+    logger.warn(`the store has not answered ${what} within ${LAST_ANSWER_MS} ms, which is not waited for any longer`);
   }
 
   async queueJob(work: TaskLike | Draft<unknown>, ...args: readonly unknown[]): Promise<Job<never>> {

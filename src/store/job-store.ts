@@ -30,7 +30,10 @@ export interface JobStore {
    * last time, those of all others stay.
    */
   start(setup: StoreSetup): Promise<void>;
-  /** Completes what `changes` gave out and lets go of every connection and timer. */
+  /**
+   * Completes what `changes` gave out and lets go of every connection and timer, when all who started it have stopped it. It can be
+   * started again; until then `changes` gives out nothing, and completes at once.
+   */
   stop(): Promise<void>;
   /** The quotas' sizes in lock order, as last known. */
   readonly quotas: QuotaBook;

@@ -122,7 +122,7 @@ class MemoryStore implements MemoryJobStore {
   }
 
   async stop(): Promise<void> {
-    if (--this.#users === 0) this.#table.feed.complete();
+    if (this.#users > 0 && --this.#users === 0) this.#table.feed.complete();
   }
 
   startSession(): MemorySession {
@@ -213,7 +213,7 @@ class MemoryStore implements MemoryJobStore {
   }
 
   changes(interest: Interest): Observable<Change> {
-    return defer(() => (this.#setup === undefined ? EMPTY : this.#table.feed.listen(interest)));
+    return defer(() => (this.#users === 0 ? EMPTY : this.#table.feed.listen(interest)));
   }
 
   /** Runs one operation of the port: does what follows from it, then tells those who listen. */

@@ -80,21 +80,28 @@ export class MongoStore implements JobStore {
   }
 
   async start(setup: StoreSetup): Promise<void> {
-    // Several services that start at the same time open it once.
-    this.#opening ??= this.#open(setup);
-    const parts = await this.#opening.catch((error: unknown) => {
-      this.#opening = undefined;
-      throw error;
-    });
-    parts.putOff = setup.putOff ?? parts.putOff;
-    await parts.quotas.configure(setup.quotas, setup.rates ?? NO_RATES);
-    this.#started = parts;
+    // Counted first: another service that stops meanwhile leaves it open.
     this.#users++;
+    try {
+      // Several services that start at the same time open it once.
+      this.#opening ??= this.#open(setup);
+      const parts = await this.#opening;
+      parts.putOff = setup.putOff ?? parts.putOff;
+      await parts.quotas.configure(setup.quotas, setup.rates ?? NO_RATES);
+      this.#started = parts;
+    } catch (error) {
+      await this.stop();
+      throw error;
+    }
   }
 
+  /** Who starts it again has it opened anew. */
   async stop(): Promise<void> {
-    if (--this.#users > 0) return;
-    await this.#parts.close();
+    if (this.#users === 0 || --this.#users > 0) return;
+    const opened = await this.#opening?.catch(() => undefined);
+    if (this.#users > 0) return;
+    this.#opening = undefined;
+    await opened?.close();
   }
 
   async insert(trees: readonly JobTree[], session?: object): Promise<readonly Inserted[]> {

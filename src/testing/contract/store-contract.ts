@@ -21,6 +21,7 @@ import { queueing } from './queueing.js';
 import { quotas } from './quotas.js';
 import { rates } from './rates.js';
 import { recovering } from './recovering.js';
+import { restarting } from './restarting.js';
 import { retrying } from './retrying.js';
 import { ringing } from './ringing.js';
 import { scheduling } from './scheduling.js';
@@ -55,6 +56,7 @@ export const storeContract: readonly StoreCase[] = [
   ...circles,
   ...leases,
   ...recovering,
+  ...restarting,
   ...ringing,
   ...transactions,
   ...transactional,

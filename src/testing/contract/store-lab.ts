@@ -66,7 +66,7 @@ export class StoreLab {
   readonly #tasks = new Set<string>();
   readonly #alive = new Set<string>();
   readonly #subscriptions: Subscription[] = [];
-  #isStopped = false;
+  #isStopped = true;
 
   private constructor(private readonly bench: StoreBench) {
     this.store = bench.store;
@@ -77,10 +77,21 @@ export class StoreLab {
   /** Starts the store, with `a` and `b` as live dispatchers. */
   static async open(bench: StoreBench): Promise<StoreLab> {
     const lab = new StoreLab(bench);
-    await bench.store.start({ clock: bench.clock, quotas: LAB_QUOTAS });
-    await lab.keepAlive('a');
-    await lab.keepAlive('b');
+    await lab.#start();
     return lab;
+  }
+
+  async #start(): Promise<void> {
+    await this.store.start({ clock: this.bench.clock, quotas: LAB_QUOTAS });
+    this.#isStopped = false;
+    await this.keepAlive('a');
+    await this.keepAlive('b');
+  }
+
+  /** Stops the store, if it is not stopped, and starts it again. */
+  async restart(): Promise<void> {
+    await this.stop();
+    await this.#start();
   }
 
   async close(): Promise<void> {
