@@ -34,7 +34,7 @@ import { type CheckedMongoOptions, checkMongoOptions, type MongoStoreOptions } f
 import { Parts } from './parts.js';
 import { ServerTime } from './server-time.js';
 import { isOutcome } from './settlements.js';
-import { checkSameCluster, checkStore } from './start-up.js';
+import { checkPool, checkSameCluster, checkStore } from './start-up.js';
 
 /** A store in a MongoDB database. @throws OptionError */
 export function mongoStore(options: MongoStoreOptions): JobStore {
@@ -209,6 +209,7 @@ export class MongoStore implements JobStore {
   }
 
   async #open(setup: StoreSetup): Promise<Parts> {
+    checkPool(this.options.client.options?.maxPoolSize);
     const parts = new Parts(this.options, setup.clock, this.timeOf(setup));
     const { collections, inSession } = parts;
     await checkStore(collections);

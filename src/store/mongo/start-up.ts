@@ -10,6 +10,8 @@ export const STORE_VERSION = 1;
 /** MongoDB 4.4. */
 const MIN_WIRE_VERSION = 9;
 const MAJORITY_MS = 10_000;
+/** A change stream has one for as long as it waits for an event, up to 10 s: that of the store, and that of `async.outcomes()`. */
+const LEAST_CONNECTIONS = 3;
 
 const UNAUTHORIZED = 13;
 const WRITE_CONCERN_TIMEOUT = 64;
@@ -23,6 +25,14 @@ export async function checkStore(collections: Collections, majorityMs: number = 
   await checkMajority(collections, majorityMs);
   await checkVersion(collections);
   await checkIndexes(collections);
+}
+
+/** @param maxPoolSize - of the client; 0 for no limit, as the driver has it. @throws StoreError */
+export function checkPool(maxPoolSize: number | undefined): void {
+  if (maxPoolSize === undefined || maxPoolSize === 0 || maxPoolSize >= LEAST_CONNECTIONS) return;
+  throw new StoreError(
+    `the client of \`mongoStore\` has a pool of ${maxPoolSize} connection${maxPoolSize === 1 ? '' : 's'} (\`maxPoolSize\`), but ${LEAST_CONNECTIONS} are needed: change streams take two while they wait, and every command would wait for them up to 10 s. Raise \`maxPoolSize\`; the driver opens connections only as they are needed`,
+  );
 }
 
 /** @throws StoreError where sessions belong to a client of another cluster, so that no transaction could hold both */

@@ -1,12 +1,15 @@
 /** What is said before anything is stored, where a database cannot keep what the store promises. */
 
+import { Container } from 'inversify';
 import { MongoClient } from 'mongodb';
 import { afterAll, describe, expect, it } from 'vitest';
-import { StoreError, systemClock } from '../../../src/index.js';
+import { asyncModule, currentTask, makeJob, StoreError, start, systemClock, task } from '../../../src/index.js';
 import { openCollections } from '../../../src/store/mongo/collections.js';
 import { Deadline } from '../../../src/store/mongo/deadline.js';
-import { checkStore, problemOf, STORE_VERSION } from '../../../src/store/mongo/start-up.js';
+import { mongoStore } from '../../../src/store/mongo/mongo-store.js';
+import { checkPool, checkStore, problemOf, STORE_VERSION } from '../../../src/store/mongo/start-up.js';
 import { findReplicaSet } from '../../replica-set/find-replica-set.js';
+import { ownStandIn } from '../../replica-set/own-stand-in.js';
 
 const set = await findReplicaSet();
 const client = await new MongoClient(set.uri).connect();
@@ -34,6 +37,44 @@ describe('a server', () => {
   ])('%s', (_what, hello, problem) => {
     if (problem === undefined) expect(problemOf(hello)).toBeUndefined();
     else expect(problemOf(hello)).toContain(problem);
+  });
+});
+
+describe('a pool of connections', () => {
+  it.each([1, 2])('of %i is too small: change streams would hold all of it while they wait', (maxPoolSize) => {
+    expect(() => checkPool(maxPoolSize)).toThrow(StoreError);
+    expect(() => checkPool(maxPoolSize)).toThrow('but 3 are needed');
+  });
+
+  it.each([0, 3, 100, undefined])('of %s is large enough', (maxPoolSize) => {
+    checkPool(maxPoolSize);
+  });
+
+  it('that is too small is refused at the start', async () => {
+    const { client } = await ownStandIn({}, { maxPoolSize: 1 });
+    const container = new Container();
+    container.load(asyncModule({ store: mongoStore({ client, database: 'small' }) }));
+    await expect(start(container)).rejects.toThrow('a pool of 1 connection (`maxPoolSize`), but 3 are needed');
+  });
+
+  it('of 3 is enough for everything at once, and one of 1 for sessions', async () => {
+    const { client, standIn } = await ownStandIn({}, { maxPoolSize: 3 });
+    const sessions = new MongoClient(standIn.uri, { maxPoolSize: 1 });
+    const pay = task('pay', { quotas: [], transactional: true }, async (n: number) => {
+      await sessions.db('small').collection('paid').insertOne({ n }, { session: currentTask().session });
+      return n;
+    });
+    const container = new Container();
+    container.load(asyncModule({ store: mongoStore({ client, sessions, database: 'small' }), tasks: [pay] }));
+    const async = await start(container);
+    const seen: unknown[] = [];
+    const listening = async.outcomes().subscribe(({ outcome }) => seen.push(outcome));
+    const jobs = await async.queueJobs(Array.from({ length: 20 }, (_, n) => makeJob(pay, n)));
+    expect(await Promise.all(jobs.map((job) => job.waitForResult()))).toEqual(jobs.map((_, n) => n));
+    listening.unsubscribe();
+    await async.stop();
+    await sessions.close();
+    expect(seen).toHaveLength(20);
   });
 });
 
