@@ -3,8 +3,8 @@
 import { asyncScheduler, Observable, type SchedulerLike } from 'rxjs';
 
 /** Those of the process, also when a test fakes timers later: a turn of the event loop is a real one. */
-const { setImmediate, clearImmediate, performance } = globalThis;
-const { now: monotonicNow } = performance;
+const { setImmediate, clearImmediate, performance: realPerformance } = globalThis;
+const { now: realNow } = realPerformance;
 
 export interface Clock {
   /** Milliseconds since the epoch. */
@@ -40,7 +40,7 @@ export function nextTurn(): Observable<void> {
 
 /** Milliseconds of real time since some moment, also while a test fakes the time. */
 export function realMs(): number {
-  return monotonicNow.call(performance);
+  return realNow.call(realPerformance);
 }
 
 /** Whether timers were faked already when this file was loaded, so that no turn would ever come. */

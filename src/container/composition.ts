@@ -34,7 +34,7 @@ export class Composition {
   #resolve: Resolve = () => Promise.reject(new NotRunningError('tasks cannot be resolved yet: await `start(container)` first'));
 
   constructor(readonly options: CheckedModuleOptions) {
-    const { store, clock, logger, random, valueLimitBytes, quotas, rates, secrets } = options;
+    const { store, clock, logger, random, valueLimitBytes, quotas, rates, secrets, queueTimeoutMs } = options;
     this.registry = new TaskRegistry(options.tasks);
     this.#ids = new JobIds(random);
     const nextId = (): string => this.#ids.next(clock.now());
@@ -57,6 +57,7 @@ export class Composition {
       ground: this.#ground,
       gatekeeper: this.gatekeeper,
       protection: this.#protection,
+      queueTimeoutMs,
       formsOf: (name) => this.registry.formsOf(name),
     });
   }

@@ -31,6 +31,11 @@ export interface AsyncModuleOptions {
   readonly setUp?: SetUp | undefined;
   /** The limit on the arguments, and on the result, of one job. @default 1_048_576 */
   readonly valueLimitBytes?: number | undefined;
+  /**
+   * Milliseconds after which queueing outside of transactions is given up with an `UncertainError`: the job may have been queued, or be queued
+   * yet, so that a unique key makes asking again safe. @default as long as the store waits for its database, 35 s for each command
+   */
+  readonly queueTimeoutMs?: number | undefined;
   /** Where messages go; what it throws changes nothing. Of several services on one store object each logs every failure. @default warnings and errors to the console */
   readonly logger?: Logger | undefined;
   /** The time; tests replace it. @default the system's */
@@ -49,6 +54,7 @@ export interface CheckedModuleOptions {
   readonly secrets: Secrets | undefined;
   readonly setUp: SetUp | undefined;
   readonly valueLimitBytes: number;
+  readonly queueTimeoutMs: number | undefined;
   readonly logger: Logger;
   readonly clock: Clock;
   readonly random: () => number;
@@ -80,6 +86,7 @@ const RULES: Rules<AsyncModuleOptions> = {
   secrets: is.anything,
   setUp: is.callable,
   valueLimitBytes: is.count,
+  queueTimeoutMs: is.timerMs,
   logger: { must: 'a logger, with `debug`, `info`, `warn` and `error`', holds: hasAll('debug', 'info', 'warn', 'error') },
   clock: { must: 'a clock, with `now`, `turn` and a `scheduler`', holds: hasAll('now', 'turn') },
   random: is.callable,
@@ -99,6 +106,7 @@ export function checkModuleOptions(options: AsyncModuleOptions): CheckedModuleOp
     secrets: options.secrets === undefined ? undefined : checkSecrets(options.secrets),
     setUp: options.setUp,
     valueLimitBytes: options.valueLimitBytes ?? MODULE_DEFAULTS.valueLimitBytes,
+    queueTimeoutMs: options.queueTimeoutMs,
     logger: guardedLogger(options.logger ?? MODULE_DEFAULTS.logger),
     clock: options.clock ?? MODULE_DEFAULTS.clock,
     random: options.random ?? MODULE_DEFAULTS.random,

@@ -1,7 +1,8 @@
 /** Takes what is to be queued: sees whether it may be, makes jobs of it, and puts them in, at once or with the transaction around it. */
 
 import { AsyncLocalStorage } from 'node:async_hooks';
-import { JobNotFoundError } from '../errors.js';
+import { firstValueFrom, from, map, race, timer } from 'rxjs';
+import { JobNotFoundError, UncertainError } from '../errors.js';
 import { type CallbackPlan, type Ground, type JobPlan, plant, plantCallback, plantStep, sidesOf } from '../job/job-plan.js';
 import { firstState, type JobRecord, type JobTree } from '../job/job-record.js';
 import type { Protection } from '../job/protection.js';
@@ -21,6 +22,7 @@ export interface IntakeSources {
   readonly ground: Ground;
   readonly gatekeeper: Gatekeeper;
   readonly protection: Protection;
+  readonly queueTimeoutMs: number | undefined;
   /** What the handles need that are given out. */
   readonly access: JobAccess;
   /** Throws where nothing can be queued now. */
@@ -75,7 +77,8 @@ export class Intake {
     const trees = plans.map((plan) => this.#noted(plantStep(plan, batch, this.sources.ground)));
     // All or none: one by one, the batch could come to its end before the last.
     const put = (): Promise<readonly Job<never>[]> => Promise.all(trees.map((tree) => this.#put(tree)));
-    return staged !== undefined || trees.length < 2 ? put() : this.transaction(put);
+    const [first] = trees;
+    return staged !== undefined || first === undefined || trees.length < 2 ? put() : this.#inTime(this.transaction(put), first);
   }
 
   async addCallback(callback: CallbackPlan, parent: JobRecord): Promise<Job<never>> {
@@ -129,9 +132,26 @@ export class Intake {
   /** Stores a tree, at once or with the transaction around it. */
   async #put(tree: JobTree): Promise<Job<never>> {
     const stage = this.#stages.getStore();
-    if (stage !== undefined) return this.#stage(stage, tree);
+    return stage === undefined ? this.#inTime(this.#insert(tree), tree) : this.#stage(stage, tree);
+  }
+
+  async #insert(tree: JobTree): Promise<Job<never>> {
     const record = insertedRecord(await this.#inserts.add(tree));
     return this.#handle(record, record.job.id !== tree[0].id);
+  }
+
+  /** What is being stored, unless that takes longer than the application wants to wait; it goes on all the same. */
+  #inTime<T>(stored: Promise<T>, [{ id, taskName }]: JobTree): Promise<T> {
+    const { queueTimeoutMs, access } = this.sources;
+    if (queueTimeoutMs === undefined) return stored;
+    const late = timer(queueTimeoutMs, access.clock.scheduler).pipe(
+      map((): never => {
+        throw new UncertainError(
+          `the store has not answered whether job ${id} (${taskName}) was queued within \`queueTimeoutMs\` of ${queueTimeoutMs}; it may have been, or be yet. Look for it with \`getJob\`, or queue it again under a unique key`,
+        );
+      }),
+    );
+    return firstValueFrom(race(from(stored), late));
   }
 
   async #handle(record: JobRecord, isExisting: boolean): Promise<Job<never>> {
