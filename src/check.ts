@@ -21,19 +21,19 @@ export const MAX_TIMER_MS = 2 ** 31 - 1;
 
 /** What is stored with a job, beside its arguments, whose size has a limit of its own. */
 const MAX_LABEL_LENGTH = 1_000;
-/** Half a surrogate pair would not come out of a database as it went in; a null byte ends a name in BSON. */
+/** Well-formed: half a surrogate pair would not come out of a database as it went in, and a null byte ends a name in BSON. */
 const isName = (value: unknown): value is string => isString(value) && value.isWellFormed() && !value.includes('\0');
 const isLabel = (value: unknown): boolean => isName(value) && value.length <= MAX_LABEL_LENGTH;
 
 export const is = {
   anything: { must: 'anything', holds: () => true },
-  text: { must: 'a non-empty, well-formed string without null bytes', holds: (value) => value !== '' && isName(value) },
+  text: { must: 'a non-empty, well-formed string', holds: (value) => value !== '' && isName(value) },
   string: { must: 'a well-formed string', holds: (value) => isString(value) && value.isWellFormed() },
   label: {
-    must: `a non-empty, well-formed string of at most ${MAX_LABEL_LENGTH} characters without null bytes`,
+    must: `a non-empty, well-formed string of at most ${MAX_LABEL_LENGTH} characters`,
     holds: (value) => value !== '' && isLabel(value),
   },
-  labelOrEmpty: { must: `a well-formed string of at most ${MAX_LABEL_LENGTH} characters without null bytes`, holds: isLabel },
+  labelOrEmpty: { must: `a well-formed string of at most ${MAX_LABEL_LENGTH} characters`, holds: isLabel },
   boolean: { must: 'a boolean', holds: (value) => typeof value === 'boolean' },
   integer: { must: 'an integer', holds: (value) => Number.isSafeInteger(value) },
   count: { must: 'an integer of at least 1', holds: (value) => Number.isSafeInteger(value) && Number(value) >= 1 },
@@ -63,11 +63,11 @@ export const is = {
   object: { must: 'an object', holds: isObject },
   array: { must: 'an array', holds: Array.isArray },
   labels: {
-    must: `an array of non-empty, well-formed strings of at most ${MAX_LABEL_LENGTH} characters without null bytes`,
+    must: `an array of non-empty, well-formed strings of at most ${MAX_LABEL_LENGTH} characters`,
     holds: (value) => Array.isArray(value) && value.every((item) => item !== '' && isLabel(item)),
   },
   texts: {
-    must: 'an array of non-empty, well-formed strings without null bytes',
+    must: 'an array of non-empty, well-formed strings',
     holds: (value) => Array.isArray(value) && value.every((item) => item !== '' && isName(item)),
   },
   oneOf: (...words: readonly string[]): Rule => ({
@@ -107,7 +107,8 @@ export function didYouMean(name: string, known: readonly string[]): string {
 /** A value and its type, in a few words, for a message. */
 export function shown(value: unknown): string {
   if (value === null || value === undefined) return String(value);
-  if (isString(value)) return `the string ${JSON.stringify(value.length > 40 ? `${value.slice(0, 40)}…` : value)}`;
+  if (isString(value))
+    return `the string ${JSON.stringify(value.length > 40 ? `${value.slice(0, 40)}…` : value)}${value.includes('\0') ? ', which has a null byte' : ''}`;
   if (typeof value === 'function') return `the function ${value.name || '(anonymous)'}`;
   if (Array.isArray(value)) return `an array of ${value.length}`;
   if (value instanceof Date) return Number.isNaN(value.getTime()) ? 'an invalid Date' : `the Date ${value.toISOString()}`;

@@ -36,7 +36,7 @@ const MAX_KEY_LENGTH = 500;
 
 export const UNIQUE_RULES: Rules<UniqueOptions> = {
   uniqueKey: {
-    must: `a non-empty, well-formed string without null bytes, of at most ${MAX_KEY_LENGTH} characters`,
+    must: `a non-empty string of at most ${MAX_KEY_LENGTH} characters`,
     holds: (value) => is.text.holds(value) && String(value).length <= MAX_KEY_LENGTH,
   },
   uniqueFor: is.either(is.oneOf('waiting', 'unfinished'), is.durationMs),

@@ -14,7 +14,7 @@ describe('a principal', () => {
     [
       'that is a name',
       'ann',
-      'must be an object with `realm` and `id`, each a non-empty, well-formed string of at most 1000 characters without null bytes, but is the string "ann"',
+      'must be an object with `realm` and `id`, each a non-empty, well-formed string of at most 1000 characters, but is the string "ann"',
     ],
     ['without a realm', { id: 'ann' }, 'must be an object with `realm` and `id`'],
     ['with an empty id', { realm: 'staff', id: '' }, 'must be an object with `realm` and `id`'],
@@ -22,7 +22,7 @@ describe('a principal', () => {
     [
       'whose id no store would take',
       { realm: 'staff', id: 'x'.repeat(1_001) },
-      'of at most 1000 characters without null bytes, but is an object',
+      'of at most 1000 characters, but is an object',
     ],
     ['of Millrace’s own realm', { realm: 'millrace', id: 'ann' }, 'has only `anonymous` and `system`'],
   ])('%s is refused by `runAs` and by drafts', async (_title, principal, message) => {
