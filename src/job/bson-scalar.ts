@@ -20,6 +20,14 @@ export function isBsonScalar(value: object): boolean {
   return SCALARS.has((value as { readonly _bsontype?: unknown })._bsontype);
 }
 
+/** The copies of BSON name themselves by this; one of another version refuses to store the others' values. */
+const VERSION = Symbol.for('@@mdb.bson.version');
+
+/** The major version of BSON that a value is of. */
+export function bsonVersion(value: object): unknown {
+  return Reflect.get(value, VERSION);
+}
+
 /** A copy with bytes of its own. */
 export function bsonCopy(value: object): object {
   const copy = Object.create(Object.getPrototypeOf(value)) as Record<PropertyKey, unknown>;

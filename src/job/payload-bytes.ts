@@ -1,6 +1,7 @@
 /** Storable values as bytes: the same for the same value, whichever store it has been in, and they come back as they were. */
 
-import { Binary, BSON, type Long } from 'bson';
+import type { Binary } from 'bson';
+import { bsonLibrary, isOfOtherCopy, OWN_BSON } from './bson-library.js';
 import { DocumentReference } from './document-reference.js';
 import { JobReference } from './job-reference.js';
 import { Payload } from './payload.js';
@@ -10,39 +11,46 @@ const UNDEFINED = 0xc0;
 const REFERENCE = 0xc1;
 const DOCUMENT = 0xc2;
 const OBJECT = 0xc3;
-/** Binary data of the application that has one of these subtypes itself, and must not be taken for what is ours. */
+/** Binary data of the application that has one of these subtypes itself, or that of bytes, and must not be taken for them. */
 const FOREIGN = 0xc4;
-const OURS: ReadonlySet<number> = new Set([UNDEFINED, REFERENCE, DOCUMENT, OBJECT, FOREIGN]);
-
-const NOTHING = new Binary(new Uint8Array(0), UNDEFINED);
+/** A number of BSON's own, which would come back as one of JavaScript's. */
+const NUMBER = 0xc5;
+/** A value of BSON's own types, of another copy of them than the one by which values come back. */
+const OTHER_COPY = 0xc6;
+/** Of bytes that are not of BSON's own class. */
+const PLAIN = 0;
+const TAKEN: ReadonlySet<number> = new Set([PLAIN, UNDEFINED, REFERENCE, DOCUMENT, OBJECT, FOREIGN, NUMBER, OTHER_COPY]);
+/** Numbers and bytes of BSON's own are not made into those of JavaScript. */
+const AS_THEY_ARE = { promoteValues: false, promoteLongs: false, promoteBuffers: false } as const;
+const NUMBERS: ReadonlySet<unknown> = new Set(['Int32', 'Double', 'Long']);
 
 /** The bytes of a storable value. */
 export function bytesOf(payload: Payload): Uint8Array {
-  return BSON.serialize({ v: marked(payload.read((reference) => reference)) });
+  return serialized({ v: marked(payload.read((reference) => reference)) });
 }
 
 /** The value of such bytes. @param path - what messages call it */
 export function payloadOf(bytes: Uint8Array, path: string): Payload {
-  const { v } = BSON.deserialize(bytes, { useBigInt64: true });
-  return Payload.of(unmarked(v), path);
+  return Payload.of(unmarked(deserialized(bytes)['v']), path);
 }
 
 function marked(value: unknown): unknown {
-  if (value === undefined) return NOTHING;
-  if (value instanceof JobReference) return new Binary(Buffer.from(JSON.stringify([value.id, value.taskName])), REFERENCE);
-  if (value instanceof DocumentReference)
-    return new Binary(BSON.serialize({ collection: value.collection, id: asNumber(value.id) }), DOCUMENT);
-  if (isForeign(value)) return new Binary(Buffer.from([value.sub_type, ...value.value()]), FOREIGN);
-  if (looksLikeDBRef(value)) return new Binary(BSON.serialize({ entries: Object.entries(value).map((entry) => marked(entry)) }), OBJECT);
-  return mapped(asNumber(value), marked);
+  if (value === undefined) return mark(new Uint8Array(0), UNDEFINED);
+  if (value instanceof JobReference) return mark(Buffer.from(JSON.stringify([value.id, value.taskName])), REFERENCE);
+  if (value instanceof DocumentReference) return mark(serialized({ collection: value.collection, id: marked(value.id) }), DOCUMENT);
+  if (isScalar(value) && isOfOtherCopy(value)) return mark(serialized({ v: value }), OTHER_COPY);
+  if (isNumber(value)) return mark(serialized({ v: value }), NUMBER);
+  if (isForeign(value)) return mark(Buffer.from([value.sub_type, ...value.value()]), FOREIGN);
+  if (looksLikeDBRef(value)) return mark(serialized({ entries: Object.entries(value).map((entry) => marked(entry)) }), OBJECT);
+  return mapped(value, marked);
 }
 
 function unmarked(value: unknown): unknown {
-  if (!(value instanceof Binary)) return mapped(value, unmarked);
+  if (!isBinary(value)) return mapped(value, unmarked);
   switch (value.sub_type) {
     case UNDEFINED:
       return undefined;
-    case Binary.SUBTYPE_DEFAULT:
+    case PLAIN:
       return Buffer.from(value.value());
     case REFERENCE:
       return jobReference(value);
@@ -50,8 +58,12 @@ function unmarked(value: unknown): unknown {
       return documentReference(value);
     case OBJECT:
       return objectOf(value);
+    case NUMBER:
+      return bsonLibrary().BSON.deserialize(value.value(), AS_THEY_ARE)['v'];
+    case OTHER_COPY:
+      return OWN_BSON.BSON.deserialize(value.value(), AS_THEY_ARE)['v'];
     case FOREIGN:
-      return new Binary(value.value().subarray(1), value.value()[0]);
+      return mark(value.value().subarray(1), value.value()[0] ?? PLAIN);
     default:
       return value;
   }
@@ -63,25 +75,22 @@ function jobReference(bytes: Binary): JobReference {
 }
 
 function documentReference(bytes: Binary): DocumentReference {
-  const { collection, id } = BSON.deserialize(bytes.value(), { useBigInt64: true }) as {
-    readonly collection: string;
-    readonly id: unknown;
-  };
-  return new DocumentReference(collection, id);
+  const { collection, id } = deserialized(bytes.value()) as { readonly collection: string; readonly id: unknown };
+  return new DocumentReference(collection, unmarked(id));
 }
 
 function objectOf(bytes: Binary): object {
-  const { entries } = BSON.deserialize(bytes.value(), { useBigInt64: true }) as { readonly entries: readonly [string, unknown][] };
+  const { entries } = deserialized(bytes.value()) as { readonly entries: readonly [string, unknown][] };
   return Object.fromEntries(entries.map(([key, part]) => [key, unmarked(part)]));
 }
 
 /** Also one of another copy of BSON. */
 function isForeign(value: unknown): value is Binary {
-  return isBinary(value) && OURS.has(value.sub_type);
+  return isBinary(value) && TAKEN.has(value.sub_type);
 }
 
 function isBinary(value: unknown): value is Binary {
-  return typeof value === 'object' && value !== null && (value as { readonly _bsontype?: unknown })._bsontype === 'Binary';
+  return isScalar(value) && value._bsontype === 'Binary';
 }
 
 /** BSON would bring it back as a reference to another database, which it is not. */
@@ -89,11 +98,24 @@ function looksLikeDBRef(value: unknown): value is object {
   return isPlain(value) && typeof Reflect.get(value, '$ref') === 'string' && Object.hasOwn(value, '$id');
 }
 
-/** BSON's own numbers as those that they come back as. */
-function asNumber(value: unknown): unknown {
-  const type = typeof value === 'object' && value !== null ? (value as { readonly _bsontype?: unknown })._bsontype : undefined;
-  if (type === 'Int32' || type === 'Double') return Number(value);
-  return type === 'Long' ? BigInt.asIntN(64, BigInt((value as Long).toString())) : value;
+function isScalar(value: unknown): value is { readonly _bsontype: unknown } {
+  return typeof value === 'object' && value !== null && '_bsontype' in value;
+}
+
+function isNumber(value: unknown): boolean {
+  return isScalar(value) && NUMBERS.has(value._bsontype);
+}
+
+function mark(bytes: Uint8Array, subtype: number): Binary {
+  return new (bsonLibrary().Binary)(bytes, subtype);
+}
+
+function serialized(document: object): Uint8Array {
+  return bsonLibrary().BSON.serialize(document);
+}
+
+function deserialized(bytes: Uint8Array): Readonly<Record<string, unknown>> {
+  return bsonLibrary().BSON.deserialize(bytes, { useBigInt64: true });
 }
 
 /** A copy of an array or a plain object with each part mapped; anything else as it is. */

@@ -1,7 +1,8 @@
 /** Storable values: what MongoDB's BSON can carry, plus `undefined` and jobs; checked and copied when they enter. */
 
 import { isMillraceError, StoreError, TooLargeError, UnstorableError } from '../errors.js';
-import { bsonBytes, bsonCopy, isBsonScalar } from './bson-scalar.js';
+import { OWN_BSON } from './bson-library.js';
+import { bsonBytes, bsonCopy, bsonVersion, isBsonScalar } from './bson-scalar.js';
 import { DocumentReference } from './document-reference.js';
 import { JobReference } from './job-reference.js';
 import { referent } from './promising.js';
@@ -112,7 +113,7 @@ class Copier {
     const stands = referent(value);
     if (stands instanceof JobReference) return this.#refer(stands);
     if (stands !== undefined) return this.#refuse('is a draft: queue it, and pass the job');
-    if (isBsonScalar(value)) return this.#weighed(bsonBytes(value), bsonCopy(value));
+    if (isBsonScalar(value)) return this.#copyScalar(value);
     if (!isPlain(value)) return this.#refuse(notPlain(value));
     return this.#inside(value, () => this.#copyPlain(value as Record<string, unknown>));
   }
@@ -141,6 +142,16 @@ class Copier {
     const symbol = Object.getOwnPropertySymbols(value).find((key) => Object.prototype.propertyIsEnumerable.call(value, key));
     if (symbol !== undefined) this.#refuse(`has the property ${String(symbol)}; only properties named by strings are stored`);
     return copy;
+  }
+
+  #copyScalar(value: object): object {
+    const [version, known] = [bsonVersion(value), bsonVersion(OWN_BSON.Binary.prototype)];
+    if (version !== known)
+      this.#refuse(
+        `is of version ${version} of BSON, but only values of version ${known} are stored: import it from ` +
+          "'mongodb', or from 'bson' of that version",
+      );
+    return this.#weighed(bsonBytes(value), bsonCopy(value));
   }
 
   #copyDate(value: Date): Date {

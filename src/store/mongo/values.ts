@@ -1,8 +1,12 @@
 /** Stored values as bytes: no pipeline can take a part of them for an expression, and they come back as they were. */
 
 import { Binary, BSON } from 'mongodb';
+import { comeBackBy } from '../../job/bson-library.js';
 import { Payload } from '../../job/payload.js';
 import { bytesOf, payloadOf } from '../../job/payload-bytes.js';
+
+// The application has its values from the driver, whose BSON may be another copy than that of this package.
+comeBackBy({ BSON, Binary });
 
 /** The bytes of a storable value. */
 export function toBytes(payload: Payload): Binary {

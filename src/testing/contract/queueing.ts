@@ -1,6 +1,7 @@
 /** What the store contract says of queueing: trees go in whole, once, in their order. */
 
 import { deepEqual, equal, ok } from 'node:assert/strict';
+import { Binary, Decimal128, Double, Int32, Long, MinKey, ObjectId, Timestamp } from 'bson';
 import { JobNotFoundError } from '../../errors.js';
 import { both, onSuccess, parallel, serial, summary, work } from './plans.js';
 import { cases } from './store-case.js';
@@ -31,6 +32,34 @@ export const queueing = cases('queueing', {
       [job.name, job.queue, job.priority, job.beginBy, { ...job.places }],
       [extras.name, extras.queue, extras.priority, extras.beginBy, extras.places],
     );
+  },
+
+  'brings values of the types of BSON back by the classes that they had, as arguments and as results': async (lab) => {
+    const values: readonly object[] = [
+      new ObjectId(),
+      Long.fromString('9007199254740993'),
+      Long.fromNumber(5),
+      new Int32(5),
+      new Double(5),
+      Decimal128.fromString('1.50'),
+      new Timestamp({ t: 1, i: 2 }),
+      new Binary(Buffer.from([1, 2]), 5),
+      new Binary(Buffer.from([1, 2])),
+      new MinKey(),
+    ];
+    const tree = lab.plant(work({ args: [...values, 5n, Buffer.from([1])] }));
+    await lab.insert(tree);
+    const run = await lab.take(tree[0].id);
+    const args = run.job.args.read() as readonly unknown[];
+    deepEqual(args, [...values, 5n, Buffer.from([1])]);
+    values.forEach((value, index) => {
+      ok((args[index] as object) instanceof value.constructor, `instanceof ${value.constructor.name}`);
+    });
+    await lab.complete(run, values[1]);
+    const { outcome } = await lab.state(run.id);
+    const result = outcome?.status === 'completed' ? outcome.result.read() : undefined;
+    ok(result instanceof Long, 'a result of 64 bits comes back as it was given');
+    equal(String(result), '9007199254740993');
   },
 
   'keeps on whose behalf each job of a tree runs: that of its root, unless it names another': async (lab) => {
