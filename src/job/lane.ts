@@ -7,7 +7,7 @@ import type { Places } from './places.js';
 const texts = new WeakMap<Places, string>();
 
 /** The lane's key: JSON of queue, form (mostly the task's name) and quotas; of a batch, its kind in brackets; a job that waits with its places in hand has a lane without quotas. */
-export function laneOf(job: QueuedJob, keepsPlaces: boolean): string {
+export function laneOf(job: Pick<QueuedJob, 'kind' | 'queue' | 'taskName' | 'version' | 'places'>, keepsPlaces: boolean): string {
   const what = job.kind === 'task' ? formOf(job) : [job.kind];
   return `[${JSON.stringify(job.queue)},${JSON.stringify(what)},${keepsPlaces ? '"!"' : placesText(job.places)}]`;
 }
@@ -26,6 +26,19 @@ export interface LaneParts {
   /** The form of its jobs, or the kind of a composite. */
   readonly form: string;
   readonly isComposite: boolean;
+}
+
+/** Whether a text is a lane's key. */
+export function isLane(text: unknown): text is string {
+  if (typeof text !== 'string' || !text.startsWith('[')) return false;
+  try {
+    const [queue, what, places] = JSON.parse(text) as readonly unknown[];
+    const isForm = typeof what === 'string' || (Array.isArray(what) && typeof what[0] === 'string');
+    const arePlaces = places === '!' || (Array.isArray(places) && places.every((place) => /:\d+$/s.test(String(place))));
+    return typeof queue === 'string' && isForm && arePlaces;
+  } catch {
+    return false;
+  }
 }
 
 /** What a lane's key says of its jobs. */

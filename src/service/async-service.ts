@@ -106,9 +106,9 @@ export class AsyncService implements IAsyncService {
   async start(dispatcher: OwnDispatcher | undefined, check: () => void): Promise<void> {
     if (this.#state !== 'new') throw new NotRunningError('a service is started once: make a new container with a new asyncModule');
     this.#state = 'starting';
-    const { store, clock, quotas, rates, protection } = this.sources;
+    const { store, clock, logger, quotas, rates, protection } = this.sources;
     try {
-      await store.start({ clock, quotas, rates, putOff: putOffWithin(protection) });
+      await store.start({ clock, quotas, rates, putOff: putOffWithin(protection), onDamage: (message) => logger.error(message) });
     } catch (error) {
       this.#state = 'new';
       throw error;

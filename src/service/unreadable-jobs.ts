@@ -2,7 +2,7 @@
 
 import { FIRST_VERSION, formOf } from '../job/form.js';
 import type { QueuedJob } from '../job/job-record.js';
-import { WAITING } from '../job/job-status.js';
+import { isWaiting } from '../job/job-status.js';
 import type { Job } from './job.js';
 import type { JobAccess } from './job-access.js';
 import { JOB_FILTER_DEFAULTS, type JobFilter, pages, queryOf } from './job-filter.js';
@@ -15,7 +15,7 @@ export interface UnreadableJob {
   readonly why: 'unknown task' | 'older arguments' | 'newer arguments';
 }
 
-/** @param formsOf - the forms of jobs of a task that can be run here. @throws OptionError, NotATaskError */
+/** Goes through all that have not ended: those whose records are damaged end with that. @param formsOf - the forms of jobs of a task that can be run here. @throws OptionError, NotATaskError */
 export async function unreadableJobs(
   access: JobAccess,
   filter: Omit<JobFilter, 'statuses'>,
@@ -23,8 +23,10 @@ export async function unreadableJobs(
 ): Promise<readonly UnreadableJob[]> {
   const { limit = JOB_FILTER_DEFAULTS.limit, ...query } = queryOf('the filter of `getUnreadableJobs`', filter);
   const found: UnreadableJob[] = [];
-  for await (const page of pages(access.store, { ...query, limit: undefined, statuses: WAITING })) {
-    const unreadable = page.filter(({ job }) => job.kind === 'task' && !formsOf(job.taskName).includes(formOf(job)));
+  for await (const page of pages(access.store, { ...query, limit: undefined, isOpen: true })) {
+    const unreadable = page.filter(
+      ({ job, state }) => isWaiting(state.status) && job.kind === 'task' && !formsOf(job.taskName).includes(formOf(job)),
+    );
     const jobs = await handlesOf(access, unreadable.slice(0, limit - found.length));
     found.push(...jobs.map((job, index) => ({ job, why: why((unreadable[index] ?? page[0])?.job, formsOf) })));
     if (found.length >= limit) break;

@@ -227,6 +227,8 @@ export interface StoreSetup {
   readonly quotas: QuotaBook;
   /** The rates that they name with them; none, where absent. */
   readonly rates?: RateBook;
+  /** Told what was wrong with a document as it is stored, and what was done about it; nobody, where absent. */
+  readonly onDamage?: (message: string) => void;
   /** How a debounced job is put off by another one; as one that is not sealed, where absent. */
   readonly putOff?: PutOff;
 }
@@ -314,6 +316,8 @@ export interface JobQuery {
   /** Whose work ended then or later, and before. */
   readonly endedSince?: Date | undefined;
   readonly endedBefore?: Date | undefined;
+  /** Those that are not final, whatever is stored as their status. */
+  readonly isOpen?: true | undefined;
   /** Whether they were queued again by a retry. */
   readonly isRetried?: boolean | undefined;
   /** Of greater ids than this one, in the order of ids: for going through many. */

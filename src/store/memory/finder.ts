@@ -1,6 +1,7 @@
 /** Finds and counts the jobs of the memory store, by looking at each. */
 
 import type { JobRecord } from '../../job/job-record.js';
+import { isFinal } from '../../job/job-status.js';
 import { namedIn } from '../../job/outcome.js';
 import type { JobQuery } from '../job-store.js';
 import type { JobTable } from './job-table.js';
@@ -45,6 +46,7 @@ function matches({ job, state }: JobRecord, query: JobQuery): boolean {
     (query.parents === undefined || query.parents.includes(job.parent ?? '')) &&
     (query.endedSince === undefined || (state.endedAt !== undefined && state.endedAt >= query.endedSince)) &&
     (query.endedBefore === undefined || (state.endedAt !== undefined && state.endedAt < query.endedBefore)) &&
+    (query.isOpen === undefined || !isFinal(state.status)) &&
     (query.isRetried === undefined || query.isRetried === (state.retriedAs !== undefined)) &&
     (query.after === undefined || job.id > query.after)
   );

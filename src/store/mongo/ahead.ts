@@ -4,6 +4,7 @@ import { Subject, type Subscription, timer } from 'rxjs';
 import type { Clock } from '../../clock.js';
 import type { Collections } from './collections.js';
 import type { JobDocument } from './documents.js';
+import { numberIn } from './expression.js';
 import { asPipeline, Computed } from './jobs.js';
 import { BACK_IN_LINE } from './moves.js';
 import type { News } from './news.js';
@@ -205,7 +206,7 @@ export class Ahead {
     const written = asPipeline({
       status: 'active',
       startedAt: new Computed(time.now),
-      attempts: new Computed({ $add: ['$attempts', 1] }),
+      attempts: new Computed({ $add: [numberIn('$attempts'), 1] }),
       startBy: undefined,
     });
     await collections.jobs.updateMany(

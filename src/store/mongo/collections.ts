@@ -4,7 +4,7 @@ import { type Db, type Document, type MongoClient, ReadConcern, type WriteConcer
 import { Causality } from './causality.js';
 import type { Deadline } from './deadline.js';
 import type { ControlDocument, DispatcherDocument, JobDocument, NoteDocument, QuotaDocument, ScheduleDocument } from './documents.js';
-import { Table } from './table.js';
+import { type Care, Table } from './table.js';
 
 /** What is answered is on the disks of a majority. */
 const DURABLE: WriteConcernSettings = { w: 'majority', journal: true };
@@ -23,6 +23,15 @@ export interface Collections {
   readonly notes: Table<NoteDocument>;
 }
 
+/** Who sees to damaged documents of each collection. */
+export interface Cares {
+  readonly jobs: Care<JobDocument>;
+  readonly quotas: Care<QuotaDocument>;
+  readonly dispatchers: Care<DispatcherDocument>;
+  readonly schedules: Care<ScheduleDocument>;
+  readonly notes: Care<NoteDocument>;
+}
+
 export interface CollectionsOptions {
   readonly database: string;
   /** Begins the names of all. */
@@ -30,11 +39,12 @@ export interface CollectionsOptions {
   readonly deadline: Deadline;
   /** What those reads come after that must not miss what the application has committed; nothing, unless given. */
   readonly causality?: Causality;
+  readonly cares?: Partial<Cares>;
 }
 
 export function openCollections(
   client: MongoClient,
-  { database, prefix, deadline, causality = new Causality() }: CollectionsOptions,
+  { database, prefix, deadline, causality = new Causality(), cares = {} }: CollectionsOptions,
 ): Collections {
   const db = client.db(database, {
     readPreference: 'primary',
@@ -48,16 +58,16 @@ export function openCollections(
     serializeFunctions: false,
     useBigInt64: false,
   });
-  const table = <T extends Document>(name: string): Table<T> =>
-    new Table<T>(db.collection<T>(`${prefix}${name}`), deadline, (read) => causality.read(client, read));
+  const table = <T extends Document>(name: string, care?: Care<T>): Table<T> =>
+    new Table<T>(db.collection<T>(`${prefix}${name}`), deadline, { causally: (read) => causality.read(client, read), care });
   return {
     database: db,
     hello: () => deadline.of(() => db.command({ hello: 1 }), 'hello'),
-    jobs: table('jobs'),
-    quotas: table('quotas'),
-    dispatchers: table('dispatchers'),
+    jobs: table('jobs', cares.jobs),
+    quotas: table('quotas', cares.quotas),
+    dispatchers: table('dispatchers', cares.dispatchers),
     control: table('control'),
-    schedules: table('schedules'),
-    notes: table('notes'),
+    schedules: table('schedules', cares.schedules),
+    notes: table('notes', cares.notes),
   };
 }

@@ -36,6 +36,11 @@ export type Stage =
   | { readonly $limit: number }
   | { readonly $unionWith: { readonly coll: string; readonly pipeline: readonly Stage[] } };
 
+/** The number in a field, or none: what is damaged there must not fail a write that concerns other documents as well. */
+export function numberIn(field: Path): Expression {
+  return { $cond: [{ $isNumber: field }, field, 0] };
+}
+
 /** A value as it is: no part of it is taken for an expression. */
 export function literal(value: unknown): Literal {
   return { $literal: value };

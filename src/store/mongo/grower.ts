@@ -7,7 +7,7 @@ import type { JobTree, QueuedJob } from '../../job/job-record.js';
 import type { Status } from '../../job/job-status.js';
 import type { Collections } from './collections.js';
 import type { JobDocument } from './documents.js';
-import type { Expression, Pipeline } from './expression.js';
+import { type Expression, numberIn, type Pipeline } from './expression.js';
 import { toId } from './jobs.js';
 import { firstDocument, rungOnce } from './new-trees.js';
 import type { News } from './news.js';
@@ -36,7 +36,7 @@ interface Joined {
   readonly isItsTurn?: boolean;
 }
 
-const ONE_MORE: Expression = { $add: [{ $ifNull: ['$adds', 0] }, 1] };
+const ONE_MORE: Expression = { $add: [numberIn('$adds'), 1] };
 
 /** The transaction in which a tree is put in. */
 export interface Within {
@@ -124,7 +124,7 @@ export class Grower {
 
   /** Counts the steps of a batch; its end, decided before, is decided again. */
   #lengthen(id: ObjectId, { collections: { jobs }, session }: Within): Promise<JobDocument | null> {
-    const steps: Expression = { $add: [{ $ifNull: ['$steps', 0] }, 1] };
+    const steps: Expression = { $add: [numberIn('$steps'), 1] };
     const longer: Pipeline = [{ $set: { adds: ONE_MORE, steps, root: { $ifNull: ['$root', '$_id'] } } }];
     return jobs.findOneAndUpdate({ _id: id, kind: { $in: ['serial', 'parallel'] } }, longer, { session, returnDocument: 'after' });
   }

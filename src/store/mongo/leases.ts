@@ -75,7 +75,7 @@ export class Leases {
    * after a pause of the database or of this process nobody has, and everybody gets the time to renew.
    */
   async roster(by: string): Promise<Roster> {
-    const found = await this.collections.dispatchers.find({ leaseUntil: { $lt: NEVER } });
+    const found = await this.collections.dispatchers.find({ leaseUntil: { $not: { $gte: NEVER } } });
     const dead = new Set<string>();
     if (this.#hasHeldOn(by)) {
       const longAgo = new Date(this.time.estimate().getTime() - GRACE_MS);

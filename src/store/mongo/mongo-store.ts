@@ -4,6 +4,7 @@ import { type ClientSession, type Filter, ObjectId, type Sort } from 'mongodb';
 import { defer, EMPTY, type Observable } from 'rxjs';
 import { NotRunningError, UnknownQuotaError } from '../../errors.js';
 import type { JobRecord, JobTree } from '../../job/job-record.js';
+import { FINAL } from '../../job/job-status.js';
 import { namedIn } from '../../job/outcome.js';
 import type { QuotaBook } from '../../job/places.js';
 import { NO_RATES } from '../../job/rates.js';
@@ -211,6 +212,7 @@ export class MongoStore implements JobStore {
   async #open(setup: StoreSetup): Promise<Parts> {
     checkPool(this.options.client.options?.maxPoolSize);
     const parts = new Parts(this.options, setup.clock, this.timeOf(setup));
+    parts.onDamage = setup.onDamage ?? parts.onDamage;
     const { collections, inSession } = parts;
     await checkStore(collections);
     await checkSameCluster(collections, inSession);
@@ -232,7 +234,7 @@ function sortOf({ after, latestFirst }: JobQuery): Sort {
 }
 
 function filterOf({ ids, queue, statuses, taskNames, parents, after, ...query }: JobQuery): Filter<JobDocument> {
-  const { endedSince, endedBefore, isRetried } = query;
+  const { endedSince, endedBefore, isRetried, isOpen } = query;
   const idsOf = (some: readonly string[]): ObjectId[] => some.flatMap((id) => toId(id) ?? []);
   const ended = { ...(endedSince === undefined ? {} : { $gte: endedSince }), ...(endedBefore === undefined ? {} : { $lt: endedBefore }) };
   return {
@@ -240,6 +242,7 @@ function filterOf({ ids, queue, statuses, taskNames, parents, after, ...query }:
     ...(after === undefined ? {} : { _id: { $gt: toId(after) ?? LAST_ID, ...(ids === undefined ? {} : { $in: idsOf(ids) }) } }),
     ...(queue === undefined ? {} : { queue }),
     ...(statuses === undefined ? {} : { status: { $in: [...statuses] } }),
+    ...(isOpen === true ? { status: { $nin: [...FINAL] } } : {}),
     ...(taskNames === undefined ? {} : { task: { $in: [...taskNames] } }),
     ...(parents === undefined ? {} : { parent: { $in: idsOf(parents) } }),
     ...(endedSince === undefined && endedBefore === undefined ? {} : { endedAt: ended }),

@@ -5,7 +5,7 @@ import { dueTime } from '../../job/job-record.js';
 import { isWaiting, WAITING } from '../../job/job-status.js';
 import type { StoredOutcome } from '../../job/outcome.js';
 import type { JobDocument } from './documents.js';
-import { type Expression, type Fields, literal } from './expression.js';
+import { type Expression, type Fields, literal, numberIn } from './expression.js';
 import { asPipeline, Computed, type Written } from './jobs.js';
 import { toJob, toOutcome } from './records.js';
 import type { ServerTime } from './server-time.js';
@@ -95,7 +95,7 @@ export function followedAsItIs(
 function begunAsItIs(time: ServerTime): Fields {
   const isAhead: Expression = { $eq: ['$status', 'assigned'] };
   return {
-    attempts: { $add: ['$attempts', { $cond: [isAhead, 1, 0] }] },
+    attempts: { $add: [numberIn('$attempts'), { $cond: [isAhead, 1, 0] }] },
     startedAt: { $cond: [isAhead, time.now, '$startedAt'] },
   };
 }

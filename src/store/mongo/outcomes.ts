@@ -67,7 +67,8 @@ export class Outcomes {
         watch: (options) => collections.jobs.raw.watch([...PIPELINE], { ...options, fullDocument: 'updateLookup' }),
         onEvent: ({ fullDocument }) => {
           // One that has been removed since has no document any more.
-          if (fullDocument !== undefined && fullDocument !== null) subscriber.next(fullDocument as JobDocument);
+          const job = fullDocument === undefined || fullDocument === null ? undefined : collections.jobs.view(fullDocument);
+          if (job !== undefined) subscriber.next(job);
         },
       });
       stream.open();

@@ -9,16 +9,18 @@ import { Ahead } from './ahead.js';
 import { Attempts } from './attempts.js';
 import { Audit } from './audit.js';
 import { Claims } from './claims.js';
-import { type Collections, openCollections } from './collections.js';
+import { type Cares, type Collections, openCollections } from './collections.js';
 import { Deadline } from './deadline.js';
-import type { JobDocument, QuotaDocument } from './documents.js';
+import type { DispatcherDocument, JobDocument, NoteDocument, QuotaDocument, ScheduleDocument } from './documents.js';
 import { Due } from './due.js';
+import { FieldCare } from './field-care.js';
 import { Grower } from './grower.js';
 import { Handovers } from './handovers.js';
 import { HeldPlaces } from './held-places.js';
 import { Inserts } from './inserts.js';
 import { InsertsWithin } from './inserts-within.js';
-import { Jobs } from './jobs.js';
+import { JobCare } from './job-care.js';
+import { Computed, Jobs } from './jobs.js';
 import { Lanes } from './lanes.js';
 import { Leases } from './leases.js';
 import { MongoInsight } from './mongo-insight.js';
@@ -26,8 +28,10 @@ import type { CheckedMongoOptions } from './mongo-options.js';
 import { News } from './news.js';
 import { Notes } from './notes.js';
 import { Openings } from './openings.js';
+import { DISPATCHER_RULES, NOTE_RULES, QUOTA_RULES, SCHEDULE_RULES } from './other-damage.js';
 import { Outcomes } from './outcomes.js';
 import { Pauses } from './pauses.js';
+import { NEXT } from './quota-commands.js';
 import { Quotas } from './quotas.js';
 import { Recovery } from './recovery.js';
 import { Relief } from './relief.js';
@@ -50,6 +54,9 @@ import { type Heard, Watch } from './watch.js';
 
 /** Between two looks at the jobs that are watched here, in case news of them was lost. */
 const POLL_MS = 5_000;
+
+/** Of a dispatcher whose own is damaged: it renews it, or is dead by then. */
+const FRESH_LEASE_MS = 30_000;
 
 interface HeardOfQuota {
   readonly name: string;
@@ -86,6 +93,8 @@ export class Parts {
   readonly outcomes: Outcomes;
   /** How debounced jobs are put off: as the service says. */
   putOff: PutOff = putOffBy;
+  /** Told what was wrong with a stored document. */
+  onDamage: (message: string) => void = () => {};
   #polling: Subscription | undefined;
 
   constructor(
@@ -95,9 +104,10 @@ export class Parts {
   ) {
     const process = new ObjectId().toHexString();
     const deadline = new Deadline(clock);
+    const cares = this.#cares(process);
     const transactions = new SessionTransactions(sessions, deadline, clock);
     const { causality } = transactions;
-    const collections = openCollections(client, { database, prefix, deadline, causality });
+    const collections = openCollections(client, { database, prefix, deadline, causality, cares });
     const lanes = new Lanes();
     const notes = new Notes(collections, time);
     const news = new News({
@@ -119,8 +129,18 @@ export class Parts {
       onSized: () => this.#followSizes(),
     });
     const onBackground = (work: Promise<void>): void => news.track(work);
+    const onDamage = (message: string): void => this.onDamage(message);
     const unfinished = new Unfinished({ clock, onBackground });
-    this.pauses = new Pauses({ clock, collections, leases, time, unfinished, onChange: () => this.#followPauses(), onBackground });
+    this.pauses = new Pauses({
+      clock,
+      collections,
+      leases,
+      time,
+      unfinished,
+      onChange: () => this.#followPauses(),
+      onDamage,
+      onBackground,
+    });
     const { pauses } = this;
     const held = new HeldPlaces({ quotas, onFreed: () => news.room() });
     const shares = new Shares({
@@ -176,7 +196,7 @@ export class Parts {
     this.attempts = attempts;
     this.settlements = new Settlements({ ahead, clock, collections, jobs, running, uses, tender, time, news, process });
     this.claims = claims;
-    const inSession = sessions === client ? collections : openCollections(sessions, { database, prefix, deadline, causality });
+    const inSession = sessions === client ? collections : openCollections(sessions, { database, prefix, deadline, causality, cares });
     this.inSession = inSession;
     this.transactions = transactions;
     const forEnds = { ahead, attempts, inSession, jobs, notes, running, tender, time, transactions, unfinished, uses, process };
@@ -217,6 +237,55 @@ export class Parts {
   readonly #clock: Clock;
   readonly #shares: Shares;
   readonly #starts: Starts;
+
+  /** Who sees to damaged documents: they need parts that need the collections. */
+  #cares(process: string): Cares {
+    const { time } = this;
+    const onDamage = (message: string): void => this.onDamage(message);
+    const removed = (): unknown => undefined;
+    const jobs = new JobCare({
+      time,
+      process,
+      tender: () => this.tender,
+      waitingIn: (root) => this.jobs.find({ root, status: { $in: ['active', 'callbacks'] } }),
+      cancel: (owner, id, reason) => this.news.cancelOf(owner, id, reason),
+      onDamage,
+      onBackground: (work) => this.news.track(work),
+    });
+    const quotas = new FieldCare<QuotaDocument>({
+      rules: QUOTA_RULES,
+      concerns: (document) => !('control' in document),
+      insteadOf: (field, damaged) => this.quotas.insteadOf(field, damaged),
+      besides: (fields) => (fields.includes('rev') ? {} : { rev: new Computed(NEXT) }),
+      onDamage,
+    });
+    const soon = (): Date => new Date(time.estimate().getTime() + FRESH_LEASE_MS);
+    const ofDispatcher: Record<string, () => unknown> = {
+      state: () => 'alive',
+      leaseMs: () => FRESH_LEASE_MS,
+      leaseUntil: soon,
+      since: () => time.estimate(),
+    };
+    return {
+      jobs,
+      quotas,
+      dispatchers: new FieldCare<DispatcherDocument>({
+        rules: DISPATCHER_RULES,
+        insteadOf: (field) => (ofDispatcher[field] ?? removed)(),
+        onDamage,
+      }),
+      notes: new FieldCare<NoteDocument>({
+        rules: NOTE_RULES,
+        insteadOf: (field) => (field === 'attempt' ? 0 : field === 'expireAt' ? soon() : undefined),
+        onDamage,
+      }),
+      schedules: new FieldCare<ScheduleDocument>({
+        rules: SCHEDULE_RULES,
+        insteadOf: (field) => (field === 'firedUntil' ? time.estimate() : undefined),
+        onDamage,
+      }),
+    };
+  }
 
   /** Hears of what other processes do, and looks now and then in case something is not heard. */
   listen(): void {

@@ -1,12 +1,14 @@
 /** What is paused in the deployment, as this process knows it; and whether every living dispatcher knows it as well. */
 
 import { firstValueFrom, ReplaySubject, takeUntil, timer } from 'rxjs';
+import { shown } from '../../check.js';
 import type { Clock } from '../../clock.js';
 import { NotRunningError } from '../../errors.js';
 import { changed, isLanePaused, isPaused, NOTHING_PAUSED, type Pausable, type Paused } from '../../job/pauses.js';
 import type { Collections } from './collections.js';
 import type { ControlDocument, DispatcherDocument, PausedDocument } from './documents.js';
 import type { Leases } from './leases.js';
+import { isPausedDocument } from './other-damage.js';
 import type { ServerTime } from './server-time.js';
 import type { Where } from './table.js';
 import type { Unfinished } from './unfinished.js';
@@ -22,6 +24,7 @@ export interface PauseSources {
   readonly unfinished: Unfinished;
   /** Told when something else is paused: puts back what was claimed and has not begun, and resolves when no claim of before is under way. */
   readonly onChange: () => Promise<void>;
+  readonly onDamage: (message: string) => void;
   /** Told of work that nobody waits for. */
   readonly onBackground: (work: Promise<void>) => void;
 }
@@ -30,6 +33,7 @@ export class Pauses {
   #paused: PausedDocument = { ...NOTHING_PAUSED, rev: 0 };
   /** The first try to follow the last change; never rejects, since what fails is done again. */
   #tried: Promise<void> = Promise.resolve();
+  #told: string | undefined;
   readonly #closed = new ReplaySubject<true>(1);
 
   constructor(private readonly sources: PauseSources) {}
@@ -53,10 +57,10 @@ export class Pauses {
   async change(what: Pausable, isPaused: boolean): Promise<void> {
     const { control } = this.sources.collections;
     for (;;) {
-      const before = (await control.findOne({ _id: 'paused' }))?.paused ?? { ...NOTHING_PAUSED, rev: 0 };
-      const paused: PausedDocument = { ...changed(before, what, isPaused), rev: before.rev + 1 };
-      const unchanged = before.rev === 0 ? { paused: { $exists: false } } : { 'paused.rev': before.rev };
-      if (before.rev === 0) await control.updateOne({ _id: 'paused' }, { $setOnInsert: { version: 1 } }, { upsert: true });
+      const stored: unknown = (await control.findOne({ _id: 'paused' }))?.paused;
+      const { before, unchanged, rev } = this.#standing(stored);
+      const paused: PausedDocument = { ...changed(before, what, isPaused), rev };
+      if (stored === undefined) await control.updateOne({ _id: 'paused' }, { $setOnInsert: { version: 1 } }, { upsert: true });
       const { modifiedCount } = await control.updateOne({ _id: 'paused', ...unchanged }, { $set: { paused } });
       if (modifiedCount === 0) continue;
       this.notice({ _id: 'paused', paused });
@@ -70,12 +74,28 @@ export class Pauses {
     this.notice((await this.sources.collections.control.findOne({ _id: 'paused' })) ?? undefined);
   }
 
+  /** What is paused so far, and by which number a change of it comes after all others; where it is damaged, as it is known here. */
+  #standing(stored: unknown): { readonly before: Paused; readonly unchanged: object; readonly rev: number } {
+    if (isPausedDocument(stored)) return { before: stored, unchanged: { 'paused.rev': stored.rev }, rev: stored.rev + 1 };
+    if (stored === undefined) return { before: NOTHING_PAUSED, unchanged: { paused: { $exists: false } }, rev: 1 };
+    return { before: this.#paused, unchanged: { paused: { $eq: stored } }, rev: this.sources.time.estimate().getTime() };
+  }
+
   /** Takes over what was read, unless it is older than what is known: from now on nothing that is paused is begun here. */
   notice({ paused }: Partial<ControlDocument> = {}): void {
+    if (paused !== undefined && !isPausedDocument(paused)) return this.#tellDamaged(paused);
+    this.#told = undefined;
     if (paused === undefined || paused.rev <= this.#paused.rev) return;
     this.#paused = paused;
     this.#tried = this.sources.unfinished.finish(() => this.#follow(paused.rev));
     this.sources.onBackground(this.#tried);
+  }
+
+  /** Once, and not with each look at it. */
+  #tellDamaged(paused: unknown): void {
+    const message = `\`paused\` of the document paused of ${this.sources.collections.control.collectionName} is damaged: it must say what is paused, but is ${shown(paused)}; what was paused before is paused still, until something is paused or resumed`;
+    if (this.#told !== message) this.sources.onDamage(message);
+    this.#told = message;
   }
 
   /** Nobody waits for the others any more. */

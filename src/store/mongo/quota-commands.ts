@@ -3,7 +3,7 @@
 import { type Begun, grainOf, type Rate } from '../../job/rates.js';
 import { SAVES_AFTER_MS } from '../savers.js';
 import type { Held, Holder, QuotaDocument } from './documents.js';
-import { type Expression, type Fields, literal, type Pipeline } from './expression.js';
+import { type Expression, type Fields, literal, numberIn, type Pipeline } from './expression.js';
 import type { ServerTime } from './server-time.js';
 
 /** A dispatcher that waits for places and has not asked again for so long waits no more. */
@@ -21,7 +21,7 @@ export function isHeld(holder: Holder): holder is Held {
 
 /** Appends the quotas that are new to the lock order. */
 export function appendPipeline(names: readonly string[]): Pipeline {
-  const known: Expression = { $ifNull: ['$names', []] };
+  const known: Expression = { $cond: [{ $isArray: '$names' }, '$names', []] };
   const added: Expression = { $filter: { input: literal(names), as: 'w', cond: { $not: [{ $in: ['$$w', known] }] } } };
   return [{ $set: { names: { $concatArrays: [known, added] } } }];
 }
@@ -35,14 +35,15 @@ export interface Configured {
 
 /** A size that was set since the same was configured stays. */
 export function configurePipeline({ size, rate, isConfigured }: Configured): Pipeline {
-  const isNew: Expression = { $eq: [{ $type: '$size' }, 'missing'] };
+  const isMissing = (field: `$${string}`): Expression => ({ $eq: [{ $type: field }, 'missing'] });
+  const isNew: Expression = { $and: [isMissing('$size'), isMissing('$configured')] };
   const wantedRate: Expression = rate === undefined ? '$$REMOVE' : literal(rate);
   const hasSameRate: Expression = rate === undefined ? { $eq: [{ $type: '$rate' }, 'missing'] } : { $eq: ['$rate', literal(rate)] };
   const isSame: Expression = { $and: [{ $eq: ['$configured', size] }, hasSameRate] };
   const mayChange: Expression = isConfigured ? { $not: [isSame] } : false;
   const written: Fields = {
-    holders: { $ifNull: ['$holders', []] },
-    waiting: { $ifNull: ['$waiting', []] },
+    holders: { $cond: [isNew, [], '$holders'] },
+    waiting: { $cond: [isNew, [], '$waiting'] },
     rev: { $cond: [{ $and: [mayChange, { $not: [isNew] }] }, NEXT, '$rev'] },
     size: { $cond: [{ $or: [isNew, { $and: [mayChange, { $ne: ['$configured', size] }] }] }, size, '$size'] },
     configured: { $cond: [{ $or: [isNew, mayChange] }, size, '$configured'] },
@@ -123,7 +124,7 @@ export function askPipeline({ dispatcher, want, least, need, isModest, inUse, v 
 }
 
 /** Rises with each write, so that what was seen already need not be read again. */
-export const NEXT: Expression = { $add: [{ $ifNull: ['$rev', 0] }, 1] };
+export const NEXT: Expression = { $add: [numberIn('$rev'), 1] };
 
 export function sharesBut(dispatcher: string): Expression {
   return { $filter: { input: '$holders', as: 'h', cond: { $ne: ['$$h.by', literal(dispatcher)] } } };

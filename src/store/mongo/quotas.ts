@@ -1,10 +1,12 @@
 /** The quotas as this process saw them last: their sizes in lock order, who holds places, who waits for some. */
 
-import { DEFAULT_QUOTA, type Places, type QuotaBook } from '../../job/places.js';
+import { type Document, MongoServerError } from 'mongodb';
+import { is } from '../../check.js';
+import { DEFAULT_QUOTA, type Places, type QuotaBook, weightOf } from '../../job/places.js';
 import type { Begun, Rate, RateBook } from '../../job/rates.js';
 import { SAVES_AFTER_MS } from '../savers.js';
 import type { Collections } from './collections.js';
-import type { ControlDocument, Held, QuotaDocument, WaitingDispatcher } from './documents.js';
+import type { ControlDocument, Held, Holder, QuotaDocument, WaitingDispatcher } from './documents.js';
 import type { Pipeline, Stage } from './expression.js';
 import { appendPipeline, configurePipeline, isHeld, NEXT, roomOf } from './quota-commands.js';
 import type { ServerTime } from './server-time.js';
@@ -59,6 +61,43 @@ export class Quotas {
     await this.refresh();
   }
 
+  /** What stands in for a field of a quota that is damaged, as far as it is known here. */
+  insteadOf(field: string, { _id: name, size, configured }: Document): unknown {
+    const seen = this.#seen.get(name);
+    const known = [configured, size, this.#book.get(name)].find(is.count.holds) ?? 1;
+    switch (field) {
+      case 'size':
+      case 'configured':
+        return known;
+      case 'holders':
+        return seen?.holders ?? this.#holdersOf(name);
+      case 'waiting':
+        return [];
+      case 'rate':
+        return seen?.rate;
+      case 'rev':
+        // More than anybody has seen.
+        return this.sources.time.estimate().getTime();
+      default:
+        return undefined;
+    }
+  }
+
+  /** Who holds places, by the jobs that take them. */
+  async #holdersOf(name: string): Promise<readonly Holder[]> {
+    const { jobs } = this.sources.collections;
+    const found = await jobs.find({ $or: [{ owner: { $gt: '' } }, { held: { $exists: true } }], open: true });
+    const shares = new Map<string, number>();
+    const held: Held[] = [];
+    for (const { _id, quotas, held: attempt, owner, status, waiting } of found) {
+      const n = weightOf(quotas, name);
+      if (n > 0 && attempt !== undefined) held.push({ job: _id.toHexString(), n, attempt });
+      else if (n > 0 && owner !== undefined && status === 'active' && waiting === undefined)
+        shares.set(owner, (shares.get(owner) ?? 0) + n);
+    }
+    return [...[...shares].map(([by, n]) => ({ by, n, v: 0 })), ...held];
+  }
+
   /** Sets the size of one, until the configuration names another than it does now. @returns whether there is such a quota */
   async resize(name: string, size: number): Promise<boolean> {
     return (await this.write({ _id: name }, [{ $set: { rev: NEXT, size } }])) !== undefined;
@@ -66,7 +105,12 @@ export class Quotas {
 
   /** Writes a quota that is as the filter says, and takes notice of what it is then. @returns it, if there is one */
   async write(filter: Where<QuotaDocument>, pipeline: Pipeline): Promise<QuotaDocument | undefined> {
-    const quota = await this.sources.collections.quotas.findOneAndUpdate(filter, pipeline, { returnDocument: 'after' });
+    const { quotas } = this.sources.collections;
+    const send = (): Promise<QuotaDocument | null> => quotas.findOneAndUpdate(filter, pipeline, { returnDocument: 'after' });
+    const quota = await send().catch(async (error: unknown) => {
+      if (error instanceof MongoServerError && (await quotas.mend(filter._id))) return send();
+      throw error;
+    });
     if (quota !== null) this.notice(quota);
     return quota ?? undefined;
   }
@@ -81,9 +125,11 @@ export class Quotas {
     const found = new Map(read.flatMap((document) => ('control' in document ? [] : [[document._id, document]])));
     for (const document of read) if ('control' in document) this.sources.onControl(document.control);
     const isNew = [...found.keys()].some((name) => !this.#book.has(name));
-    const names = isNew ? ((await control.findOne({ _id: 'quotas' }))?.names ?? []) : found.keys();
+    const order = isNew ? (await control.findOne({ _id: 'quotas' }))?.names : undefined;
+    // Whatever its document says: none is left out.
+    const names = new Set<unknown>([...(Array.isArray(order) ? order : []), ...found.keys()]);
     for (const name of names) {
-      const quota = found.get(name);
+      const quota = found.get(String(name));
       if (quota !== undefined) this.notice(quota);
     }
   }

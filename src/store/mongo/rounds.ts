@@ -1,5 +1,6 @@
 /** The round: what every process looks at now and then, whatever it was told of; six commands while there is nothing to do. */
 
+import { isLane } from '../../job/lane.js';
 import type { Recovery as Answer } from '../job-store.js';
 import type { Audit } from './audit.js';
 import type { Collections } from './collections.js';
@@ -34,7 +35,10 @@ export class Rounds {
     await doDue();
     await quotas.refresh();
     await this.#lookAfter(dispatcher, doDue);
-    for (const lane of await collections.jobs.distinct('lane', { status: 'pending' })) news.found(String(lane));
+    for (const lane of await collections.jobs.distinct('lane', { status: 'pending' }))
+      if (isLane(lane)) news.found(lane);
+      // Whoever reads these ends them.
+      else await collections.jobs.find({ status: 'pending', lane: { $eq: lane as string } });
     return times.length === 0 ? {} : { nextAt: time.here(new Date(Math.min(...times.map((at) => at.getTime())))) };
   }
 

@@ -2,6 +2,7 @@
 
 import { Timestamp } from 'mongodb';
 import { type Clock, elapsedMs } from '../../clock.js';
+import { MAX_DELAY_MS } from '../../errors.js';
 import type { Expression } from './expression.js';
 
 /** What has ended is kept for so long in any case: whoever waits for it, in any process, hears of it by then, and reads it with what it names. */
@@ -31,7 +32,7 @@ export class ServerTime {
   /** @param keepMs - how long jobs that have ended are kept, unless they say so themselves */
   constructor(
     protected readonly clock: Clock,
-    private readonly keepMs: number,
+    readonly keepMs: number,
   ) {
     this.#knownAt = this.moment;
     this.#aheadMs = this.#knownAt.setMs;
@@ -39,7 +40,9 @@ export class ServerTime {
 
   /** When the job that is written, and ends now, is removed. */
   get removal(): Expression {
-    return { $add: [this.now, { $max: [{ $ifNull: ['$keepMs', this.keepMs] }, LEAST_KEPT_MS] }] };
+    return {
+      $add: [this.now, { $min: [{ $max: [{ $cond: [{ $isNumber: '$keepMs' }, '$keepMs', this.keepMs] }, LEAST_KEPT_MS] }, MAX_DELAY_MS] }],
+    };
   }
 
   /** When everything is removed of which this job, which ends now, is the top. */

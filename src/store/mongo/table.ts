@@ -28,6 +28,12 @@ export type Where<T> = Filter<T> & { readonly $expr?: Expression };
 /** A pipeline, or the driver's operators, which compute nothing; named one by one, or anything at all would pass. */
 type Update<T> = Pipeline | { readonly [K in '$set' | '$setOnInsert' | '$unset' | '$inc' | '$push']?: UpdateFilter<T>[K] };
 type UpdateOne<T> = { readonly filter: Where<T>; readonly update: Update<T>; readonly upsert: boolean };
+/** Which fields are read, if not all; and whether in no transaction. */
+interface Look {
+  readonly only: readonly string[] | undefined;
+  readonly isAlone: boolean;
+}
+
 type BulkOptions = InsertOneOptions & { readonly ordered?: boolean };
 
 export interface CausalReads<T> {
@@ -36,20 +42,39 @@ export interface CausalReads<T> {
   countDocuments(filter: Where<T>): Promise<number>;
 }
 
+/** Sees to documents that are damaged, so that no other code ever meets one. */
+export interface Care<T extends Document> {
+  /** What is wrong with a document, if anything is. @param only - of a part of it: the fields that it has been read with */
+  damageOf(document: Document, only?: readonly string[]): string | undefined;
+  /** Writes a document so that it is sound. */
+  mend(damaged: Document, table: Collection<T>): Promise<void>;
+  /** A document as it would be written so; `undefined` where that cannot be known. */
+  view(damaged: Document): WithId<T> | undefined;
+}
+
+/** So often documents may be found damaged that have been mended before. */
+const MAX_LOOKS = 3;
+
+interface TableOptions<T extends Document> {
+  /** Reads after what the application has committed, through a session if need be. */
+  readonly causally: <R>(read: (session: ClientSession | undefined) => Promise<R>) => Promise<R>;
+  readonly care: Care<T> | undefined;
+}
+
 /** The methods are the driver's, but that what is read comes whole. */
 export class Table<T extends Document> {
   /** For what may be asked for right after a commit of the application: what is read comes after that. */
   readonly causal: CausalReads<T>;
 
-  /**
-   * @param raw - for what has no deadline: indexes and streams
-   * @param causally - reads after what the application has committed, through a session if need be
-   */
+  readonly #care: Care<T> | undefined;
+
+  /** @param raw - for what has no deadline: indexes and streams */
   constructor(
     readonly raw: Collection<T>,
     private readonly deadline: Deadline,
-    causally: <R>(read: (session: ClientSession | undefined) => Promise<R>) => Promise<R>,
+    { causally, care }: TableOptions<T>,
   ) {
+    this.#care = care;
     this.causal = {
       find: (filter, options) => causally((session) => this.find(filter, { ...options, ...within(session) })),
       findOne: (filter) => causally((session) => this.findOne(filter, within(session))),
@@ -62,15 +87,19 @@ export class Table<T extends Document> {
   }
 
   find<P extends Document = WithId<T>>(filter: Where<T> = {}, options: FindOptions = {}): Promise<P[]> {
-    return this.#within('find', () => this.raw.find<P>(filter, options).toArray());
+    const { projection } = options;
+    const read = (): Promise<P[]> => this.#within('find', () => this.raw.find<P>(filter, options).toArray());
+    return this.#sound(read, { only: projection && Object.keys(projection), isAlone: options.session?.inTransaction() !== true });
   }
 
-  findOne(filter: Where<T>, options: FindOptions = {}): Promise<WithId<T> | null> {
-    return this.#within('find', () => this.raw.findOne(filter, options));
+  async findOne(filter: Where<T>, options: FindOptions = {}): Promise<WithId<T> | null> {
+    const [found] = await this.find<WithId<T>>(filter, { ...options, limit: 1, singleBatch: true });
+    return found ?? null;
   }
 
   aggregate<P extends Document>(pipeline: readonly Stage[]): Promise<P[]> {
-    return this.#within('aggregate', () => this.raw.aggregate<P>([...pipeline]).toArray());
+    const read = (): Promise<P[]> => this.#within('aggregate', () => this.raw.aggregate<P>([...pipeline]).toArray());
+    return this.#sound(read, { only: undefined, isAlone: true });
   }
 
   distinct<K extends keyof WithId<T>>(key: K & string, filter: Where<T>): Promise<unknown[]> {
@@ -98,12 +127,50 @@ export class Table<T extends Document> {
     return this.#within('update', () => this.raw.bulkWrite(updates.map((updateOne) => ({ updateOne: updateOne as UpdateOneModel<T> }))));
   }
 
-  findOneAndUpdate(filter: Where<T>, update: Update<T>, options: FindOneAndUpdateOptions = {}): Promise<WithId<T> | null> {
-    return this.#within('findAndModify', () => this.raw.findOneAndUpdate(filter, update as UpdateFilter<T>, options));
+  async findOneAndUpdate(filter: Where<T>, update: Update<T>, options: FindOneAndUpdateOptions = {}): Promise<WithId<T> | null> {
+    const send = (): Promise<WithId<T> | null> => this.raw.findOneAndUpdate(filter, update as UpdateFilter<T>, options);
+    const after = await this.#within('findAndModify', send);
+    if (after === null || this.#care?.damageOf(after) === undefined) return after;
+    if (options.session?.inTransaction() === true) return this.#care.view(after) ?? null;
+    return this.findOne({ _id: after._id } as Filter<T>);
   }
 
   findOneAndReplace(filter: Where<T>, replacement: WithoutId<T>, options: FindOneAndReplaceOptions = {}): Promise<WithId<T> | null> {
     return this.#within('findAndModify', () => this.raw.findOneAndReplace(filter, replacement, options));
+  }
+
+  /** What is read, after what of it is damaged has been mended; within a transaction, as if it had been. */
+  async #sound<P extends Document>(read: () => Promise<P[]>, { only, isAlone }: Look): Promise<P[]> {
+    const care = this.#care;
+    if (care === undefined) return read();
+    for (let looks = 1; ; looks++) {
+      const found = await read();
+      const damaged = found.filter((document) => care.damageOf(document, only) !== undefined);
+      if (damaged.length === 0) return found;
+      if (!isAlone || looks === MAX_LOOKS) return only === undefined ? this.#viewed(found) : found.filter((one) => !damaged.includes(one));
+      await this.#mend(damaged.map(({ _id }) => _id));
+    }
+  }
+
+  #viewed<P extends Document>(found: readonly P[]): P[] {
+    return found.flatMap((one) => (this.view(one) as P | undefined) ?? []);
+  }
+
+  /** A document that came by another way, as it would be read. */
+  view(document: Document): WithId<T> | undefined {
+    return this.#care?.damageOf(document) === undefined ? (document as WithId<T>) : this.#care.view(document);
+  }
+
+  /** Looks at one that could not be written. @returns whether it was damaged, and has been mended */
+  async mend(id: unknown): Promise<boolean> {
+    return (await this.#mend([id])) > 0;
+  }
+
+  async #mend(ids: readonly unknown[]): Promise<number> {
+    const whole = await this.#within('find', () => this.raw.find({ _id: { $in: ids } } as Filter<T>).toArray());
+    const damaged = whole.filter((document) => this.#care?.damageOf(document) !== undefined);
+    for (const document of damaged) await this.#care?.mend(document, this.raw);
+    return damaged.length;
   }
 
   #within<R>(command: string, send: () => Promise<R>): Promise<R> {

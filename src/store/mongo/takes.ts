@@ -3,7 +3,7 @@
 import type { ObjectId } from 'mongodb';
 import type { Collections } from './collections.js';
 import type { JobDocument } from './documents.js';
-import { type Expression, literal } from './expression.js';
+import { type Expression, literal, numberIn } from './expression.js';
 import { asPipeline, Computed } from './jobs.js';
 import type { Leases } from './leases.js';
 import { attemptKey } from './running.js';
@@ -113,7 +113,7 @@ export class Takes {
       owner: dispatcher,
       token,
       startedAt: new Computed({ $cond: [isNow, time.now, '$startedAt'] }),
-      attempts: new Computed({ $add: ['$attempts', { $cond: [isNow, 1, 0] }] }),
+      attempts: new Computed({ $add: [numberIn('$attempts'), { $cond: [isNow, 1, 0] }] }),
       bell: undefined,
       ...(apart.length === 0 ? {} : { apart: new Computed({ $cond: [{ $in: ['$_id', literal(idsOf(apart))] }, true, '$apart'] }) }),
     });

@@ -7,7 +7,7 @@ import type { PutOff } from '../../job/protection.js';
 import { hasKey, hasYetToBegin, isPutOffBy } from '../../job/unique-key-rule.js';
 import type { Collections } from './collections.js';
 import type { JobDocument } from './documents.js';
-import type { Expression } from './expression.js';
+import { type Expression, numberIn } from './expression.js';
 import { asPipeline, Computed } from './jobs.js';
 import type { News } from './news.js';
 import { toJob } from './records.js';
@@ -28,7 +28,7 @@ export interface Place {
 }
 
 /** Whatever else is written, the job is not as it was. */
-const ONCE_MORE: Expression = { $add: [{ $ifNull: ['$asked', 0] }, 1] };
+const ONCE_MORE: Expression = { $add: [numberIn('$asked'), 1] };
 
 export class UniqueKeys {
   constructor(private readonly sources: UniqueKeySources) {}

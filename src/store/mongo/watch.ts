@@ -1,11 +1,15 @@
 /** Hears of what other processes did, by one change stream that is filtered on the server; a hint that is lost costs time, never a job. */
 
-import { ObjectId } from 'mongodb';
+import { type Document, ObjectId } from 'mongodb';
 import { type Subscription, timer } from 'rxjs';
+import { is } from '../../check.js';
 import type { Clock } from '../../clock.js';
+import { isLane } from '../../job/lane.js';
 import type { Collections } from './collections.js';
+import { damagesOf, isRecord } from './damage.js';
 import type { QuotaDocument } from './documents.js';
 import { type Expression, literal, type Stage } from './expression.js';
+import { QUOTA_RULES } from './other-damage.js';
 import { ResumedStream } from './resumed-stream.js';
 
 /** How long those are gathered that are to be followed before the stream is opened anew with them. */
@@ -31,6 +35,32 @@ export interface Heard {
   readonly cancelOwner: string | undefined;
   readonly cancelReason: string | undefined;
   readonly told: string | undefined;
+}
+
+/** What an event says, as far as it is what it must be: what is damaged is not heard, and is found by who reads it. */
+function heardIn(event: Document): Heard {
+  const text = (field: string): string | undefined => (typeof event[field] === 'string' ? event[field] : undefined);
+  const date = (field: string): Date | undefined => (is.date.holds(event[field]) ? event[field] : undefined);
+  const quota =
+    isRecord(event['quota']) && damagesOf(event['quota'], QUOTA_RULES).length === 0
+      ? (event['quota'] as unknown as QuotaDocument)
+      : undefined;
+  return {
+    collection: String(event['collection']),
+    id: event['id'],
+    quota,
+    rev: Number.isSafeInteger(event['rev']) ? event['rev'] : undefined,
+    isInsert: event['isInsert'] === true,
+    origin: text('origin'),
+    isStaged: event['isStaged'] === true,
+    isLate: event['isLate'] === true,
+    bell: isLane(event['bell']) ? event['bell'] : undefined,
+    dueAt: date('dueAt'),
+    startBy: date('startBy'),
+    cancelOwner: text('cancelOwner'),
+    cancelReason: text('cancelReason'),
+    told: text('told'),
+  };
 }
 
 export interface WatchSources {
@@ -59,7 +89,7 @@ export class Watch {
         this.#listed = [...this.#followed];
         return collections.database.watch([...this.#pipeline(this.#listed)], options);
       },
-      onEvent: (event) => onHeard(event as Heard),
+      onEvent: (event) => onHeard(heardIn(event)),
       onOpened,
     });
   }

@@ -1,0 +1,50 @@
+/** Mends documents field by field: what is damaged is replaced by what stands in for it, and all else stays. */
+
+import type { Collection, Document, Filter, UpdateFilter, WithId } from 'mongodb';
+import { type DocumentRules, damagesOf } from './damage.js';
+import { asPipeline } from './jobs.js';
+import type { Care } from './table.js';
+
+export interface FieldCareSources<T extends Document> {
+  readonly rules: DocumentRules<T>;
+  /** What is written in place of a field that is damaged; `undefined` removes it. */
+  readonly insteadOf: (field: string, damaged: Document) => unknown;
+  /** Of documents that are read with those of another collection: whether one is of this. @default all are */
+  readonly concerns?: (document: Document) => boolean;
+  /** What is written besides. @param fields - that are damaged */
+  readonly besides?: (fields: readonly string[]) => Readonly<Record<string, unknown>>;
+  /** Told of each document that was mended. */
+  readonly onDamage: (message: string) => void;
+}
+
+export class FieldCare<T extends Document> implements Care<T> {
+  constructor(private readonly sources: FieldCareSources<T>) {}
+
+  damageOf(document: Document, only?: readonly string[]): string | undefined {
+    const { rules, concerns } = this.sources;
+    return concerns?.(document) === false ? undefined : damagesOf(document, rules, only)[0]?.fact;
+  }
+
+  async mend(damaged: Document, table: Collection<T>): Promise<void> {
+    const { insteadOf, rules, onDamage, besides = () => ({}) } = this.sources;
+    const damages = damagesOf(damaged, rules);
+    const fields = damages.map(({ field }) => field);
+    const written: Record<string, unknown> = { ...besides(fields) };
+    const asRead: Record<string, unknown> = { _id: damaged['_id'] };
+    for (const field of fields) {
+      written[field] = await insteadOf(field, damaged);
+      asRead[field] = field in damaged ? { $eq: damaged[field] } : { $exists: false };
+    }
+    const { modifiedCount } = await table.updateOne(asRead as Filter<T>, [{ $set: asPipeline(written) }] as UpdateFilter<T>[]);
+    if (modifiedCount === 0) return;
+    const what = damages.map(({ fact }) => fact).join('; ');
+    onDamage(`the document ${String(damaged['_id'])} of ${table.collectionName} was damaged: ${what}; it has been mended`);
+  }
+
+  view(damaged: Document): WithId<T> | undefined {
+    const instead = damagesOf(damaged, this.sources.rules).map(({ field }) => [field, this.sources.insteadOf(field, damaged)] as const);
+    if (instead.some(([, value]) => value instanceof Promise)) return undefined;
+    const sound = Object.entries({ ...damaged, ...Object.fromEntries(instead) }).filter(([, value]) => value !== undefined);
+    return Object.fromEntries(sound) as WithId<T>;
+  }
+}

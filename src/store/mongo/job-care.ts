@@ -1,0 +1,81 @@
+/** Ends jobs whose records are damaged, each as failed with an error that says so, and sees to what follows: nobody else suffers. */
+
+import { type Binary, type Collection, type Document, ObjectId, type WithId } from 'mongodb';
+import type { JobDocument } from './documents.js';
+import { damageOfJob, failedOver } from './job-damage.js';
+import { LEAST_KEPT_MS, type ServerTime } from './server-time.js';
+import type { Care } from './table.js';
+import type { Tender } from './tender.js';
+import { packed } from './values.js';
+
+/** A record that is larger is not kept beside the one that takes its place. */
+const MAX_KEPT_BYTES = 1024 * 1024;
+
+export interface JobCareSources {
+  readonly time: ServerTime;
+  /** Names this process as the one who sees to what follows. */
+  readonly process: string;
+  readonly tender: () => Tender;
+  /** Jobs of a tree that may wait for one that has lost its place in it. */
+  readonly waitingIn: (root: ObjectId) => Promise<readonly JobDocument[]>;
+  /** Told of the method that may run on. */
+  readonly cancel: (owner: string, id: string, reason: string) => void;
+  readonly onDamage: (message: string) => void;
+  /** Told of work that nobody waits for. */
+  readonly onBackground: (work: Promise<void>) => void;
+}
+
+export class JobCare implements Care<JobDocument> {
+  constructor(private readonly sources: JobCareSources) {}
+
+  damageOf(document: Document, only?: readonly string[]): string | undefined {
+    return damageOfJob(document, only);
+  }
+
+  view(damaged: Document): WithId<JobDocument> {
+    const { time, process } = this.sources;
+    return failedOver(damaged, damageOfJob(damaged) ?? '', { now: time.estimate(), by: process, keepMs: LEAST_KEPT_MS + time.keepMs });
+  }
+
+  /** Unless somebody was faster. */
+  async mend(damaged: Document, table: Collection<JobDocument>): Promise<void> {
+    const { onDamage, onBackground, cancel } = this.sources;
+    const damage = damageOfJob(damaged);
+    if (damage === undefined) return;
+    const { _id, ...replacement } = this.view(damaged);
+    const asRead = { _id, status: 'status' in damaged ? { $eq: damaged['status'] } : { $exists: false } };
+    const kept = keptOf(damaged);
+    const after = await table.findOneAndReplace(
+      asRead as object,
+      { ...replacement, ...(kept === undefined ? {} : { damaged: kept }) },
+      { returnDocument: 'after' },
+    );
+    if (after === null) return;
+    const id = after._id.toHexString();
+    onDamage(`the record of job ${id} (${after.task}) was damaged: ${damage}; the job has ended as ${after.outcome?.kind}`);
+    if (typeof damaged['owner'] === 'string') cancel(damaged['owner'], id, 'its record is damaged');
+    onBackground(this.#followUp(after, damaged));
+  }
+
+  async #followUp(after: JobDocument, damaged: Document): Promise<void> {
+    const tender = this.sources.tender();
+    await tender.tend(after, damaged['status'] === 'pending');
+    if (after.parent !== undefined) return;
+    const above = damaged['parent'] instanceof ObjectId ? [damaged['parent']] : [];
+    const tree = after.root === undefined || after.root.equals(after._id) ? [] : await this.sources.waitingIn(after.root);
+    for (const parent of [...above, ...tree.map(({ _id }) => _id)]) {
+      await tender.advance(parent);
+      await tender.finish(parent);
+    }
+  }
+}
+
+/** The record as it was, for who looks into it. */
+function keptOf(damaged: Document): Binary | undefined {
+  try {
+    const kept = packed(damaged);
+    return kept.length() <= MAX_KEPT_BYTES ? kept : undefined;
+  } catch {
+    return undefined;
+  }
+}
