@@ -19,11 +19,7 @@ describe('a principal', () => {
     ['without a realm', { id: 'ann' }, 'must be an object with `realm` and `id`'],
     ['with an empty id', { realm: 'staff', id: '' }, 'must be an object with `realm` and `id`'],
     ['with half a character', { realm: 'staff', id: '\ud800' }, 'must be an object with `realm` and `id`'],
-    [
-      'whose id no store would take',
-      { realm: 'staff', id: 'x'.repeat(1_001) },
-      'of at most 1000 characters, but is an object',
-    ],
+    ['whose id no store would take', { realm: 'staff', id: 'x'.repeat(1_001) }, 'of at most 1000 characters, but is an object'],
     ['of Millrace’s own realm', { realm: 'millrace', id: 'ann' }, 'has only `anonymous` and `system`'],
   ])('%s is refused by `runAs` and by drafts', async (_title, principal, message) => {
     const { async } = await setup({ tasks: [nothing] });
