@@ -10,6 +10,7 @@ import { MongoStore } from '../../src/store/mongo/mongo-store.js';
 import { ServerTime } from '../../src/store/mongo/server-time.js';
 import { VirtualClock } from '../../src/testing/index.js';
 import { findReplicaSet, type StandInFaults } from '../replica-set/find-replica-set.js';
+import type { StandInOptions } from '../replica-set/stand-in.js';
 import type { VirtualBench } from './memory-bench.js';
 
 /** Sends the time of the virtual clock where the server would take its own. */
@@ -59,8 +60,8 @@ export interface MongoBenches {
   readonly close: () => Promise<void>;
 }
 
-export async function mongoBenches(): Promise<MongoBenches> {
-  const replicaSet = await findReplicaSet();
+export async function mongoBenches(options: StandInOptions = {}): Promise<MongoBenches> {
+  const replicaSet = await findReplicaSet(options);
   const client = await new MongoClient(replicaSet.uri).connect();
   let databases = 0;
   return {

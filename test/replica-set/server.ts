@@ -14,7 +14,7 @@ import { defineAllStages } from './pipeline/all-stages.js';
 import { ServerClock, type Timer } from './server-clock.js';
 import { ServerError } from './server-error.js';
 import { Sessions } from './sessions/sessions.js';
-import { laterBy, type Timing } from './timing.js';
+import { answersBy, type Later, laterBy, type Timing } from './timing.js';
 import { Topology } from './topology/topology.js';
 import { Operations } from './transactions/operations.js';
 import type { TransactionGround } from './transactions/transaction.js';
@@ -45,6 +45,8 @@ export class Server implements TransactionGround {
   readonly faults = new FaultState();
   readonly changeEvents = new ChangeEventGate();
   readonly history: History;
+  /** Answers a write as soon as it does that. */
+  readonly answers: Later;
   readonly waiting: Waiting;
   readonly oplog: Oplog;
   readonly ttl = ttlMonitor(this);
@@ -64,6 +66,7 @@ export class Server implements TransactionGround {
         this.waiting.check();
       });
     this.history = new History(this.clock, laterBy(timing, after));
+    this.answers = answersBy(timing, after);
     this.waiting = new Waiting(this.clock);
     this.oplog = new Oplog(oplogEntries);
     this.changeEvents.onRelease = () => this.waiting.check();

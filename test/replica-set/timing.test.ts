@@ -22,7 +22,8 @@ async function nextChange({ run }: OwnServer): Promise<() => Promise<unknown[]>>
 it.each([
   ['prompt', { kind: 'prompt' }, true],
   ['late', LATE, false],
-] as const)('tells of a change by the time of its answer where it is prompt, and else after it: %s', async (_kind, timing, isTold) => {
+  ['hasty', { kind: 'hasty', seed: 3 }, true],
+] as const)('tells of a change by the time of its answer, and after it where it is late: %s', async (_kind, timing, isTold) => {
   const own = ownServer(timing);
   const { history } = own.server;
   const change = await nextChange(own);
@@ -31,6 +32,15 @@ it.each([
   expect(history.told >= history.applied).toBe(isTold);
   expect(await told).toEqual([1]);
   expect(history.told).toBe(history.applied);
+});
+
+it('answers a write milliseconds after streams have told of it where it is hasty', async () => {
+  const own = ownServer({ kind: 'hasty', seed: 3 });
+  const change = await nextChange(own);
+  const writing = own.run({ insert: 'things', documents: [{ _id: 1 }] });
+  const first = await Promise.race([change().then(() => 'change'), writing.then(() => 'answer')]);
+  expect(first).toBe('change');
+  await writing;
 });
 
 it('hides what was written with `w: 1` from majority reads at first, but from none that comes after its time', async () => {
@@ -78,5 +88,5 @@ it('is as late again with the same seed', () => {
   };
   expect(delays(LATE)).toEqual(delays(LATE));
   expect(delays(LATE)).not.toEqual(delays({ kind: 'late', seed: 4 }));
-  expect(delays({ kind: 'prompt' })).toEqual([]);
+  for (const timing of [{ kind: 'prompt' }, { kind: 'hasty', seed: 3 }] as const) expect(delays(timing)).toEqual([]);
 });

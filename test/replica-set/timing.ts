@@ -1,20 +1,31 @@
-/** How soon a server does what follows from a command: at once where it is prompt, milliseconds later where it is late. */
+/** How soon a server tells of a command, and answers it: both at once where it is prompt, one milliseconds after the other where it is not. */
 
 import { seededRandom } from '../../src/testing/seeded-random.js';
 
-export type Timing = { readonly kind: 'prompt' } | { readonly kind: 'late'; readonly seed: number };
+/** A late one tells of a change after the answer, a hasty one before it; on a server, either may be. */
+export type Timing = { readonly kind: 'prompt' } | { readonly kind: 'late' | 'hasty'; readonly seed: number };
 
 /** Does something as soon as the server is. */
 export type Later = (act: () => void) => void;
+
+type After = (ms: number, act: () => void) => unknown;
 
 /** About as late as a set of three members in one room. */
 const LEAST_MS = 1;
 const MOST_MS = 6;
 
-/** @param after - calls something after so many milliseconds */
-export function laterBy(timing: Timing, after: (ms: number, act: () => void) => unknown): Later {
-  if (timing.kind === 'prompt') return (act) => act();
-  const random = seededRandom(timing.seed);
+/** When what follows from a command is done: the majority has it, streams tell of it. @param after - calls something after so many milliseconds */
+export function laterBy(timing: Timing, after: After): Later {
+  return timing.kind === 'late' ? delayed(timing.seed, after) : (act) => act();
+}
+
+/** When a write is answered. */
+export function answersBy(timing: Timing, after: After): Later {
+  return timing.kind === 'hasty' ? delayed(timing.seed, after) : (act) => act();
+}
+
+function delayed(seed: number, after: After): Later {
+  const random = seededRandom(seed);
   return (act) => void after(LEAST_MS + random() * (MOST_MS - LEAST_MS), act);
 }
 
@@ -22,7 +33,8 @@ export function laterBy(timing: Timing, after: (ms: number, act: () => void) => 
 export function timingOf(env: NodeJS.ProcessEnv = process.env): Timing {
   const kind = env['MILLRACE_STAND_IN'] || 'prompt';
   if (kind === 'prompt') return { kind };
-  if (kind !== 'late') throw new Error(`MILLRACE_STAND_IN must be \`late\` or \`prompt\`; it is ${JSON.stringify(kind)}`);
+  if (kind !== 'late' && kind !== 'hasty')
+    throw new Error(`MILLRACE_STAND_IN must be \`late\`, \`hasty\` or \`prompt\`; it is ${JSON.stringify(kind)}`);
   const seed = Number(env['MILLRACE_STAND_IN_SEED'] || 1);
   if (!Number.isInteger(seed)) throw new Error(`MILLRACE_STAND_IN_SEED must be a whole number; it is ${env['MILLRACE_STAND_IN_SEED']}`);
   return { kind, seed };
@@ -30,5 +42,5 @@ export function timingOf(env: NodeJS.ProcessEnv = process.env): Timing {
 
 /** In words, for the line that a test run begins with. */
 export function describeTiming(timing: Timing): string {
-  return timing.kind === 'prompt' ? 'prompt' : `late, by MILLRACE_STAND_IN_SEED=${timing.seed}`;
+  return timing.kind === 'prompt' ? 'prompt' : `${timing.kind}, by MILLRACE_STAND_IN_SEED=${timing.seed}`;
 }

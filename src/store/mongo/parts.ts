@@ -353,6 +353,8 @@ export class Parts {
   #followSizes(): void {
     this.#shares.saveOnlyFor((_lane, places) => this.#shares.couldEverFit(places));
     this.news.room();
+    // At once, not when the server tells of it.
+    this.news.track(this.#shares.yieldIdle().then(() => undefined));
   }
 
   /** What happened while nothing was heard is looked for. */

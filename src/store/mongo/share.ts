@@ -23,6 +23,11 @@ export class Share {
     return this.#isInDoubt;
   }
 
+  /** Resolves when every command that was asked for has been answered, or given up. */
+  async answered(): Promise<void> {
+    await this.#queue;
+  }
+
   /**
    * @param send - sends a command that leaves at least what is in use, and answers with what is held then, or with
    * `undefined` where it changed nothing, since the lease was over; its number rises with each, so that one which

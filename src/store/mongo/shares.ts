@@ -226,8 +226,10 @@ export class Shares {
     }
     const asked = { more: need.all, need, isModest };
     await this.#ask(dispatcher, name, asked);
-    // Idle places that another dispatcher of this process holds are there at once.
-    if (share.free < need.first && (await this.yieldIdle())) await this.#ask(dispatcher, name, asked);
+    if (share.free >= need.first) return;
+    // Idle places that another dispatcher of this process holds are there at once, whoever has it give them up.
+    await this.yieldIdle();
+    if (share.free + this.#room(dispatcher, name) >= need.least) await this.#ask(dispatcher, name, asked);
   }
 
   /** What another of its queues has waited for may be there as well: said once, or two that cannot use it would wake each other without end. */
@@ -265,6 +267,8 @@ export class Shares {
     const { quotas, beforeGivingWay } = this.sources;
     const { wanting } = this.#holding(dispatcher);
     const share = this.of(dispatcher, name);
+    // The server may have told of somebody who waits before it answered who that is: what is being given then is waited for.
+    await share.answered();
     // Of what is saved, that is kept for which everything before it is in hand; the place in the line stands for the rest.
     const spare = Math.max(0, Math.min(this.#saved(dispatcher, undefined).inHand.get(name) ?? 0, share.free));
     const isWanted = quotas.doOthersWait(dispatcher, name) || (!wanting.has(name) && quotas.couldOthersUse(dispatcher, name));
