@@ -21,10 +21,19 @@ export interface Gate {
   readonly _id: string;
 }
 
+export interface Account {
+  readonly _id: string;
+  readonly balance: number;
+}
+
 /** @param by - who runs them */
 export function crashTasks(database: Db, by: string) {
   const ledger: Collection<LedgerEntry> = database.collection('ledger');
   const gates: Collection<Gate> = database.collection('gates');
+  const accounts: Collection<Account> = database.collection('accounts');
+  const untilOpen = async (gate: string): Promise<void> => {
+    while ((await gates.findOne({ _id: gate })) === null) await sleep(20);
+  };
   const noted = async <T>(work: () => Promise<T>): Promise<T> => {
     const { job, attempt } = currentTask();
     const note = async (what: LedgerEntry['what']): Promise<unknown> => ledger.insertOne({ what, job: job.id, attempt, by });
@@ -57,10 +66,15 @@ export function crashTasks(database: Db, by: string) {
         jobs.reduce((sum, { result = Number.NaN }) => sum + result, 0),
       ),
     ),
+    /** Adds to the account in its transaction, which is open until there is a gate. */
+    pays: task('pays', { quotas: [], transactional: true }, async (gate: string) => {
+      await accounts.updateOne({ _id: 'account' }, { $inc: { balance: 1 } }, { session: currentTask().session });
+      await noted(() => untilOpen(gate));
+    }),
     /** Ignores its signal, and gives the name of its worker. */
     waits: task('waits', (gate: string) =>
       noted(async () => {
-        while ((await gates.findOne({ _id: gate })) === null) await sleep(20);
+        await untilOpen(gate);
         return by;
       }),
     ),
