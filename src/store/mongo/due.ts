@@ -1,6 +1,6 @@
 /** Does what time makes due, many jobs by one write: scheduled jobs become pending, those not started in time end. */
 
-import { ObjectId } from 'mongodb';
+import { ObjectId, type Sort } from 'mongodb';
 import { ExpiredError } from '../../errors.js';
 import { WAITING } from '../../job/job-status.js';
 import { recordedError } from '../../job/stored-error.js';
@@ -32,21 +32,28 @@ type DueJob = Pick<JobDocument, '_id' | 'task' | 'lane' | 'status' | 'dueAt' | '
 interface Agenda {
   readonly field: 'dueAt' | 'startBy';
   readonly waiting: Where<JobDocument>;
+  /** As their index has them. */
+  readonly sort: Sort;
   /** How many of them one write moves. */
   readonly atOnce: number;
 }
 
 /** Scheduled jobs, which become pending. */
-const STARTS: Agenda = { field: 'dueAt', waiting: { status: 'scheduled' }, atOnce: 500 };
+const STARTS: Agenda = { field: 'dueAt', waiting: { status: 'scheduled' }, sort: { dueAt: 1, order: 1 }, atOnce: 500 };
 /** Those that have not begun, and end. */
-const DEADLINES: Agenda = { field: 'startBy', waiting: { status: { $in: [...WAITING] }, attempts: 0 }, atOnce: 200 };
+const DEADLINES: Agenda = {
+  field: 'startBy',
+  waiting: { status: { $in: [...WAITING] }, attempts: 0 },
+  sort: { startBy: 1 },
+  atOnce: 200,
+};
 
 /** So many writes make a turn: then it is that of others. */
 const WRITES = 4;
 /** Where nothing could be moved, others are faster. */
 const AGAIN_MS = 1_000;
-/** By comparison with it only a date is found, and nothing else that may stand in its place. */
-const FIRST_DATE = new Date(-8.64e15);
+/** Between them only a date is found, and nothing else that may stand in its place. */
+const [FIRST_DATE, LAST_DATE] = [new Date(-8.64e15), new Date(8.64e15)];
 const BY_ID = { hint: { _id: 1 } } as const;
 
 export class Due {
@@ -68,24 +75,25 @@ export class Due {
       if (next > time.estimate()) return [next];
       if (moved === 0) return [new Date(time.estimate().getTime() + AGAIN_MS)];
       if (writes === WRITES) return [next];
-      moved = await move(await this.#due(agenda));
+      const jobs = await this.#due(agenda);
+      moved = jobs.length === 0 ? 0 : await move(jobs);
       // By the server's own clock it may not be time yet.
       if (moved === 0) await time.askAgain();
     }
   }
 
-  async #next({ field, waiting }: Agenda): Promise<Date | undefined> {
+  async #next({ field, waiting, sort }: Agenda): Promise<Date | undefined> {
     const { jobs } = this.sources.collections;
-    const hasTime = { ...waiting, [field]: { $gte: FIRST_DATE } };
-    return (await jobs.findOne(hasTime, { sort: { [field]: 1 }, projection: { [field]: 1 } }))?.[field];
+    const hasTime = { ...waiting, [field]: { $gte: FIRST_DATE, $lte: LAST_DATE } };
+    return (await jobs.findOne(hasTime, { sort, projection: { [field]: 1 } }))?.[field];
   }
 
-  /** In the order of their times, and of their insertion. */
-  #due({ field, waiting, atOnce }: Agenda): Promise<DueJob[]> {
+  /** In the order of their times. */
+  #due({ field, waiting, sort, atOnce }: Agenda): Promise<DueJob[]> {
     const { collections, time } = this.sources;
     const isDue = { ...waiting, [field]: { $gte: FIRST_DATE, $lte: time.estimate() } };
     const projection = { task: 1, lane: 1, status: 1, [field]: 1 };
-    return collections.jobs.find<DueJob>(isDue, { sort: { [field]: 1, order: 1 }, limit: atOnce, projection });
+    return collections.jobs.find<DueJob>(isDue, { sort, limit: atOnce, projection });
   }
 
   /** Those that wait for the same time as when they were read, which has come by the server's clock as well. */

@@ -29,7 +29,9 @@ import type {
   StoreSetup,
   Transactions,
 } from '../job-store.js';
+import type { Collections } from './collections.js';
 import type { JobDocument } from './documents.js';
+import { hasNoServer, isUnanswered } from './driver-errors.js';
 import { toId } from './jobs.js';
 import { type CheckedMongoOptions, checkMongoOptions, type MongoStoreOptions } from './mongo-options.js';
 import { Parts } from './parts.js';
@@ -216,7 +218,7 @@ export class MongoStore implements JobStore {
     const { collections, inSession } = parts;
     await checkStore(collections);
     await checkSameCluster(collections, inSession);
-    await parts.time.begin(async () => (await collections.hello())['localTime'] as Date);
+    await parts.time.begin(() => timeOfServer(collections));
     return parts;
   }
 
@@ -224,6 +226,15 @@ export class MongoStore implements JobStore {
     if (this.#started === undefined) throw new NotRunningError('the MongoDB store has not been started: await `start(container)` first');
     return this.#started;
   }
+}
+
+/** The driver sends this command once: after a lost connection it is sent again, as a write would be. */
+async function timeOfServer({ hello }: Collections): Promise<Date> {
+  const answer = await hello().catch((error: unknown) => {
+    if (!isUnanswered(error) || hasNoServer(error)) throw error;
+    return hello();
+  });
+  return answer['localTime'] as Date;
 }
 
 const LAST_ID = new ObjectId('f'.repeat(24));

@@ -161,6 +161,24 @@ describe('jobs whose time comes', () => {
     expect([documents, await count('failed')]).toEqual([800, 800]);
   });
 
+  it.each([
+    ['due', 'dueAt', delayed],
+    ['late', 'startBy', makeJob(show, 1).with({ beginBy: new Date(Date.UTC(2200, 0, 1)) })],
+  ] as const)('are found from an index, without a look at more than are read, however many are %s', async (_what, field, job) => {
+    const { recover } = await waiting(job, 1_000, (place) => ({ [field]: longAgo(place) }));
+    const { commands } = await processes.costOf(recover);
+    const reads = commands.filter(({ find, filter }) => find !== undefined && filter?.[field] !== undefined);
+    await processes
+      .collection('jobs')
+      .updateMany({}, { $set: { status: field === 'dueAt' ? 'scheduled' : 'pending', [field]: longAgo(0) } });
+    for (const { find, filter, sort, limit } of reads) {
+      const command = { explain: { find, filter, sort, limit }, verbosity: 'executionStats' };
+      const { totalKeysExamined } = (await processes.database.command(command))['executionStats'];
+      expect(totalKeysExamined).toBeLessThanOrEqual(limit + 1);
+    }
+    expect(reads.length).toBeGreaterThan(2);
+  });
+
   it('take a turn of a round, and what is left another one, at once', async () => {
     const { recover, count } = await waiting(delayed, 2_600, (place) => ({ dueAt: longAgo(place) }));
     expect((await recover()).nextAt?.getTime()).toBeLessThan(Date.UTC(2030, 0, 1));

@@ -92,6 +92,16 @@ describe('the clock of a process that only queues', () => {
   });
 });
 
+it.runIf(processes.faults !== undefined)('a job is queued though the connection is lost over the question what time it is', async () => {
+  const { clock, set } = settable();
+  const { async } = await processes.start({ tasks: [work], clock, dispatcher: false });
+  set(HOUR);
+  const struck = processes.strike((command) => 'hello' in command && command['$db'] !== 'admin', 'close');
+  const { queuedAt } = await stored(await async.queueJob(work));
+  await struck;
+  expect(Math.abs(queuedAt.getTime() - systemClock.now())).toBeLessThan(SOON_MS);
+});
+
 describe('the clock of a process that works', () => {
   it('is set forward: it promotes and expires nothing of others before its time', async () => {
     const { clock, set } = settable();
