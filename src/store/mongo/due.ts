@@ -21,6 +21,8 @@ export interface DueSources {
   readonly tender: Tender;
   readonly time: ServerTime;
   readonly unfinished: Unfinished;
+  /** Told of work that nobody waits for. */
+  readonly onBackground: (work: Promise<void>) => void;
   /** Names this process as the one who sees to what follows from an end. */
   readonly process: string;
 }
@@ -50,19 +52,22 @@ const DEADLINES: Agenda = {
 
 /** So many writes make a turn: then it is that of others. */
 const WRITES = 4;
-/** Where nothing could be moved, others are faster. */
+/** Where nothing could be moved, others are faster; and what follows from ends takes its time. */
 const AGAIN_MS = 1_000;
-/** Between them only a date is found, and nothing else that may stand in its place. */
+/** Between them only dates are found that are within the reach of a clock. */
 const [FIRST_DATE, LAST_DATE] = [new Date(-8.64e15), new Date(8.64e15)];
 const BY_ID = { hint: { _id: 1 } } as const;
 
 export class Due {
+  /** How many writes have ended jobs, and what follows from that is under way. */
+  #following = 0;
+
   constructor(private readonly sources: DueSources) {}
 
-  /** One turn for those that are due, and one for those that are late. @returns when something is to be done again, which may be now */
+  /** One turn for those that are due, and one for those that are late, unless others are followed up still. @returns when something is to be done again, which may be now */
   async turn(): Promise<readonly Date[]> {
     const due = await this.#turn(STARTS, (jobs) => this.#promote(jobs));
-    const late = await this.#turn(DEADLINES, (jobs) => this.#expire(jobs));
+    const late = this.#following > 0 ? [this.#soon] : await this.#turn(DEADLINES, (jobs) => this.#expire(jobs));
     return [...due, ...late];
   }
 
@@ -73,7 +78,7 @@ export class Due {
       const next = await this.#next(agenda);
       if (next === undefined) return [];
       if (next > time.estimate()) return [next];
-      if (moved === 0) return [new Date(time.estimate().getTime() + AGAIN_MS)];
+      if (moved === 0) return [this.#soon];
       if (writes === WRITES) return [next];
       const jobs = await this.#due(agenda);
       moved = jobs.length === 0 ? 0 : await move(jobs);
@@ -82,16 +87,20 @@ export class Due {
     }
   }
 
+  get #soon(): Date {
+    return new Date(this.sources.time.estimate().getTime() + AGAIN_MS);
+  }
+
   async #next({ field, waiting, sort }: Agenda): Promise<Date | undefined> {
     const { jobs } = this.sources.collections;
-    const hasTime = { ...waiting, [field]: { $gte: FIRST_DATE, $lte: LAST_DATE } };
+    const hasTime = { ...waiting, [field]: { $gte: FIRST_DATE, $lte: LAST_DATE }, ...hasDate(field) };
     return (await jobs.findOne(hasTime, { sort, projection: { [field]: 1 } }))?.[field];
   }
 
   /** In the order of their times. */
   #due({ field, waiting, sort, atOnce }: Agenda): Promise<DueJob[]> {
     const { collections, time } = this.sources;
-    const isDue = { ...waiting, [field]: { $gte: FIRST_DATE, $lte: time.estimate() } };
+    const isDue = { ...waiting, [field]: { $gte: FIRST_DATE, $lte: time.estimate() }, ...hasDate(field) };
     const projection = { task: 1, lane: 1, status: 1, [field]: 1 };
     return collections.jobs.find<DueJob>(isDue, { sort, limit: atOnce, projection });
   }
@@ -116,7 +125,7 @@ export class Due {
 
   /** Each with an error of its own; which of them this write has ended, and not another one, is told by its receipt. */
   async #expire(late: readonly DueJob[]): Promise<number> {
-    const { collections, time, unfinished, process } = this.sources;
+    const { collections, onBackground, time, unfinished, process } = this.sources;
     const receipt = new ObjectId().toHexString();
     const outcome = ownValues(late)(late.map(expired));
     const written = { ...endedAsItIs({ outcome, kind: 'failed' }, { time, by: process }), receipt: literal(receipt) };
@@ -126,7 +135,10 @@ export class Due {
       unfinished.again(follow);
       throw error;
     });
-    if (modifiedCount > 0) await unfinished.finish(follow);
+    if (modifiedCount === 0) return 0;
+    this.#following++;
+    // A round does not wait for it: it takes some commands for each job that has callbacks, or a parent.
+    onBackground(unfinished.finish(follow).finally(() => this.#following--));
     return modifiedCount;
   }
 
@@ -136,6 +148,11 @@ export class Due {
     const ended = await collections.jobs.find({ _id: { $in: late.map(({ _id }) => _id) }, receipt });
     for (const job of ended) await tender.tend(job, waited.get(job._id.toHexString()) === 'pending');
   }
+}
+
+/** Leaves out what a comparison with dates finds besides: a list that has one. */
+function hasDate(field: Agenda['field']): { readonly $expr: Expression } {
+  return { $expr: { $eq: [{ $type: `$${field}` }, 'date'] } };
 }
 
 function expired({ _id, task, startBy }: DueJob): OutcomeDocument {

@@ -212,7 +212,7 @@ export class Parts {
     this.schedules = new MongoSchedules({ inSession, insertsWithin: this.insertsWithin, time, transactions });
     const recovery = new Recovery({ attempts, collections, held, leases, news, tender, time, forget });
     const audit = new Audit({ ahead, attempts, collections, held, news, quotas, recovery, running, takes, time });
-    const due = new Due({ collections, tender, time, unfinished, process });
+    const due = new Due({ collections, tender, time, unfinished, onBackground, process });
     this.insight = new MongoInsight({ collections, quotas, starts, time });
     this.recovery = recovery;
     this.rounds = new Rounds({ audit, collections, due, leases, news, quotas, recovery, time });
