@@ -136,16 +136,6 @@ export const times = cases('times', {
     deepEqual([...new Set(ofLate.records.map(({ state }) => state.status))], ['pending', 'failed']);
   },
 
-  'gives each part of a round its turn: what a dead dispatcher held comes back however much is due': async (lab) => {
-    const [held] = [await lab.queue(work({}, 'held'))];
-    await lab.take(held);
-    lab.silence('a');
-    await lab.queueAll(...Array.from({ length: 2_600 }, () => work({ delayMs: 1_000 })));
-    await lab.advance(60_000);
-    await lab.recover();
-    await lab.expect('pending', held);
-  },
-
   'hands out no job whose time is over, even before it was looked for': async (lab) => {
     await lab.queueAll(work({ beginBy: lab.in(2_000) }), parallel([work()], { beginBy: lab.in(2_000) }));
     await lab.advance(2_001);

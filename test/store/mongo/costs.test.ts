@@ -179,11 +179,16 @@ describe('jobs whose time comes', () => {
     expect(reads.length).toBeGreaterThan(2);
   });
 
-  it('take a turn of a round, and what is left another one, at once', async () => {
-    const { recover, count } = await waiting(delayed, 2_600, (place) => ({ dueAt: longAgo(place) }));
-    expect((await recover()).nextAt?.getTime()).toBeLessThan(Date.UTC(2030, 0, 1));
-    expect(await count('pending')).toBe(2_000);
-    expect([await recover(), await count('pending')]).toEqual([{}, 2_600]);
+  it('take a turn of a round, in which others have theirs, and what is left takes another one, at once', async () => {
+    const { recover, count } = await waiting(delayed, 2_100, (place) => ({ dueAt: longAgo(place) }));
+    let nextAt: Date | undefined;
+    const { commands } = await processes.costOf(async () => {
+      nextAt = (await recover()).nextAt;
+    });
+    expect([nextAt?.getTime(), await count('pending')]).toEqual([expect.any(Number), 2_000]);
+    expect(nextAt?.getTime()).toBeLessThan(Date.UTC(2030, 0, 1));
+    expect(commands.filter(({ find, distinct }) => find === 'millrace.dispatchers' || distinct !== undefined)).toHaveLength(3);
+    expect([await recover(), await count('pending')]).toEqual([{}, 2_100]);
   });
 });
 

@@ -92,6 +92,20 @@ describe('the clock of a process that only queues', () => {
   });
 });
 
+it.runIf(processes.faults !== undefined)(
+  'nothing comes due before its time where the clock of the database itself is set back',
+  async () => {
+    const { async, store } = await processes.start({ tasks: [work], dispatcher: false });
+    const delayed = await async.queueJob(makeJob(work).with({ delayMs: 1 }));
+    const limited = await async.queueJob(makeJob(work).with({ beginBy: new Date(systemClock.now() + 1) }));
+    if (processes.faults !== undefined) processes.faults.clockOffsetMs = -HOUR;
+    await store.recover('somebody');
+    const { nextAt } = await store.recover('somebody');
+    expect([await stored(delayed), await stored(limited)]).toMatchObject([{ status: 'scheduled' }, { status: 'pending' }]);
+    expect((nextAt?.getTime() ?? 0) - systemClock.now()).toBeGreaterThan(HOUR / 2);
+  },
+);
+
 it.runIf(processes.faults !== undefined)('a job is queued though the connection is lost over the question what time it is', async () => {
   const { clock, set } = settable();
   const { async } = await processes.start({ tasks: [work], clock, dispatcher: false });
@@ -112,6 +126,18 @@ describe('the clock of a process that works', () => {
     set(HOUR);
     await store.recover('somebody');
     expect([await stored(delayed), await stored(limited)]).toMatchObject([{ status: 'scheduled' }, { status: 'pending' }]);
+  });
+
+  it.each(SET)('is %s: schedules still go by the time of the database, and nothing is fired before it', async (_what, ms) => {
+    const { clock, set } = settable();
+    const { store } = await processes.start({ tasks: [work], clock, dispatcher: false });
+    set(ms);
+    const now = await store.schedules.now();
+    expect(Math.abs(now.getTime() - systemClock.now())).toBeLessThan(SOON_MS);
+    const after = await store.schedules.begin('nightly', now);
+    const until = new Date(now.getTime() + HOUR);
+    expect(await store.schedules.fire('nightly', { after, until }, [])).toBe(false);
+    expect(await store.schedules.begin('nightly', until)).toEqual(after);
   });
 
   it.runIf(processes.faults !== undefined)(
