@@ -4,8 +4,9 @@ import { BehaviorSubject, filter, firstValueFrom, race, timer } from 'rxjs';
 import type { Clock } from '../clock.js';
 import type { JobTree } from '../job/job-record.js';
 import { GroupCommit } from '../store/group-commit.js';
-import type { Again, Attempt, End, Hold, Inserted, JobStore, Report } from '../store/job-store.js';
+import type { Again, Attempt, AttemptKey, End, Hold, Inserted, JobStore, Report } from '../store/job-store.js';
 import type { Logger } from '../task/logger.js';
+import { Reports } from './reports.js';
 
 /** Between two tries to write. */
 const RETRY_MS = 1_000;
@@ -20,9 +21,8 @@ export class Recorder {
   readonly #ends: GroupCommit<End, boolean>;
   readonly #agains: GroupCommit<Again, Attempt | undefined>;
   readonly #holds: GroupCommit<Hold, undefined>;
-  readonly #reports: GroupCommit<Report, undefined>;
+  readonly #reports: Reports;
   readonly #insert: (trees: readonly JobTree[]) => Promise<readonly Inserted[]>;
-  #lastReport: Promise<unknown> = Promise.resolve();
   readonly #hasGivenUp = new BehaviorSubject(false);
 
   constructor(private readonly sources: RecorderSources) {
@@ -39,7 +39,7 @@ export class Recorder {
       for (const answer of answers) if ('failed' in answer) throw answer.failed;
       return answers;
     });
-    this.#reports = new GroupCommit((reports) => this.#report(reports));
+    this.#reports = new Reports((reports) => this.#report(reports));
   }
 
   settle(end: End): Promise<boolean> {
@@ -60,19 +60,19 @@ export class Recorder {
     return inserted;
   }
 
-  /** Progress and annotations; later ones make up for those that could not be written. */
+  /** Progress and annotations: only the latest is written. */
   report(report: Report): void {
-    this.#lastReport = this.#reports.add(report);
+    this.#reports.add(report);
   }
 
-  /** Whether everything that was reported is written; an end must not overtake it. */
-  get hasReported(): boolean {
-    return this.#reports.isIdle;
+  /** Whether something that an attempt has reported is still to be written; its end must not overtake that. */
+  hasUnwritten(attempt: AttemptKey): boolean {
+    return this.#reports.has(attempt);
   }
 
-  /** Resolves when everything that was reported until now is written. */
-  async reported(): Promise<void> {
-    await this.#lastReport;
+  /** Resolves when everything that an attempt has reported until now is written. */
+  reported(attempt: AttemptKey): Promise<void> {
+    return this.#reports.written(attempt);
   }
 
   /** What could not be written yet is dropped, and what cannot be from now on: others will recover what it was about. */
@@ -89,10 +89,14 @@ export class Recorder {
     await Promise.all([this.#ends.idle(), this.#agains.idle(), this.#holds.idle(), this.#reports.idle()]);
   }
 
-  async #report(reports: readonly Report[]): Promise<readonly undefined[]> {
+  async #report(reports: readonly Report[]): Promise<void> {
     const { store, logger } = this.sources;
-    await store.report(reports).catch((error: unknown) => logger.warn('progress could not be written', { error }));
-    return [];
+    try {
+      await store.report(reports);
+    } catch (error) {
+      logger.warn('progress could not be written', { error });
+      throw error;
+    }
   }
 
   #persistently<T, R>(what: string, write: (items: readonly T[]) => Promise<readonly R[]>) {

@@ -218,7 +218,7 @@ export class Worker {
       trial,
       code,
       planted: (plan) => caller.planted(plan, claimed, attempt),
-      reported: () => recorder.reported(),
+      reported: () => recorder.reported({ id: claimed.job.id, token }),
     });
     return { returned, over: verdict, verdict: () => verdict };
   }
@@ -272,7 +272,7 @@ export class Worker {
     void ended.then(() => {
       hasReturned = true;
     });
-    if (!recorder.hasReported) await recorder.reported();
+    if (recorder.hasUnwritten(key)) await recorder.reported(key);
     await recorder.settle({ ...key, outcome: verdict.outcome, keepsPlaces: true });
     if (!hasReturned)
       logger.warn(
@@ -291,7 +291,7 @@ export class Worker {
     if (verdict === undefined) return void freeSlot();
     const { job } = running.claimed;
     const key = { id: job.id, token: running.token };
-    if (!recorder.hasReported) await recorder.reported();
+    if (recorder.hasUnwritten(key)) await recorder.reported(key);
     if (verdict.type === 'again') logRetry(logger, job, running.failures + 1, verdict);
     if (verdict.type === 'again' && verdict.delayMs === 0) {
       const again = await recorder.reschedule({ ...key, ...verdict, ...this.#renewal(job, verdict) });

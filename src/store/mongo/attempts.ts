@@ -2,7 +2,6 @@
 
 import { AbortedError, JobNotFoundError, type MillraceError, QuotaError } from '../../errors.js';
 import { laneOf } from '../../job/lane.js';
-import { Payload } from '../../job/payload.js';
 import { recordedError } from '../../job/stored-error.js';
 import type { Again, Attempt, AttemptKey, Follows, Hold, Report } from '../job-store.js';
 import type { Ahead } from './ahead.js';
@@ -11,15 +10,15 @@ import type { JobDocument } from './documents.js';
 import type { HeldPlaces } from './held-places.js';
 import { Computed, type Jobs, toId, type Written } from './jobs.js';
 import type { News } from './news.js';
-import type { Notes } from './notes.js';
+import { fieldsOf, type Notes, notedOf } from './notes.js';
 import type { Pauses } from './pauses.js';
-import { formOfDocument, toJob, toKey } from './records.js';
+import { formOfDocument, toJob } from './records.js';
 import type { Relief } from './relief.js';
 import { attemptKey, type Running, tokenAfter } from './running.js';
 import type { ServerTime } from './server-time.js';
 import type { Tender } from './tender.js';
 import type { Uses } from './uses.js';
-import { packed, toBytes } from './values.js';
+import { packed } from './values.js';
 import { circular, type WaitGraph } from './waiting.js';
 
 export interface AttemptSources {
@@ -44,26 +43,23 @@ export class Attempts {
 
   constructor(private readonly sources: AttemptSources) {}
 
-  async report(report: Report): Promise<void> {
-    const { news, notes, running } = this.sources;
-    const job = running.get(report);
-    if (job?.apart !== true) return this.#reportIn(report);
-    const after = await notes.report(job, report);
-    if (after === undefined) return;
-    running.reported(report, after);
-    news.changed(after);
-  }
-
-  async #reportIn({ progress, annotations = {}, ...key }: Report): Promise<void> {
-    const after = await this.#decide(key, (job) => {
-      const added = Object.entries(annotations).map(([name, value]) => [toKey(name), toBytes(value)]);
-      const written: Written = {
-        ...(progress === undefined ? {} : { progress: toBytes(Payload.of(progress, 'progress')) }),
-        ...(added.length === 0 ? {} : { annotations: { ...job.annotations, ...Object.fromEntries(added) } }),
-      };
-      return this.sources.jobs.note(job, written);
-    });
-    if (after !== undefined) this.sources.running.reported(key, after);
+  /** By one command for all jobs, and one for those whose attempts are transactions. */
+  async report(reports: readonly Report[]): Promise<void> {
+    const { ahead, jobs, news, notes, running } = this.sources;
+    const all = reports.map((report) => ({ report, id: toId(report.id), job: running.get(report), noted: notedOf(report) }));
+    for (const { report } of all) await ahead.ensureBegun(attemptKey(report));
+    await Promise.all([
+      notes.report(all.flatMap(({ job, noted }) => (job?.apart === true ? { job, noted } : []))),
+      jobs.noteEach(
+        all.flatMap(({ report: { token }, id: _id, job, noted }) =>
+          _id === undefined || job?.apart === true ? [] : { filter: { ...RUNNING, _id, token }, written: fieldsOf(noted) },
+        ),
+      ),
+    ]);
+    for (const { report, id, noted } of all) {
+      running.reported(report, noted);
+      if (id !== undefined) news.changed({ _id: id });
+    }
   }
 
   /** After an error what was recorded is recognised when it is sent again. */
@@ -244,6 +240,9 @@ export class Attempts {
     });
   }
 }
+
+/** An attempt whose end has not been recorded. */
+const RUNNING = { status: 'active', waiting: { $exists: false } } as const;
 
 /** What a job loses that nobody runs any more. */
 const BACK = { owner: undefined, token: undefined } as const satisfies Written;

@@ -1,6 +1,6 @@
 /** The jobs collection: reads, and writes each of which is one move, conditional on the document being as it was read. */
 
-import { type Filter, ObjectId } from 'mongodb';
+import { type Binary, type Filter, ObjectId } from 'mongodb';
 import type { Role } from '../../job/job-record.js';
 import { type MoveName, mayMove, type Status } from '../../job/job-status.js';
 import type { Collections } from './collections.js';
@@ -58,6 +58,14 @@ export class Jobs {
   /** Writes what is no move, if the job is still as it was read. */
   async note(before: JobDocument, written: Written): Promise<JobDocument | undefined> {
     return this.#write(before, written);
+  }
+
+  /** Writes fields of several jobs, which are no moves, each where its filter holds; by one command. */
+  async noteEach(
+    notes: readonly { readonly filter: Filter<JobDocument>; readonly written: Readonly<Record<string, Binary>> }[],
+  ): Promise<void> {
+    const updates = notes.map(({ filter, written }) => ({ filter, update: { $set: written }, hint: { _id: 1 } }));
+    if (updates.length > 0) await this.collections.jobs.updateEach(updates);
   }
 
   /** A job, and the first by index of those below it that have a role and have not ended; by one command. */

@@ -117,7 +117,7 @@ export class MongoStore implements JobStore {
   }
 
   async report(reports: readonly Report[]): Promise<void> {
-    for (const report of reports) await this.#parts.attempts.report(report);
+    await this.#parts.attempts.report(reports);
   }
 
   async settle(ends: readonly End[], session?: object): Promise<readonly boolean[]> {

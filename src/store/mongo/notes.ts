@@ -1,6 +1,6 @@
 /** What transactional attempts report, kept apart from their jobs: a write to the job would conflict with the transaction. */
 
-import type { ObjectId } from 'mongodb';
+import type { Binary, ObjectId } from 'mongodb';
 import { Payload } from '../../job/payload.js';
 import type { Report } from '../job-store.js';
 import type { Collections } from './collections.js';
@@ -20,19 +20,14 @@ export class Notes {
     private readonly time: ServerTime,
   ) {}
 
-  /** Adds what an attempt reports, unless a later attempt has. @returns the job with all that is noted of it */
-  async report(job: JobDocument, { progress, annotations = {} }: Report): Promise<JobDocument | undefined> {
-    const added = Object.entries(annotations).map(([name, value]) => [`annotations.${toKey(name)}`, toBytes(value)] as const);
-    const written = asPipeline({
-      ...(progress === undefined ? {} : { progress: toBytes(Payload.of(progress, 'progress')) }),
-      ...Object.fromEntries(added),
-      attempt: job.attempts,
-      expireAt: new Computed(this.time.removal),
-    });
-    const own = { _id: job._id, attempt: { $lte: job.attempts } };
-    const options = { upsert: true, returnDocument: 'after' } as const;
-    const note = await this.collections.notes.findOneAndUpdate(own, [{ $set: written }], options).catch(ignoreDuplicates);
-    return note === null || note === undefined ? undefined : withNote(job, note);
+  /** Adds what attempts report, each unless a later attempt of its job has reported. */
+  async report(reports: readonly { readonly job: JobDocument; readonly noted: Noted }[]): Promise<void> {
+    const updates = reports.map(({ job, noted }) => ({
+      filter: { _id: job._id, attempt: { $lte: job.attempts } },
+      update: [{ $set: asPipeline({ ...fieldsOf(noted), attempt: job.attempts, expireAt: new Computed(this.time.removal) }) }],
+      upsert: true,
+    }));
+    if (updates.length > 0) await this.collections.notes.updateEach(updates).catch(ignoreDuplicates);
   }
 
   /** Jobs with what is noted of them. */
@@ -49,6 +44,22 @@ export class Notes {
     if (job?.attempts === 1) return job;
     return (await this.collections.notes.findOne({ _id: id })) ?? {};
   }
+}
+
+/** What is reported, as it is stored. */
+export function notedOf({ progress, annotations }: Report): Noted {
+  return {
+    ...(progress === undefined ? {} : { progress: toBytes(Payload.of(progress, 'progress')) }),
+    ...(annotations === undefined
+      ? {}
+      : { annotations: Object.fromEntries(Object.entries(annotations).map(([name, value]) => [toKey(name), toBytes(value)])) }),
+  };
+}
+
+/** The fields of a document that take it in, each annotation apart from those that are there. */
+export function fieldsOf({ progress, annotations = {} }: Noted): Readonly<Record<string, Binary>> {
+  const added = Object.entries(annotations).map(([key, value]) => [`annotations.${key}`, value] as const);
+  return { ...(progress === undefined ? {} : { progress }), ...Object.fromEntries(added) };
 }
 
 /** As it is when nothing can have been noted of it yet, or all of it is in it. */

@@ -22,10 +22,13 @@ export class Running {
   }
 
   /** What it has reported is told with its end as well; what decides about the job stays as it was known. */
-  reported(key: AttemptKey, { progress, annotations }: JobDocument): void {
+  reported(key: AttemptKey, { progress, annotations }: Pick<JobDocument, 'progress' | 'annotations'>): void {
     const job = this.get(key);
     if (job === undefined) return;
-    const reported = { ...(progress === undefined ? {} : { progress }), ...(annotations === undefined ? {} : { annotations }) };
+    const reported = {
+      ...(progress === undefined ? {} : { progress }),
+      ...(annotations === undefined ? {} : { annotations: { ...job.annotations, ...annotations } }),
+    };
     this.#jobs.set(attemptKey(key), { ...job, ...reported });
   }
 

@@ -27,7 +27,7 @@ import type { Expression, Pipeline, Stage } from './expression.js';
 export type Where<T> = Filter<T> & { readonly $expr?: Expression };
 /** A pipeline, or the driver's operators, which compute nothing; named one by one, or anything at all would pass. */
 type Update<T> = Pipeline | { readonly [K in '$set' | '$setOnInsert' | '$unset' | '$inc' | '$push']?: UpdateFilter<T>[K] };
-type UpdateOne<T> = { readonly filter: Where<T>; readonly update: Update<T>; readonly upsert: boolean };
+type UpdateOne<T> = { readonly filter: Where<T>; readonly update: Update<T>; readonly upsert?: boolean; readonly hint?: Document };
 /** Which fields are read, if not all; and whether in no transaction. */
 interface Look {
   readonly only: readonly string[] | undefined;
@@ -122,9 +122,10 @@ export class Table<T extends Document> {
     return this.#within('update', () => this.raw.updateMany(filter, update as UpdateFilter<T>, options));
   }
 
-  /** Several updates of one document each, in one command. */
+  /** Several updates of one document each, in one command; one that is refused keeps no other from being done. */
   updateEach(updates: readonly UpdateOne<T>[]): Promise<BulkWriteResult> {
-    return this.#within('update', () => this.raw.bulkWrite(updates.map((updateOne) => ({ updateOne: updateOne as UpdateOneModel<T> }))));
+    const operations = updates.map((updateOne) => ({ updateOne: updateOne as UpdateOneModel<T> }));
+    return this.#within('update', () => this.raw.bulkWrite(operations, { ordered: false }));
   }
 
   async findOneAndUpdate(filter: Where<T>, update: Update<T>, options: FindOneAndUpdateOptions = {}): Promise<WithId<T> | null> {

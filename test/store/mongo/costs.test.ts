@@ -3,7 +3,7 @@
 import { type Document, ObjectId } from 'mongodb';
 import { firstValueFrom, skip } from 'rxjs';
 import { describe, expect, it } from 'vitest';
-import { type Draft, type IAsyncService, makeJob, parallel, serial, task } from '../../../src/index.js';
+import { currentTask, type Draft, type IAsyncService, makeJob, parallel, serial, task } from '../../../src/index.js';
 import { VirtualClock } from '../../../src/testing/virtual-clock.js';
 import { deferred } from '../../service/deferred.js';
 import { type Cost, Processes } from './processes.js';
@@ -203,6 +203,51 @@ describe('many quotas', () => {
     expect(first.names.length).toBeLessThanOrEqual(10);
     expect(first.documents).toBe(count + 3);
     expect(again.documents).toBe(0);
+  });
+});
+
+describe('progress', () => {
+  const inALoop = task('inALoop', { quotas: [] }, async (count: number, turns: number) => {
+    const { progress, annotate } = currentTask();
+    for (let done = 1; done <= count; done++) {
+      progress({ done, total: count });
+      annotate(`part ${done % 3}`, done);
+      if (done % turns === 0) await Promise.resolve();
+    }
+  });
+
+  it('in a loop of 5,000 calls takes 2 commands at most, and 2 writes, and no read', async () => {
+    const { async } = await processes.start({ tasks: [...tasks, inALoop] });
+    await warm(async);
+    const run = async () => {
+      const job = await async.queueJob(inALoop, 5_000, 10);
+      await job.waitForResult();
+      return job;
+    };
+    await run();
+    let job: Awaited<ReturnType<typeof run>> | undefined;
+    const { names, documents } = await processes.costOf(async () => {
+      job = await run();
+    });
+    expect(job?.progress).toEqual({ done: 5_000, total: 5_000 });
+    expect(job?.annotations).toEqual({ 'part 0': 4_998, 'part 1': 4_999, 'part 2': 5_000 });
+    expect(names).toEqual(['insert', 'find', 'update', 'update', 'update', 'update']);
+    expect(documents).toBe(3 + 2);
+  });
+
+  it('of a hundred jobs at once takes as many commands as of one', async () => {
+    const { async } = await processes.start({ tasks: [...tasks, inALoop], dispatcher: { agents: [{ concurrency: 100 }] } });
+    await warm(async);
+    const drafts = Array.from({ length: 100 }, () => makeJob(inALoop, 50, 10));
+    const drain = async () => {
+      const jobs = await async.queueJobs(drafts);
+      await Promise.all(jobs.map((job) => job.waitForResult()));
+    };
+    await drain();
+    const { commands } = await processes.costOf(drain);
+    const reports = commands.filter(({ updates }) => updates?.[0]?.u?.$set?.progress !== undefined);
+    expect(reports.length).toBeGreaterThan(0);
+    expect(reports.length).toBeLessThanOrEqual(4);
   });
 });
 
