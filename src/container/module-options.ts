@@ -29,7 +29,7 @@ export interface AsyncModuleOptions {
   readonly secrets?: SecretsOptions | undefined;
   /** Runs before the code of every task, with each attempt, as a task's own `setUp` does, and before that. @default nothing */
   readonly setUp?: SetUp | undefined;
-  /** The limit on the arguments, and on the result, of one job. @default 1_048_576 */
+  /** The limit on the arguments of one job, on its result, its progress and each annotation; all of them together may take 14 MiB. @default 1_048_576 */
   readonly valueLimitBytes?: number | undefined;
   /**
    * Milliseconds after which queueing outside of transactions is given up with an `UncertainError`: the job may have been queued, or be queued

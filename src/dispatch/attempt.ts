@@ -4,6 +4,7 @@ import { isObservable, type Observable, type Subscription } from 'rxjs';
 import { checkOption, is } from '../check.js';
 import { NoTransactionError, TooLargeError } from '../errors.js';
 import type { Progress, QueuedJob } from '../job/job-record.js';
+import { annotationPath } from '../job/job-size.js';
 import { Payload } from '../job/payload.js';
 import { anonymous, type Principal } from '../job/principal.js';
 import type { Session } from '../job/register.js';
@@ -11,6 +12,7 @@ import { Actor } from '../principal/actor.js';
 import type { Report } from '../store/job-store.js';
 import { type CurrentTask, runAsTask } from '../task/current-task.js';
 import type { Logger } from '../task/logger.js';
+import type { StoredBytes } from './stored-bytes.js';
 
 /** Why an attempt was aborted. */
 export interface Abort {
@@ -31,6 +33,8 @@ export interface AttemptSources {
   readonly report: (report: Omit<Report, 'id' | 'token'>) => void;
   /** The limit on progress, and on each annotation. */
   readonly valueLimitBytes: number;
+  /** What the job has stored by now. */
+  readonly stored: StoredBytes;
 }
 
 export class Attempt implements CurrentTask {
@@ -44,6 +48,7 @@ export class Attempt implements CurrentTask {
   readonly #report: AttemptSources['report'];
   readonly #redacts: boolean;
   readonly #valueLimitBytes: number;
+  readonly #stored: StoredBytes;
   /** Made when it is first asked for: most tasks never ask. */
   #controller: AbortController | undefined;
   #aborted: Abort | undefined;
@@ -52,7 +57,7 @@ export class Attempt implements CurrentTask {
   /** While its code runs in a transaction. */
   #session: object | undefined;
 
-  constructor({ job, number, logger, redacts = false, report, valueLimitBytes }: AttemptSources) {
+  constructor({ job, number, logger, redacts = false, report, valueLimitBytes, stored }: AttemptSources) {
     this.job = { id: job.id, taskName: job.taskName };
     this.batch = job.role === 'step' ? job.parent : undefined;
     this.scheduledFor = job.beginAfter;
@@ -62,6 +67,7 @@ export class Attempt implements CurrentTask {
     this.#report = report;
     this.#redacts = redacts;
     this.#valueLimitBytes = valueLimitBytes;
+    this.#stored = stored;
   }
 
   get principal(): Principal {
@@ -94,7 +100,7 @@ export class Attempt implements CurrentTask {
   get annotate(): (key: string, value: unknown) => void {
     return (key, value) => {
       checkOption('currentTask()', 'annotate(key)', key, is.label);
-      const path = `annotations.${key}`;
+      const path = annotationPath(key);
       const annotation = Payload.of(value, path);
       this.#checkSize(path, annotation);
       this.#report({ annotations: { [key]: annotation } });
@@ -111,8 +117,9 @@ export class Attempt implements CurrentTask {
   }
 
   #checkSize(path: string, { bytes }: Payload): void {
-    if (bytes <= this.#valueLimitBytes) return;
-    throw new TooLargeError(`\`${path}\` takes ${bytes} bytes, but the limit is ${this.#valueLimitBytes}; keep large data elsewhere`);
+    if (bytes > this.#valueLimitBytes)
+      throw new TooLargeError(`\`${path}\` takes ${bytes} bytes, but the limit is ${this.#valueLimitBytes}; keep large data elsewhere`);
+    this.#stored.add(path, bytes);
   }
 
   /** Why it was aborted, if it was; the first cause counts. */

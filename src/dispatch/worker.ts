@@ -15,6 +15,7 @@ import { type Abort, Attempt, type Ending } from './attempt.js';
 import { ConflictSeries } from './conflict-series.js';
 import type { Recorder } from './recorder.js';
 import { logRetry } from './retry-log.js';
+import { StoredBytes } from './stored-bytes.js';
 import type { TaskCaller } from './task-caller.js';
 import { TransactionalAttempt, type TransactionalSources } from './transactional-attempt.js';
 import { type Conflict, following, judge, judgeTimeout, planOf, type Trial, type Verdict } from './verdict.js';
@@ -45,6 +46,8 @@ interface Running {
   readonly claimed: ClaimedJob;
   /** As its task is given it. */
   readonly opened: ClaimedJob;
+  /** What it stores, whichever attempt has reported it. */
+  readonly stored: StoredBytes;
   attempt: Attempt;
   token: string;
   /** How many attempts have failed before this one. */
@@ -100,10 +103,12 @@ export class Worker {
     const { job, attempt } = claimed;
     const opened = this.#opened(job);
     if (opened instanceof SealError) return this.#refuse(claimed, opened, freeSlot);
+    const stored = new StoredBytes(job, claimed.reported);
     const running: Running = {
       claimed,
+      stored,
       opened: opened === job ? claimed : { ...claimed, job: opened },
-      attempt: this.#newAttempt(claimed, attempt),
+      attempt: this.#newAttempt({ claimed, stored }, attempt),
       token: attempt.token,
       failures: attempt.failures,
       conflicts: new ConflictSeries(this.sources),
@@ -113,7 +118,7 @@ export class Worker {
     this.#running.set(job.id, running);
     try {
       for (let next = await this.#try(running, attempt, freeSlot); next !== undefined; next = await this.#try(running, next, freeSlot)) {
-        running.attempt = this.#newAttempt(claimed, next);
+        running.attempt = this.#newAttempt(running, next);
         running.token = next.token;
         running.failures = next.failures;
         // An attempt that fails at once would otherwise keep the event loop from everything else.
@@ -311,11 +316,12 @@ export class Worker {
     return seal === undefined ? {} : { seal };
   }
 
-  #newAttempt({ job }: ClaimedJob, numbers: AttemptNumbers): Attempt {
+  #newAttempt({ claimed: { job }, stored }: Pick<Running, 'claimed' | 'stored'>, numbers: AttemptNumbers): Attempt {
     const { recorder, logger, registry, valueLimitBytes } = this.sources;
     return new Attempt({
       job,
       valueLimitBytes,
+      stored,
       number: numbers.number,
       logger,
       redacts: registry.get(job.taskName)?.options.redactErrors ?? false,

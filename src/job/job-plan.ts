@@ -3,6 +3,7 @@
 import { OptionError, TooLargeError } from '../errors.js';
 import type { FailureLogLevel } from './failure-log.js';
 import type { Choice, Input, JobTree, OnFailure, QueuedJob, Role } from './job-record.js';
+import { checkJobSize } from './job-size.js';
 import { Payload } from './payload.js';
 import { checkPlaces, DEFAULT_PLACES, lastHeld, NO_PLACES, type Places, type QuotaBook } from './places.js';
 import { anonymous, isSamePrincipal, type PrincipalReference, referenceTo } from './principal.js';
@@ -174,7 +175,9 @@ function growCallback(callback: CallbackPlan, ground: Ground, above: Above): Job
     ...(callback.success === undefined ? {} : { success: grow(callback.success, id, ground, above) }),
     ...(callback.failure === undefined ? {} : { failure: grow(callback.failure, id, ground, above) }),
   };
-  return [protectionOf(ground).protect({ ...queuedJob(CHOICE, id, ground, above), kind: 'choice', choice }, false, above.dueMs)];
+  const job = protectionOf(ground).protect({ ...queuedJob(CHOICE, id, ground, above), kind: 'choice', choice }, false, above.dueMs);
+  checkJobSize(job);
+  return [job];
 }
 
 const CHOICE: JobPlan = {
@@ -232,11 +235,13 @@ function assign<T, K extends keyof T>(target: T, key: K, value: T[K] | undefined
   if (value !== undefined) target[key] = value;
 }
 
-function checkSize({ args, taskName }: QueuedJob, limit: number): void {
-  if (args.bytes <= limit) return;
-  throw new TooLargeError(
-    `the arguments of ${taskName} take ${args.bytes} bytes, but the limit is ${limit}; store the data elsewhere and pass its key, or raise \`valueLimitBytes\``,
-  );
+function checkSize(job: QueuedJob, limit: number): void {
+  const { args, taskName } = job;
+  if (args.bytes > limit)
+    throw new TooLargeError(
+      `the arguments of ${taskName} take ${args.bytes} bytes, but the limit is ${limit}; store the data elsewhere and pass its key, or raise \`valueLimitBytes\``,
+    );
+  checkJobSize(job);
 }
 
 /** The key of a job that is queued by itself; a part of another one has its place there, and is run. */

@@ -122,6 +122,7 @@ class Copier {
     const copy = new Array<unknown>(value.length);
     for (let index = 0; index < value.length; index++) {
       this.#path.push(index);
+      this.#weighed(String(index).length + 2, undefined);
       copy[index] = this.copy(value[index]);
       this.#path.pop();
     }
@@ -135,7 +136,7 @@ class Copier {
       if (key.includes('\0')) this.#refuse('has a null byte in its name');
       if (key === '_bsontype') this.#refuse('is a name that BSON keeps for its own types');
       if (!key.isWellFormed()) this.#refuse('has half a surrogate pair in its name, which has no UTF-8 form');
-      this.#weighed(key.length + 2, undefined);
+      this.#weighed(Buffer.byteLength(key) + 2, undefined);
       put(copy, key, this.copy(value[key]));
       this.#path.pop();
     }
@@ -169,7 +170,7 @@ class Copier {
 
   #refer(reference: JobReference): JobReference {
     this.references.push(reference);
-    return this.#weighed(32, reference);
+    return this.#weighed(Buffer.byteLength(reference.taskName) + 40, reference);
   }
 
   #name(document: DocumentReference): DocumentReference {

@@ -212,7 +212,7 @@ export class AsyncService implements IAsyncService {
   }
 
   async cancelJobs(filter: JobFilter, reason?: string): Promise<number> {
-    if (reason !== undefined) checkOption('`cancelJobs`', 'reason', reason, is.string);
+    if (reason !== undefined) checkOption('`cancelJobs`', 'reason', reason, is.labelOrEmpty);
     return cancelJobs(this.#access, filter, reason);
   }
 

@@ -5,6 +5,7 @@ import { firstValueFrom, from, map, race, timer } from 'rxjs';
 import { JobNotFoundError, UncertainError } from '../errors.js';
 import { type CallbackPlan, type Ground, type JobPlan, plant, plantCallback, plantStep, sidesOf } from '../job/job-plan.js';
 import { firstState, type JobRecord, type JobTree } from '../job/job-record.js';
+import { queuedBytes } from '../job/job-size.js';
 import type { Protection } from '../job/protection.js';
 import { currentActor } from '../principal/actor.js';
 import type { Gatekeeper } from '../principal/gatekeeper.js';
@@ -17,6 +18,9 @@ import { type JobAccess, NOBODY, see } from './job-access.js';
 import { handleOf } from './job-handle.js';
 import { retryOf } from './retries.js';
 import { Stage } from './stage.js';
+
+/** So much is inserted by one call of the store at most. */
+const MAX_INSERT_BYTES = 16 * 1024 * 1024;
 
 export interface IntakeSources {
   readonly ground: Ground;
@@ -37,7 +41,7 @@ export class Intake {
   readonly #stages = new AsyncLocalStorage<Stage>();
 
   constructor(private readonly sources: IntakeSources) {
-    this.#inserts = new GroupCommit((trees) => sources.access.store.insert(trees));
+    this.#inserts = new GroupCommit((trees) => sources.access.store.insert(trees), { maxBytes: MAX_INSERT_BYTES, bytesOf: treeBytes });
   }
 
   /** Whether nothing that was asked for is still to be stored. */
@@ -207,4 +211,8 @@ export class Intake {
     this.sources.checkRunning();
     for (const answer of await this.sources.access.store.insert(trees, stage.session)) insertedRecord(answer);
   }
+}
+
+function treeBytes(tree: JobTree): number {
+  return tree.reduce((sum, job) => sum + queuedBytes(job), 0);
 }

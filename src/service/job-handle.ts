@@ -151,7 +151,7 @@ export class JobHandle implements Job<unknown> {
   }
 
   async cancel(reason?: string): Promise<void> {
-    if (reason !== undefined) checkOption('`cancel`', 'reason', reason, is.string);
+    if (reason !== undefined) checkOption('`cancel`', 'reason', reason, is.labelOrEmpty);
     this.#access.checkThere?.(this.id);
     await this.#access.store.cancel([this.id], reason);
     const [record] = await this.#access.store.find({ ids: [this.id] });

@@ -10,9 +10,13 @@ interface Waiting<T, R> {
   readonly reject: (error: unknown) => void;
 }
 
-export interface GroupCommitOptions {
+export interface GroupCommitOptions<T> {
   /** How many items go into one write at most. @default 1_000 */
   readonly maxItems?: number;
+  /** How many bytes go into one write at most; a single item may have more. @default Infinity */
+  readonly maxBytes?: number;
+  /** About the bytes of an item; asked where `maxBytes` is given. @default 0 */
+  readonly bytesOf?: (item: T) => number;
   /**
    * One write is under way at a time, so that what is added in order is written in order. Otherwise each
    * turn has a write of its own, for a writer that keeps order and groups by itself. @default true
@@ -25,8 +29,10 @@ export interface GroupCommitOptions {
 /** Nothing is delayed while idle. */
 export class GroupCommit<T, R> {
   readonly #maxItems: number;
+  readonly #maxBytes: number;
+  readonly #bytesOf: (item: T) => number;
   readonly #oneAtATime: boolean;
-  readonly #linger: GroupCommitOptions['linger'];
+  readonly #linger: GroupCommitOptions<T>['linger'];
   readonly #added = new Subject<number>();
   #waiting: Waiting<T, R>[] = [];
   #writing: Promise<void> | undefined;
@@ -34,9 +40,11 @@ export class GroupCommit<T, R> {
 
   constructor(
     private readonly write: Write<T, R>,
-    { maxItems = 1_000, oneAtATime = true, linger }: GroupCommitOptions = {},
+    { maxItems = 1_000, maxBytes = Number.POSITIVE_INFINITY, bytesOf = () => 0, oneAtATime = true, linger }: GroupCommitOptions<T> = {},
   ) {
     this.#maxItems = maxItems;
+    this.#maxBytes = maxBytes;
+    this.#bytesOf = bytesOf;
     this.#oneAtATime = oneAtATime;
     this.#linger = linger;
   }
@@ -63,12 +71,24 @@ export class GroupCommit<T, R> {
     await Promise.resolve();
     while (this.#waiting.length > 0) {
       await this.#linger?.(this.#waiting.length, this.#added);
-      const group = this.#waiting.length <= this.#maxItems ? this.#waiting : this.#waiting.slice(0, this.#maxItems);
+      const group = this.#waiting.slice(0, this.#together());
       this.#waiting = this.#waiting.slice(group.length);
       if (this.#oneAtATime) await this.#commit(group);
       else this.#overlap(this.#commit(group));
     }
     this.#writing = undefined;
+  }
+
+  /** How many of those that wait go into the next write. */
+  #together(): number {
+    const most = Math.min(this.#waiting.length, this.#maxItems);
+    if (this.#maxBytes === Number.POSITIVE_INFINITY) return most;
+    let count = 0;
+    for (let bytes = 0; count < most; count++) {
+      bytes += this.#bytesOf((this.#waiting[count] as Waiting<T, R>).item);
+      if (bytes > this.#maxBytes && count > 0) break;
+    }
+    return count;
   }
 
   #overlap(commit: Promise<void>): void {

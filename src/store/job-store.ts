@@ -69,9 +69,10 @@ export interface JobStore {
    * Records how attempts ended. A stale token changes nothing and answers `false`. A job that returned another
    * one waits for that one's end and takes its outcome, with its own places given back; it fails where that
    * could never come: in a circle, or where the other needs what a batch around it holds.
-   * One whose cancellation was asked for is cancelled, together with a job that was queued for it.
+   * One whose cancellation was asked for is cancelled, together with a job that was queued for it. One whose result does not fit
+   * beside what it stores, or is refused by the database for what it is, fails with an error that says so.
    * @param session - of a transaction, with which all of it commits or vanishes: nobody sees it before. `false` is answered then
-   * also where cancellation was asked for, and a job that could never follow the one it returned is an error; the transaction is to be aborted.
+   * also where cancellation was asked for, and a job that could never follow the one it returned, or whose result does not fit, is an error; the transaction is to be aborted.
    * Where nothing comes of it the attempt goes on, and where nobody knows, what is asked for next with its token tells.
    */
   settle(ends: readonly End[], session?: object): Promise<readonly boolean[]>;
@@ -142,6 +143,8 @@ export interface Transactions {
 export interface TransactionRunOptions {
   /** After a conflict the code is not run again: the error is thrown, labelled `TransientTransactionError`. */
   readonly isRunOnce?: boolean;
+  /** Once it is aborted, the code is not run again after a conflict: its reason is thrown. */
+  readonly signal?: AbortSignal;
 }
 
 /** What operators set for the whole deployment, until they set it otherwise. */
@@ -260,6 +263,8 @@ export interface ClaimedJob {
   readonly attempt: Attempt;
   /** What `job.input` asks for: the outcome of the job it is a callback of, or the steps of its batch. */
   readonly given?: StoredOutcome | readonly JobReference[];
+  /** How many bytes of it earlier attempts have reported, by path: `progress`, `annotations.file`; absent for none. */
+  readonly reported?: ReadonlyMap<string, number>;
 }
 
 /** Names an attempt of a job. */

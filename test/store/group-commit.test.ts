@@ -77,6 +77,18 @@ describe('a group commit', () => {
     expect(groups).toEqual([[1, 2], [3]]);
   });
 
+  it('writes no more bytes at once than it may, but for one item that has more alone', async () => {
+    const groups: (readonly number[])[] = [];
+    const write = async (items: readonly number[]): Promise<readonly number[]> => {
+      groups.push(items);
+      return items;
+    };
+    const commit = new GroupCommit(write, { maxBytes: 10, bytesOf: (item) => item });
+    const items = [4, 6, 1, 25, 9, 1, 1];
+    expect(await Promise.all(items.map((item) => commit.add(item)))).toEqual(items);
+    expect(groups).toEqual([[4, 6], [1], [25], [9, 1], [1]]);
+  });
+
   it('fails for those whose write failed, and goes on', async () => {
     let fails = true;
     const commit = new GroupCommit(async (items: readonly number[]) => {

@@ -3,6 +3,8 @@
 import { AbortedError, CircularJobError, ConflictError, JobNotFoundError, type MillraceError, QuotaError } from '../../errors.js';
 import { formOf } from '../../job/form.js';
 import type { Changes, JobRecord, QueuedJob } from '../../job/job-record.js';
+import { problemOfSize, storedBytes } from '../../job/job-size.js';
+import type { StoredOutcome } from '../../job/outcome.js';
 import { recordedError } from '../../job/stored-error.js';
 import type { Again, Attempt, AttemptKey, End, Follows, Hold, Report } from '../job-store.js';
 import type { MemoryControls } from './memory-controls.js';
@@ -34,11 +36,14 @@ export class Attempts {
     return true;
   }
 
-  /** As `settle`, but it ends with the commit of a transaction. @throws why it could never follow the job that it returned */
+  /** As `settle`, but it ends with the commit of a transaction. @throws why it could never follow the job that it returned, or that its result does not fit */
   stage(end: End, session: MemorySession): boolean {
     if (!this.#mayCommit(end)) return false;
     const { outcome, id } = end;
-    const problem = outcome.status === 'follows' ? this.#problemOfFollowing(id, outcome.job, session.jobOf(outcome.job)) : undefined;
+    const problem =
+      outcome.status === 'follows'
+        ? this.#problemOfFollowing(id, outcome.job, session.jobOf(outcome.job))
+        : this.#problemOfSize(id, outcome);
     if (problem !== undefined) throw problem;
     session.end(end);
     return true;
@@ -134,6 +139,11 @@ export class Attempts {
       this.rooms.tender.end(record, 'end', { status: 'cancelled', reason: cancel.reason });
     } else if (problem === undefined) this.rooms.tender.follow(record, job, isOwn);
     else this.rooms.tender.end(record, 'end', { status: 'failed', error: recordedError(problem) });
+  }
+
+  #problemOfSize(id: string, outcome: StoredOutcome): MillraceError | undefined {
+    const record = this.rooms.table.get(id);
+    return record === undefined ? undefined : problemOfSize(outcome, record.job, storedBytes(record));
   }
 
   /** @param staged - the job that was returned, where it is yet to be there */

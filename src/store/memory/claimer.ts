@@ -3,6 +3,7 @@
 import { formOf } from '../../job/form.js';
 import type { JobRecord } from '../../job/job-record.js';
 import { JobReference } from '../../job/job-reference.js';
+import { reportedBytes } from '../../job/job-size.js';
 import type { Attempt, ClaimedJob, ClaimRequest } from '../job-store.js';
 import type { Calendar } from './calendar.js';
 import type { Lane } from './lanes.js';
@@ -60,7 +61,8 @@ export class Claimer {
       startedAt: now,
     });
     const given = job.input === 'none' ? undefined : this.#given(record);
-    return given === undefined ? { job, attempt } : { job, attempt, given };
+    const reported = reportedBytes(record.state);
+    return { job, attempt, ...(given === undefined ? {} : { given }), ...(reported.size === 0 ? {} : { reported }) };
   }
 
   #given({ job }: JobRecord): NonNullable<ClaimedJob['given']> | undefined {

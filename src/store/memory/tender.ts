@@ -4,6 +4,7 @@ import { BatchFailedError } from '../../errors.js';
 import { nextMove } from '../../job/batch-rule.js';
 import { type Changes, dueTime, type JobRecord } from '../../job/job-record.js';
 import { JobReference } from '../../job/job-reference.js';
+import { fitting, storedBytes } from '../../job/job-size.js';
 import { isFinal, isWaiting, type Status } from '../../job/job-status.js';
 import { laneOf } from '../../job/lane.js';
 import type { StoredOutcome } from '../../job/outcome.js';
@@ -40,8 +41,9 @@ export class Tender {
   ) {}
 
   /** Records the outcome of a job. */
-  end(record: JobRecord, move: 'end' | 'cancel' | 'expire' | 'pass', outcome: StoredOutcome, keepsPlaces = false): void {
+  end(record: JobRecord, move: 'end' | 'cancel' | 'expire' | 'pass', wanted: StoredOutcome, keepsPlaces = false): void {
     const { id } = record.job;
+    const outcome = wanted.status === 'completed' ? fitting(wanted, record.job, storedBytes(record)) : wanted;
     if (keepsPlaces) this.ledger.keep(id, { token: record.state.token, owner: record.state.owner });
     else this.giveUpPlaces(id);
     if (record.state.status === 'pending' && this.ledger.stopSaving(laneOf(record.job, false))) this.wakeAll();

@@ -7,6 +7,7 @@ import type { Again, Attempt, AttemptKey, Follows, Hold, Report } from '../job-s
 import type { Ahead } from './ahead.js';
 import { Asked } from './asked.js';
 import type { JobDocument } from './documents.js';
+import { isRefused, refusalOf } from './driver-errors.js';
 import type { HeldPlaces } from './held-places.js';
 import { Computed, type Jobs, toId, type Written } from './jobs.js';
 import type { News } from './news.js';
@@ -58,7 +59,9 @@ export class Attempts {
     ]);
     for (const { report, id, noted } of all) {
       running.reported(report, noted);
-      if (id !== undefined) news.changed({ _id: id });
+      const known = running.get(report);
+      // Whoever watches it is told without a read.
+      if (id !== undefined) news.changed(known?.status === 'active' ? known : { _id: id });
     }
   }
 
@@ -68,7 +71,7 @@ export class Attempts {
   }
 
   async #reschedule({ delayMs, error, seal, ...key }: Again, wasUnanswered: boolean): Promise<Attempt | undefined> {
-    const { jobs, uses, held, time, news, pauses, running } = this.sources;
+    const { jobs, uses, held, time, news, pauses, running, tender } = this.sources;
     const use = attemptKey(key);
     const token = tokenAfter(key.token);
     let before: JobDocument | undefined;
@@ -82,9 +85,16 @@ export class Attempts {
           ...(error === undefined ? {} : { lastError: packed(error) }),
           ...(seal === undefined ? {} : { seal }),
         };
-        if (delayMs > 0) return jobs.move(job, 'retryLater', 'scheduled', { ...counted, ...putOff(job, delayMs, time) });
-        if (pauses.isPaused(job.queue, formOfDocument(job))) return jobs.move(job, 'retryLater', 'pending', { ...counted, ...inLine(job) });
-        return jobs.move(job, 'rerun', 'active', { ...counted, token, attempts: job.attempts + 1, startedAt: new Computed(time.now) });
+        const moving =
+          delayMs > 0
+            ? jobs.move(job, 'retryLater', 'scheduled', { ...counted, ...putOff(job, delayMs, time) })
+            : pauses.isPaused(job.queue, formOfDocument(job))
+              ? jobs.move(job, 'retryLater', 'pending', { ...counted, ...inLine(job) })
+              : jobs.move(job, 'rerun', 'active', { ...counted, token, attempts: job.attempts + 1, startedAt: new Computed(time.now) });
+        return moving.catch((cause: unknown) => {
+          if (!isRefused(cause)) throw cause;
+          return tender.end(job, 'end', refusalOf({ id: key.id, taskName: job.task }, cause));
+        });
       },
       (job) => wasUnanswered && job.status === 'active' && job.token === token,
     );

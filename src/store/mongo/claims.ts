@@ -19,7 +19,7 @@ import { withNote } from './notes.js';
 import type { Opening, Openings } from './openings.js';
 import { inOrder } from './order.js';
 import type { Pauses } from './pauses.js';
-import { formOfDocument, referenceOf, toJob } from './records.js';
+import { formOfDocument, referenceOf, reportedOf, toJob } from './records.js';
 import { attemptKey, attemptOf, type Running } from './running.js';
 import type { ServerTime } from './server-time.js';
 import type { Asker, Shares } from './shares.js';
@@ -334,7 +334,8 @@ export class Claims {
     const job = toJob(document);
     const attempt = { token, number: attempts, failures };
     const given = job.input === 'none' || document.parent === undefined ? undefined : await this.#given(document, document.parent);
-    return given === undefined ? { job, attempt } : { job, attempt, given };
+    const reported = reportedOf(document);
+    return { job, attempt, ...(given === undefined ? {} : { given }), ...(reported.size === 0 ? {} : { reported }) };
   }
 
   async #given({ input }: JobDocument, parent: ObjectId): Promise<ClaimedJob['given']> {

@@ -1,6 +1,7 @@
 /** What the driver's errors mean for the store. */
 
 import {
+  BSON,
   MongoError,
   MongoNetworkError,
   MongoServerError,
@@ -8,7 +9,9 @@ import {
   MongoWriteConcernError,
   type WriteError,
 } from 'mongodb';
-import { OptionError, TransactionError, UncertainError } from '../../errors.js';
+import { OptionError, StoreError, TransactionError, UncertainError } from '../../errors.js';
+import type { StoredOutcome } from '../../job/outcome.js';
+import { recordedError, storedError } from '../../job/stored-error.js';
 
 const DUPLICATE = 11_000;
 
@@ -63,7 +66,28 @@ export function refuseForeign(cause: unknown): void {
 const NO_SUCH_TRANSACTION = 251;
 const LIFETIME_EXCEEDED = 290;
 /** A document, or what a transaction has written, is larger than it may be. */
-const TOO_LARGE: ReadonlySet<unknown> = new Set([257, 388, 10334]);
+const TOO_LARGE: ReadonlySet<unknown> = new Set([257, 388, 10334, 17419, 17420]);
+/**
+ * What is said of the values in a command, and will be said of them each time: bad values and types, nesting too deep, fields that
+ * may not be, BSON that is none, a document that the rules of its collection refuse.
+ */
+const REFUSED: ReadonlySet<unknown> = new Set([...TOO_LARGE, 2, 9, 14, 15, 22, 28, 52, 56, 57, 121]);
+
+/** Whether a write is refused for what it says, so that it would be refused again; by the server, or by the driver that was to send it. */
+export function isRefused(error: unknown): boolean {
+  if (error instanceof MongoServerError) return REFUSED.has(error.code) && error.errorLabels.length === 0;
+  return error instanceof RangeError || error instanceof BSON.BSONError;
+}
+
+/** As the outcome of a job whose own could not be written. */
+export function refusalOf({ id, taskName }: { readonly id: string; readonly taskName: string }, cause: unknown): StoredOutcome {
+  const why = storedError(cause, 0).message.slice(0, 1_000);
+  const error = new StoreError(
+    `MongoDB refuses the outcome of job ${id} (${taskName}): ${why}; have the task return, or throw, something else`,
+  );
+  return { status: 'failed', error: recordedError(error) };
+}
+
 /** How long a transaction may be open, unless the server is configured otherwise. */
 const LIFETIME_MS = 60_000;
 

@@ -5,9 +5,10 @@ import { dueTime } from '../../job/job-record.js';
 import { isWaiting, WAITING } from '../../job/job-status.js';
 import type { StoredOutcome } from '../../job/outcome.js';
 import type { JobDocument } from './documents.js';
+import { isRefused, refusalOf } from './driver-errors.js';
 import { type Expression, type Fields, literal, numberIn } from './expression.js';
 import { asPipeline, Computed, type Written } from './jobs.js';
-import { toJob, toOutcome } from './records.js';
+import { fittingIn, toJob, toOutcome } from './records.js';
 import type { ServerTime } from './server-time.js';
 
 /** What an end takes off a job. */
@@ -49,6 +50,16 @@ export function ended(
     // Of a tree, the end of its top decides for all.
     ...(job.root === undefined ? { expireAt: new Computed(time.removal) } : {}),
   };
+}
+
+/** Writes an outcome as its job can store it: one that does not fit, or is refused, becomes a failure that says so. */
+export async function writeOutcome<T>(outcome: StoredOutcome, job: JobDocument, write: (outcome: StoredOutcome) => Promise<T>): Promise<T> {
+  try {
+    return await write(fittingIn(outcome, job));
+  } catch (error) {
+    if (!isRefused(error)) throw error;
+    return write(refusalOf({ id: job._id.toHexString(), taskName: job.task }, error));
+  }
 }
 
 /**

@@ -1,9 +1,11 @@
 /** Jobs as documents, and documents as jobs. */
 
 import { type Binary, ObjectId, type Timestamp } from 'mongodb';
+import type { TooLargeError } from '../../errors.js';
 import { formOf } from '../../job/form.js';
 import type { Choice, JobRecord, JobState, JobTree, Progress, QueuedJob } from '../../job/job-record.js';
 import { JobReference } from '../../job/job-reference.js';
+import { annotationPath, fitting, problemOfSize, valueBytes } from '../../job/job-size.js';
 import { laneOf } from '../../job/lane.js';
 import type { StoredOutcome } from '../../job/outcome.js';
 import { Payload } from '../../job/payload.js';
@@ -169,6 +171,32 @@ function toState(document: JobDocument): JobState {
     ...(progress === undefined ? {} : { progress: fromBytes(progress, 'progress').read() as Progress }),
     ...(annotations === undefined ? {} : { annotations: annotationsOf(annotations) }),
   };
+}
+
+/** What attempts have reported, as `reportedBytes` of its job. */
+export function reportedOf({ progress, annotations = {} }: JobDocument): ReadonlyMap<string, number> {
+  const sizes = new Map(Object.entries(annotations).map(([key, bytes]) => [annotationPath(fromKey(key)), bytes.length()]));
+  return progress === undefined ? sizes : sizes.set('progress', progress.length());
+}
+
+/** As `storedBytes` of its job. */
+export function storedIn(job: JobDocument): number {
+  const queued = job.args.length() + (job.choice?.length() ?? 0);
+  return [...reportedOf(job)].reduce((sum, [path, bytes]) => sum + valueBytes(path, bytes), queued);
+}
+
+/** Why an outcome does not fit into its job, as `problemOfSize` has it. */
+export function problemOfFit(outcome: StoredOutcome, job: JobDocument): TooLargeError | undefined {
+  return outcome.status === 'completed' ? problemOfSize(outcome, namesOf(job), storedIn(job)) : undefined;
+}
+
+/** An outcome as its job can store it, as `fitting` has it. */
+export function fittingIn(outcome: StoredOutcome, job: JobDocument): StoredOutcome {
+  return outcome.status === 'completed' ? fitting(outcome, namesOf(job), storedIn(job)) : outcome;
+}
+
+function namesOf({ _id, task }: JobDocument): Pick<QueuedJob, 'id' | 'taskName'> {
+  return { id: _id.toHexString(), taskName: task };
 }
 
 /** By a dispatcher; of all other jobs the owner only sees to what follows. */

@@ -11,7 +11,7 @@ import { type Fields, literal } from './expression.js';
 import { type Jobs, toId } from './jobs.js';
 import { endedAsItIs, followedAsItIs } from './moves.js';
 import { type Notes, takenIn } from './notes.js';
-import { toOutcome } from './records.js';
+import { problemOfFit, toOutcome } from './records.js';
 import { attemptKey, type Running } from './running.js';
 import type { ServerTime } from './server-time.js';
 import type { Tender } from './tender.js';
@@ -41,7 +41,7 @@ export class SettlementsWithin {
 
   constructor(private readonly sources: SettlementWithinSources) {}
 
-  /** @returns of each whether it may end so. @throws why a job could never follow the one that it returned */
+  /** @returns of each whether it may end so. @throws why a job could never follow the one that it returned, or that its result does not fit */
   async settle(ends: readonly End[], session: ClientSession): Promise<readonly boolean[]> {
     const answers: boolean[] = [];
     // A session does one thing at a time.
@@ -93,8 +93,11 @@ export class SettlementsWithin {
   }
 
   async #problemOf(end: End, session: ClientSession): Promise<MillraceError | undefined> {
-    const { attempts, inSession, jobs } = this.sources;
-    if (end.outcome.status !== 'follows') return undefined;
+    const { attempts, inSession, jobs, running } = this.sources;
+    if (end.outcome.status !== 'follows') {
+      const known = running.get(end);
+      return known === undefined ? undefined : problemOfFit(end.outcome, known);
+    }
     const [_id, inner] = [toId(end.id), toId(end.outcome.job)];
     // It may have been queued in this very transaction.
     const other = inner === undefined ? null : await inSession.jobs.findOne({ _id: inner }, { session });

@@ -9,19 +9,21 @@ import type { Ahead } from './ahead.js';
 import { Asked } from './asked.js';
 import type { Collections } from './collections.js';
 import type { JobDocument, OutcomeDocument } from './documents.js';
+import { isRefused } from './driver-errors.js';
 import { Computed, type Jobs, toId } from './jobs.js';
-import { ended, endedAsItIs, hasDuties } from './moves.js';
+import { ended, endedAsItIs, hasDuties, writeOutcome } from './moves.js';
 import type { News } from './news.js';
 import { ownValues } from './own-values.js';
-import { toOutcome } from './records.js';
+import { problemOfFit, toOutcome } from './records.js';
 import { attemptKey, type Running } from './running.js';
 import type { ServerTime } from './server-time.js';
 import type { Where } from './table.js';
 import type { Tender } from './tender.js';
 import type { Uses } from './uses.js';
 
-/** How many ends are recorded by one write at most. */
+/** How many ends are recorded by one write at most, and how large their outcomes may be together: a command may have 16 MB. */
 const MAX_TOGETHER = 500;
+const MAX_BYTES_TOGETHER = 8 * 1024 * 1024;
 /** So many are worth a write of their own, though more follow. */
 const ENOUGH = 100;
 const LINGER_MS = 5;
@@ -50,6 +52,7 @@ export interface Outcome extends AttemptKey {
 interface Known {
   readonly end: Outcome;
   readonly job: JobDocument;
+  readonly outcome: OutcomeDocument;
 }
 
 export function isOutcome(end: End): end is Outcome {
@@ -62,7 +65,12 @@ export class Settlements {
 
   constructor(private readonly sources: SettlementSources) {
     const linger = (waiting: number, added: Observable<number>): Promise<void> => this.#linger(waiting, added);
-    this.#group = new GroupCommit<Known, boolean>((known) => this.#settleTogether(known), { maxItems: MAX_TOGETHER, linger });
+    this.#group = new GroupCommit<Known, boolean>((known) => this.#settleTogether(known), {
+      maxItems: MAX_TOGETHER,
+      maxBytes: MAX_BYTES_TOGETHER,
+      bytesOf: ({ outcome }) => outcomeBytes(outcome),
+      linger,
+    });
   }
 
   /** @returns of each whether its token was not stale. After an error what was recorded is recognised when it is sent again. */
@@ -81,8 +89,11 @@ export class Settlements {
 
   /** With others, where all is as it was when the attempt began; what follows is seen to when the next may be recorded. */
   async #record(end: Outcome, { job, wasUnanswered }: { readonly job: JobDocument | undefined; readonly wasUnanswered: boolean }) {
-    if (job === undefined || keepsOwn(end, job) || !(await this.#group.add({ end, job }))) return this.#settleAlone(end, wasUnanswered);
-    await this.#after({ end, job });
+    if (job === undefined || keepsOwn(end, job) || problemOfFit(end.outcome, job) !== undefined)
+      return this.#settleAlone(end, wasUnanswered);
+    const known: Known = { end, job, outcome: toOutcome(end.outcome) };
+    if (!(await this.#group.add(known))) return this.#settleAlone(end, wasUnanswered);
+    await this.#after(known);
     return true;
   }
 
@@ -106,7 +117,12 @@ export class Settlements {
   async #settleTogether(known: readonly Known[]): Promise<readonly boolean[]> {
     const { collections, time, process } = this.sources;
     const { filter, written } = groupOf(known, { time, process });
-    const { modifiedCount } = await collections.jobs.updateMany(filter, [{ $set: written }], { hint: { _id: 1 } });
+    const writing = collections.jobs.updateMany(filter, [{ $set: written }], { hint: { _id: 1 } });
+    // One that is refused keeps those behind it from being written: each of them is recorded alone.
+    const { modifiedCount } = await writing.catch((error: unknown) => {
+      if (!isRefused(error)) throw error;
+      return { modifiedCount: undefined };
+    });
     const recorded = new Set(modifiedCount === known.length ? known : await this.#recorded(known));
     return known.map((one) => recorded.has(one));
   }
@@ -120,9 +136,8 @@ export class Settlements {
     return known.filter(({ end }) => receipts.has(attemptKey(end)));
   }
 
-  async #after({ end, job }: Known): Promise<void> {
+  async #after({ end, job, outcome }: Known): Promise<void> {
     const { time, tender, news, process } = this.sources;
-    const outcome = toOutcome(end.outcome);
     const after = {
       ...job,
       ...withoutUndefined(ended(job, end.outcome, { time, by: process })),
@@ -145,12 +160,11 @@ export class Settlements {
       if (!mayEnd(job) || job.token !== end.token || job.waiting !== undefined) return 'nothing';
       // One that was claimed ahead has begun without its being recorded.
       const begun = job.status === 'assigned' ? { attempts: job.attempts + 1, startedAt: new Computed(time.now) } : {};
-      const written = {
-        ...ended(job, end.outcome, { time, by: keepsOwn(end, job) ? (job.owner ?? process) : process }),
-        ...begun,
-        receipt: end.token,
-      };
-      return jobs.move(job, 'end', job.tail === true ? 'callbacks' : end.outcome.status, written);
+      const by = keepsOwn(end, job) ? (job.owner ?? process) : process;
+      return writeOutcome(end.outcome, job, (outcome) => {
+        const written = { ...ended(job, outcome, { time, by }), ...begun, receipt: end.token };
+        return jobs.move(job, 'end', job.tail === true ? 'callbacks' : outcome.status, written);
+      });
     });
     if (end.keepsPlaces !== true) await uses.free(attemptKey(end));
     if (after === undefined) return false;
@@ -160,10 +174,14 @@ export class Settlements {
   }
 }
 
+function outcomeBytes({ value, error, reason = '' }: OutcomeDocument): number {
+  return (value ?? error)?.length() ?? 3 * reason.length;
+}
+
 /** One write for all: each job has its own token, and its own outcome. */
 function groupOf(known: readonly Known[], { time, process }: { readonly time: ServerTime; readonly process: string }) {
   const own = ownValues(known.map(({ job }) => job));
-  const outcomes = known.map(({ end }): OutcomeDocument => toOutcome(end.outcome));
+  const outcomes = known.map(({ outcome }) => outcome);
   const filter: Where<JobDocument> = {
     _id: { $in: known.map(({ job }) => job._id) },
     status: { $in: ['active' as const, 'assigned' as const] },

@@ -12,7 +12,7 @@ import { type Expression, literal } from './expression.js';
 import type { Handovers } from './handovers.js';
 import type { HeldPlaces } from './held-places.js';
 import { type Jobs, unchanged } from './jobs.js';
-import { ended, hasOpenBelow, turn } from './moves.js';
+import { ended, hasOpenBelow, turn, writeOutcome } from './moves.js';
 import { chosenDocuments } from './new-trees.js';
 import type { News } from './news.js';
 import { choiceOf, fromOutcome, type QueuedPart } from './records.js';
@@ -61,15 +61,21 @@ export class Tender {
 
   /** Records the outcome of a job, and sees to what follows. @returns the job after it, or `undefined` where somebody was faster */
   async end(job: JobDocument, move: EndMove, outcome: StoredOutcome | 'steps'): Promise<JobDocument | undefined> {
-    const { jobs, time, process } = this.sources;
-    const kind = outcome === 'steps' ? 'completed' : outcome.status;
-    const moving = jobs.move(job, move, hasOpenBelow(job) ? 'callbacks' : kind, ended(job, outcome, { time, by: process }));
-    const after = await moving.catch((error: unknown): never => {
+    const after = await this.#record(job, move, outcome).catch((error: unknown): never => {
       this.sources.unfinished.again(() => this.#tendUnanswered(job._id));
       throw error;
     });
     if (after !== undefined) await this.tend(after, job.status === 'pending');
     return after;
+  }
+
+  #record(job: JobDocument, move: EndMove, outcome: StoredOutcome | 'steps'): Promise<JobDocument | undefined> {
+    const { jobs, time, process } = this.sources;
+    const write = (one: StoredOutcome | 'steps'): Promise<JobDocument | undefined> => {
+      const kind = one === 'steps' ? 'completed' : one.status;
+      return jobs.move(job, move, hasOpenBelow(job) ? 'callbacks' : kind, ended(job, one, { time, by: process }));
+    };
+    return outcome === 'steps' ? write(outcome) : writeOutcome(outcome, job, write);
   }
 
   /** Sees to everything that follows from an end that is recorded, if need be later. @param wasPending - it may have had places saved up */

@@ -25,6 +25,7 @@ import { restarting } from './restarting.js';
 import { retrying } from './retrying.js';
 import { ringing } from './ringing.js';
 import { scheduling } from './scheduling.js';
+import { sizes } from './sizes.js';
 import type { StoreCase } from './store-case.js';
 import { times } from './times.js';
 import { transactional } from './transactional.js';
@@ -38,6 +39,7 @@ export const storeContract: readonly StoreCase[] = [
   ...debouncing,
   ...claiming,
   ...fencing,
+  ...sizes,
   ...again,
   ...retrying,
   ...quotas,
