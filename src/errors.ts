@@ -86,7 +86,7 @@ export class UnstorableError extends MillraceError {
   }
 }
 
-/** Arguments, or a result, are larger than the limit. Store the data elsewhere and pass its key. */
+/** Arguments, a result, progress or an annotation are larger than the limit, or than what is left for them in their job. Store the data elsewhere and pass its key. */
 export class TooLargeError extends MillraceError {
   readonly code = 'MILLRACE_TOO_LARGE';
 }
@@ -96,7 +96,7 @@ export class UnknownQuotaError extends MillraceError {
   readonly code = 'MILLRACE_UNKNOWN_QUOTA';
 }
 
-/** A job could never run: it needs more places than a quota has, or a quota that a batch around it holds already or passed by. Raise the size, or give the batch `quotas: []`. */
+/** A job could never run: it needs more places than a quota has, or a quota that a batch around it holds already or passed by; or the task that waits for it holds the places that it needs. Raise the size, give the batch `quotas: []`, or return the job instead of waiting for it. */
 export class QuotaError extends MillraceError {
   readonly code = 'MILLRACE_QUOTA';
 }
@@ -198,7 +198,7 @@ export class BatchFailedError extends MillraceError {
   readonly code = 'MILLRACE_BATCH_FAILED';
 }
 
-/** A task returned a job that waits, directly or not, for the task's own job. Return another job, or a value. */
+/** A task returned a job, or waits for one, that waits, directly or not, for the task's own job. Return another job, or a value; let a callback do what is to be done later. */
 export class CircularJobError extends MillraceError {
   readonly code = 'MILLRACE_CIRCULAR_JOB';
 }

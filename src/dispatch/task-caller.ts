@@ -10,7 +10,7 @@ import { anonymous, type Principal } from '../job/principal.js';
 import { storedError } from '../job/stored-error.js';
 import type { Gatekeeper } from '../principal/gatekeeper.js';
 import type { ClaimedJob } from '../store/job-store.js';
-import { currentTask } from '../task/current-task.js';
+import { currentTask, untilAborted } from '../task/current-task.js';
 import type { Logger } from '../task/logger.js';
 import type { AnyFunction, Class } from '../task/task.js';
 import type { TaskDefinition } from '../task/task-definition.js';
@@ -32,7 +32,7 @@ export interface CallSources {
 }
 
 /** The attempt that the task is called in, which may be aborted before its code is. */
-type Underway = Pick<Attempt, 'aborted' | 'actor' | 'session'>;
+type Underway = Pick<Attempt, 'aborted' | 'actor' | 'session' | 'signal'>;
 
 /** Before it is tried again to find out on whose behalf a job would run. */
 const IDENTIFY_AGAIN_MS = 10_000;
@@ -44,7 +44,7 @@ export class TaskCaller {
   call(task: TaskDefinition, claimed: ClaimedJob, attempt: Underway): unknown {
     const principal = this.#identified(task, claimed, attempt);
     if (!(principal instanceof Promise)) return this.#callFor(principal, task, claimed, attempt);
-    return principal.then((known) => {
+    return untilAborted(principal, attempt.signal).then((known) => {
       throwIfAborted(attempt);
       return this.#callFor(known, task, claimed, attempt);
     });

@@ -15,6 +15,7 @@ import { Actor, actAs, currentActor } from '../principal/actor.js';
 import type { Gatekeeper } from '../principal/gatekeeper.js';
 import { checkRealm, PRINCIPAL_RULE } from '../principal/reference-rule.js';
 import { isAnsweredInTime, LAST_ANSWER_MS } from '../store/last-answer.js';
+import { signalAround, untilAborted } from '../task/current-task.js';
 import { namesOf } from '../task/definition-of.js';
 import type { TaskLike } from '../task/task.js';
 import { cancelJobs, retryJobs } from './bulk.js';
@@ -132,13 +133,13 @@ export class AsyncService implements IAsyncService {
   }
 
   async quiet(): Promise<void> {
-    await this.#dispatcher?.quiet();
+    await untilAborted(Promise.resolve(this.#dispatcher?.quiet()), signalAround());
   }
 
   stop(): Promise<void> {
     if (this.#state === 'running') this.#stopping ??= this.#stop();
     else if (this.#state !== 'stopped') this.#isUnwanted = true;
-    return this.#stopping ?? Promise.resolve();
+    return untilAborted(this.#stopping ?? Promise.resolve(), signalAround());
   }
 
   async #stop(): Promise<void> {
@@ -257,7 +258,7 @@ export class AsyncService implements IAsyncService {
 
   async #pause(call: string, what: Pausable, isPaused: boolean): Promise<void> {
     this.#checkRunning(isPaused ? 'paused' : 'resumed');
-    await this.sources.store.controls.pause(pausableOf(`the argument of ${call}`, what), isPaused);
+    await untilAborted(this.sources.store.controls.pause(pausableOf(`the argument of ${call}`, what), isPaused), signalAround());
   }
 
   getQueues(): Queues {

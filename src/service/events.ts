@@ -19,7 +19,8 @@ export interface JobEvent<R> {
 
 /**
  * Jobs that ended in this process, batches and callbacks too: once each, after the outcome is stored (callbacks
- * may still be running). A handler that throws is logged and changes nothing. The streams complete with `stop()`.
+ * may still be running). A handler that throws is logged and changes nothing. The streams complete with `stop()`; what a task
+ * has subscribed to fails when the task is aborted.
  */
 export interface Events {
   readonly all: Observable<JobEvent<unknown>>;

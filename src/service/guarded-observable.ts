@@ -1,6 +1,7 @@
 /** An observable whose subscribers cannot do harm: a handler that throws is logged, and goes on being called. */
 
 import { Observable, type Observer, type Operator, Subscriber, type Subscription } from 'rxjs';
+import { taskAround } from '../task/current-task.js';
 import type { Logger } from '../task/logger.js';
 
 type Handlers<T> = Partial<Observer<T>> | ((value: T) => void) | null;
@@ -51,7 +52,10 @@ export class GuardedObservable<T> extends Observable<T> {
     this.#logger.error('a handler threw, which changes nothing', { error });
   }
 
+  /** A task that was aborted knows that its subscriptions have ended. */
   #unheard(error: unknown): void {
+    const signal = taskAround()?.signal;
+    if (signal?.aborted === true && error === signal.reason) return;
     this.#logger.error('an observable failed, and nobody handled it', { error });
   }
 }

@@ -2,12 +2,17 @@
 
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { type MonoTypeOperatorFunction, Observable } from 'rxjs';
+import { signalAround } from '../task/current-task.js';
 
-/** Everything after it, handlers included, runs as code of the one who subscribed. */
+/** Everything after it, handlers included, runs as code of the one who subscribed; in a task it fails when the task is aborted, with the reason of its signal. */
 export function inOwnContext<T>(): MonoTypeOperatorFunction<T> {
   return (source) =>
     new Observable((subscriber) => {
       const within = AsyncLocalStorage.snapshot();
+      const signal = signalAround();
+      const abort = (): void => within(() => subscriber.error(signal?.reason));
+      signal?.addEventListener('abort', abort);
+      subscriber.add(() => signal?.removeEventListener('abort', abort));
       return source.subscribe({
         next: (value) => within(() => subscriber.next(value)),
         error: (error) => within(() => subscriber.error(error)),

@@ -12,6 +12,7 @@ import type { Gatekeeper } from '../principal/gatekeeper.js';
 import { GroupCommit } from '../store/group-commit.js';
 import { insertedRecord } from '../store/inserted.js';
 import type { Inserted } from '../store/job-store.js';
+import { signalAround, untilAborted } from '../task/current-task.js';
 import { Admissions } from './admissions.js';
 import type { Job } from './job.js';
 import { type JobAccess, NOBODY, see } from './job-access.js';
@@ -103,12 +104,16 @@ export class Intake {
     const outer = this.#stages.getStore();
     if (outer?.isOpen === true) return fn(outer.session);
     let stage: Stage | undefined;
-    return this.sources.access.store.transactions.run((session) => {
-      // An earlier try has left nothing.
-      stage?.abort();
-      stage = this.#newStage(session);
-      return this.#staged(stage, () => fn(session));
-    });
+    const signal = signalAround();
+    return this.sources.access.store.transactions.run(
+      (session) => {
+        // An earlier try has left nothing.
+        stage?.abort();
+        stage = this.#newStage(session);
+        return this.#staged(stage, () => fn(session));
+      },
+      signal === undefined ? {} : { signal },
+    );
   }
 
   /** Runs code in the transaction of a session, which somebody else commits. */
@@ -120,7 +125,8 @@ export class Intake {
   /** What to wait for, if anything, before plans may be queued: it would change the order of the calls. */
   #admitted(plans: readonly JobPlan[]): Promise<void> | undefined {
     this.sources.checkRunning();
-    return this.#admissions.after(this.sources.gatekeeper.admit(plans), currentActor());
+    const admitted = this.#admissions.after(this.sources.gatekeeper.admit(plans), currentActor());
+    return admitted === undefined ? undefined : untilAborted(admitted, signalAround());
   }
 
   #planted(plan: JobPlan): JobTree {

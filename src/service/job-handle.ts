@@ -14,6 +14,8 @@ import { anonymous } from '../job/principal.js';
 import { type result, standsFor } from '../job/promising.js';
 import { revivedError, type StoredError } from '../job/stored-error.js';
 import type { Interest } from '../store/job-store.js';
+import { type CurrentTask, taskAround, untilAborted } from '../task/current-task.js';
+import { problemOfWaiting } from './deadlock.js';
 import { explain, explanations } from './explain.js';
 import type { Explanation } from './explanation.js';
 import { GuardedObservable } from './guarded-observable.js';
@@ -125,9 +127,13 @@ export class JobHandle implements Job<unknown> {
 
   async waitForOutcome(options: WaitOptions = {}): Promise<Outcome<unknown>> {
     checkOptions<WaitOptions>('the options of waiting', options, WAIT_RULES);
-    options.signal?.throwIfAborted();
+    const task = taskAround();
+    for (const signal of [options.signal, task?.signal]) signal?.throwIfAborted();
     this.#access.checkThere?.(this.id);
-    return this.#last === undefined ? Promise.reject(this.#gone()) : (this.outcome ?? this.#untilEnded(options));
+    if (this.#last === undefined) throw this.#gone();
+    if (this.outcome !== undefined) return this.outcome;
+    if (task !== undefined) await untilAborted(this.#checkMayEnd(task), task.signal);
+    return this.#untilEnded(options, task?.signal);
   }
 
   async explain(): Promise<Explanation> {
@@ -189,12 +195,18 @@ export class JobHandle implements Job<unknown> {
     );
   }
 
-  #untilEnded(options: WaitOptions): Promise<Outcome<unknown>> {
+  /** Where the store cannot be read now, the wait will show. */
+  async #checkMayEnd({ job }: CurrentTask): Promise<void> {
+    const problem = await problemOfWaiting(job.id, this.id, this.#access.store).catch(() => undefined);
+    if (problem !== undefined) throw problem;
+  }
+
+  #untilEnded(options: WaitOptions, around: AbortSignal | undefined): Promise<Outcome<unknown>> {
     const { clock } = this.#access;
     const changes = this.#sightings({ ended: this.id });
     const late = (timeoutMs: number): WaitTimeoutError =>
       new WaitTimeoutError(`job ${this.id} (${this.taskName}) has not ended within ${timeoutMs} ms; it is ${this.status}, and goes on`);
-    return untilEnded({ changes, outcome: () => this.outcome, lastWord: () => this.#lastWord(), late, clock }, options);
+    return untilEnded({ changes, outcome: () => this.outcome, lastWord: () => this.#lastWord(), late, clock, around }, options);
   }
 
   get #seen(): Sighting {

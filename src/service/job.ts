@@ -150,7 +150,7 @@ export interface Job<out R> extends Promising<R> {
   readonly outcome: Outcome<R> | undefined;
   /** All of it as last seen. */
   readonly snapshot: JobSnapshot<R>;
-  /** As it is now, then after each change; completes with the job's end. A handler that throws changes nothing. */
+  /** As it is now, then after each change; completes with the job's end; fails with the task that subscribed, when that is aborted. A handler that throws changes nothing. */
   readonly changes: Observable<JobSnapshot<R>>;
   /**
    * Why it is not running now: which quota, who has its places and since when, what comes before it, when it is due, whether
@@ -167,10 +167,11 @@ export interface Job<out R> extends Promising<R> {
    * @throws JobFailedError with the task's error as `cause`
    * @throws JobCancelledError
    * @throws WaitTimeoutError after `timeoutMs`; the job goes on
-   * @throws the reason of `signal` when that is aborted; the job goes on
+   * @throws the reason of `signal` when that is aborted, or of the signal of the task that waits; the job goes on
+   * @throws QuotaError, CircularJobError in a task that the job could not end before: return the job instead
    */
   waitForResult(options?: WaitOptions): Promise<R>;
-  /** The outcome, once the job and its callbacks have ended. @throws WaitTimeoutError, or the reason of `signal` */
+  /** The outcome, once the job and its callbacks have ended. @throws as `waitForResult` does, but for how the job ended */
   waitForOutcome(options?: WaitOptions): Promise<Outcome<R>>;
   /** Adds a callback for every outcome, at any time; on a job that has ended it runs at once. */
   addCallback<C extends CallbackFor<Outcome<R>>>(callback: C): Promise<Job<CallbackResult<C>>>;
@@ -188,7 +189,7 @@ export interface Job<out R> extends Promising<R> {
 }
 
 export interface WaitOptions {
-  /** @default for ever */
+  /** @default no limit */
   readonly timeoutMs?: number | undefined;
   readonly signal?: AbortSignal | undefined;
 }

@@ -1,4 +1,4 @@
-/** Waits for the end of a job: until it is told of, or a limit is reached, or the wait is given up. */
+/** Waits for the end of a job: until it is told, or a limit is reached, or the wait is given up. */
 
 import { type Observable, timer } from 'rxjs';
 import type { Clock } from '../clock.js';
@@ -16,11 +16,13 @@ export interface Awaited {
   readonly lastWord: () => Promise<Outcome<unknown>>;
   readonly late: (timeoutMs: number) => WaitTimeoutError;
   readonly clock: Clock;
+  /** Of the task that waits. */
+  readonly around: AbortSignal | undefined;
 }
 
-/** @throws WaitTimeoutError, or the reason of `signal` */
+/** @throws WaitTimeoutError, or the reason of `signal`, or of the task's signal */
 export function untilEnded(
-  { changes, outcome, lastWord, late, clock }: Awaited,
+  { changes, outcome, lastWord, late, clock, around }: Awaited,
   { timeoutMs, signal }: WaitOptions,
 ): Promise<Outcome<unknown>> {
   return new Promise((resolve, reject) => {
@@ -29,13 +31,17 @@ export function untilEnded(
       if (ended !== undefined) resolve(ended);
     };
     const wait = changes.subscribe({ next: told, error: reject, complete: () => outcome() === undefined && resolve(lastWord()) });
-    const abort = (): void => {
-      wait.unsubscribe();
-      reject(signal?.reason);
-    };
-    wait.add(() => signal?.removeEventListener('abort', abort));
+    for (const given of [signal, around]) {
+      if (given === undefined || wait.closed) continue;
+      const abort = (): void => {
+        wait.unsubscribe();
+        reject(given.reason);
+      };
+      given.addEventListener('abort', abort);
+      wait.add(() => given.removeEventListener('abort', abort));
+      if (given.aborted) abort();
+    }
     if (wait.closed) return;
-    signal?.addEventListener('abort', abort);
     if (timeoutMs === undefined) return;
     const limit = timer(timeoutMs, clock.scheduler).subscribe(() => {
       wait.unsubscribe();

@@ -34,10 +34,33 @@ export interface CurrentTask {
 
 /** What the running task may need; follows it through promises, timers and streams. @throws NoCurrentTaskError outside of tasks */
 export function currentTask(): CurrentTask {
-  const task = currentActor()?.task;
+  const task = taskAround();
   if (task === undefined)
     throw new NoCurrentTaskError('no task is running here: call `currentTask()` inside a task, not in a function that is called directly');
-  return task as CurrentTask;
+  return task;
+}
+
+/** The task whose code asks; `undefined` outside of tasks. */
+export function taskAround(): CurrentTask | undefined {
+  return currentActor()?.task as CurrentTask | undefined;
+}
+
+/** The signal of the task whose code asks, unless it was aborted before: what cleans up then may take its time. */
+export function signalAround(): AbortSignal | undefined {
+  const signal = taskAround()?.signal;
+  return signal?.aborted === true ? undefined : signal;
+}
+
+/** Waits for something as long as a signal is not aborted. @throws the reason of the signal */
+export function untilAborted<T>(wait: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (signal === undefined) return wait;
+  return new Promise((resolve, reject) => {
+    const abort = (): void => reject(signal.reason);
+    signal.addEventListener('abort', abort);
+    if (signal.aborted) abort();
+    const done = (): void => signal.removeEventListener('abort', abort);
+    wait.then(resolve, reject).finally(done);
+  });
 }
 
 /** Runs code not within whatever it was that woke the dispatcher, such as somebody's `runAs` or transaction. */

@@ -17,7 +17,7 @@ export class MemoryTransactions implements Transactions {
     return session;
   }
 
-  async run<T>(fn: (session: object) => Promise<T>, { isRunOnce = false }: TransactionRunOptions = {}): Promise<T> {
+  async run<T>(fn: (session: object) => Promise<T>, { isRunOnce = false, signal }: TransactionRunOptions = {}): Promise<T> {
     for (;;) {
       const session = this.begin();
       try {
@@ -26,6 +26,7 @@ export class MemoryTransactions implements Transactions {
         return done;
       } catch (error) {
         if (isRunOnce || !(error instanceof ConflictError)) throw error;
+        signal?.throwIfAborted();
       } finally {
         // What would still be queued in it must not be taken for queued.
         if (session.isOpen) session.abort();

@@ -7,8 +7,8 @@ import { pauseAfterConflict } from '../../job/conflict-rule.js';
 
 const LONGEST_PAUSE_MS = 500;
 
-/** @throws what is not a conflict, or the last conflict when the time for them is over */
-export async function outlastConflicts<T>(clock: Clock, attempt: () => Promise<T>): Promise<T> {
+/** @throws what is not a conflict, or the last conflict when the time for them is over; after a conflict the reason of an aborted signal */
+export async function outlastConflicts<T>(clock: Clock, attempt: () => Promise<T>, signal?: AbortSignal): Promise<T> {
   const since = elapsedMs(clock);
   for (let count = 1; ; count++) {
     try {
@@ -18,7 +18,9 @@ export async function outlastConflicts<T>(clock: Clock, attempt: () => Promise<T
       const moment = { now: elapsedMs(clock), random: Math.random(), longestPauseMs: LONGEST_PAUSE_MS };
       const pauseMs = pauseAfterConflict({ since, count }, moment);
       if (pauseMs === undefined) throw error;
+      signal?.throwIfAborted();
       await firstValueFrom<unknown>(pauseMs === 0 ? clock.turn() : timer(pauseMs, clock.scheduler));
+      signal?.throwIfAborted();
     }
   }
 }

@@ -55,11 +55,11 @@ export class SessionTransactions implements Transactions {
    *
    * @throws UncertainError when the commit is not answered in time
    */
-  run<T>(fn: (session: ClientSession) => Promise<T>, { isRunOnce = false }: TransactionRunOptions = {}): Promise<T> {
-    return isRunOnce ? this.#runOnce(fn) : this.#runAgain(fn);
+  run<T>(fn: (session: ClientSession) => Promise<T>, { isRunOnce = false, signal }: TransactionRunOptions = {}): Promise<T> {
+    return isRunOnce ? this.#runOnce(fn) : this.#runAgain(fn, signal);
   }
 
-  #runAgain<T>(fn: (session: ClientSession) => Promise<T>): Promise<T> {
+  #runAgain<T>(fn: (session: ClientSession) => Promise<T>, signal: AbortSignal | undefined): Promise<T> {
     return new Promise((resolve, reject) => {
       const ending = new Subject<Observable<never>>();
       let isAnswered = false;
@@ -88,7 +88,7 @@ export class SessionTransactions implements Transactions {
         }
       };
       const transact = async (session: ClientSession): Promise<T> => {
-        const done = await outlastConflicts(this.clock, () => once(session));
+        const done = await outlastConflicts(this.clock, () => once(session), signal);
         await this.committed(session);
         return done;
       };
