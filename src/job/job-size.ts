@@ -1,7 +1,7 @@
 /** How large a job may become: what was queued, what its attempts report and how it ended, all in one document of the store. */
 
 import { TooLargeError } from '../errors.js';
-import type { JobRecord, QueuedJob } from './job-record.js';
+import type { Choice, JobRecord, QueuedJob } from './job-record.js';
 import type { StoredOutcome } from './outcome.js';
 import { Payload } from './payload.js';
 import { recordedError } from './stored-error.js';
@@ -11,9 +11,15 @@ export const MAX_JOB_BYTES = 14 * 1024 * 1024;
 
 type Values = Pick<QueuedJob, 'args' | 'choice'>;
 
+/** Of choices in choices each is weighed once, however deep they are. */
+const choiceBytes = new WeakMap<Choice, number>();
+
 /** What is stored of a job from the beginning. */
 export function queuedBytes({ args, choice }: Values): number {
-  return args.bytes + (choice === undefined ? 0 : packedBytes(choice.success ?? []) + packedBytes(choice.failure ?? []));
+  if (choice === undefined) return args.bytes;
+  const bytes = choiceBytes.get(choice) ?? packedBytes(choice.success ?? []) + packedBytes(choice.failure ?? []);
+  choiceBytes.set(choice, bytes);
+  return args.bytes + bytes;
 }
 
 /** Jobs that are stored in the document of another one: all their fields count, the lane repeats some of them. */

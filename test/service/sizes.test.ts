@@ -82,7 +82,7 @@ onBothStores((stage) => {
       let refused: unknown;
       const more = task('more', { quotas: [], retry: fixedDelay({ attempts: 2, delayMs: 1_000 }) }, () => {
         const { annotate, attempt } = currentTask();
-        for (let part = 0; part < 7; part++) {
+        for (let part = 0; part < 8; part++) {
           try {
             annotate(`${attempt} ${part}`, PART);
           } catch (error) {
