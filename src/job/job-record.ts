@@ -116,6 +116,8 @@ export interface JobState {
   readonly lastError?: StoredError;
   readonly progress?: Progress;
   readonly annotations?: Readonly<Record<string, Payload>>;
+  /** Its record was damaged, and it has ended over that. */
+  readonly isDamaged?: true;
 }
 
 /** A job as it is at one moment; immutable. */

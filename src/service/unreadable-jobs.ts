@@ -1,21 +1,24 @@
 /** Jobs that wait, and that the tasks of this process could not run: to be looked for before an old build goes, or a new one comes. */
 
 import { FIRST_VERSION, formOf } from '../job/form.js';
-import type { QueuedJob } from '../job/job-record.js';
+import type { JobRecord } from '../job/job-record.js';
 import { isWaiting } from '../job/job-status.js';
 import type { Job } from './job.js';
 import type { JobAccess } from './job-access.js';
 import { JOB_FILTER_DEFAULTS, type JobFilter, pages, queryOf } from './job-filter.js';
 import { handlesOf } from './job-handle.js';
 
-/** A job that waits, and why it could not be run here. */
+/** A job that waits, and why it could not be run here; or one whose record was damaged. */
 export interface UnreadableJob {
   readonly job: Job<unknown>;
-  /** No task of its name is in `tasks`; or its arguments are older than the first step of the task's `upcast`, or newer than the last. */
-  readonly why: 'unknown task' | 'older arguments' | 'newer arguments';
+  /**
+   * No task of its name is in `tasks`; or its arguments are older than the first step of the task's `upcast`, or newer than the last; or its
+   * record in the store was damaged, over which it has ended.
+   */
+  readonly why: 'unknown task' | 'older arguments' | 'newer arguments' | 'damaged record';
 }
 
-/** Goes through all that have not ended: those whose records are damaged end with that. @param formsOf - the forms of jobs of a task that can be run here. @throws OptionError, NotATaskError */
+/** Goes through all that have not ended, and ends those whose records are damaged. @param formsOf - the forms of jobs of a task that can be run here. @throws OptionError, NotATaskError */
 export async function unreadableJobs(
   access: JobAccess,
   filter: Omit<JobFilter, 'statuses'>,
@@ -23,18 +26,23 @@ export async function unreadableJobs(
 ): Promise<readonly UnreadableJob[]> {
   const { limit = JOB_FILTER_DEFAULTS.limit, ...query } = queryOf('the filter of `getUnreadableJobs`', filter);
   const found: UnreadableJob[] = [];
-  for await (const page of pages(access.store, { ...query, limit: undefined, isOpen: true })) {
-    const unreadable = page.filter(
-      ({ job, state }) => isWaiting(state.status) && job.kind === 'task' && !formsOf(job.taskName).includes(formOf(job)),
-    );
+  for await (const page of pages(access.store, { ...query, limit: undefined, mayBeUnreadable: true })) {
+    const unreadable = page.filter((record) => isUnreadable(record, formsOf));
     const jobs = await handlesOf(access, unreadable.slice(0, limit - found.length));
-    found.push(...jobs.map((job, index) => ({ job, why: why((unreadable[index] ?? page[0])?.job, formsOf) })));
+    found.push(...jobs.map((job, index) => ({ job, why: why(unreadable[index] ?? page[0], formsOf) })));
     if (found.length >= limit) break;
   }
   return found;
 }
 
-function why(job: QueuedJob | undefined, formsOf: (taskName: string) => readonly string[]): UnreadableJob['why'] {
+function isUnreadable({ job, state }: JobRecord, formsOf: (taskName: string) => readonly string[]): boolean {
+  if (state.isDamaged === true) return true;
+  return isWaiting(state.status) && job.kind === 'task' && !formsOf(job.taskName).includes(formOf(job));
+}
+
+function why(record: JobRecord | undefined, formsOf: (taskName: string) => readonly string[]): UnreadableJob['why'] {
+  if (record?.state.isDamaged === true) return 'damaged record';
+  const job = record?.job;
   const forms = job === undefined ? [] : formsOf(job.taskName);
   if (job === undefined || forms.length === 0) return 'unknown task';
   for (let older = (job.version ?? FIRST_VERSION) - 1; older >= FIRST_VERSION; older--)

@@ -321,8 +321,8 @@ export interface JobQuery {
   /** Whose work ended then or later, and before. */
   readonly endedSince?: Date | undefined;
   readonly endedBefore?: Date | undefined;
-  /** Those that are not final, whatever is stored as their status. */
-  readonly isOpen?: true | undefined;
+  /** Those that are not final, whatever is stored as their status, and those whose records were damaged. */
+  readonly mayBeUnreadable?: true | undefined;
   /** Whether they were queued again by a retry. */
   readonly isRetried?: boolean | undefined;
   /** Of greater ids than this one, in the order of ids: for going through many. */

@@ -46,7 +46,7 @@ function matches({ job, state }: JobRecord, query: JobQuery): boolean {
     (query.parents === undefined || query.parents.includes(job.parent ?? '')) &&
     (query.endedSince === undefined || (state.endedAt !== undefined && state.endedAt >= query.endedSince)) &&
     (query.endedBefore === undefined || (state.endedAt !== undefined && state.endedAt < query.endedBefore)) &&
-    (query.isOpen === undefined || !isFinal(state.status)) &&
+    (query.mayBeUnreadable === undefined || !isFinal(state.status)) &&
     (query.isRetried === undefined || query.isRetried === (state.retriedAs !== undefined)) &&
     (query.after === undefined || job.id > query.after)
   );

@@ -1,6 +1,6 @@
 /** Ends jobs whose records are damaged, each as failed with an error that says so, and sees to what follows: nobody else suffers. */
 
-import { type Binary, type Collection, type Document, ObjectId, type WithId } from 'mongodb';
+import { Binary, type Collection, type Document, ObjectId, type WithId } from 'mongodb';
 import type { JobDocument } from './documents.js';
 import { damageOfJob, failedOver } from './job-damage.js';
 import { LEAST_KEPT_MS, type ServerTime } from './server-time.js';
@@ -8,8 +8,9 @@ import type { Care } from './table.js';
 import type { Tender } from './tender.js';
 import { packed } from './values.js';
 
-/** A record that is larger is not kept beside the one that takes its place. */
+/** A record that is larger is not kept in the one that takes its place. */
 const MAX_KEPT_BYTES = 1024 * 1024;
+const NOT_KEPT = new Binary(new Uint8Array(0));
 
 export interface JobCareSources {
   readonly time: ServerTime;
@@ -44,10 +45,9 @@ export class JobCare implements Care<JobDocument> {
     if (damage === undefined) return;
     const { _id, ...replacement } = this.view(damaged);
     const asRead = { _id, status: 'status' in damaged ? { $eq: damaged['status'] } : { $exists: false } };
-    const kept = keptOf(damaged);
     const after = await table.findOneAndReplace(
       asRead as object,
-      { ...replacement, ...(kept === undefined ? {} : { damaged: kept }) },
+      { ...replacement, damaged: keptOf(damaged) },
       { returnDocument: 'after' },
     );
     if (after === null) return;
@@ -71,11 +71,11 @@ export class JobCare implements Care<JobDocument> {
 }
 
 /** The record as it was, for who looks into it. */
-function keptOf(damaged: Document): Binary | undefined {
+function keptOf(damaged: Document): Binary {
   try {
     const kept = packed(damaged);
-    return kept.length() <= MAX_KEPT_BYTES ? kept : undefined;
+    return kept.length() <= MAX_KEPT_BYTES ? kept : NOT_KEPT;
   } catch {
-    return undefined;
+    return NOT_KEPT;
   }
 }

@@ -245,7 +245,7 @@ function sortOf({ after, latestFirst }: JobQuery): Sort {
 }
 
 function filterOf({ ids, queue, statuses, taskNames, parents, after, ...query }: JobQuery): Filter<JobDocument> {
-  const { endedSince, endedBefore, isRetried, isOpen } = query;
+  const { endedSince, endedBefore, isRetried, mayBeUnreadable } = query;
   const idsOf = (some: readonly string[]): ObjectId[] => some.flatMap((id) => toId(id) ?? []);
   const ended = { ...(endedSince === undefined ? {} : { $gte: endedSince }), ...(endedBefore === undefined ? {} : { $lt: endedBefore }) };
   return {
@@ -253,7 +253,7 @@ function filterOf({ ids, queue, statuses, taskNames, parents, after, ...query }:
     ...(after === undefined ? {} : { _id: { $gt: toId(after) ?? LAST_ID, ...(ids === undefined ? {} : { $in: idsOf(ids) }) } }),
     ...(queue === undefined ? {} : { queue }),
     ...(statuses === undefined ? {} : { status: { $in: [...statuses] } }),
-    ...(isOpen === true ? { status: { $nin: [...FINAL] } } : {}),
+    ...(mayBeUnreadable === true ? { $or: [{ status: { $nin: [...FINAL] } }, { damaged: { $exists: true } }] } : {}),
     ...(taskNames === undefined ? {} : { task: { $in: [...taskNames] } }),
     ...(parents === undefined ? {} : { parent: { $in: idsOf(parents) } }),
     ...(endedSince === undefined && endedBefore === undefined ? {} : { endedAt: ended }),

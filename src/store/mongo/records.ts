@@ -170,6 +170,7 @@ function toState(document: JobDocument): JobState {
     ...(lastError === undefined ? {} : { lastError: errorOf(lastError) }),
     ...(progress === undefined ? {} : { progress: fromBytes(progress, 'progress').read() as Progress }),
     ...(annotations === undefined ? {} : { annotations: annotationsOf(annotations) }),
+    ...(document.damaged === undefined ? {} : { isDamaged: true }),
   };
 }
 
