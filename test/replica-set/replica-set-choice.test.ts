@@ -17,8 +17,15 @@ it('takes the mongod that is named, and downloads one only if told to', () => {
 
 it('takes the stand-in where there is nothing else, and says so', () => {
   const choice = chooseReplicaSet(nothing);
-  expect(choice).toEqual({ kind: 'stand-in', timing: { kind: 'prompt' } });
-  expect(describeChoice(choice)).toBe('MongoDB tests run on the stand-in (no MONGODB_URI, no mongod on this machine), which is prompt');
+  expect(choice).toEqual({ kind: 'stand-in', timing: { kind: 'late', seed: 1 } });
+  expect(describeChoice(choice)).toBe(
+    'MongoDB tests run on the stand-in (no MONGODB_URI, no mongod on this machine), which is late, by MILLRACE_STAND_IN_SEED=1',
+  );
+});
+
+it('takes a prompt stand-in where that is asked for', () => {
+  const choice = chooseReplicaSet({ ...nothing, MILLRACE_STAND_IN: 'prompt' });
+  expect(describeChoice(choice)).toMatch(/, which is prompt$/);
 });
 
 it('takes a late stand-in with the seed that is named, and says by which seed it is late', () => {

@@ -31,7 +31,7 @@ function delayed(seed: number, after: After): Later {
 
 /** What MILLRACE_STAND_IN and MILLRACE_STAND_IN_SEED ask for. */
 export function timingOf(env: NodeJS.ProcessEnv = process.env): Timing {
-  const kind = env['MILLRACE_STAND_IN'] || 'prompt';
+  const kind = env['MILLRACE_STAND_IN'] || 'late';
   if (kind === 'prompt') return { kind };
   if (kind !== 'late' && kind !== 'hasty')
     throw new Error(`MILLRACE_STAND_IN must be \`late\`, \`hasty\` or \`prompt\`; it is ${JSON.stringify(kind)}`);
