@@ -1,6 +1,6 @@
 /** When something recurs, also when clocks are changed, and what was missed. */
 
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { Timetable } from '../../src/job/timetable.js';
 
 const at = (text: string): Date => new Date(text);
@@ -57,7 +57,12 @@ describe('a timetable', () => {
     expect(timesOf('0,30 0 * * *', 'Asia/Beirut', ['2026-03-28T12:00:00Z', '2026-03-29T12:00:00Z'])).toEqual(['22:00']);
   });
 
-  it('is read in UTC where no time zone is given, whatever that of the process is', () => {
+  it.each(['Asia/Tokyo', 'America/New_York'])('is read in UTC where no time zone is given, also in a process in %s', (zone) => {
+    vi.stubEnv('TZ', zone);
+    onTestFinished(() => {
+      vi.unstubAllEnvs();
+    });
+    expect(new Date(2026, 0, 1).toISOString()).not.toBe('2026-01-01T00:00:00.000Z');
     const [own, inUtc] = [new Timetable('`every`', '30 2 * * *'), new Timetable('`every`', '30 2 * * *', 'UTC')];
     expect([own.text, own.next(at('2026-07-10T12:00:00Z'))]).toEqual([inUtc.text, at('2026-07-11T02:30:00Z')]);
   });

@@ -114,6 +114,17 @@ export const times = cases('times', {
     deepEqual(await lab.recover(), lab.in(50_000));
   },
 
+  'does what is due once, though several look at once': async (lab) => {
+    const outcomes = await lab.watch({ outcomes: 'here' });
+    const due = await lab.queueAll(...Array.from({ length: 40 }, (_, place) => work({ delayMs: 1_000 + place })));
+    const late = await lab.queueAll(...Array.from({ length: 40 }, (_, place) => work({ beginBy: lab.in(1_000 + place) }, 'late')));
+    await lab.advance(2_000);
+    await lab.together(...['a', 'b', 'a'].map((by) => lab.store.recover(by)));
+    await lab.recover();
+    deepEqual(outcomes.records.map(({ job }) => job.id).toSorted(), late.toSorted());
+    deepEqual(await lab.claimIds(), due);
+  },
+
   'expires many steps at once, and ends their batch': async (lab) => {
     const steps = Array.from({ length: 30 }, () => work({ beginBy: lab.in(2_000) }, 'step'));
     const batch = await lab.queue(parallel(steps, { callbacks: [both()] }));
