@@ -1,6 +1,6 @@
 /** What the documents beside jobs must be: of quotas, dispatchers, notes and schedules, and what is paused. */
 
-import { Binary } from 'mongodb';
+import { Binary, ObjectId } from 'mongodb';
 import { is, type Rule } from '../../check.js';
 import { type DocumentRules, isReadable, isRecord, must, needed } from './damage.js';
 import type { DispatcherDocument, NoteDocument, PausedDocument, QuotaDocument, ScheduleDocument } from './documents.js';
@@ -24,7 +24,7 @@ export const QUOTA_RULES: DocumentRules<QuotaDocument> = {
   holders: needed(
     list('holders', ({ by, job, attempt, n, v }) => {
       const isShare = must.string.holds(by) && Number.isSafeInteger(v);
-      const isHeld = must.string.holds(job) && must.string.holds(attempt);
+      const isHeld = typeof job === 'string' && ObjectId.isValid(job) && must.string.holds(attempt);
       return (isShare || isHeld) && Number.isSafeInteger(n);
     }),
   ),
