@@ -14,6 +14,8 @@ import type { StoredOutcome } from '../../job/outcome.js';
 import { recordedError, storedError } from '../../job/stored-error.js';
 
 const DUPLICATE = 11_000;
+/** No connection of the pool was free within `waitQueueTimeoutMS`; the driver does not export the class. */
+const NO_CONNECTION = 'MongoWaitQueueTimeoutError';
 
 /**
  * Whether what was sent may have been done, although the driver has tried twice. Its error is that of the second try,
@@ -23,6 +25,7 @@ export function isUnanswered(error: unknown): boolean {
   if (!(error instanceof MongoError)) return false;
   if (error.hasErrorLabel('RetryableWriteError') || error.hasErrorLabel('UnknownTransactionCommitResult')) return true;
   if (error instanceof MongoWriteConcernError || error instanceof MongoNetworkError || hasNoServer(error)) return true;
+  if (error.name === NO_CONNECTION) return true;
   // One of the network in the clothes of a bulk write's.
   return error instanceof MongoServerError && error.code === undefined && writeErrorsOf(error).length === 0;
 }
