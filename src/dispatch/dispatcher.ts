@@ -5,7 +5,9 @@ import {
   connect,
   defer,
   endWith,
+  exhaustMap,
   firstValueFrom,
+  from,
   ignoreElements,
   map,
   merge,
@@ -25,7 +27,7 @@ import type { Clock } from '../clock.js';
 import { OptionError } from '../errors.js';
 import { taskNameIn } from '../job/form.js';
 import type { DispatcherEvent } from '../store/dispatcher-event.js';
-import type { AgentView, ClaimedJob, ClaimRequest, JobStore } from '../store/job-store.js';
+import type { AgentView, AttemptKey, ClaimedJob, ClaimRequest, JobStore } from '../store/job-store.js';
 import { isAnsweredInTime, LAST_ANSWER_MS } from '../store/last-answer.js';
 import { namesOf } from '../task/definition-of.js';
 import type { Logger } from '../task/logger.js';
@@ -219,7 +221,10 @@ export class Dispatcher {
       this.#tell({ type: 'started' });
       return merge(
         ...this.#agents.map((agent) => this.#agent(agent, { dispatcher, lease })),
-        rounds({ store, clock, dispatcher, pollMs }).pipe(ignoreElements()),
+        rounds({ store, clock, dispatcher, pollMs }).pipe(
+          exhaustMap(({ running = [] }) => this.#compared(running)),
+          ignoreElements(),
+        ),
         firings({ store, clock, pollMs, logger, schedules }),
         store.changes({ cancelsOf: dispatcher }).pipe(
           tap((change) => change.type === 'cancel' && this.#cancel(change.id, change.reason)),
@@ -270,7 +275,7 @@ export class Dispatcher {
         const claimed = await store.claim(request);
         this.#contact.worked(what);
         this.#claimed += claimed.length;
-        if (subscriber.closed) return this.#handBack(claimed);
+        if (subscriber.closed) return this.#handBack(claimed.map(({ job: { id }, attempt: { token } }) => ({ id, token })));
         subscriber.next(claimed);
         subscriber.complete();
       };
@@ -295,9 +300,24 @@ export class Dispatcher {
     );
   }
 
-  async #handBack(claimed: readonly ClaimedJob[]): Promise<void> {
+  /**
+   * What is in hand here is the truth: all else that the store takes for running here was claimed by a call which never brought it,
+   * and has not begun. A call that is under way may bring it yet; no later one can.
+   */
+  #compared(running: readonly AttemptKey[]): Observable<unknown> {
+    return from(Promise.all(this.#claiming)).pipe(
+      tap(() => {
+        const { worker, recorder } = this.sources;
+        const inHand = new Set([...worker.running, ...recorder.writing].map(({ id }) => id));
+        void this.#handBack(running.filter(({ id }) => !inHand.has(id)));
+      }),
+    );
+  }
+
+  /** Jobs that have not begun. */
+  async #handBack(attempts: readonly AttemptKey[]): Promise<void> {
     const { recorder } = this.sources;
-    await Promise.all(claimed.map(({ job, attempt }) => recorder.release({ id: job.id, token: attempt.token, hasBegun: false })));
+    await Promise.all(attempts.map(({ id, token }) => recorder.release({ id, token, hasBegun: false })));
   }
 
   #tell(event: DispatcherEvent, level: 'info' | 'warn' | 'error' = 'info'): void {

@@ -23,6 +23,8 @@ export class Recorder {
   readonly #holds: GroupCommit<Hold, undefined>;
   readonly #reports: Reports;
   readonly #insert: (trees: readonly JobTree[]) => Promise<readonly Inserted[]>;
+  /** What is being written, however often. */
+  readonly #writing = new Set<AttemptKey>();
   readonly #hasGivenUp = new BehaviorSubject(false);
 
   constructor(private readonly sources: RecorderSources) {
@@ -43,15 +45,20 @@ export class Recorder {
   }
 
   settle(end: End): Promise<boolean> {
-    return this.#ends.add(end);
+    return this.#written(end, this.#ends);
   }
 
   reschedule(again: Again): Promise<Attempt | undefined> {
-    return this.#agains.add(again);
+    return this.#written(again, this.#agains);
   }
 
   async release(hold: Hold): Promise<void> {
-    await this.#holds.add(hold);
+    await this.#written(hold, this.#holds);
+  }
+
+  /** The attempts of which something is being written. */
+  get writing(): Iterable<AttemptKey> {
+    return this.#writing;
   }
 
   /** Queues jobs that a task returned as a draft. @returns `undefined` where it was given up */
@@ -96,6 +103,15 @@ export class Recorder {
     } catch (error) {
       logger.warn('progress could not be written', { error });
       throw error;
+    }
+  }
+
+  async #written<T extends AttemptKey, R>(item: T, group: GroupCommit<T, R>): Promise<R> {
+    this.#writing.add(item);
+    try {
+      return await group.add(item);
+    } finally {
+      this.#writing.delete(item);
     }
   }
 

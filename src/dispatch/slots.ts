@@ -25,4 +25,14 @@ export class Slots {
     this.#busy--;
     this.#freed.next();
   }
+
+  /** Releases one slot, however often it is called. */
+  once(): () => void {
+    let isFree = false;
+    return () => {
+      if (isFree) return;
+      isFree = true;
+      this.release();
+    };
+  }
 }

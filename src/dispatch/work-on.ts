@@ -1,4 +1,4 @@
-/** Has every claimed job worked on, side by side; its slot becomes free when the job has been done with. */
+/** Has every claimed job worked on, side by side; its slot becomes free when the job has been done with, or before. */
 
 import { Observable, type OperatorFunction } from 'rxjs';
 import type { ClaimedJob } from '../store/job-store.js';
@@ -14,14 +14,17 @@ export function workOn(worker: Pick<Worker, 'work'>, slots: Slots): OperatorFunc
     new Observable<never>((subscriber) => {
       let inHand = 0;
       let isComplete = false;
-      const freeSlot = (): void => slots.release();
       const ended = (): void => {
         if (--inHand === 0 && isComplete) subscriber.complete();
       };
       return jobs.subscribe({
         next: (job) => {
           inHand++;
-          void worker.work(job, freeSlot).then(ended);
+          const freeSlot = slots.once();
+          void worker.work(job, freeSlot).then(() => {
+            freeSlot();
+            ended();
+          });
         },
         error: (error) => subscriber.error(error),
         complete: () => {

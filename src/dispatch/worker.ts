@@ -69,7 +69,8 @@ interface Begun {
 }
 
 export class Worker {
-  readonly #running = new Map<string, Running>();
+  /** By attempt, since one of a job may begin while another one's record is still being asked for. */
+  readonly #running = new Set<Running>();
   readonly #unloaded = new Subject<void>();
   readonly #refusals = new Subject<Refusal>();
 
@@ -82,7 +83,7 @@ export class Worker {
 
   /** The jobs in hand, and which run of each this is. */
   get running(): readonly { readonly id: string; readonly taskName: string; readonly attempt: number }[] {
-    return [...this.#running.values()].map(({ attempt }) => ({ ...attempt.job, attempt: attempt.attempt }));
+    return [...this.#running].map(({ attempt }) => ({ ...attempt.job, attempt: attempt.attempt }));
   }
 
   /** Emits when the last job in hand has been done with. */
@@ -115,8 +116,10 @@ export class Worker {
       isAbandoned: false,
     };
     if (end !== undefined) this.#end(running, end);
-    this.#running.set(job.id, running);
+    this.#running.add(running);
     try {
+      // Its code may stop the dispatcher, which must have all that was claimed together in hand by then.
+      await undefined;
       for (let next = await this.#try(running, attempt, freeSlot); next !== undefined; next = await this.#try(running, next, freeSlot)) {
         running.attempt = this.#newAttempt(running, next);
         running.token = next.token;
@@ -125,9 +128,11 @@ export class Worker {
         await firstValueFrom(this.sources.clock.turn());
       }
     } catch (error) {
-      this.sources.logger.error(`job ${job.id} (${job.taskName}) could not be ended`, { error });
+      const { logger, recorder } = this.sources;
+      logger.error(`job ${job.id} (${job.taskName}) could not be ended, and counts as interrupted`, { error });
+      if (!running.isAbandoned) await recorder.release({ id: job.id, token: running.token, hasBegun: true });
     } finally {
-      if (!running.isAbandoned) this.#done(job.id);
+      if (!running.isAbandoned) this.#done(running);
     }
   }
 
@@ -154,14 +159,14 @@ export class Worker {
 
   /** Tells a job in hand that its cancellation was asked for. @returns whether it is in hand */
   cancel(id: string, reason: string | undefined): boolean {
-    const running = this.#running.get(id);
-    if (running !== undefined) this.#end(running, cancelled(running.claimed, reason));
-    return running !== undefined;
+    const own = [...this.#running].filter(({ claimed }) => claimed.job.id === id);
+    for (const running of own) this.#end(running, cancelled(running.claimed, reason));
+    return own.length > 0;
   }
 
   /** Aborts the signals of all running jobs: those that throw are interrupted. */
   abortAll(why: string): void {
-    for (const running of this.#running.values()) this.#end(running, { cause: 'stopped', reason: new NotRunningError(why) });
+    for (const running of this.#running) this.#end(running, { cause: 'stopped', reason: new NotRunningError(why) });
   }
 
   #end(running: Running, end: Abort): void {
@@ -171,7 +176,7 @@ export class Worker {
 
   /** Gives up whatever still runs. @param handBack - whether the store is told, or finds out by itself */
   async abandonAll(handBack: boolean): Promise<void> {
-    const left = [...this.#running.values()];
+    const left = [...this.#running];
     this.#running.clear();
     for (const running of left) {
       running.isAbandoned = true;
@@ -183,8 +188,8 @@ export class Worker {
       await Promise.all(left.map(({ claimed, token }) => this.sources.recorder.release({ id: claimed.job.id, token, hasBegun: true })));
   }
 
-  #done(id: string): void {
-    this.#running.delete(id);
+  #done(running: Running): void {
+    this.#running.delete(running);
     if (this.#running.size === 0) this.#unloaded.next();
   }
 

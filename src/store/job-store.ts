@@ -108,6 +108,7 @@ export interface JobStore {
   /**
    * Does what time makes due: scheduled jobs become pending, late ones expire, jobs and places of
    * dispatchers whose lease is over come back. Safe to be called by any number, at any time.
+   * @returns also the attempts that count as the dispatcher's, so that it releases those which it has not in hand
    */
   recover(dispatcher: string): Promise<Recovery>;
 
@@ -308,6 +309,11 @@ export interface Hold extends AttemptKey {
 export interface Recovery {
   /** When something will be due next, as far as is known: by the clock of this process. */
   readonly nextAt?: Date;
+  /**
+   * The attempts that the dispatcher runs as far as the store knows; none, where absent. Each was handed to it by a claim that
+   * has been answered, is being answered, or has failed.
+   */
+  readonly running?: readonly AttemptKey[];
 }
 
 /** Everything given must hold. */

@@ -246,6 +246,15 @@ describe('quiet', () => {
     expect(await job.waitForResult()).toBe(3);
   });
 
+  it('keeps what was claimed together, though the first of it asks for that', async () => {
+    const asks = task('asks', { quotas: [] }, (): Promise<void> => bench.async.quiet());
+    const bench = await setup({ tasks: [asks, add] });
+    const { async, drain } = bench;
+    const [, second] = await async.queueJobs([makeJob(asks), makeJob(add, 1, 2)]);
+    await drain();
+    expect([(await second.refresh()).status, second.attempts]).toEqual(['completed', 1]);
+  });
+
   it('may be asked for more than once', async () => {
     const { async } = await setup({ tasks: [add] });
     await Promise.all([async.quiet(), async.quiet()]);

@@ -18,6 +18,12 @@ export class Attempts {
     private readonly controls: MemoryControls,
   ) {}
 
+  /** Those that a dispatcher runs. */
+  of(owner: string): readonly AttemptKey[] {
+    const isOwn = ({ state }: JobRecord): boolean => state.owner === owner && state.status === 'active' && state.waitsFor === undefined;
+    return [...this.rooms.table.all()].filter(isOwn).map(({ job: { id }, state: { token = '' } }) => ({ id, token }));
+  }
+
   report({ progress, annotations, ...key }: Report): void {
     const record = this.#running(key);
     if (record === undefined) return;

@@ -200,7 +200,8 @@ class MemoryStore implements MemoryJobStore {
       this.#takeBack(this.#leases.declareDead(dispatcher, now.getTime()));
       if (this.#ledger.starts.haveCome(now.getTime())) this.#tender.wakeAll();
       const nextAt = earlier(this.#table.agenda.next(), this.#ledger.starts.nextAt(now.getTime()));
-      return nextAt === undefined ? {} : { nextAt };
+      const running = this.#attempts.of(dispatcher);
+      return nextAt === undefined ? { running } : { nextAt, running };
     });
   }
 

@@ -119,7 +119,7 @@ export class Ahead {
     if (this.#unbegun.has(key)) await this.#recordBegun();
   }
 
-  has(job: JobDocument): boolean {
+  has(job: Pick<JobDocument, '_id' | 'token'>): boolean {
     if (this.#returning.has(attemptOf(job))) return true;
     return [...this.#buffers.values()].some(({ jobs }) => jobs.some(({ _id }) => _id.equals(job._id)));
   }

@@ -112,26 +112,31 @@ export class Attempts {
   }
 
   async release({ hasBegun, ...key }: Hold): Promise<void> {
-    const { jobs, uses, news, ahead, running } = this.sources;
+    const { uses, news, ahead, running } = this.sources;
     const use = attemptKey(key);
     await ahead.ensureBegun(use);
-    running.ends(key);
-    const after = hasBegun
-      ? await this.interrupt(key)
-      : await this.#decide(key, (job) => {
-          if (job.cancel !== undefined) return this.#cancelled(job, job.cancel.reason);
-          return jobs.move(job, 'handBack', 'pending', { ...BACK, startedAt: undefined, attempts: job.attempts - 1, bell: job.lane });
-        });
     running.remove(key);
+    const after = await (hasBegun ? this.interrupt(key) : this.#unclaim(key));
     await uses.free(use);
     if (after?.status === 'pending') news.waits(after);
-    if (after === undefined) await this.#dropKept(key);
+    // One that has not begun has kept nothing, and somebody else may be seeing to what follows from its end.
+    if (after === undefined && hasBegun) await this.#dropKept(key);
   }
 
-  /** A job that was claimed ahead and has not begun. @returns it after that, unless somebody was faster */
+  /** A job that was claimed, now or ahead, and has not begun. @returns it after that, unless somebody was faster */
   putBack(job: JobDocument): Promise<JobDocument | undefined> {
     if (job.cancel !== undefined) return this.#cancelled(job, job.cancel.reason);
-    return this.sources.jobs.move(job, 'handBack', 'pending', { ...BACK, bell: job.lane });
+    const uncounted = job.status === 'active' ? { startedAt: undefined, attempts: job.attempts - 1 } : {};
+    return this.sources.jobs.move(job, 'handBack', 'pending', { ...BACK, ...uncounted, bell: job.lane });
+  }
+
+  async #unclaim({ id, token }: AttemptKey): Promise<JobDocument | undefined> {
+    const jobId = toId(id);
+    if (jobId === undefined) return undefined;
+    return this.sources.jobs.decide(jobId, (job) => {
+      const isClaimed = (job.status === 'active' || job.status === 'assigned') && job.waiting === undefined;
+      return isClaimed && job.token === token ? this.putBack(job) : 'nothing';
+    });
   }
 
   /** An attempt whose end nobody will record. @returns the job after it */
@@ -182,7 +187,7 @@ export class Attempts {
     const { jobs, uses, tender, ahead, running } = this.sources;
     const inner = toId(innerId);
     await ahead.ensureBegun(attemptKey(key));
-    running.ends(key);
+    running.remove(key);
     let before: JobDocument | undefined;
     const after = await this.#decide(
       key,
@@ -204,7 +209,6 @@ export class Attempts {
       },
       (job) => job.token === key.token && inner !== undefined && job.inner?.equals(inner) === true,
     );
-    running.remove(key);
     await uses.free(attemptKey(key));
     if (after === undefined) return false;
     await this.followed(after, before);

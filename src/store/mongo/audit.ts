@@ -1,52 +1,47 @@
 /** Finds what the store counts for somebody who does not know of it: where an answer was lost, or a command was done late. */
 
 import { ObjectId } from 'mongodb';
+import type { AttemptKey } from '../job-store.js';
 import type { Ahead } from './ahead.js';
-import type { Attempts } from './attempts.js';
 import type { Collections } from './collections.js';
+import type { JobDocument } from './documents.js';
 import type { HeldPlaces } from './held-places.js';
 import type { News } from './news.js';
 import type { Quotas } from './quotas.js';
 import type { Recovery } from './recovery.js';
-import { attemptOf, type Running } from './running.js';
 import type { ServerTime } from './server-time.js';
 import type { Takes } from './takes.js';
 
 export interface AuditSources {
   readonly ahead: Ahead;
-  readonly attempts: Attempts;
   readonly collections: Collections;
   readonly held: HeldPlaces;
   readonly news: News;
   readonly quotas: Quotas;
   readonly recovery: Recovery;
-  readonly running: Running;
   readonly takes: Takes;
   readonly time: ServerTime;
 }
+
+type Own = Pick<JobDocument, '_id' | 'token' | 'cancel'>;
 
 /** A command under way explains that something is unknown for a moment; what is unknown for so long has been lost. */
 const UNKNOWN_MS = 5_000;
 
 export class Audit {
-  /** Attempts and places that nobody seems to know, since when. */
+  /** Owners and places that nobody seems to know, since when. */
   readonly #unknown = new Map<string, number>();
 
   constructor(private readonly sources: AuditSources) {}
 
-  /** Jobs that are a dispatcher's by the store, but unknown here: a claim of which no answer came. They have not begun, and go back. */
-  async ofOwn(dispatcher: string): Promise<void> {
-    const { collections, running, ahead, takes, attempts, news } = this.sources;
+  /** The attempts that are a dispatcher's by the database and have been handed to it, as far as is known here; it is told of wishes to cancel them. */
+  async ofOwn(dispatcher: string): Promise<readonly AttemptKey[]> {
+    const { collections, ahead, takes, news } = this.sources;
     const isOwn = { owner: dispatcher, status: { $in: ['active' as const, 'assigned' as const] }, waiting: { $exists: false } };
-    for (const job of await collections.jobs.find(isOwn)) {
-      const { _id, token = '' } = job;
-      const id = _id.toHexString();
-      const isKnown = running.has(job) || ahead.has(job) || takes.isOpen(token);
-      if (isKnown && job.cancel !== undefined) news.cancelOf(dispatcher, id, job.cancel.reason);
-      if (!this.#isLost(attemptOf(job), isKnown)) continue;
-      if (job.status === 'active') await attempts.release({ id, token, hasBegun: false });
-      else if ((await attempts.putBack(job))?.status === 'pending') news.found(job.lane);
-    }
+    const own = await collections.jobs.find<Own>(isOwn, { projection: { token: 1, cancel: 1 } });
+    for (const { _id, cancel } of own) if (cancel !== undefined) news.cancelOf(dispatcher, _id.toHexString(), cancel.reason);
+    const handedOut = own.filter((job) => !ahead.has(job) && !takes.isOpen(job.token ?? ''));
+    return handedOut.map(({ _id, token = '' }) => ({ id: _id.toHexString(), token }));
   }
 
   /** Attempts of a dispatcher that nobody remembers are taken back like those of the dead. */

@@ -10,7 +10,6 @@ import { type Candidates, NO_CANDIDATES, readCandidates } from './candidates.js'
 import type { Collections } from './collections.js';
 import type { JobDocument } from './documents.js';
 import type { Handovers } from './handovers.js';
-import { Kept } from './kept.js';
 import { type Lanes, mayBeClaimedAhead, needsPlaces, placesIn, placesOfLane } from './lanes.js';
 import type { Leases } from './leases.js';
 import type { Wanted } from './line.js';
@@ -22,7 +21,7 @@ import type { Pauses } from './pauses.js';
 import { formOfDocument, referenceOf, reportedOf, toJob } from './records.js';
 import { attemptKey, attemptOf, type Running } from './running.js';
 import type { ServerTime } from './server-time.js';
-import type { Asker, Shares } from './shares.js';
+import type { Shares } from './shares.js';
 import type { Begin, Starts } from './starts.js';
 import { type Chosen, isOf, nameOf, type Takes } from './takes.js';
 import type { Tender } from './tender.js';
@@ -81,14 +80,11 @@ const NOTHING: Look = { won: [], mayFindMore: false };
 export class Claims {
   /** By dispatcher and queue: how often its lanes had rung when it looked last. */
   readonly #looked = new Map<string, number>();
-  readonly #kept: Kept;
   readonly #underWay = new Set<Promise<unknown>>();
   /** By dispatcher: the claim that asks for places and uses them now; its queues do so one after the other. */
   readonly #turns = new Map<string, Promise<unknown>>();
 
-  constructor(private readonly sources: ClaimSources) {
-    this.#kept = new Kept({ ...sources, won: (asker, taken) => this.#won(asker, taken) });
-  }
+  constructor(private readonly sources: ClaimSources) {}
 
   async claim(request: ClaimRequest): Promise<readonly ClaimedJob[]> {
     const claiming = this.#claim(request);
@@ -96,29 +92,34 @@ export class Claims {
     return claiming.finally(() => this.#underWay.delete(claiming));
   }
 
-  /** Resolves when nothing will be handed out any more that is paused now: the claims that are under way have been answered, and what they could not hand out is back. */
+  /** Resolves when nothing will be handed out any more that is paused now: the claims that are under way have been answered. */
   async holdBackPaused(): Promise<void> {
     await Promise.allSettled(this.#underWay);
-    await this.#kept.putBackPaused();
+    await this.sources.takes.undone();
   }
 
   async #claim(request: ClaimRequest): Promise<readonly ClaimedJob[]> {
     if (!this.sources.leases.isAlive(request.dispatcher)) return [];
-    const claimed = [...(await this.#kept.takeOut(request))];
-    try {
-      await this.#fill(request, claimed);
-      return await Promise.all(claimed.map((job) => this.#claimedJob(job)));
-    } catch (error) {
-      // Whatever failed: these are handed out, by the next claim if need be.
-      this.#kept.add(request, claimed);
-      throw error;
-    }
+    const claimed = await this.#taken(request);
+    const read = await Promise.allSettled(claimed.map((job) => this.#claimedJob(job)));
+    for (const job of claimed.filter((_, index) => read[index]?.status === 'rejected')) this.#putBackLater(job);
+    const handedOut = read.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
+    const errors = read.flatMap((one) => (one.status === 'rejected' ? [one.reason] : []));
+    if (handedOut.length === 0 && errors.length > 0) throw errors[0];
+    return handedOut;
+  }
+
+  /** It has not begun; not at once, or the next claim would take it again. */
+  #putBackLater({ _id, token = '' }: JobDocument): void {
+    const { attempts, unfinished } = this.sources;
+    unfinished.again(() => attempts.release({ id: _id.toHexString(), token, hasBegun: false }));
   }
 
   /** Takes jobs up to the limit. */
-  async #fill(request: ClaimRequest, claimed: JobDocument[]): Promise<void> {
+  async #taken(request: ClaimRequest): Promise<readonly JobDocument[]> {
     const { leases, shares } = this.sources;
     await shares.yieldIdle();
+    const claimed: JobDocument[] = [];
     let inVain = 0;
     for (let look: Look = { won: [], mayFindMore: true }; look.mayFindMore && claimed.length < request.limit; ) {
       if (look.won.length === 0 && inVain++ > MAX_IN_VAIN) break;
@@ -133,12 +134,12 @@ export class Claims {
     // Whoever is busy with other work leaves the places to those who could use them.
     this.sources.handovers.hasRoom(request, request.limit - claimed.length);
     if (claimed.length >= request.limit) await shares.wantNothing(request).catch(() => undefined);
+    return claimed;
   }
 
   /** The life of a dispatcher is over. */
   forget(dispatcher: string): void {
     this.#turns.delete(dispatcher);
-    this.#kept.forget(dispatcher);
     for (const name of this.#looked.keys()) if (isOf(dispatcher, name)) this.#looked.delete(name);
   }
 
@@ -236,7 +237,7 @@ export class Claims {
       if (begun.length > 0) return [];
       throw error;
     });
-    const won = this.#won(request, [...begun, ...taken]);
+    const won = this.#won([...begun, ...taken]);
     return { won, mayFindMore: batch !== undefined || won.length < now.length + begun.length };
   }
 
@@ -245,11 +246,11 @@ export class Claims {
     const { may, grant } = await this.#begin(chosen.now, chosen.token);
     const now = chosen.now.filter((job) => may.has(job));
     const apart = now.filter((job) => request.transactional?.has(formOfDocument(job)) === true);
-    const taken = await takes.take(request, { ...chosen, now, apart });
+    const taken = await takes.take(request.dispatcher, { ...chosen, now, apart });
     const won = taken.filter(({ status }) => status === 'active');
     // Those that were not won count too long, if that fails.
     await starts.giveBack(grant, won).catch(() => undefined);
-    return taken;
+    return won;
   }
 
   async #open(opening: Opening): Promise<void> {
@@ -312,14 +313,9 @@ export class Claims {
     return picked;
   }
 
-  /** Those that are to run; the others are kept at hand. */
-  #won({ dispatcher }: Asker, taken: readonly JobDocument[]): readonly JobDocument[] {
-    const { news, running, ahead } = this.sources;
-    ahead.add(
-      dispatcher,
-      taken.filter(({ status }) => status === 'assigned'),
-    );
-    const won = taken.filter(({ status }) => status === 'active');
+  /** Those that are to run. */
+  #won(won: readonly JobDocument[]): readonly JobDocument[] {
+    const { news, running } = this.sources;
     for (const job of won) {
       running.add(job);
       // Of a first attempt nothing can be noted yet.

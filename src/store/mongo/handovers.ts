@@ -2,7 +2,6 @@
 
 import { ObjectId } from 'mongodb';
 import type { ClaimRequest } from '../job-store.js';
-import type { Ahead } from './ahead.js';
 import type { JobDocument } from './documents.js';
 import type { Jobs, Written } from './jobs.js';
 import { mayBeClaimedAhead } from './lanes.js';
@@ -13,7 +12,6 @@ import { formOfDocument } from './records.js';
 import { nameOf, type Takes } from './takes.js';
 
 export interface HandoverSources {
-  readonly ahead: Ahead;
   readonly jobs: Jobs;
   readonly leases: Leases;
   readonly news: News;
@@ -39,7 +37,7 @@ export class Handovers {
 
   /** Writes a job whose turn has come as a dispatcher's. @returns it, or `undefined` where none has room, or somebody was faster */
   async hand(job: JobDocument, written: Written): Promise<JobDocument | undefined> {
-    const { jobs, leases, news, takes, ahead } = this.sources;
+    const { jobs, leases, news, takes } = this.sources;
     const room = this.#roomFor(job);
     const fence = room === undefined ? undefined : leases.fence(room.request.dispatcher);
     if (room === undefined || fence === undefined) return undefined;
@@ -47,13 +45,11 @@ export class Handovers {
     const token = new ObjectId().toHexString();
     const as: Written = { ...written, bell: undefined, owner: dispatcher, token };
     room.left--;
-    const [handed] = await takes.under(room.request, { now: [], forLater: [job], token }, async () => {
+    const [handed] = await takes.under(dispatcher, { now: [], forLater: [job], token }, async () => {
       const after = await jobs.move(job, 'claimAhead', 'assigned', as, fence);
       return after === undefined ? [] : [after];
     });
-    if (handed === undefined) return undefined;
-    ahead.add(dispatcher, [handed]);
-    news.work(handed.queue);
+    if (handed !== undefined) news.work(handed.queue);
     return handed;
   }
 

@@ -21,8 +21,17 @@ const OVER = {
   ownsInner: undefined,
 } as const satisfies Written;
 
-/** What puts many jobs that were claimed ahead back where they stood, each to ring in its lane. */
-export const BACK_IN_LINE = asPipeline({ status: 'pending', owner: undefined, token: undefined, bell: new Computed('$lane') });
+const IS_ACTIVE: Expression = { $eq: ['$status', 'active'] };
+
+/** What puts many jobs that were claimed, now or ahead, and have not begun back where they stood, each to ring in its lane. */
+export const BACK_IN_LINE = asPipeline({
+  status: 'pending',
+  owner: undefined,
+  token: undefined,
+  attempts: new Computed({ $cond: [IS_ACTIVE, { $subtract: [numberIn('$attempts'), 1] }, '$attempts'] }),
+  startedAt: new Computed({ $cond: [IS_ACTIVE, '$$REMOVE', '$startedAt'] }),
+  bell: new Computed('$lane'),
+});
 
 /** Whether something follows from the end of a job, for which somebody has to be responsible. */
 export function hasDuties({ kind, parent, tail, followed, held }: JobDocument): boolean {

@@ -154,10 +154,10 @@ export class Parts {
     const uses = new Uses({ shares, onFreed: () => news.room(), onBackground });
     const starts = new Starts({ clock, quotas, time, onFreed: () => news.room() });
     const relief = new Relief({ collections, clock, onBackground });
-    const takes = new Takes({ collections, leases, uses, time });
     const running = new Running();
     const ahead = new Ahead({ collections, clock, time, running, news, endCancelled: (job) => this.#endCancelled(job) });
-    const handovers = new Handovers({ ahead, jobs, leases, news, pauses, takes });
+    const takes = new Takes({ ahead, collections, leases, news, time, unfinished, uses });
+    const handovers = new Handovers({ jobs, leases, news, pauses, takes });
     const graph = new WaitGraph(jobs, quotas);
     const tender = new Tender({ collections, graph, jobs, shares, held, handovers, time, news, relief, unfinished, process });
     const attempts = new Attempts({ jobs, uses, held, tender, time, news, notes, pauses, graph, running, ahead, relief, process });
@@ -182,7 +182,7 @@ export class Parts {
       uses,
     });
     const forget = (dispatcher: string): void => {
-      for (const part of [shares, uses, running, ahead, takes, handovers, claims]) part.forget(dispatcher);
+      for (const part of [shares, uses, running, ahead, handovers, claims]) part.forget(dispatcher);
     };
     this.ahead = ahead;
     this.collections = collections;
@@ -211,7 +211,7 @@ export class Parts {
     this.insertsWithin = new InsertsWithin({ ...forInserts, putOff, inSession, listen, transactions });
     this.schedules = new MongoSchedules({ inSession, insertsWithin: this.insertsWithin, time, transactions });
     const recovery = new Recovery({ attempts, collections, held, leases, news, tender, time, forget });
-    const audit = new Audit({ ahead, attempts, collections, held, news, quotas, recovery, running, takes, time });
+    const audit = new Audit({ ahead, collections, held, news, quotas, recovery, takes, time });
     const due = new Due({ collections, tender, time, unfinished, onBackground, process });
     this.insight = new MongoInsight({ collections, quotas, starts, time });
     this.recovery = recovery;

@@ -1,7 +1,7 @@
 /** The round: what every process looks at now and then, whatever it was told of; six commands while there is nothing to do. */
 
 import { isLane } from '../../job/lane.js';
-import type { Recovery as Answer } from '../job-store.js';
+import type { Recovery as Answer, AttemptKey } from '../job-store.js';
 import type { Audit } from './audit.js';
 import type { Collections } from './collections.js';
 import type { Due } from './due.js';
@@ -34,24 +34,26 @@ export class Rounds {
     };
     await doDue();
     await quotas.refresh();
-    await this.#lookAfter(dispatcher, doDue);
+    const running = await this.#lookAfter(dispatcher, doDue);
     for (const lane of await collections.jobs.distinct('lane', { status: 'pending' }))
       if (isLane(lane)) news.found(lane);
       // Whoever reads these ends them.
       else await collections.jobs.find({ status: 'pending', lane: { $eq: lane as string } });
-    return times.length === 0 ? {} : { nextAt: time.here(new Date(Math.min(...times.map((at) => at.getTime())))) };
+    if (times.length === 0) return { running };
+    return { nextAt: time.here(new Date(Math.min(...times.map((at) => at.getTime())))), running };
   }
 
-  /** Who is dead, and what has an owner who is gone, or does not know of it. @param between - done now and then, where that takes long */
-  async #lookAfter(dispatcher: string, between: () => Promise<void>): Promise<void> {
+  /** Who is dead, and what has an owner who is gone. @param between - done now and then, where that takes long @returns what the dispatcher itself owns */
+  async #lookAfter(dispatcher: string, between: () => Promise<void>): Promise<readonly AttemptKey[]> {
     const { leases, recovery, audit, collections } = this.sources;
     const { known, living, dead } = await leases.roster(dispatcher);
     for (const one of dead) await recovery.takeBack(one, between);
     // A range, so that the index covers it.
     const owners = (await collections.jobs.distinct('owner', { owner: { $gt: '' } })).map(String);
-    if (owners.includes(dispatcher)) await audit.ofOwn(dispatcher);
     if (owners.some((owner) => !living.includes(owner))) await recovery.resume({ owner: { $gt: '', $nin: [...living] } });
     for (const owner of owners) if (!known.has(owner)) await audit.ofOwner(owner);
     await audit.ofPlaces(known);
+    // Last, since what ends before the answer is there would be released for nothing.
+    return owners.includes(dispatcher) ? audit.ofOwn(dispatcher) : [];
   }
 }

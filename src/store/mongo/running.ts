@@ -1,4 +1,4 @@
-/** The attempts that this process has claimed and not ended, with their jobs as last known. */
+/** The attempts that this process has claimed and not ended, with their jobs as last known: what is not here is read. */
 
 import type { AttemptKey } from '../job-store.js';
 import type { JobDocument } from './documents.js';
@@ -10,8 +10,6 @@ export function attemptKey({ id, token }: AttemptKey): string {
 
 export class Running {
   readonly #jobs = new Map<string, JobDocument>();
-  /** By attempt, whose it is: what becomes of them is being written. */
-  readonly #ending = new Map<string, string | undefined>();
 
   add(job: JobDocument): void {
     this.#jobs.set(attemptOf(job), job);
@@ -33,27 +31,17 @@ export class Running {
   }
 
   has(job: JobDocument): boolean {
-    return this.#jobs.has(attemptOf(job)) || this.#ending.has(attemptOf(job));
+    return this.#jobs.has(attemptOf(job));
   }
 
   /** The life of a dispatcher is over. */
   forget(dispatcher: string): void {
     for (const [key, { owner }] of this.#jobs) if (owner === dispatcher) this.#jobs.delete(key);
-    for (const [key, owner] of this.#ending) if (owner === dispatcher) this.#ending.delete(key);
   }
 
-  /** Its end, or whatever else ends the attempt, is being written: nobody may take it for lost meanwhile. */
-  ends(key: AttemptKey): void {
-    const name = attemptKey(key);
-    const job = this.#jobs.get(name);
-    if (job !== undefined) this.#ending.set(name, job.owner);
-    this.#jobs.delete(name);
-  }
-
-  /** That has been written. */
+  /** It ends, however it does. */
   remove(key: AttemptKey): void {
     this.#jobs.delete(attemptKey(key));
-    this.#ending.delete(attemptKey(key));
   }
 }
 
@@ -64,6 +52,6 @@ export function tokenAfter(token: string): string {
 }
 
 /** Names the attempt that a job is in. */
-export function attemptOf({ _id, token = '' }: JobDocument): string {
+export function attemptOf({ _id, token = '' }: Pick<JobDocument, '_id' | 'token'>): string {
   return attemptKey({ id: _id.toHexString(), token });
 }

@@ -110,12 +110,11 @@ export class SettlementsWithin {
     const { ahead, attempts, running, tender, unfinished, uses } = this.sources;
     const before = running.get(end);
     this.#open.delete(attemptKey(end));
-    running.ends(end);
+    running.remove(end);
     ahead.ends(attemptKey(end));
     uses.freeSoon(attemptKey(end));
     if (after.waiting === 'inner') await unfinished.finish(() => attempts.followed(after, before));
     else await tender.tend(after);
-    running.remove(end);
   }
 }
 

@@ -82,9 +82,7 @@ export class Settlements {
     const { running } = this.sources;
     const job = running.get(end);
     if (job !== undefined) this.#workIsOver(end);
-    const isRecorded = await this.#record(end, { job, wasUnanswered });
-    running.remove(end);
-    return isRecorded;
+    return this.#record(end, { job, wasUnanswered });
   }
 
   /** With others, where all is as it was when the attempt began; what follows is seen to when the next may be recorded. */
@@ -108,7 +106,7 @@ export class Settlements {
 
   /** Its places are free as soon as the work is over, for what it leaves to be written needs none. */
   #workIsOver(end: Outcome): void {
-    this.sources.running.ends(end);
+    this.sources.running.remove(end);
     this.sources.ahead.ends(attemptKey(end));
     if (end.keepsPlaces !== true) this.sources.uses.freeSoon(attemptKey(end));
   }

@@ -1,22 +1,29 @@
-/** Takes jobs by one conditional write; where its answer is lost, the next look reads by the token what was taken. */
+/** Takes jobs by one conditional write; where its answer is lost, what it took goes back. */
 
 import type { ObjectId } from 'mongodb';
+import type { Ahead } from './ahead.js';
 import type { Collections } from './collections.js';
 import type { JobDocument } from './documents.js';
 import { type Expression, literal, numberIn } from './expression.js';
 import { asPipeline, Computed } from './jobs.js';
 import type { Leases } from './leases.js';
+import { BACK_IN_LINE } from './moves.js';
+import type { News } from './news.js';
 import { attemptKey } from './running.js';
 import type { ServerTime } from './server-time.js';
 import type { Asker } from './shares.js';
 import type { Where } from './table.js';
+import type { Unfinished } from './unfinished.js';
 import type { Uses } from './uses.js';
 
 export interface TakeSources {
+  readonly ahead: Ahead;
   readonly collections: Collections;
   readonly leases: Leases;
-  readonly uses: Uses;
+  readonly news: News;
   readonly time: ServerTime;
+  readonly unfinished: Unfinished;
+  readonly uses: Uses;
 }
 
 /** What is to be taken under one token: to be run now, and ahead. */
@@ -29,51 +36,33 @@ export interface Chosen {
 }
 
 export class Takes {
-  /** By dispatcher and queue: writes that were not answered; the places of their jobs stay in use. */
-  readonly #unanswered = new Map<string, readonly Chosen[]>();
-  /** The tokens of all writes of which it is not known yet what they took. */
+  /** The tokens of all writes of which it is not known yet what they took; the places of their jobs stay in use. */
   readonly #open = new Set<string>();
+  readonly #undoing = new Set<Promise<void>>();
 
   constructor(private readonly sources: TakeSources) {}
 
-  /** What was taken; of all else, the places are free again. */
-  async take(asker: Asker, chosen: Chosen): Promise<readonly JobDocument[]> {
+  /** What was taken; that which was taken ahead is at hand. Of all else, the places are free again. */
+  async take(dispatcher: string, chosen: Chosen): Promise<readonly JobDocument[]> {
     if (chosen.now.length + chosen.forLater.length === 0) return [];
-    return this.under(asker, chosen, () => this.#write(asker.dispatcher, chosen));
+    return this.under(dispatcher, chosen, () => this.#write(dispatcher, chosen));
   }
 
-  /** What was taken by a write under a token, which is remembered until it is known. */
-  async under(asker: Asker, chosen: Chosen, write: () => Promise<readonly JobDocument[]>): Promise<readonly JobDocument[]> {
+  /** What was taken by a write under a token. What a write takes that is not answered goes back: it has not begun. */
+  async under(dispatcher: string, chosen: Chosen, write: () => Promise<readonly JobDocument[]>): Promise<readonly JobDocument[]> {
     this.#open.add(chosen.token);
     try {
-      return this.#known(chosen, await write());
+      return this.#known(dispatcher, chosen, await write());
     } catch (error) {
-      this.#noteUnanswered(asker, [chosen]);
+      const undoing = this.sources.unfinished.finish(() => this.#undo(dispatcher, chosen)).finally(() => this.#undoing.delete(undoing));
+      this.#undoing.add(undoing);
       throw error;
     }
   }
 
-  /** What was taken by writes that were not answered, told once. One that is done even later is found by a round: its jobs have not begun. */
-  async takenUnanswered(asker: Asker): Promise<readonly JobDocument[]> {
-    const unanswered = this.#unanswered.get(nameOf(asker));
-    if (unanswered === undefined) return [];
-    this.#unanswered.delete(nameOf(asker));
-    try {
-      const found = await Promise.all(unanswered.map((chosen) => this.#taken(chosen)));
-      return unanswered.flatMap((chosen, index) => this.#known(chosen, found[index] ?? []));
-    } catch (error) {
-      this.#noteUnanswered(asker, unanswered);
-      throw error;
-    }
-  }
-
-  /** The life of a dispatcher is over. */
-  forget(dispatcher: string): void {
-    for (const [name, unanswered] of this.#unanswered) {
-      if (!isOf(dispatcher, name)) continue;
-      this.#unanswered.delete(name);
-      for (const { token } of unanswered) this.#open.delete(token);
-    }
+  /** Resolves when what was not answered has been undone, or could not be for now. */
+  async undone(): Promise<void> {
+    await Promise.all(this.#undoing);
   }
 
   /** Whether it is still to be seen what was taken under a token. */
@@ -81,23 +70,31 @@ export class Takes {
     return this.#open.has(token);
   }
 
-  #noteUnanswered(asker: Asker, unanswered: readonly Chosen[]): void {
-    this.#unanswered.set(nameOf(asker), [...(this.#unanswered.get(nameOf(asker)) ?? []), ...unanswered]);
-  }
-
-  #known({ now, token }: Chosen, taken: readonly JobDocument[]): readonly JobDocument[] {
-    this.#open.delete(token);
+  /** In one turn the token is not open any more, and what was taken ahead is at hand: a round finds it here or there. */
+  #known(dispatcher: string, { now, token }: Chosen, taken: readonly JobDocument[]): readonly JobDocument[] {
     const ids = new Set(taken.map(({ _id }) => _id.toHexString()));
-    for (const { _id } of now) {
-      const id = _id.toHexString();
-      if (!ids.has(id)) this.sources.uses.freeSoon(attemptKey({ id, token }));
-    }
+    const lost = now.filter(({ _id }) => !ids.has(_id.toHexString()));
+    this.#close(token, lost);
+    const later = taken.filter(({ status }) => status === 'assigned');
+    this.sources.ahead.add(dispatcher, later);
     return taken;
   }
 
-  #taken({ now, forLater, token }: Chosen): Promise<readonly JobDocument[]> {
-    const open = { status: { $in: ['active' as const, 'assigned' as const] } };
-    return this.sources.collections.jobs.find({ _id: { $in: idsOf([...now, ...forLater]) }, token, ...open });
+  /** By a write, not by a look, which may be older than what it looks for. One that is done even later is found by a round, as is a wish to cancel. */
+  async #undo(dispatcher: string, chosen: Chosen): Promise<void> {
+    const { collections, news } = this.sources;
+    const jobs = [...chosen.now, ...chosen.forLater];
+    const isTaken = { owner: dispatcher, token: chosen.token, status: { $in: ['active' as const, 'assigned' as const] } };
+    const own = { _id: { $in: idsOf(jobs) }, ...isTaken, cancel: { $exists: false } };
+    await collections.jobs.updateMany(own, [{ $set: BACK_IN_LINE }], { hint: { _id: 1 } });
+    this.#close(chosen.token, chosen.now);
+    for (const lane of new Set(jobs.map((job) => job.lane))) news.found(lane);
+  }
+
+  /** @param left - those whose places are free */
+  #close(token: string, left: readonly JobDocument[]): void {
+    this.#open.delete(token);
+    for (const { _id } of left) this.sources.uses.freeSoon(attemptKey({ id: _id.toHexString(), token }));
   }
 
   async #write(dispatcher: string, chosen: Chosen): Promise<readonly JobDocument[]> {
@@ -126,6 +123,11 @@ export class Takes {
       ...now.map((job) => taken(job, apart.includes(job) ? { ...by, apart: true } : by)),
       ...forLater.map(({ bell: _, ...job }): JobDocument => ({ ...job, status: 'assigned', owner: dispatcher, token })),
     ];
+  }
+
+  #taken({ now, forLater, token }: Chosen): Promise<readonly JobDocument[]> {
+    const open = { status: { $in: ['active' as const, 'assigned' as const] } };
+    return this.sources.collections.jobs.find({ _id: { $in: idsOf([...now, ...forLater]) }, token, ...open });
   }
 }
 

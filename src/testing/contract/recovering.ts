@@ -119,6 +119,44 @@ export const recovering = cases('recovering', {
     await lab.expect('completed', batch, after);
   },
 
+  'names the attempts that count as those of a dispatcher, and no others': async (lab) => {
+    const running = async (by: string) => (await lab.store.recover(by)).running ?? [];
+    const [first, second, outer, inner] = await lab.queueAll(work(), work({}, 'two'), work({}, 'outer'), work({}, 'inner'));
+    const [one, two, waits] = [await lab.take(first), await lab.take(second, 'b'), await lab.take(outer)];
+    deepEqual(await running('a'), [keyOf(one), keyOf(waits)]);
+    deepEqual(await running('b'), [keyOf(two)]);
+    const again = await lab.again(one, 0);
+    await lab.follow(waits, inner);
+    deepEqual(await running('a'), [{ id: first, token: again?.token }]);
+    await lab.complete({ id: first, token: again?.token ?? '' });
+    await lab.queue(serial(steps('later')));
+    deepEqual(await running('a'), []);
+    deepEqual(await running('nobody'), []);
+  },
+
+  'puts an attempt back that its dispatcher was never told of, as if never claimed': async (lab) => {
+    const [id, next] = await lab.queueAll(work({ places: ONE }), work({ places: ONE }));
+    const before = await lab.state(id);
+    await lab.take(id);
+    const { running = [] } = await lab.store.recover('a');
+    await lab.store.release(running.map((key) => ({ ...key, hasBegun: false })));
+    deepEqual(await lab.state(id), before);
+    await lab.complete(await lab.take(id, 'b'));
+    await lab.take(next, 'b');
+  },
+
+  'puts back, with a new attempt, a job whose dispatcher was not told of the one that follows at once': async (lab) => {
+    const id = await lab.queue(work({ places: ONE }));
+    const run = await lab.take(id);
+    await lab.again(run, 0);
+    const { running = [] } = await lab.store.recover('a');
+    await lab.store.release(running.map((key) => ({ ...key, hasBegun: false })));
+    const { status, attempts, interruptions } = await lab.state(id);
+    deepEqual([status, attempts, interruptions], ['pending', 1, 0]);
+    equal(await lab.complete(run), false);
+    equal((await lab.take(id)).attempt.number, 2);
+  },
+
   'holds the places of a batch that a dead dispatcher opened': async (lab) => {
     await lab.queueAll(serial(steps('one'), { places: ONE }), serial(steps('two'), { places: ONE }));
     await lab.takeTasks('one');

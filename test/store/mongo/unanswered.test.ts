@@ -7,7 +7,6 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { nextTurn } from '../../../src/clock.js';
 import { Payload } from '../../../src/job/payload.js';
 import { Ahead, type AheadSources } from '../../../src/store/mongo/ahead.js';
-import { type ClaimSources, Claims } from '../../../src/store/mongo/claims.js';
 import type { JobDocument } from '../../../src/store/mongo/documents.js';
 import { askPipeline } from '../../../src/store/mongo/quota-commands.js';
 import { ResumedStream } from '../../../src/store/mongo/resumed-stream.js';
@@ -15,10 +14,10 @@ import { Running } from '../../../src/store/mongo/running.js';
 import { ServerTime } from '../../../src/store/mongo/server-time.js';
 import { Share } from '../../../src/store/mongo/share.js';
 import { type TakeSources, Takes } from '../../../src/store/mongo/takes.js';
+import { Unfinished } from '../../../src/store/mongo/unfinished.js';
 import { toBytes } from '../../../src/store/mongo/values.js';
 import { VirtualClock } from '../../../src/testing/index.js';
 import { findReplicaSet } from '../../replica-set/find-replica-set.js';
-import { deferred } from '../../service/deferred.js';
 
 const set = await findReplicaSet();
 afterAll(() => set.stop());
@@ -51,49 +50,37 @@ function jobOf(status: 'assigned' | 'active', queue = ''): JobDocument {
   });
 }
 
-const asker = { dispatcher: 'd', queue: '' };
 const nothing = async (): Promise<void> => {};
 
-describe('what was taken', () => {
-  it('is handed out by the next claim, though what comes after its reading fails', async () => {
-    const job = jobOf('active');
-    const unanswered = [[job], []];
-    const fails = [true, false];
-    const claims = new Claims(
-      only<ClaimSources>({
-        ahead: { add: () => {}, of: () => [] },
-        handovers: { hasRoom: () => {} },
-        lanes: { of: () => new Map(), rings: () => 0 },
-        leases: { isAlive: () => true },
-        news: { changed: () => {} },
-        pauses: { isPaused: () => false },
-        running: new Running(),
-        shares: {
-          yieldIdle: async () => (fails.shift() === true ? Promise.reject(new Error('the network')) : undefined),
-          wantNothing: nothing,
-        },
-        takes: { takenUnanswered: async () => unanswered.shift() ?? [] },
+describe('what a write took that was not answered', () => {
+  it('goes back by a write that is sent until it is answered, and is open until then', async () => {
+    const clock = new VirtualClock();
+    let sent = 0;
+    const updateMany = async (): Promise<Document> => (++sent === 1 ? Promise.reject(new Error('the network')) : { modifiedCount: 1 });
+    const freed: string[] = [];
+    const found: string[] = [];
+    const takes = new Takes(
+      only<TakeSources>({
+        collections: { jobs: { updateMany } },
+        news: { found: (lane: string) => found.push(lane) },
+        unfinished: new Unfinished({ clock, onBackground: () => {} }),
+        uses: { freeSoon: (attempt: string) => freed.push(attempt) },
       }),
     );
-    const request = { ...asker, forms: new Set(['t']), limit: 1 };
-    await expect(claims.claim(request)).rejects.toThrow('the network');
-    expect((await claims.claim(request)).map((claimed) => claimed.job.id)).toEqual([job._id.toHexString()]);
-  });
-
-  it('is asked for, also if it was not answered while what was taken before was read', async () => {
-    const gate = deferred();
-    const find = async (): Promise<readonly JobDocument[]> => gate.promise.then(() => []);
-    const takes = new Takes(only<TakeSources>({ collections: { jobs: { find } }, uses: { freeSoon: () => {} } }));
-    const fail = (token: string): Promise<unknown> =>
-      takes.under(asker, { now: [], forLater: [jobOf('assigned')], token }, () => Promise.reject(new Error('lost'))).catch(() => undefined);
-    await fail('one');
-    const reading = takes.takenUnanswered(asker);
-    await fail('two');
-    gate.resolve();
-    await reading;
-    expect([takes.isOpen('one'), takes.isOpen('two')]).toEqual([false, true]);
-    await takes.takenUnanswered(asker);
-    expect(takes.isOpen('two')).toBe(false);
+    const job = jobOf('active');
+    const lost = takes.under('d', { now: [job], forLater: [], token: 'k' }, () => Promise.reject(new Error('lost')));
+    await expect(lost).rejects.toThrow('lost');
+    const seen: unknown[] = [];
+    for (let halves = 0; halves < 3; halves++) {
+      await clock.advance(halves * 500, () => firstValueFrom(nextTurn()));
+      seen.push([sent, takes.isOpen('k'), freed.length]);
+    }
+    expect(seen).toEqual([
+      [1, true, 0],
+      [1, true, 0],
+      [2, false, 1],
+    ]);
+    expect([freed, found]).toEqual([[`${job._id.toHexString()} k`], [job.lane]]);
   });
 });
 
