@@ -13,6 +13,7 @@ const FAULTS_MS = 15_000;
 /** Long enough for some rounds, and for the pauses between tries. */
 const PATIENCE_MS = 240_000;
 const STEP_MS = 1_000;
+const COPIES = 6;
 const TURNS = 8;
 
 const silent = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
@@ -36,7 +37,7 @@ export async function tryLosses(seed: number): Promise<Trial> {
     [1, 2].map((number) => service(failingStore(store, faults), { clock, work, seed: seed * 2 + number })),
   );
   const advance = (ms: number): Promise<void> => clock.advance(ms, turns);
-  await services[0]?.queueJobs(work.drafts);
+  await services[0]?.queueJobs(work.drafts(COPIES));
   isOn = true;
   await advance(FAULTS_MS);
   isOn = false;

@@ -5,7 +5,6 @@ import { currentTask, type Draft, exponential, makeJob, parallel, serial, task }
 const WORK_MS = 40;
 const OFTEN = { attempts: 1_000, interruptions: 1_000, retries: 'any' } as const;
 const LATER = { ...OFTEN, delayMs: 100 } as const;
-const COPIES = 6;
 
 /** The sizes of the quotas. */
 export const SIZES = { default: 1, pair: 2 } as const;
@@ -48,9 +47,10 @@ export class Work {
     return [this.#plain, this.#one, this.#heavy, this.#light, this.#atOnce, this.#soon, this.#throws, this.#pays, this.#returns];
   }
 
-  get drafts(): readonly Draft<unknown>[] {
+  /** So many of each kind. */
+  drafts(copies: number): readonly Draft<unknown>[] {
     const [plain, one] = [makeJob(this.#plain), makeJob(this.#one)];
-    return Array.from({ length: COPIES }, () => [
+    return Array.from({ length: copies }, () => [
       plain,
       one,
       makeJob(this.#heavy),
