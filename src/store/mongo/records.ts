@@ -1,6 +1,6 @@
 /** Jobs as documents, and documents as jobs. */
 
-import { type Binary, ObjectId, type Timestamp } from 'mongodb';
+import { Binary, ObjectId, type Timestamp } from 'mongodb';
 import type { TooLargeError } from '../../errors.js';
 import { formOf } from '../../job/form.js';
 import type { Choice, JobRecord, JobState, JobTree, Progress, QueuedJob } from '../../job/job-record.js';
@@ -176,13 +176,18 @@ function toState(document: JobDocument): JobState {
 
 /** What attempts have reported, as `reportedBytes` of its job. */
 export function reportedOf({ progress, annotations = {} }: JobDocument): ReadonlyMap<string, number> {
-  const sizes = new Map(Object.entries(annotations).map(([key, bytes]) => [annotationPath(fromKey(key)), bytes.length()]));
-  return progress === undefined ? sizes : sizes.set('progress', progress.length());
+  const sizes = new Map(Object.entries(annotations).map(([key, bytes]) => [annotationPath(fromKey(key)), lengthOf(bytes)]));
+  return progress === undefined ? sizes : sizes.set('progress', lengthOf(progress));
+}
+
+/** What is damaged has no length to speak of. */
+function lengthOf(stored: unknown): number {
+  return stored instanceof Binary ? stored.length() : 0;
 }
 
 /** As `storedBytes` of its job. */
 export function storedIn(job: JobDocument): number {
-  const queued = job.args.length() + (job.choice?.length() ?? 0);
+  const queued = lengthOf(job.args) + lengthOf(job.choice);
   return [...reportedOf(job)].reduce((sum, [path, bytes]) => sum + valueBytes(path, bytes), queued);
 }
 

@@ -94,3 +94,11 @@ it('what is paused stays so where its document is damaged, until something is pa
   await async.pause({ queue: 'post' });
   expect((await async.getPaused()).queues).toEqual(['mail', 'post']);
 });
+
+it('a job with an annotation that is no bytes runs and ends, and those claimed with it too', async () => {
+  const { async: web } = await processes.start({ tasks: [add], dispatcher: false });
+  const [damaged, other] = await web.queueJobs([makeJob(add, 1, 2), makeJob(add, 3, 4)]);
+  await processes.collection('jobs').updateOne({ _id: new ObjectId(damaged.id) }, { $set: { annotations: { bm90ZQ: 5 } } });
+  await processes.start({ tasks: [add] });
+  expect([(await damaged.waitForOutcome()).status, await other.waitForResult()]).toEqual(['completed', 7]);
+});
