@@ -172,6 +172,9 @@ function ownLane({ kind, queue, task, version, quotas }: JobDocument, keepsPlace
   return laneOf({ kind, queue, taskName: task, places: quotas, ...(version === undefined ? {} : { version }) }, keepsPlaces);
 }
 
+/** What a job that is over has no more. */
+const GONE: ReadonlySet<string> = new Set(['bell', 'dueAt', 'startBy', 'waiting', 'inner', 'ownsInner', 'cancel', 'open']);
+
 /** A job as it is when it has failed over its record, unless it had ended before; what was sound stays. @param by - who sees to what follows */
 export function failedOver(
   damaged: Document,
@@ -186,19 +189,12 @@ export function failedOver(
   const outcome: OutcomeDocument =
     isOver && job.outcome !== undefined ? job.outcome : toOutcome({ status: 'failed', error: errorFor(job, damage) });
   const status: Status = isOver ? job.status : hasOpenBelow({ ...job, status: 'pending' }) ? 'callbacks' : 'failed';
-  const {
-    bell: _,
-    dueAt: __,
-    startBy: ___,
-    waiting: ____,
-    inner: _____,
-    ownsInner: ______,
-    cancel: _______,
-    open: ________,
-    ...rest
-  } = job;
+  const isBatch = job.kind === 'serial' || job.kind === 'parallel';
+  const rest = Object.fromEntries(Object.entries(withWholeTies(job)).filter(([field]) => !GONE.has(field))) as unknown as JobDocument;
   return {
-    ...withWholeTies(rest),
+    ...rest,
+    // As one that never began: it is final once all that is below it has ended.
+    ...(isBatch && !isOver ? { attempts: 0 } : {}),
     lane,
     status,
     outcome,

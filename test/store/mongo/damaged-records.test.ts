@@ -3,6 +3,7 @@
 import { Binary, ObjectId } from 'mongodb';
 import { expect, it } from 'vitest';
 import { makeJob, type StoredError, task } from '../../../src/index.js';
+import { deferred } from '../../service/deferred.js';
 import { Processes } from './processes.js';
 
 const processes = await Processes.forTests('damaged-records');
@@ -59,6 +60,22 @@ it('a step that is damaged fails alone: its batch goes on, and ends', async () =
   await processes.start({ tasks: [add] });
   const steps = await batch.waitForResult();
   expect(steps.map(({ status }) => status)).toEqual(['completed', 'failed', 'completed']);
+});
+
+it('a batch that is damaged while its steps run fails, and is final when they have ended', async () => {
+  const [begun, gate] = [deferred(), deferred()];
+  const wait = task('wait', { quotas: [] }, async () => {
+    begun.resolve();
+    await gate.promise;
+  });
+  const { async } = await processes.start({ tasks: [wait] });
+  const batch = await async.queueParallelJobs(makeJob(wait), makeJob(wait));
+  await begun.promise;
+  await processes.collection('jobs').updateOne({ _id: new ObjectId(batch.id) }, { $set: { limits: 'x' } });
+  expect((await batch.refresh()).status).toBe('callbacks');
+  gate.resolve();
+  expect(await batch.waitForOutcome()).toMatchObject({ status: 'failed', error: { code: 'MILLRACE_STORE' } });
+  expect(batch.status).toBe('failed');
 });
 
 it.each<[string, object]>([
