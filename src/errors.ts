@@ -86,7 +86,7 @@ export class UnstorableError extends MillraceError {
   }
 }
 
-/** Arguments, a result, progress or an annotation are larger than the limit, or than what is left for them in their job. Store the data elsewhere and pass its key. */
+/** Arguments, a result, progress or an annotation are larger than the limit, or than what is left for them in their job; or too many levels of jobs are nested. Store the data elsewhere and pass its key, or let a task queue the next of the jobs. */
 export class TooLargeError extends MillraceError {
   readonly code = 'MILLRACE_TOO_LARGE';
 }

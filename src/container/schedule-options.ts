@@ -3,7 +3,7 @@
 import { checkOptions, is, type Rules } from '../check.js';
 import type { Schedule } from '../dispatch/schedules.js';
 import { OptionError } from '../errors.js';
-import { type Ground, type JobPlan, plansBelow, plant } from '../job/job-plan.js';
+import { checkLevels, type Ground, type JobPlan, plansBelow, plant } from '../job/job-plan.js';
 import { system } from '../job/principal.js';
 import { type Missed, Timetable, UTC } from '../job/timetable.js';
 import type { Draft } from '../service/job.js';
@@ -61,6 +61,7 @@ function checkSchedule(path: string, options: ScheduleOptions): CheckedSchedule 
   if (name === undefined) throw new OptionError(`${owner} is of a batch, which has no name of its own: give it a \`name\``);
   const own = OWN_TIMES.find((option) => plan.options[option] !== undefined);
   if (own !== undefined) throw new OptionError(`${owner} has a job with a time of its own, \`${own}\`; it begins when the schedule says`);
+  checkLevels(plan);
   checkBelow(plan, `${path}.job`);
   return { name, plan, missed, timetable: new Timetable(`\`every\` of ${owner}`, every, timeZone) };
 }

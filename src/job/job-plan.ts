@@ -73,6 +73,21 @@ export function sidesOf(callback: CallbackPlan): readonly (readonly [JobPlan, st
   ];
 }
 
+/** How many levels of jobs may stand below a job when it is queued: steps of batches, callbacks, and what is below these. */
+export const MAX_LEVELS = 100;
+
+/** Refuses a plan before anybody walks through it call by call. @throws TooLargeError */
+export function checkLevels(plan: JobPlan): void {
+  let level: readonly JobPlan[] = [plan];
+  for (let levels = 0; level.length > 0; levels++) {
+    if (levels > MAX_LEVELS)
+      throw new TooLargeError(
+        `${plan.taskName} has more than ${MAX_LEVELS} levels of jobs below it, the limit; put them side by side, or let a task queue, or return, the next of them`,
+      );
+    level = level.flatMap((one) => plansBelow(one).map(([below]) => below));
+  }
+}
+
 /** Where a plan is planted. */
 export interface Ground {
   readonly nextId: () => string;
@@ -107,11 +122,13 @@ interface Above extends Heritage {
 
 /** Turns a plan into jobs. @throws UnknownQuotaError, QuotaError, TooLargeError, OptionError */
 export function plant(plan: JobPlan, ground: Ground): JobTree {
+  checkLevels(plan);
   return grow(plan, ground.nextId(), ground, undefined);
 }
 
 /** Turns a draft that the task of a job returned into jobs, which stand in for that one. @throws as `plant` does */
 export function plantFor({ queue, priority, within, parent, principal, ...job }: QueuedJob, plan: JobPlan, ground: Ground): JobTree {
+  checkLevels(plan);
   const isPart = parent !== undefined || job.isPart === true;
   const places = isPart ? NO_PLACES : DEFAULT_PLACES;
   return grow(plan, ground.nextId(), ground, { queue, priority, places, within, principal, ...(isPart ? { isPart } : {}) });
@@ -119,12 +136,14 @@ export function plantFor({ queue, priority, within, parent, principal, ...job }:
 
 /** Turns a callback of a job that is queued already into jobs: of who adds it, else of the job's principal. @throws as `plant` does; SealError for a job that is not as it was queued */
 export function plantCallback(callback: CallbackPlan, parent: QueuedJob, ground: Ground): JobTree {
+  for (const [side] of sidesOf(callback)) checkLevels(side);
   checkAbove(parent, ground);
   return growCallback(callback, ground, { ...aboveCallbacks(parent, ground), principal: ground.principal?.() ?? parent.principal });
 }
 
 /** Turns a plan into one more step of a batch that is queued already, the store says which: of who adds it, else of the batch's principal. @throws as `plantCallback` does */
 export function plantStep(plan: JobPlan, batch: QueuedJob, ground: Ground): JobTree {
+  checkLevels(plan);
   checkAbove(batch, ground);
   const { id, queue, priority, places } = batch;
   const within = lastHeld(places, ground.book, batch.within);

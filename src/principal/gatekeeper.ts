@@ -59,7 +59,7 @@ export class Gatekeeper {
    */
   admit(plans: readonly JobPlan[], actor: Actor | undefined = currentActor()): Decision {
     if (actor === undefined) return undefined;
-    return all(plans.flatMap((plan) => allOf(plan, actor.reference)).map((one) => () => this.#admitOne(one, actor)));
+    return all(allOf(plans, actor.reference).map((one) => () => this.#admitOne(one, actor)));
   }
 
   #admitOne({ plan, principal }: Planned, actor: Actor): Decision {
@@ -116,10 +116,12 @@ interface Planned {
   readonly principal: PrincipalReference;
 }
 
-/** Everything that a plan has in it, and on whose behalf that will run. */
-function allOf(plan: JobPlan, above: PrincipalReference): readonly Planned[] {
-  const principal = plan.options.principal ?? above;
-  return [{ plan, principal }, ...plansBelow(plan).flatMap(([below]) => allOf(below, principal))];
+/** Everything that plans have in them, and on whose behalf that will run. */
+function allOf(plans: readonly JobPlan[], above: PrincipalReference): readonly Planned[] {
+  const planned = (plan: JobPlan, principal: PrincipalReference): Planned => ({ plan, principal: plan.options.principal ?? principal });
+  const found = plans.map((plan) => planned(plan, above));
+  for (const { plan, principal } of found) for (const [below] of plansBelow(plan)) found.push(planned(below, principal));
+  return found;
 }
 
 /** None is left alone, also where another one throws. */

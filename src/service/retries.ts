@@ -48,7 +48,7 @@ async function below(job: QueuedJob, store: RetrySources['store']): Promise<read
   for (let parents = [job.id]; parents.length > 0; ) {
     const children = (await store.find({ parents })).map((record) => record.job);
     children.sort((one, other) => (one.index ?? children.length) - (other.index ?? children.length));
-    found.push(...children);
+    for (const child of children) found.push(child);
     parents = children.map(({ id }) => id);
   }
   return found;
