@@ -158,7 +158,7 @@ export class Attempts {
     const returned = `the task of job ${id} returned job ${jobId}`;
     if (staged === undefined && table.get(jobId) === undefined) return new JobNotFoundError(`${returned}, which is not there`);
     const isCallbackOfIt = staged?.role === 'callback' && staged.parent === id;
-    if (isCallbackOfIt || waitsFor(table, jobId, id)) return new CircularJobError(`${returned}, which waits for job ${id} itself`);
+    if (isCallbackOfIt || waitsFor(this.rooms, jobId, id)) return new CircularJobError(`${returned}, which waits for job ${id} itself`);
     const quota = quotaHeldAround(id, jobId, this.rooms);
     if (quota === undefined) return undefined;
     return new QuotaError(

@@ -12,7 +12,10 @@ interface Moment {
 }
 
 /** Whether the end of `id` has to wait for the outcome of `other`, over however many jobs. */
-export function waitsFor(table: JobTable, id: string, other: string): boolean {
+export function waitsFor({ table, tender }: Rooms, id: string, other: string): boolean {
+  const awaiting = parentOf(table, other).length + table.kin.childrenOf(other).length + tender.followersOf(other).size;
+  // So a chain of jobs that each wait for an earlier one is not gone along.
+  if (id !== other && awaiting === 0) return false;
   const open: Moment[] = [{ of: 'end', id }];
   const seen = new Set<string>();
   for (let moment = open.pop(); moment !== undefined; moment = open.pop()) {
@@ -29,7 +32,8 @@ export function waitsFor(table: JobTable, id: string, other: string): boolean {
 /** A quota of which those who wait for a job hold so much that another one, or one that it waits for, could not be started before they end. */
 export function quotaHeldAround(id: string, other: string, { table, ledger, tender }: Rooms): string | undefined {
   const needed = neededBelow(other, table);
-  if (needed.length === 0) return undefined;
+  const isBatch = (holder: string): boolean => table.get(holder)?.state.waitsFor === 'steps';
+  if (!needed.some(([name]) => ledger.holdersOf(name).some((holder) => isBatch(holder.id)))) return undefined;
   const held = new Map<string, number>();
   for (const above of reached(id, (at) => [...parentOf(table, at), ...tender.followersOf(at)])) {
     // What the job itself holds it gives back.

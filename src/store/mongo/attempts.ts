@@ -231,7 +231,7 @@ export class Attempts {
     const returned = `the task of job ${id} returned job ${innerId}`;
     if (inner === undefined) return new JobNotFoundError(`${returned}, which is not there`);
     const isCallbackOfIt = inner.role === 'callback' && inner.parent?.equals(job._id) === true;
-    if (isCallbackOfIt || (await graph.waitsFor(inner._id, job._id))) return circular(job._id, inner._id);
+    if (isCallbackOfIt || (await graph.waitsFor(inner._id, job, [inner, job]))) return circular(job._id, inner._id);
     const quota = await graph.quotaHeldAround(job, inner);
     if (quota === undefined) return undefined;
     return new QuotaError(

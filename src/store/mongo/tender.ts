@@ -129,7 +129,8 @@ export class Tender {
   async follow(follower: JobDocument, inner: ObjectId): Promise<void> {
     const { jobs, graph } = this.sources;
     await this.#noteFollowed(inner);
-    if (!(await graph.waitsFor(inner, follower._id))) return;
+    const now = await jobs.get(follower._id);
+    if (now === undefined || !(await graph.waitsFor(inner, now))) return;
     const error = recordedError(circular(follower._id, inner));
     await jobs.decide(follower._id, (job) =>
       job.inner?.equals(inner) === true ? this.end(job, 'end', { status: 'failed', error }) : 'nothing',

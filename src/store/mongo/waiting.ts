@@ -19,30 +19,40 @@ export class WaitGraph {
     private readonly quotas: Quotas,
   ) {}
 
-  /** Whether the end of a job has to wait for the outcome of another, over however many jobs. */
-  async waitsFor(id: ObjectId, other: ObjectId): Promise<boolean> {
+  /**
+   * Whether the end of a job has to wait for the outcome of another, over however many jobs.
+   * @param known - what has been read just now
+   */
+  async waitsFor(id: ObjectId, other: JobDocument, known: readonly JobDocument[] = []): Promise<boolean> {
+    if (!id.equals(other._id) && !mayBeAwaited(other)) return false;
+    const read = new Map(known.map((job) => [job._id.toHexString(), job]));
     const open: Moment[] = [{ of: 'end', id }];
     const seen = new Set<string>();
     for (let moment = open.pop(); moment !== undefined; moment = open.pop()) {
-      if (moment.of === 'outcome' && moment.id.equals(other)) return true;
-      const key = `${moment.of} ${moment.id.toHexString()}`;
-      if (seen.has(key)) continue;
-      seen.add(key);
-      const job = await this.jobs.get(moment.id);
-      if (job !== undefined) open.push(...(await this.#before(moment.of, job)));
+      if (moment.of === 'outcome' && moment.id.equals(other._id)) return true;
+      const hex = moment.id.toHexString();
+      if (seen.has(`${moment.of} ${hex}`)) continue;
+      seen.add(`${moment.of} ${hex}`);
+      const job = read.get(hex) ?? (await this.jobs.get(moment.id));
+      if (job === undefined) continue;
+      read.set(hex, job);
+      open.push(...(await this.#before(moment.of, job)));
     }
     return false;
   }
 
   /** A quota of which those who wait for a job hold so much that another one, or one that it waits for, could not be started before they end. */
   async quotaHeldAround(job: JobDocument, other: JobDocument): Promise<string | undefined> {
+    if (job.parent === undefined && job.followed !== true) return undefined;
     const below = await this.#reached(other, (at) => this.#awaitedBy(at));
     const needed = below.flatMap(({ status, quotas }) => (isWaiting(status) ? Object.entries(quotas) : []));
     if (needed.length === 0) return undefined;
-    // What the job itself holds it gives back.
-    const above = (await this.#reached(job, (at) => this.#waitersOf(at))).filter(({ _id }) => !_id.equals(job._id));
-    if (!above.some(({ held }) => held !== undefined)) return undefined;
     await this.quotas.refresh();
+    // What the job itself holds it gives back.
+    const own = job._id.toHexString();
+    const names = new Set(this.quotas.held.flatMap(({ name, held }) => (held.job === own ? [] : [name])));
+    if (!needed.some(([name]) => names.has(name))) return undefined;
+    const above = (await this.#reached(job, (at) => this.#waitersOf(at))).filter(({ _id }) => !_id.equals(job._id));
     const held = new Map<string, number>();
     for (const { _id } of above)
       for (const [name, weight] of Object.entries(this.quotas.heldBy(_id.toHexString()))) held.set(name, (held.get(name) ?? 0) + weight);
@@ -105,6 +115,11 @@ export class WaitGraph {
   async #parentOf({ parent }: JobDocument): Promise<JobDocument | undefined> {
     return parent === undefined ? undefined : this.jobs.get(parent);
   }
+}
+
+/** Nobody waits for any other job; so a chain of jobs that each wait for an earlier one is not gone along. */
+function mayBeAwaited({ kind, parent, followed, tail }: JobDocument): boolean {
+  return kind !== 'task' || parent !== undefined || followed === true || tail === true;
 }
 
 function endOf({ _id }: JobDocument): Moment {
