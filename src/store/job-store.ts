@@ -94,7 +94,8 @@ export interface JobStore {
   /**
    * Cancels jobs with everything below them: at once those that wait, while those that run are told. A batch that
    * has not begun has its outcome at once as well, and is final with the last of the callbacks below it.
-   * What has ended stays as it is, also while its callbacks run.
+   * What has ended stays as it is, also while its callbacks run. Once it resolves, nothing below a batch can begin that
+   * had not begun, on whatever level, and with whatever claim is under way.
    */
   cancel(ids: readonly string[], reason: string | undefined): Promise<void>;
 

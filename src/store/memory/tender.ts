@@ -251,7 +251,7 @@ export class Tender {
   #cancelSteps({ job, state }: JobRecord, below: Below): void {
     if (below.areStepsCancelled) return;
     below.areStepsCancelled = true;
-    if (state.cancel !== undefined) return this.#cancelIds(below.steps.slice(below.firstOpen), state.cancel.reason);
+    if (state.cancel !== undefined) return this.#cancelIds([...below.steps.slice(below.firstOpen), below.postprocess], state.cancel.reason);
     // A step that was not started in time may have failed before its turn: the one whose turn it is runs to its end.
     const failed = job.kind === 'serial' ? (below.failedStep?.index ?? 0) : 0;
     const left = below.steps.slice(below.firstOpen).filter((id, offset) => below.firstOpen + offset > failed || this.#waits(id));

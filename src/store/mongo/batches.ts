@@ -6,6 +6,7 @@ import { type BatchView, nextMove } from '../../job/batch-rule.js';
 import { isFinal, WAITING } from '../../job/job-status.js';
 import type { StoredOutcome } from '../../job/outcome.js';
 import { recordedError, type StoredError } from '../../job/stored-error.js';
+import type { Cut } from './cancellation.js';
 import type { Collections } from './collections.js';
 import type { JobDocument } from './documents.js';
 import { type Expression, literal } from './expression.js';
@@ -25,6 +26,8 @@ export interface BatchHands {
   /** Steps that have been written as pending. */
   released(steps: readonly Pick<JobDocument, '_id' | 'lane'>[]): void;
   cancel(id: ObjectId, reason: string | undefined): Promise<void>;
+  /** @returns whether there was anything left to cancel in the batches themselves */
+  cut(cut: Cut): Promise<boolean>;
   end(job: JobDocument, move: 'end', outcome: StoredOutcome | 'steps'): Promise<JobDocument | undefined>;
   outcomeOf(job: JobDocument | undefined): Promise<StoredOutcome>;
   /** Makes a job final whose work is over, if nothing below it is open. */
@@ -94,7 +97,7 @@ export class Batches {
         if (postprocess !== undefined) await this.hands.cancel(postprocess._id, cancelReason);
         return true;
       case 'cancel steps':
-        return this.#cancelSteps(batch);
+        return first === undefined || !(await this.#cancelSteps(batch, first));
       case 'cancel':
         return this.#done(this.hands.end(batch, 'end', { status: 'cancelled', reason: cancelReason }));
       case 'fail':
@@ -115,20 +118,20 @@ export class Batches {
     const { jobs } = this.sources.collections;
     const asksForFailed = batch.onFailure === 'stop' || (batch.onFailure === 'fail' && first === undefined);
     const [failed, postprocess] = await Promise.all([
-      asksForFailed ? this.#firstFailed(batch) : null,
+      asksForFailed ? this.#firstFailed(batch._id) : null,
       first === undefined ? jobs.findOne({ parent: batch._id, role: 'postprocess' }) : null,
     ]);
     return { failed: failed ?? undefined, postprocess: postprocess ?? undefined };
   }
 
-  #firstFailed(batch: JobDocument): Promise<JobDocument | null> {
-    return this.sources.collections.jobs.findOne({ parent: batch._id, role: 'step', status: 'failed' }, { sort: { index: 1 } });
+  #firstFailed(parent: ObjectId): Promise<JobDocument | null> {
+    return this.sources.collections.jobs.findOne({ parent, role: 'step', status: 'failed' }, { sort: { index: 1 } });
   }
 
   async #failureOf(batch: JobDocument): Promise<StoredError> {
     const { jobs } = this.sources.collections;
     const [first, failed, all] = await Promise.all([
-      this.#firstFailed(batch),
+      this.#firstFailed(batch._id),
       jobs.countDocuments({ parent: batch._id, role: 'step', status: 'failed' }),
       jobs.countDocuments({ parent: batch._id, role: 'step' }),
     ]);
@@ -137,16 +140,14 @@ export class Batches {
     return recordedError(new BatchFailedError(message), cause);
   }
 
-  /** All that are left; those that run are told, and the last that ends looks again. */
-  async #cancelSteps(batch: JobDocument): Promise<true> {
-    const { jobs } = this.sources;
-    const reason = batch.cancel === undefined ? 'another job of its batch failed' : batch.cancel.reason;
+  /** All that are left; the last to end of those that run looks again. @returns whether there were any */
+  async #cancelSteps({ _id, kind, cancel }: JobDocument, first: JobDocument): Promise<boolean> {
+    // Whoever cancelled the batch sees to all of them.
+    if (cancel !== undefined) return first.cancel === undefined && this.hands.cut({ batches: [_id], reason: cancel.reason });
     // A step that was not started in time may have failed before its turn: the one whose turn it is runs to its end.
-    const failed = batch.kind === 'serial' && batch.cancel === undefined ? await this.#firstFailed(batch) : null;
+    const failed = kind === 'serial' ? await this.#firstFailed(_id) : null;
     const left = failed?.index === undefined ? {} : { $or: [{ index: { $gt: failed.index } }, { status: { $in: [...WAITING] } }] };
-    for (const step of await jobs.find({ parent: batch._id, role: 'step', open: true, cancel: { $exists: false }, ...left }))
-      await this.hands.cancel(step._id, reason);
-    return true;
+    return this.hands.cut({ batches: [_id], reason: 'another job of its batch failed', parts: { role: 'step', ...left } });
   }
 }
 

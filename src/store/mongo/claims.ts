@@ -6,6 +6,7 @@ import type { Places } from '../../job/places.js';
 import type { ClaimedJob, ClaimRequest } from '../job-store.js';
 import type { Ahead } from './ahead.js';
 import type { Attempts } from './attempts.js';
+import { type CancelledBatches, isPart } from './cancelled-batches.js';
 import { type Candidates, NO_CANDIDATES, readCandidates } from './candidates.js';
 import type { Collections } from './collections.js';
 import type { JobDocument } from './documents.js';
@@ -31,6 +32,7 @@ import type { Uses } from './uses.js';
 export interface ClaimSources {
   readonly ahead: Ahead;
   readonly attempts: Attempts;
+  readonly cancelled: CancelledBatches;
   readonly collections: Collections;
   readonly handovers: Handovers;
   readonly lanes: Lanes;
@@ -100,7 +102,7 @@ export class Claims {
 
   async #claim(request: ClaimRequest): Promise<readonly ClaimedJob[]> {
     if (!this.sources.leases.isAlive(request.dispatcher)) return [];
-    const claimed = await this.#taken(request);
+    const claimed = await this.#begins(await this.#taken(request));
     const read = await Promise.allSettled(claimed.map((job) => this.#claimedJob(job)));
     for (const job of claimed.filter((_, index) => read[index]?.status === 'rejected')) this.#putBackLater(job);
     const handedOut = read.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
@@ -113,6 +115,16 @@ export class Claims {
   #putBackLater({ _id, token = '' }: JobDocument): void {
     const { attempts, unfinished } = this.sources;
     unfinished.again(() => attempts.release({ id: _id.toHexString(), token, hasBegun: false }));
+  }
+
+  /** But for those whose batch was cancelled while the claim was under way: these have not begun. */
+  async #begins(claimed: readonly JobDocument[]): Promise<readonly JobDocument[]> {
+    const { attempts, cancelled, unfinished } = this.sources;
+    if (claimed.some(isPart)) await cancelled.complete();
+    const isCancelled = (job: JobDocument): boolean => cancelled.isAbove(job);
+    for (const { _id, token = '' } of claimed.filter(isCancelled))
+      await unfinished.finish(() => attempts.release({ id: _id.toHexString(), token, hasBegun: false }));
+    return claimed.filter((job) => !isCancelled(job));
   }
 
   /** Takes jobs up to the limit. */
@@ -284,13 +296,14 @@ export class Claims {
     { limit, token }: { readonly limit: number; readonly token: string },
   ): Picked {
     const { dispatcher } = request;
-    const { shares, starts, time, ahead, uses } = this.sources;
+    const { cancelled, shares, starts, time, ahead, uses } = this.sources;
     const picked: Picked = { now: [], begun: [], left: [] };
     /** Lanes without room, and whether the next place is the dispatcher's own. */
     const full = new Map<string, boolean>();
     const setAside = new Map<string, number>();
     for (const job of waiting) {
       if (picked.now.length + picked.begun.length === limit) break;
+      if (cancelled.isAbove(job)) continue;
       if (job.startBy !== undefined && job.attempts === 0 && job.startBy <= time.estimate()) continue;
       const isFull = full.has(job.lane);
       // It may have been handed back since.

@@ -80,24 +80,72 @@ export function endedAsItIs(
   own: { readonly outcome: Expression; readonly kind: Expression },
   { time, by }: { readonly time: ServerTime; readonly by: string },
 ): Fields {
-  const isThere = (field: `$${string}`): Expression => ({ $ne: [{ $type: field }, 'missing'] });
-  const isTrue = (field: `$${string}`): Expression => ({ $eq: [{ $ifNull: [field, false] }, true] });
   const isBatch: Expression = { $in: ['$kind', ['serial', 'parallel']] };
-  const isOpen: Expression = { $or: [isTrue('$tail'), { $and: [isBatch, isThere('$root'), { $in: ['$status', [...WAITING]] }] }] };
-  const hasDuty: Expression = {
-    $or: [isTrue('$tail'), { $ne: ['$kind', 'task'] }, isThere('$parent'), isTrue('$followed'), isThere('$held')],
-  };
+  const isOpen: Expression = { $or: [HAS_TAIL, { $and: [isBatch, isThere('$root'), { $in: ['$status', [...WAITING]] }] }] };
+  const hasDuty: Expression = { $or: [HAS_TAIL, IS_BATCH, isThere('$parent'), isTrue('$followed'), isThere('$held')] };
   return {
     ...asPipeline({ bell: undefined, dueAt: undefined, startBy: undefined, endedAt: new Computed(time.now) }),
     ...begunAsItIs(time),
+    ...finalUnless(isOpen, own.kind),
     outcome: own.outcome,
     receipt: '$token',
-    status: { $cond: [isOpen, 'callbacks', own.kind] },
-    open: { $cond: [isOpen, true, '$$REMOVE'] },
-    told: { $cond: [isOpen, '$$REMOVE', '$origin'] },
     expireAt: { $cond: [{ $eq: [{ $type: '$root' }, 'missing'] }, time.removal, '$$REMOVE'] },
     owner: { $cond: [hasDuty, literal(by), '$$REMOVE'] },
   };
+}
+
+/**
+ * The end of a part of a batch that waits, and is cancelled with others: whoever cancels them sees to the batch.
+ * @param ringing - those that ring in their lanes
+ */
+export function cancelledAsItIs(
+  reason: string | undefined,
+  { time, by, ringing }: { readonly time: ServerTime; readonly by: string; readonly ringing: readonly ObjectId[] },
+): Fields {
+  const hasDuty: Expression = { $or: [HAS_TAIL, IS_BATCH, isTrue('$followed'), isThere('$held')] };
+  return {
+    ...endedAsItIs({ outcome: literal(toOutcome({ status: 'cancelled', reason })), kind: 'cancelled' }, { time, by }),
+    bell: { $cond: [{ $in: ['$_id', literal(ringing)] }, '$lane', '$$REMOVE'] },
+    owner: { $cond: [hasDuty, literal(by), '$$REMOVE'] },
+  };
+}
+
+/** The end of a cancelled batch below which nothing is open, and from which nothing follows but for the batch that it is in. */
+export function endedWithWhatIsBelow(time: ServerTime): Fields {
+  return {
+    ...asPipeline({ ...OVER, owner: undefined }),
+    ...finalUnless(false, 'cancelled'),
+    outcome: { $ifNull: ['$outcome', { kind: 'cancelled', reason: '$cancel.reason' }] },
+    endedAt: { $ifNull: ['$endedAt', time.now] },
+  };
+}
+
+/** The wish that a job ends which is under way. @param by - who sees to it that what is below a batch is cancelled */
+export function askedToEndAsItIs(reason: string | undefined, by: string): Fields {
+  const wish = literal(reason === undefined ? {} : { reason });
+  return {
+    cancel: { $cond: [IS_BATCH, wish, { $mergeObjects: [wish, { owner: '$owner' }] }] },
+    owner: { $cond: [IS_BATCH, literal(by), '$owner'] },
+  };
+}
+
+const HAS_TAIL = isTrue('$tail');
+const IS_BATCH: Expression = { $ne: ['$kind', 'task'] };
+
+function finalUnless(isOpenBelow: Expression, kind: Expression): Fields {
+  return {
+    status: { $cond: [isOpenBelow, 'callbacks', kind] },
+    open: { $cond: [isOpenBelow, true, '$$REMOVE'] },
+    told: { $cond: [isOpenBelow, '$$REMOVE', '$origin'] },
+  };
+}
+
+function isThere(field: `$${string}`): Expression {
+  return { $ne: [{ $type: field }, 'missing'] };
+}
+
+function isTrue(field: `$${string}`): Expression {
+  return { $eq: [{ $ifNull: [field, false] }, true] };
 }
 
 /** As `endedAsItIs`, of a job that waits for another one from now on. */

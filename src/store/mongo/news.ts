@@ -113,10 +113,15 @@ export class News {
     for (const topic of this.#topics.keys()) if (ObjectId.isValid(topic)) this.#readSoon(topic);
   }
 
+  /** Whether somebody here wants to hear of every outcome that is recorded here. */
+  get areOutcomesHeard(): boolean {
+    return this.#topics.has('outcomes');
+  }
+
   /** An outcome was recorded here. */
   outcome(job: JobDocument): void {
     this.changed(job);
-    if (this.#topics.has('outcomes')) this.track(this.#tellOutcome(job));
+    if (this.areOutcomesHeard) this.track(this.#tellOutcome(job));
     if (job.outcome?.kind === 'failed') this.#tell('failures', { type: 'job', record: toRecord(job) });
   }
 

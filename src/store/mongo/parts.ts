@@ -8,6 +8,7 @@ import { putOffBy } from '../../job/unique-key-rule.js';
 import { Ahead } from './ahead.js';
 import { Attempts } from './attempts.js';
 import { Audit } from './audit.js';
+import { CancelledBatches } from './cancelled-batches.js';
 import { Claims } from './claims.js';
 import { type Cares, type Collections, openCollections } from './collections.js';
 import { Deadline } from './deadline.js';
@@ -91,6 +92,7 @@ export class Parts {
   readonly ahead: Ahead;
   readonly watch: Watch;
   readonly outcomes: Outcomes;
+  readonly cancelled = new CancelledBatches();
   /** How debounced jobs are put off: as the service says. */
   putOff: PutOff = putOffBy;
   /** Told what was wrong with a stored document. */
@@ -159,12 +161,14 @@ export class Parts {
     const takes = new Takes({ ahead, collections, leases, news, time, unfinished, uses });
     const handovers = new Handovers({ jobs, leases, news, pauses, takes });
     const graph = new WaitGraph(jobs, quotas);
-    const tender = new Tender({ collections, graph, jobs, shares, held, handovers, time, news, relief, unfinished, process });
+    const { cancelled } = this;
+    const tender = new Tender({ cancelled, collections, graph, jobs, shares, held, handovers, time, news, relief, unfinished, process });
     const attempts = new Attempts({ jobs, uses, held, tender, time, news, notes, pauses, graph, running, ahead, relief, process });
     const openings = new Openings({ collections, held, leases, news, relief, uses, tender, time, unfinished });
     const claims = new Claims({
       ahead,
       attempts,
+      cancelled,
       collections,
       handovers,
       lanes,
@@ -308,7 +312,22 @@ export class Parts {
     this.news.complete();
   }
 
-  #hear({ collection, id, quota, rev, isInsert, origin, isStaged, isLate, bell, dueAt, startBy, cancelOwner, cancelReason }: Heard): void {
+  #hear({
+    collection,
+    id,
+    quota,
+    rev,
+    isInsert,
+    origin,
+    isStaged,
+    isLate,
+    isCancelled,
+    bell,
+    dueAt,
+    startBy,
+    cancelOwner,
+    cancelReason,
+  }: Heard): void {
     const { news, collections } = this;
     if (collection === collections.control.collectionName) return news.track(this.pauses.refresh());
     if (collection === collections.quotas.collectionName) return news.track(this.#hearOfQuota({ name: String(id), quota, rev }));
@@ -318,6 +337,7 @@ export class Parts {
     if (bell !== undefined && !isEcho) news.found(bell);
     if (dueAt !== undefined) news.due(dueAt);
     if (startBy !== undefined) news.due(startBy);
+    if (isCancelled) this.cancelled.add(String(id));
     if (cancelOwner !== undefined) news.cancelOf(cancelOwner, String(id), cancelReason);
     if (!isEcho) news.changed({ _id: id as ObjectId });
   }

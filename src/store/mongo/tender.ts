@@ -5,6 +5,8 @@ import { isFinal, isWaiting } from '../../job/job-status.js';
 import type { StoredOutcome } from '../../job/outcome.js';
 import { recordedError } from '../../job/stored-error.js';
 import { Batches } from './batches.js';
+import { Cancellation, type Cut } from './cancellation.js';
+import type { CancelledBatches } from './cancelled-batches.js';
 import type { Collections } from './collections.js';
 import type { JobDocument } from './documents.js';
 import { ignoreDuplicates } from './driver-errors.js';
@@ -24,6 +26,7 @@ import type { Unfinished } from './unfinished.js';
 import { circular, type WaitGraph } from './waiting.js';
 
 export interface TenderSources {
+  readonly cancelled: CancelledBatches;
   readonly collections: Collections;
   readonly jobs: Jobs;
   readonly shares: Shares;
@@ -44,9 +47,11 @@ type EndMove = 'end' | 'cancel' | 'expire' | 'pass';
 export class Tender {
   readonly #finishing = new SharedRuns();
   readonly #batches: Batches;
+  readonly #cancellation: Cancellation;
 
   constructor(private readonly sources: TenderSources) {
     this.#batches = new Batches(sources, this);
+    this.#cancellation = new Cancellation(sources, this);
   }
 
   /** Lets the steps of a batch that has just been opened begin. */
@@ -167,7 +172,7 @@ export class Tender {
     if (job.status === 'callbacks' || isFinal(job.status)) {
       await this.#followUp(job);
     } else if (job.status === 'blocked') await this.joined(job);
-    else if (job.waiting === 'steps') await this.open(job);
+    else if (job.waiting === 'steps') await (job.cancel === undefined ? this.open(job) : this.#cancelBatch(job));
     else if (job.inner !== undefined) await this.follow(job, job.inner);
     const held = job.outcome === undefined ? {} : { held: '' as const };
     const { _id, owner = '', status } = job;
@@ -175,13 +180,21 @@ export class Tender {
   }
 
   /** Cancels a job with everything below it, as far as each can be. */
-  async cancel(id: ObjectId, reason: string | undefined): Promise<void> {
-    await this.sources.jobs.decide(id, (job) => {
-      // What is below it follows its end: a batch that is opened meanwhile must not find all its steps ended.
-      if (isWaiting(job.status)) return this.end(job, 'cancel', { status: 'cancelled', reason });
-      if (job.status !== 'active' && job.status !== 'assigned') return 'nothing';
-      return job.inner === undefined ? this.#askToEnd(job, reason) : this.#cancelFollower(job, reason);
-    });
+  cancel(id: ObjectId, reason: string | undefined): Promise<void> {
+    const { cancelled, jobs } = this.sources;
+    return cancelled.whileCancelling(id.toHexString(), () =>
+      jobs.decide(id, (job) => {
+        // What is below it follows its end: a batch that is opened meanwhile must not find all its steps ended.
+        if (isWaiting(job.status)) return this.end(job, 'cancel', { status: 'cancelled', reason });
+        if (job.status !== 'active' && job.status !== 'assigned') return 'nothing';
+        return job.inner === undefined ? this.#askToEnd(job, reason) : this.#cancelFollower(job, reason);
+      }),
+    );
+  }
+
+  /** Cancels what is below batches. @returns whether there was anything left to cancel in the batches themselves */
+  cut(cut: Cut): Promise<boolean> {
+    return this.#cancellation.cut(cut);
   }
 
   /** The outcome of a job that has ended, with the steps of a batch. */
@@ -195,22 +208,36 @@ export class Tender {
     return this.end(job, 'end', { status: 'cancelled', reason });
   }
 
+  /** Whoever asks a batch to end sees to what is below it. */
   async #askToEnd(job: JobDocument, reason: string | undefined): Promise<JobDocument | undefined> {
-    const { jobs, news } = this.sources;
-    const cancel = { ...(reason === undefined ? {} : { reason }), ...(job.owner === undefined ? {} : { owner: job.owner }) };
-    const told = job.cancel === undefined ? await jobs.note(job, { cancel }) : job;
+    const { jobs, news, process, unfinished } = this.sources;
+    const isBatch = job.waiting === 'steps';
+    const wish = { ...(reason === undefined ? {} : { reason }), ...(isBatch || job.owner === undefined ? {} : { owner: job.owner }) };
+    const told = job.cancel === undefined ? await jobs.note(job, { cancel: wish, ...(isBatch ? { owner: process } : {}) }) : job;
     if (told === undefined) return undefined;
-    if (told.waiting === 'steps') await this.#batches.advance(told._id);
-    else news.cancel(told);
+    if (!isBatch) news.cancel(told);
+    else
+      await this.#cancelBatch(told).catch((error: unknown): never => {
+        unfinished.again(() => this.#cancelBatch(told));
+        throw error;
+      });
     return told;
+  }
+
+  /** Goes on where it was cut off. */
+  async #cancelBatch(batch: JobDocument): Promise<void> {
+    const { cancelled, process, relief } = this.sources;
+    cancelled.add(batch._id.toHexString());
+    await this.cut({ batches: [batch._id], reason: batch.cancel?.reason });
+    await this.advance(batch._id);
+    if (batch.owner === process) relief.add(batch);
   }
 
   /** What is below a batch that never began, or was cancelled, will not be run. */
   async #cancelBelow({ _id, kind, outcome }: JobDocument): Promise<void> {
     if (kind === 'task' || outcome === undefined || outcome.kind === 'completed') return;
     const reason = outcome.kind === 'cancelled' ? outcome.reason : 'its batch was not started in time';
-    const below = await this.sources.jobs.find({ parent: _id, role: { $in: ['step', 'postprocess'] }, open: true });
-    for (const child of below) await this.cancel(child._id, reason);
+    await this.cut({ batches: [_id], reason });
   }
 
   async #releaseCallbacks(job: JobDocument): Promise<void> {

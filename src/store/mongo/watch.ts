@@ -32,6 +32,8 @@ export interface Heard {
   readonly bell: string | undefined;
   readonly dueAt: Date | undefined;
   readonly startBy: Date | undefined;
+  /** It is to be cancelled. */
+  readonly isCancelled: boolean;
   readonly cancelOwner: string | undefined;
   readonly cancelReason: string | undefined;
   readonly told: string | undefined;
@@ -57,6 +59,7 @@ function heardIn(event: Document): Heard {
     bell: isLane(event['bell']) ? event['bell'] : undefined,
     dueAt: date('dueAt'),
     startBy: date('startBy'),
+    isCancelled: event['isCancelled'] === true,
     cancelOwner: text('cancelOwner'),
     cancelReason: text('cancelReason'),
     told: text('told'),
@@ -157,6 +160,7 @@ export class Watch {
           bell: of('bell'),
           dueAt: of('dueAt'),
           startBy: of('startBy'),
+          isCancelled: { $ne: [{ $type: of('cancel') }, 'missing'] },
           cancelOwner: of('cancel.owner'),
           cancelReason: of('cancel.reason'),
           told: of('told'),

@@ -238,4 +238,59 @@ export const cancellingBatches = cases('cancelling batches', {
       deepEqual(await lab.claim(), []);
     }
   },
+
+  'lets no step begin once its cancellation was asked for, whatever is claimed meanwhile': async (lab) => {
+    const batch = await lab.queue(parallel(steps(...Array.from({ length: 200 }, () => 'work'))));
+    const begun = await lab.claim({ limit: 20 });
+    const asked = lab.cancel([batch], 'enough');
+    const claims = [0, 1, 2].flatMap(() => [lab.claim({ limit: 20 }), lab.claim({ by: 'b', limit: 20 })]);
+    const [, ...late] = await lab.together(asked, ...claims);
+    deepEqual([late.flat(), await lab.claim()], [[], []]);
+    equal(await lab.store.count({ parents: [batch], statuses: ['cancelled'] }), 180);
+    await lab.expect('active', batch, ...begun.map(({ id }) => id));
+    await lab.completeAll(...begun);
+    deepEqual(await lab.outcome(batch), ['cancelled', 'enough']);
+  },
+
+  'lets nothing begin below a batch that is cancelled, on any level, but for callbacks': async (lab) => {
+    const deep = parallel([serial([work({}, 'deep'), work()]), parallel([work({ callbacks: [both()] }), parallel(steps('work'))])]);
+    const tree = lab.plant(parallel([work({}, 'one'), serial([work({}, 'two'), deep]), deep, deep], { postprocess: summary() }));
+    await lab.insert(tree);
+    const begun = (await lab.claim()).filter(({ job }) => job.taskName !== 'work');
+    const others = (await lab.store.find({ statuses: ['active'] })).filter(({ job }) => job.taskName === 'work');
+    await lab.store.release(others.map(({ job, state }) => ({ id: job.id, token: state.token ?? '', hasBegun: false })));
+    const [, late] = await lab.together(
+      lab.cancel([tree[0].id], 'enough'),
+      lab.claim({ by: 'b', tasks: ['work', 'deep', 'two', 'summary'] }),
+    );
+    deepEqual(late, []);
+    deepEqual(new Set((await lab.claim()).map(({ job }) => job.taskName)), new Set(['after']));
+    deepEqual(await lab.store.count({ statuses: ['scheduled', 'pending', 'blocked'] }), 0);
+    await lab.completeAll(...begun);
+    const after = await lab.store.find({ statuses: ['active'], taskNames: ['after'] });
+    await lab.completeAll(...after.map(({ job, state }) => ({ id: job.id, token: state.token ?? '' })));
+    deepEqual(await lab.outcome(tree[0].id), ['cancelled', 'enough']);
+    equal(await lab.store.count({ statuses: OPEN }), 0);
+  },
+
+  'tells of each job that is cancelled with its batch, once': async (lab) => {
+    const tree = lab.plant(parallel([work({}, 'one'), work({ callbacks: [both()] }), serial(steps('two'))], { postprocess: summary() }));
+    await lab.insert(tree);
+    await lab.claim({ tasks: [] });
+    const ids = tree.map(({ id }) => id);
+    const watched = await Promise.all(ids.map((ended) => lab.watch({ ended })));
+    const heard = await lab.watch({ outcomes: 'here' });
+    await lab.cancel([tree[0].id], 'enough');
+    await lab.drain();
+    deepEqual(watched.map(({ isComplete }) => isComplete), ids.map(() => true)); // biome-ignore format: one line says it
+    deepEqual(heard.records.map(({ job }) => job.id).toSorted(), ids.toSorted());
+  },
+
+  'goes on with other jobs of a lane when those at its head have been cancelled with their batch': async (lab) => {
+    const batch = await lab.queue(parallel(steps('work', 'work', 'work')));
+    await lab.claim({ tasks: [] });
+    const other = await lab.queue(work());
+    await lab.cancel([batch]);
+    deepEqual(await lab.claimIds({ limit: 1 }), [other]);
+  },
 });

@@ -1,7 +1,7 @@
 /** Processes that share a database, each with a client, a store and a service of its own; their commands are counted. */
 
 import { Container } from 'inversify';
-import { type Collection, type Db, type Document, MongoClient } from 'mongodb';
+import { type Collection, type Db, type Document, MongoClient, type MongoClientOptions } from 'mongodb';
 import { firstValueFrom } from 'rxjs';
 import { afterAll, afterEach, beforeEach } from 'vitest';
 import { nextTurn } from '../../../src/clock.js';
@@ -89,8 +89,12 @@ export class Processes {
     this.#database = `${name}-${process.pid}`;
   }
 
-  async start(options: Omit<AsyncModuleOptions, 'store'>, storeOptions: Partial<MongoStoreOptions> = {}): Promise<Process> {
-    const client = new MongoClient(this.uri, { monitorCommands: true });
+  async start(
+    options: Omit<AsyncModuleOptions, 'store'>,
+    storeOptions: Partial<MongoStoreOptions> = {},
+    clientOptions: MongoClientOptions = {},
+  ): Promise<Process> {
+    const client = new MongoClient(this.uri, { monitorCommands: true, ...clientOptions });
     this.#sent.watch(client);
     await client.connect();
     const store = mongoStore({ client, database: this.#database, ...storeOptions });
