@@ -1,19 +1,22 @@
 /** Everything that was written into a database, in the order of the writes. */
 
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { ChangeStream, ChangeStreamDocument, Db, Document } from 'mongodb';
+import { BSON, type ChangeStream, type ChangeStreamDocument, type Db, type Document } from 'mongodb';
 
 export interface Written {
   readonly collection: string;
   readonly id: string;
-  /** Of an insertion or a replacement, the whole document. */
+  /** Of an insertion, the whole document. */
   readonly document?: Document;
+  /** The fields that have another value than before. */
   readonly set: Document;
   readonly unset: readonly string[];
 }
 
 export class Journal {
   readonly entries: Written[] = [];
+  /** By collection and id, what was written last. */
+  readonly #documents = new Map<string, Document>();
   readonly #stream: ChangeStream;
   readonly #read: Promise<void>;
 
@@ -43,11 +46,27 @@ export class Journal {
         if (!this.#stream.closed) throw error;
       });
       if (change === undefined) return;
-      const written = writtenBy(change);
+      const written = this.#writtenBy(change);
       if (written === undefined) continue;
       this.entries.push(written);
       if (written.collection === 'millrace.jobs' && FINAL.has(written.set['status'])) this.ended++;
     }
+  }
+
+  #writtenBy(change: ChangeStreamDocument): Written | undefined {
+    if (!('documentKey' in change) || !('ns' in change)) return undefined;
+    const { coll: collection } = change.ns;
+    const id = String(change.documentKey._id);
+    const key = `${collection} ${id}`;
+    const before = this.#documents.get(key) ?? {};
+    const fields = fieldsWritten(change, before);
+    if (fields === undefined) return undefined;
+    const changed = Object.entries(fields.set).filter(([field, value]) => !(field in before) || !isSame(before[field], value));
+    const set = Object.fromEntries(changed);
+    const after: Document = { ...before, ...set };
+    for (const field of fields.unset) delete after[field];
+    this.#documents.set(key, after);
+    return { collection, id, set, unset: fields.unset, ...(change.operationType === 'insert' ? { document: change.fullDocument } : {}) };
   }
 
   /** Resolves when everything written so far is in it. */
@@ -64,12 +83,17 @@ export class Journal {
 
 const FINAL = new Set<unknown>(['completed', 'failed', 'cancelled']);
 
-function writtenBy(change: ChangeStreamDocument): Written | undefined {
+/** Whichever form the server tells it in: small documents come whole, though a single field of them has changed. */
+function fieldsWritten(change: ChangeStreamDocument, before: Document): Pick<Written, 'set' | 'unset'> | undefined {
   if (change.operationType === 'insert' || change.operationType === 'replace') {
-    const { ns, documentKey, fullDocument } = change;
-    return { collection: ns.coll, id: String(documentKey._id), document: fullDocument, set: fullDocument, unset: [] };
+    const { fullDocument } = change;
+    return { set: fullDocument, unset: Object.keys(before).filter((field) => !(field in fullDocument)) };
   }
   if (change.operationType !== 'update') return undefined;
   const { updatedFields = {}, removedFields = [] } = change.updateDescription;
-  return { collection: change.ns.coll, id: String(change.documentKey._id), set: updatedFields, unset: removedFields };
+  return { set: updatedFields, unset: removedFields };
+}
+
+function isSame(one: unknown, other: unknown): boolean {
+  return Buffer.compare(BSON.serialize({ one }), BSON.serialize({ one: other })) === 0;
 }
