@@ -30,11 +30,11 @@ export const handshake = group('handshake and topology', 'manual: reference/comm
     expect(answer['isWritablePrimary']).toBeUndefined();
   }),
   fact(
-    'says helloOk to a client that says so in its legacy hello',
+    'says helloOk since 5.0 to a client that says so in its legacy hello',
     async ({ client }) => {
       expect(await client.db('admin').command({ isMaster: 1, helloOk: true })).toMatchObject({ helloOk: true });
     },
-    { source: 'spec: mongodb-handshake' },
+    { source: 'spec: mongodb-handshake', since: 5 },
   ),
   fact('gives its election an id and its configuration a version', async (bench) => {
     const { electionId, setVersion } = await hello(bench);

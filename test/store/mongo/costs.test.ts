@@ -362,7 +362,8 @@ describe('a claim', () => {
   }
 
   async function addCopies(job: Document, count: number): Promise<void> {
-    await processes.collection('jobs').insertMany(Array.from({ length: count }, () => ({ ...job, _id: new ObjectId() })));
+    const copies = Array.from({ length: count }, () => ({ ...job, _id: new ObjectId() }));
+    await processes.collection('jobs').insertMany(copies, { writeConcern: { w: 'majority' } });
   }
 
   /** By all different reads of a claim together. */
