@@ -6,6 +6,7 @@ export class ChangeEventGate implements ChangeEventFaults {
   #isDelaying = false;
   #repeats = 0;
   #drops = 0;
+  tellsWhole = false;
   /** Called when events may flow again. */
   onRelease: () => void = () => {};
 

@@ -16,6 +16,8 @@ export interface ChangeEventFaults {
   release(): void;
   repeat(times: number): void;
   drop(times: number): void;
+  /** While true, every update is told as a replacement, as MongoDB 4.4 tells those by pipelines. */
+  tellsWhole: boolean;
 }
 
 /** What happens to a command: refused or its connection closed before it is applied, or after; or it waits before it is applied. */

@@ -25,6 +25,7 @@ export interface TransactionGround {
   readonly history: History;
   readonly oplog: Oplog;
   readonly catalog: Catalog;
+  readonly changeEvents: { readonly tellsWhole: boolean };
   now(): Date;
 }
 

@@ -57,7 +57,8 @@ export class WriteUnit implements Writer {
   replace(collection: Collection, stored: Stored, doc: Doc, update: UpdateDescription | undefined): void {
     this.#begin();
     collection.replace(stored, doc, this);
-    this.#record(collection, doc, update === undefined ? { kind: 'replace', doc } : { kind: 'update', update });
+    const isWhole = update === undefined || this.#ground.changeEvents.tellsWhole;
+    this.#record(collection, doc, isWhole ? { kind: 'replace', doc } : { kind: 'update', update });
   }
 
   remove(collection: Collection, stored: Stored, doc: Doc): void {

@@ -80,6 +80,7 @@ export class Processes {
     if (this.faults === undefined) return;
     this.faults.intercept = undefined;
     this.faults.changeEvents.release();
+    this.faults.changeEvents.tellsWhole = false;
     this.faults.releaseMajority();
     this.faults.oldSnapshots = false;
   }
