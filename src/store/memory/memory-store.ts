@@ -201,7 +201,7 @@ class MemoryStore implements MemoryJobStore {
       if (this.#ledger.starts.haveCome(now.getTime())) this.#tender.wakeAll();
       const nextAt = earlier(this.#table.agenda.next(), this.#ledger.starts.nextAt(now.getTime()));
       const running = this.#attempts.of(dispatcher);
-      return nextAt === undefined ? { running } : { nextAt, running };
+      return { ...(nextAt === undefined ? {} : { nextAt }), ...(running.length === 0 ? {} : { running }) };
     });
   }
 

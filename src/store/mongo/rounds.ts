@@ -39,8 +39,8 @@ export class Rounds {
       if (isLane(lane)) news.found(lane);
       // Whoever reads these ends them.
       else await collections.jobs.find({ status: 'pending', lane: { $eq: lane as string } });
-    if (times.length === 0) return { running };
-    return { nextAt: time.here(new Date(Math.min(...times.map((at) => at.getTime())))), running };
+    const nextAt = times.length === 0 ? {} : { nextAt: time.here(new Date(Math.min(...times.map((at) => at.getTime())))) };
+    return running.length === 0 ? nextAt : { ...nextAt, running };
   }
 
   /** Who is dead, and what has an owner who is gone. @param between - done now and then, where that takes long @returns what the dispatcher itself owns */
