@@ -7,11 +7,11 @@ import type { ClaimedJob, ClaimRequest } from '../job-store.js';
 import type { Ahead } from './ahead.js';
 import type { Attempts } from './attempts.js';
 import { type CancelledBatches, isPart } from './cancelled-batches.js';
-import { type Candidates, NO_CANDIDATES, readCandidates } from './candidates.js';
+import { both, type Candidates, isEmpty, readCandidates, readLanes } from './candidates.js';
 import type { Collections } from './collections.js';
 import type { JobDocument } from './documents.js';
 import type { Handovers } from './handovers.js';
-import { type Lanes, mayBeClaimedAhead, needsPlaces, placesIn, placesOfLane } from './lanes.js';
+import { type HeardLane, type Lanes, mayBeClaimedAhead, placesOfLane } from './lanes.js';
 import type { Leases } from './leases.js';
 import type { Wanted } from './line.js';
 import type { News } from './news.js';
@@ -22,7 +22,7 @@ import type { Pauses } from './pauses.js';
 import { formOfDocument, referenceOf, reportedOf, toJob } from './records.js';
 import { attemptKey, attemptOf, type Running } from './running.js';
 import type { ServerTime } from './server-time.js';
-import type { Shares } from './shares.js';
+import type { Prospect, Shares } from './shares.js';
 import type { Begin, Starts } from './starts.js';
 import { type Chosen, isOf, nameOf, type Takes } from './takes.js';
 import type { Tender } from './tender.js';
@@ -62,13 +62,15 @@ interface Picked {
   readonly now: JobDocument[];
   readonly begun: JobDocument[];
   readonly left: JobDocument[];
+  /** Lanes without room, and whether the next place is the dispatcher's own. */
+  readonly full: Map<string, boolean>;
   batch?: JobDocument;
 }
 
 /** What was found in the lanes of a queue, and what has come of it. */
 interface LookedAt {
   readonly queue: string;
-  readonly read: Candidates;
+  readonly candidates: Candidates;
   readonly won: readonly JobDocument[];
   readonly atHand: readonly JobDocument[];
 }
@@ -76,7 +78,7 @@ interface LookedAt {
 /** So many looks may find that somebody was faster, or that the lease is over by the server's time. */
 const MAX_IN_VAIN = 20;
 
-const NO_LANES: ReadonlyMap<string, number> = new Map();
+const NO_LANES: ReadonlyMap<string, HeardLane> = new Map();
 const NOTHING: Look = { won: [], mayFindMore: false };
 
 export class Claims {
@@ -133,10 +135,12 @@ export class Claims {
     await shares.yieldIdle();
     const claimed: JobDocument[] = [];
     let inVain = 0;
+    /** Lanes for which there was no room, against what seemed. */
+    const full = new Set<string>();
     for (let look: Look = { won: [], mayFindMore: true }; look.mayFindMore && claimed.length < request.limit; ) {
       if (look.won.length === 0 && inVain++ > MAX_IN_VAIN) break;
       if (!leases.isAlive(request.dispatcher)) break;
-      look = await this.#look(request, request.limit - claimed.length).catch((error: unknown) => {
+      look = await this.#look(request, request.limit - claimed.length, full).catch((error: unknown) => {
         // What has been taken is handed out; the error comes again, if it lasts.
         if (claimed.length > 0) return NOTHING;
         throw error;
@@ -155,8 +159,8 @@ export class Claims {
     for (const name of this.#looked.keys()) if (isOf(dispatcher, name)) this.#looked.delete(name);
   }
 
-  async #look(request: ClaimRequest, limit: number): Promise<Look> {
-    const { lanes, pauses, shares, ahead, collections } = this.sources;
+  async #look(request: ClaimRequest, limit: number, full: Set<string>): Promise<Look> {
+    const { lanes, pauses, shares, ahead } = this.sources;
     const { dispatcher, queue } = request;
     const forms = new Set([...request.forms].filter((form) => !pauses.isPaused(queue, form)));
     const atHand = ahead.of(dispatcher, queue, forms);
@@ -168,22 +172,67 @@ export class Claims {
       return NOTHING;
     }
     const limits = { limit, ahead: ahead.appetite(dispatcher) };
-    const needing = [...rung.keys()].filter(needsPlaces).map((lane): Wanted => ({ lane, quotas: placesIn(lane) }));
-    const inVain = needing.filter((wanted) => shares.waitsInVain(dispatcher, wanted));
-    const keys = [...rung.keys()].filter((key) => !inVain.some(({ lane }) => lane === key));
-    const read = keys.length === 0 ? NO_CANDIDATES : await readCandidates(collections, keys, limits);
-    const waiting = read.jobs.length === 0 ? atHand : [...atHand, ...read.jobs].sort(inOrder);
-    const wanted = waiting.filter(({ held }) => held === undefined);
+    const { candidates, asking, inLine } = await this.#read(dispatcher, new Map([...rung].filter(([key]) => !full.has(key))), limits);
+    const waiting = candidates.jobs.length === 0 ? atHand : [...atHand, ...candidates.jobs].sort(inOrder);
+    const wanted = [...waiting.filter(({ held }) => held === undefined), ...asking, ...inLine];
+    const needed = once(() => quotasOf([...known].filter(([key]) => !isEmpty(candidates, key))));
     const token = new ObjectId().toHexString();
     const picked = await this.#inTurn(dispatcher, async () => {
-      await shares.acquire(request, [...wanted, ...inVain], rung === known);
+      await shares.acquire(request, wanted, (name) => needed().has(name));
+      for (const { lane, quotas } of asking) if (!shares.mightFit(dispatcher, quotas)) shares.save(dispatcher, lane, quotas);
       return this.#pick(request, waiting, { limit, token });
     });
     const look = await this.#take(request, picked, { ...limits, token });
-    this.#noteEmpty(rung, { queue, read, won: look.won, atHand });
+    this.#note(rung, { queue, candidates, won: look.won, atHand });
     // Something may be left that could be taken at once, or is to be taken before what is at hand.
-    if (look.mayFindMore || look.won.length >= limit || isPassedOver(read.jobs, atHand)) this.#looked.delete(nameOf(request));
-    return look;
+    if (look.mayFindMore || look.won.length >= limit || isPassedOver(candidates.jobs, atHand)) this.#looked.delete(nameOf(request));
+    const passedBy = candidates.jobs.filter((job) => this.sources.cancelled.isAbove(job));
+    const stuck = [...picked.full.keys(), ...passedBy.map(({ lane }) => lane)];
+    const isNew = stuck.some((key) => !full.has(key));
+    for (const key of stuck) full.add(key);
+    // Others may have room, which were not read for those that had none after all.
+    const wasMistaken = isNew && picked.now.length < candidates.count;
+    const hasGained = asking.some(({ quotas }) => shares.mightFit(dispatcher, quotas));
+    return wasMistaken || hasGained ? { ...look, mayFindMore: true } : look;
+  }
+
+  /** Reads the first jobs that could have places, those that may follow others here, and of which of the other lanes there are any. */
+  async #read(
+    dispatcher: string,
+    rung: ReadonlyMap<string, HeardLane>,
+    { limit, ahead }: { readonly limit: number; readonly ahead: number },
+  ): Promise<{ readonly candidates: Candidates; readonly asking: readonly Wanted[]; readonly inLine: readonly Wanted[] }> {
+    const { shares, collections, time } = this.sources;
+    const lanes = [...rung].map(([key, lane]) => ({
+      key,
+      lane,
+      prospect: shares.prospectOf(dispatcher, { lane: key, quotas: lane.places }),
+    }));
+    const those = (passes: (prospect: Prospect) => boolean): ReadonlyMap<string, HeardLane> =>
+      new Map(lanes.flatMap(({ key, lane, prospect }) => (passes(prospect) ? [[key, lane]] : [])));
+    const open = those(({ isOpen }) => isOpen);
+    const next = those(({ isNext }) => isNext);
+    const shut = those(({ mayAsk }) => mayAsk);
+    const now = time.estimate();
+    const most = [...open.values()].some(({ places }) => Object.keys(places).length > 0) ? limit + ahead : limit;
+    const few = Math.max(1, ahead);
+    const [first, following, asking] = await Promise.all([
+      readCandidates(collections, open, { limit, atOnce: most, reachOf: (name) => shares.reach(dispatcher, name), now }),
+      readCandidates(collections, next, { limit: few, atOnce: few, reachOf: () => Number.POSITIVE_INFINITY, now }),
+      readLanes(collections, [...shut.keys()]),
+    ]);
+    const wantedOf = ([lane, { places }]: readonly [string, HeardLane]): Wanted => ({ lane, quotas: places });
+    return {
+      candidates: both(first, {
+        ...following,
+        count: 0,
+        wholeLanes: new Set([...following.wholeLanes, ...[...shut.keys()].filter((key) => !asking.has(key))]),
+      }),
+      asking: shares.firstToAsk([...shut].filter(([key]) => asking.has(key) && !following.read.has(key)).map(wantedOf), limit),
+      inLine: lanes
+        .filter(({ prospect: { isOpen, isNext, mayAsk } }) => !isOpen && !isNext && !mayAsk)
+        .map(({ key, lane }) => wantedOf([key, lane])),
+    };
   }
 
   #inTurn<T>(dispatcher: string, act: () => Promise<T>): Promise<T> {
@@ -203,12 +252,12 @@ export class Claims {
   }
 
   /** Lanes that wait for no places, or for other ones than what is at hand and may get them now. */
-  #besides(dispatcher: string, atHand: readonly JobDocument[], known: ReadonlyMap<string, number>): ReadonlyMap<string, number> {
+  #besides(dispatcher: string, atHand: readonly JobDocument[], known: ReadonlyMap<string, HeardLane>): ReadonlyMap<string, HeardLane> {
     const sets = new Set([...new Set(atHand.map(({ lane }) => lane))].map(placesOfLane));
     const { shares } = this.sources;
-    const isWorthALook = (key: string): boolean =>
-      !needsPlaces(key) || (!sets.has(placesOfLane(key)) && shares.mightFit(dispatcher, placesIn(key)));
-    return new Map([...known].filter(([key]) => isWorthALook(key)));
+    const isWorthALook = ([key, { places }]: readonly [string, HeardLane]): boolean =>
+      Object.keys(places).length === 0 || (shares.mightFit(dispatcher, places) && !sets.has(placesOfLane(key)));
+    return new Map([...known].filter(isWorthALook));
   }
 
   /** Whether anything has become pending since the dispatcher looked last, so that it may go before what is at hand. */
@@ -220,15 +269,18 @@ export class Claims {
     return isNew;
   }
 
-  /** Lanes of which everything that waited has been taken need not be looked at before they ring again. */
-  #noteEmpty(rung: ReadonlyMap<string, number>, { queue, read, won, atHand }: LookedAt): void {
+  /** Notes where the lanes begin that were read: those of which everything that waited has been taken need not be read before they ring again. */
+  #note(rung: ReadonlyMap<string, HeardLane>, { queue, candidates, won, atHand }: LookedAt): void {
+    const { lanes, shares } = this.sources;
     const taken = new Set(won.map(({ _id }) => _id.toHexString()));
-    const left = new Set(read.jobs.filter(({ _id }) => !taken.has(_id.toHexString())).map(({ lane }) => lane));
-    for (const [key, count] of rung) {
-      if (left.has(key) || !read.wholeLanes.has(key)) continue;
-      this.sources.lanes.quiet(queue, key, count);
+    for (const [key, lane] of rung) {
+      const left = candidates.read.get(key)?.find(({ _id }) => !taken.has(_id.toHexString()));
+      const isWhole = candidates.wholeLanes.has(key);
+      const from = left ?? (isWhole ? undefined : candidates.upTo.get(key));
+      if (from === undefined && !isWhole) continue;
+      lanes.note(queue, key, { rung: lane.rung, from });
       // Others have taken what was waited with.
-      if (!atHand.some(({ lane }) => lane === key)) this.sources.shares.stopSaving(key);
+      if (from === undefined && !atHand.some((job) => job.lane === key)) shares.stopSaving(key);
     }
   }
 
@@ -296,15 +348,13 @@ export class Claims {
     { limit, token }: { readonly limit: number; readonly token: string },
   ): Picked {
     const { dispatcher } = request;
-    const { cancelled, shares, starts, time, ahead, uses } = this.sources;
-    const picked: Picked = { now: [], begun: [], left: [] };
-    /** Lanes without room, and whether the next place is the dispatcher's own. */
+    const { cancelled, shares, starts, ahead, uses } = this.sources;
     const full = new Map<string, boolean>();
+    const picked: Picked = { now: [], begun: [], left: [], full };
     const setAside = new Map<string, number>();
     for (const job of waiting) {
       if (picked.now.length + picked.begun.length === limit) break;
       if (cancelled.isAbove(job)) continue;
-      if (job.startBy !== undefined && job.attempts === 0 && job.startBy <= time.estimate()) continue;
       const isFull = full.has(job.lane);
       // It may have been handed back since.
       if (!isFull && job.status === 'assigned' && !ahead.isAtHand(dispatcher, job)) continue;
@@ -353,6 +403,20 @@ export class Claims {
     const steps = await collections.jobs.find({ parent, role: 'step' }, { sort: { index: 1 } });
     return steps.map(referenceOf) satisfies readonly JobReference[];
   }
+}
+
+/** The names of all quotas that jobs of these lanes need. */
+function quotasOf(lanes: readonly (readonly [string, HeardLane])[]): ReadonlySet<string> {
+  return new Set(lanes.flatMap(([, { places }]) => Object.keys(places)));
+}
+
+/** Reckoned when it is asked for, and then kept. */
+function once<T>(reckon: () => T): () => T {
+  let known: { readonly value: T } | undefined;
+  return () => {
+    known ??= { value: reckon() };
+    return known.value;
+  };
 }
 
 /** Whether jobs wait that come before others at hand which need the same. */

@@ -44,18 +44,19 @@ export class HeldPlaces {
 
   /**
    * Turns what a dead dispatcher held into places of jobs that go on with them, the first of them first; the rest is
-   * free. One command a quota, so that no place is ever counted twice, and none is free that a job will go on with.
+   * free. Each quota is written once, so that no place is ever counted twice, and none is free that a job will go on with.
    */
   async takeBack(dead: string, keepers: readonly Keeper[]): Promise<void> {
     const { quotas, onFreed } = this.sources;
     await quotas.refresh();
-    for (const { _id: name, holders, waiting } of [...quotas.all]) {
+    const taking = [...quotas.all].flatMap(({ _id: name, holders, waiting }) => {
       const share = holders.find((holder) => !isHeld(holder) && holder.by === dead);
-      if (share === undefined && !waiting.some(({ by }) => by === dead)) continue;
+      if (share === undefined && !waiting.some(({ by }) => by === dead)) return [];
       const entries = entriesOf(name, keepers, share?.n ?? 0);
       const left: Fields = { rev: NEXT, holders: { $concatArrays: [sharesBut(dead), literal(entries)] }, waiting: waitingBut(dead) };
-      await quotas.write({ _id: name, $or: [{ 'holders.by': dead }, { 'waiting.by': dead }] }, [{ $set: left }]);
-    }
+      return [quotas.writeSoon({ _id: name, $or: [{ 'holders.by': dead }, { 'waiting.by': dead }] }, [{ $set: left }])];
+    });
+    await Promise.all(taking);
     onFreed();
   }
 }

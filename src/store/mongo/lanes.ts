@@ -5,17 +5,24 @@ import type { Places } from '../../job/places.js';
 import { hasYetToBegin } from '../../job/unique-key-rule.js';
 import type { ClaimRequest } from '../job-store.js';
 import type { JobDocument } from './documents.js';
+import type { Position } from './order.js';
 import { formOfDocument } from './records.js';
 
-/** One that has rung. */
-interface Known {
-  readonly lane: LaneParts;
+/** What a claim knows of a lane in which jobs may wait. */
+export interface HeardLane {
+  /** What each of its jobs needs. */
   readonly places: Places;
-  rung: number;
+  /** The number of its last ring: one that rings while it is read is not as it was read. */
+  readonly rung: number;
+  /** None of its jobs comes before this; of one that has rung since it was read, nothing is known. */
+  readonly from?: Position | undefined;
+}
+
+interface Known extends HeardLane {
+  readonly lane: LaneParts;
 }
 
 export class Lanes {
-  /** By queue; each with how often it rang, so that one that rings while it is read is not taken for empty. */
   readonly #byQueue = new Map<string, Map<string, Known>>();
 
   readonly #rings = new Map<string, number>();
@@ -25,10 +32,9 @@ export class Lanes {
     const lane = partsOf(key);
     const lanes = this.#byQueue.get(lane.queue) ?? new Map<string, Known>();
     this.#byQueue.set(lane.queue, lanes);
-    this.#rings.set(lane.queue, this.rings(lane.queue) + 1);
-    const known = lanes.get(key);
-    if (known === undefined) lanes.set(key, { lane, places: placesIn(key), rung: 1 });
-    else known.rung++;
+    const rung = this.rings(lane.queue) + 1;
+    this.#rings.set(lane.queue, rung);
+    lanes.set(key, { lane, places: lanes.get(key)?.places ?? placesIn(key), rung });
   }
 
   /** How often any lane of a queue has rung. */
@@ -36,26 +42,22 @@ export class Lanes {
     return this.#rings.get(queue) ?? 0;
   }
 
-  /** Those of a queue whose jobs may be taken, and how often each has rung. @param mayHave - whether it is of use to ask for such places now */
-  of(queue: string, forms: ReadonlySet<string>, mayHave: (places: Places) => boolean): ReadonlyMap<string, number> {
-    const found = new Map<string, number>();
-    for (const [key, { lane, places, rung }] of this.#byQueue.get(queue) ?? [])
-      if ((lane.isComposite || forms.has(lane.form)) && mayHave(places)) found.set(key, rung);
+  /** Those of a queue whose jobs may be taken. @param mayHave - whether it is of use to ask for such places now */
+  of(queue: string, forms: ReadonlySet<string>, mayHave: (places: Places) => boolean): ReadonlyMap<string, HeardLane> {
+    const found = new Map<string, HeardLane>();
+    for (const [key, known] of this.#byQueue.get(queue) ?? [])
+      if ((known.lane.isComposite || forms.has(known.lane.form)) && mayHave(known.places)) found.set(key, known);
     return found;
   }
 
-  /** Nothing waited in it when it had rung so often. */
-  quiet(queue: string, key: string, rung: number): void {
+  /** Where the jobs of a lane begin, or that there are none, as it was when that ring was its last. */
+  note(queue: string, key: string, { rung, from }: Pick<HeardLane, 'rung' | 'from'>): void {
     const lanes = this.#byQueue.get(queue);
-    if (lanes?.get(key)?.rung === rung) lanes.delete(key);
+    const known = lanes?.get(key);
+    if (lanes === undefined || known?.rung !== rung) return;
+    if (from === undefined) lanes.delete(key);
+    else lanes.set(key, { ...known, from });
   }
-}
-
-/** Lanes whose jobs need the same, which a claim reads together. */
-export function byPlaces(keys: readonly string[]): ReadonlyMap<string, readonly string[]> {
-  const sets = new Map<string, string[]>();
-  for (const key of keys) sets.set(placesOfLane(key), [...(sets.get(placesOfLane(key)) ?? []), key]);
-  return sets;
 }
 
 /** The places that each job of a lane needs. */
@@ -70,12 +72,6 @@ export function placesIn(key: string): Places {
 /** The part of a lane's key that says what its jobs need. */
 export function placesOfLane(key: string): string {
   return JSON.stringify((JSON.parse(key) as readonly unknown[])[2]);
-}
-
-/** Whether jobs of a lane need places in a quota that they have not in hand. */
-export function needsPlaces(key: string): boolean {
-  const places = placesOfLane(key);
-  return places !== '[]' && places !== '"!"' && places !== '""';
 }
 
 /**

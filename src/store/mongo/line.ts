@@ -52,6 +52,25 @@ export class Line {
     this.#jobs = line.toSorted((one, other) => place(one) - place(other));
   }
 
+  /**
+   * The quotas that are needed, in groups: each group can be asked for at once, as no job needs two of it.
+   * @param book - all quotas, in their lock order
+   */
+  groups(book: readonly string[]): readonly (readonly string[])[] {
+    const needed = new Set(this.#jobs.flatMap(({ places }) => Object.keys(places)));
+    const groups: string[][] = [];
+    /** By job: in how many groups its quotas are so far. */
+    const passed = new Map<InLine, number>();
+    for (const name of book) {
+      if (!needed.has(name)) continue;
+      const jobs = this.#needing(name);
+      const group = Math.max(...jobs.map((job) => passed.get(job) ?? 0));
+      for (const job of jobs) passed.set(job, group + 1);
+      groups[group] = [...(groups[group] ?? []), name];
+    }
+    return groups;
+  }
+
   needOf(name: string): Need | undefined {
     const jobs = this.#needing(name);
     const [front] = jobs;

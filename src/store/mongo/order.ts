@@ -2,7 +2,15 @@
 
 import type { JobDocument } from './documents.js';
 
+/** Where a job stands. */
+export type Position = Pick<JobDocument, 'priority' | 'order' | '_id'>;
+
 /** By priority, then by insertion. */
-export function inOrder(one: JobDocument, other: JobDocument): number {
-  return one.priority - other.priority || one.order.compare(other.order) || (one._id.toHexString() < other._id.toHexString() ? -1 : 1);
+export function inOrder(one: Position, other: Position): number {
+  return one.priority - other.priority || one.order.compare(other.order) || byId(one, other);
+}
+
+function byId({ _id: one }: Position, { _id: other }: Position): number {
+  if (one.equals(other)) return 0;
+  return one.toHexString() < other.toHexString() ? -1 : 1;
 }

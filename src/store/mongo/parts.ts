@@ -358,7 +358,7 @@ export class Parts {
 
   async #hearOfQuota({ name, quota, rev }: HeardOfQuota): Promise<void> {
     if (await this.quotas.hear(name, quota, rev)) this.news.room();
-    await this.#shares.yieldIdle();
+    await this.#shares.yieldIdle([name]);
   }
 
   /** Resolves when nothing that is paused now can begin. */

@@ -4,6 +4,7 @@ import { type Document, MongoServerError } from 'mongodb';
 import { is } from '../../check.js';
 import { DEFAULT_QUOTA, type Places, type QuotaBook, weightOf } from '../../job/places.js';
 import type { Begun, Rate, RateBook } from '../../job/rates.js';
+import { GroupCommit } from '../group-commit.js';
 import { SAVES_AFTER_MS } from '../savers.js';
 import type { Collections } from './collections.js';
 import type { ControlDocument, Held, Holder, QuotaDocument, WaitingDispatcher } from './documents.js';
@@ -24,9 +25,19 @@ export interface QuotaSources {
   readonly onSized: () => void;
 }
 
+/** A write to one quota. */
+interface QuotaWrite {
+  readonly filter: Where<QuotaDocument> & { readonly _id: string };
+  readonly pipeline: Pipeline;
+}
+
 export class Quotas {
   readonly #book = new Map<string, number>();
   readonly #seen = new Map<string, QuotaDocument>();
+  /** Those of one turn go together. */
+  readonly #writes = new GroupCommit<QuotaWrite, QuotaDocument | undefined>((writes) => this.#writeAll(writes), { oneAtATime: false });
+  /** What changes while others are read is read together. */
+  readonly #reads = new GroupCommit<string, QuotaDocument | undefined>((names) => this.#readAll(names));
 
   constructor(private readonly sources: QuotaSources) {}
 
@@ -115,6 +126,14 @@ export class Quotas {
     return quota ?? undefined;
   }
 
+  /**
+   * Like `write`, but in one command with what is written to other quotas in the same turn.
+   * @returns the quota as it was soon after, whether or not it was as the filter says
+   */
+  writeSoon(filter: QuotaWrite['filter'], pipeline: Pipeline): Promise<QuotaDocument | undefined> {
+    return this.#writes.add({ filter, pipeline });
+  }
+
   /** Reads all quotas anew, and on the way what is paused. */
   async refresh(): Promise<void> {
     const { control, quotas } = this.sources.collections;
@@ -138,8 +157,8 @@ export class Quotas {
   async hear(name: string, heard: QuotaDocument | undefined, rev: number | undefined): Promise<boolean> {
     const before = this.#seen.get(name);
     if (rev !== undefined && rev <= (before?.rev ?? -1)) return false;
-    const quota = heard ?? (await this.sources.collections.quotas.findOne({ _id: name }));
-    if (quota === null) return false;
+    const quota = heard ?? (await this.#reads.add(name));
+    if (quota === undefined) return false;
     this.notice(quota);
     return before === undefined || roomOf(quota) > roomOf(before) || unclaimed(quota) > unclaimed(before);
   }
@@ -150,6 +169,12 @@ export class Quotas {
     this.#seen.set(quota._id, quota);
     this.#book.set(quota._id, quota.size);
     if (before !== undefined && before.size !== quota.size) this.sources.onSized();
+  }
+
+  /** These of the quotas, in their lock order. */
+  inLockOrder(names: readonly string[]): readonly string[] {
+    if (names.length < 2) return names;
+    return [...this.#book.keys()].filter((name) => names.includes(name));
   }
 
   /** How many places nobody holds, and nobody who comes first has waited for long; of a quota that was never seen, any number. */
@@ -213,6 +238,28 @@ export class Quotas {
   /** How many places a job holds in its own name. */
   heldBy(job: string): Places {
     return Object.fromEntries(this.held.filter(({ held }) => held.job === job).map(({ name, held }) => [name, held.n]));
+  }
+
+  async #writeAll(writes: readonly QuotaWrite[]): Promise<readonly (QuotaDocument | undefined)[]> {
+    const [first] = writes;
+    if (first === undefined) return [];
+    if (writes.length === 1) return [await this.write(first.filter, first.pipeline)];
+    try {
+      await this.sources.collections.quotas.updateEach(writes.map(({ filter, pipeline }) => ({ filter, update: pipeline })));
+    } catch (error) {
+      if (!(error instanceof MongoServerError)) throw error;
+      // One of them may be damaged; what has been done is not done again.
+      return Promise.all(writes.map((one) => this.write(one.filter, one.pipeline)));
+    }
+    const found = await this.#readAll(writes.map(({ filter }) => filter._id));
+    for (const quota of found) if (quota !== undefined) this.notice(quota);
+    return found;
+  }
+
+  async #readAll(names: readonly string[]): Promise<readonly (QuotaDocument | undefined)[]> {
+    const found = await this.sources.collections.quotas.find({ _id: { $in: [...new Set(names)] } });
+    const byName = new Map(found.map((quota) => [quota._id, quota]));
+    return names.map((name) => byName.get(name));
   }
 
   #doWait(name: string, are: (waiting: WaitingDispatcher) => boolean): boolean {

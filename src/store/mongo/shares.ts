@@ -2,7 +2,7 @@
 
 import { type Subscription, timer } from 'rxjs';
 import type { Clock } from '../../clock.js';
-import { couldEverFit, type Places, takes, weightOf } from '../../job/places.js';
+import { couldEverFit, type Places, weightOf } from '../../job/places.js';
 import { SAVES_AFTER_MS, type Saved, Savers } from '../savers.js';
 import type { QuotaDocument } from './documents.js';
 import type { Pipeline } from './expression.js';
@@ -37,6 +37,16 @@ interface Asked {
   readonly isModest?: boolean;
 }
 
+/** What becomes of jobs that need certain places, if any wait. */
+export interface Prospect {
+  /** The places seem to be there. */
+  readonly isOpen: boolean;
+  /** They are held by who looks, and in use: its jobs follow one another. */
+  readonly isNext: boolean;
+  /** Others have them, who have not been asked yet. */
+  readonly mayAsk: boolean;
+}
+
 /** What one dispatcher holds and wants. */
 interface Holding {
   readonly shares: Map<string, Share>;
@@ -63,35 +73,24 @@ export class Shares {
 
   /**
    * Makes sure, as far as there is room, that a dispatcher holds what these jobs of a queue need; the first of them counts as waiting.
-   * @param isAll - that no others of the queue are known
+   * @param isNeeded - whether any job of the queue that is known needs a quota
    */
-  async acquire(asker: Asker, wanted: readonly Wanted[], isAll: boolean): Promise<void> {
-    const { dispatcher, queue } = asker;
+  async acquire(asker: Asker, wanted: readonly Wanted[], isNeeded: (name: string) => boolean): Promise<void> {
+    const { dispatcher } = asker;
     const line = this.#line(dispatcher, wanted);
-    const { wanting } = this.#holding(dispatcher);
     const before = this.#firstToSave(dispatcher, wanted);
-    for (const name of this.sources.quotas.book.keys()) {
-      const need = line.needOf(name);
-      if (need !== undefined) {
-        const queues = wanting.get(name) ?? new Map<string, number>();
-        wanting.set(name, queues.set(queue, 0));
-        const kept = this.#keptBefore(dispatcher, name, before);
-        await this.#acquire(dispatcher, name, withOthers(need, queues, kept));
-        const free = this.of(dispatcher, name).free - kept;
-        queues.set(queue, free < need.first ? need.first : 0);
-        this.#tellOthers(
-          dispatcher,
-          name,
-          [...queues.values()].some((n) => n > 0 && n <= free - need.all),
-        );
-      } else if (isAll) await this.#wantNone(asker, name);
-      line.serve(name, this.of(dispatcher, name).free - this.#keptBefore(dispatcher, name, before));
-    }
+    const groups = line.groups([...this.sources.quotas.book.keys()]);
+    const needed = new Set(groups.flat());
+    await this.#wantNone(asker, (name) => !needed.has(name) && !isNeeded(name));
+    // What is kept of one quota depends on what is in hand of those before it.
+    const isSaving = this.#holding(dispatcher).savers.lanes(this.#nowMs).length > 0;
+    for (const group of isSaving ? groups.flatMap((names) => names.map((name) => [name])) : groups)
+      await Promise.all(group.map((name) => this.#serve(asker, name, { line, before })));
   }
 
   /** A queue of a dispatcher needs no places for now: whoever waits behind it need not wait for it. */
   async wantNothing(asker: Asker): Promise<void> {
-    for (const name of [...this.#holding(asker.dispatcher).wanting.keys()]) await this.#wantNone(asker, name);
+    await this.#wantNone(asker, () => true);
   }
 
   /** No dispatcher of this process takes jobs of a queue any more. */
@@ -106,16 +105,16 @@ export class Shares {
 
   /** Notes that a job of a lane finds too few places: they are saved for it, if that could help. */
   save(dispatcher: string, lane: string, places: Places): void {
-    const { clock, onFreed } = this.sources;
     if (!this.couldEverFit(places)) return;
     const isFirst = this.#holding(dispatcher).savers.save(lane, places, this.#nowMs);
-    if (!isFirst || Object.keys(places).length < 2) return;
     // Until then it was not asked for; nobody else will say when it is time.
-    const begins = timer(SAVES_AFTER_MS, clock.scheduler).subscribe(() => {
-      this.#timers.delete(begins);
-      onFreed();
-    });
-    this.#timers.add(begins);
+    if (isFirst && Object.keys(places).length > 1) this.#ringLater();
+  }
+
+  /** Of lanes whose places others hold, as many as there are workers for; the others are looked at a little later, if that was not enough. */
+  firstToAsk(asking: readonly Wanted[], workers: number): readonly Wanted[] {
+    if (asking.length > workers) this.#ringLater();
+    return asking.slice(0, workers);
   }
 
   /** How many places are set aside for lanes that come before this one. */
@@ -138,9 +137,14 @@ export class Shares {
     return couldEverFit(places, this.sources.quotas.book);
   }
 
+  /** How many places of a quota a dispatcher has idle, or could be given, as far as is known. */
+  reach(dispatcher: string, name: string): number {
+    return this.of(dispatcher, name).free + this.#room(dispatcher, name);
+  }
+
   /** Whether a dispatcher has these places, or could be given them, as far as is known. */
   mightFit(dispatcher: string, places: Places): boolean {
-    return Object.entries(places).every(([name, weight]) => this.of(dispatcher, name).free + this.#room(dispatcher, name) >= weight);
+    return this.#tooFew(dispatcher, places).length === 0;
   }
 
   /** Whether a dispatcher holds places of all these quotas, so that the next that is free is its own. */
@@ -151,28 +155,39 @@ export class Shares {
     );
   }
 
-  /** Whether jobs of a lane would find too few places, and are waited with already: then they need not even be read. */
-  waitsInVain(dispatcher: string, { lane, quotas: places }: Wanted): boolean {
+  /** What a dispatcher can do for jobs of a lane. */
+  prospectOf(dispatcher: string, wanted: Wanted): Prospect {
     const { quotas } = this.sources;
-    if (this.mightFit(dispatcher, places) || this.hasSome(dispatcher, places)) return false;
-    if (this.#isNew(dispatcher, { lane, quotas: places })) return true;
-    const names = [...quotas.book.keys()].filter((name) => takes(places, name));
-    const short = names.find((name) => this.of(dispatcher, name).free + this.#room(dispatcher, name) < weightOf(places, name));
-    return short !== undefined && [true, false].some((isModest) => quotas.isWaiting(dispatcher, short, isModest));
+    const tooFew = this.#tooFew(dispatcher, wanted.quotas);
+    if (tooFew.length === 0) return { isOpen: true, isNext: false, mayAsk: false };
+    const isNext = this.hasSome(dispatcher, wanted.quotas);
+    const [short = ''] = quotas.inLockOrder(tooFew);
+    const hasAsked = this.#isNew(dispatcher, wanted) || [true, false].some((isModest) => quotas.isWaiting(dispatcher, short, isModest));
+    return { isOpen: false, isNext, mayAsk: !hasAsked && (!isNext || quotas.doOthersHold(dispatcher, short)) };
   }
 
   /** Gives up idle places of a dispatcher that others lack, or could use while it has no jobs for them. @returns whether there were any */
-  async giveWay(dispatcher: string, names: readonly string[]): Promise<boolean> {
-    let gave = false;
-    for (const name of names) if (await this.#giveWay(dispatcher, name)) gave = true;
+  async giveWay(dispatcher: string, names: Iterable<string>): Promise<boolean> {
+    const asked = [...names];
+    // The server may have told of somebody who waits before it answered who that is: what is being given then is waited for.
+    await Promise.all(asked.map((name) => this.of(dispatcher, name).answered()));
+    const giving = asked.flatMap((name) => {
+      const left = this.#leftOf(dispatcher, name);
+      return left < this.of(dispatcher, name).free || this.of(dispatcher, name).isInDoubt ? [{ name, left }] : [];
+    });
+    if (giving.length === 0) return false;
+    // Before the place is gone: whoever has it next must find these jobs where they stood.
+    if (giving.some(({ name, left }) => left < this.of(dispatcher, name).free)) await this.sources.beforeGivingWay(dispatcher);
+    const given = await Promise.all(giving.map(({ name, left }) => this.#ask(dispatcher, name, { more: left })));
+    const gave = given.includes(true);
     if (gave) this.sources.onFreed();
     return gave;
   }
 
-  /** Has all dispatchers of this process give way. @returns whether there was anything to give */
-  async yieldIdle(): Promise<boolean> {
+  /** Has all dispatchers of this process give way. @param names - only of these quotas. @returns whether there was anything to give */
+  async yieldIdle(names?: readonly string[]): Promise<boolean> {
     let gave = false;
-    for (const [dispatcher, { shares }] of this.#holdings) if (await this.giveWay(dispatcher, [...shares.keys()])) gave = true;
+    for (const [dispatcher, { shares }] of this.#holdings) if (await this.giveWay(dispatcher, names ?? shares.keys())) gave = true;
     return gave;
   }
 
@@ -189,8 +204,17 @@ export class Shares {
   }
 
   close(): void {
-    for (const begins of this.#timers) begins.unsubscribe();
+    for (const rings of this.#timers) rings.unsubscribe();
     this.#timers.clear();
+  }
+
+  #ringLater(): void {
+    const { clock, onFreed } = this.sources;
+    const rings = timer(SAVES_AFTER_MS, clock.scheduler).subscribe(() => {
+      this.#timers.delete(rings);
+      onFreed();
+    });
+    this.#timers.add(rings);
   }
 
   get #nowMs(): number {
@@ -201,6 +225,11 @@ export class Shares {
     return Math.max(0, this.sources.quotas.roomFor(dispatcher, name));
   }
 
+  /** The quotas of which a dispatcher could not have so many places. */
+  #tooFew(dispatcher: string, places: Places): readonly string[] {
+    return Object.keys(places).filter((name) => this.reach(dispatcher, name) < weightOf(places, name));
+  }
+
   #line(dispatcher: string, wanted: readonly Wanted[]): Line {
     const savers = this.#holding(dispatcher).savers.lanes(this.#nowMs);
     return new Line(wanted, savers, (one) => !this.#isNew(dispatcher, one) || this.mightFit(dispatcher, one.quotas));
@@ -209,6 +238,30 @@ export class Shares {
   /** A job that needs several quotas, but has not waited for long, leaves the one alone while the other has no room. */
   #isNew(dispatcher: string, { lane, quotas: places }: Wanted): boolean {
     return this.#holding(dispatcher).savers.isNew(lane, this.#nowMs) && Object.keys(places).length > 1;
+  }
+
+  /** Asks for what a line needs of one quota, and parts what there is among its jobs. */
+  async #serve(
+    { dispatcher, queue }: Asker,
+    name: string,
+    { line, before }: { readonly line: Line; readonly before: string | undefined },
+  ): Promise<void> {
+    const { wanting } = this.#holding(dispatcher);
+    const need = line.needOf(name);
+    if (need !== undefined) {
+      const queues = wanting.get(name) ?? new Map<string, number>();
+      wanting.set(name, queues.set(queue, 0));
+      const kept = this.#keptBefore(dispatcher, name, before);
+      await this.#acquire(dispatcher, name, withOthers(need, queues, kept));
+      const free = this.of(dispatcher, name).free - kept;
+      queues.set(queue, free < need.first ? need.first : 0);
+      this.#tellOthers(
+        dispatcher,
+        name,
+        [...queues.values()].some((n) => n > 0 && n <= free - need.all),
+      );
+    }
+    line.serve(name, this.of(dispatcher, name).free - this.#keptBefore(dispatcher, name, before));
   }
 
   async #acquire(dispatcher: string, name: string, need: Need): Promise<void> {
@@ -242,15 +295,16 @@ export class Shares {
     }
   }
 
-  async #wantNone({ dispatcher, queue }: Asker, name: string): Promise<void> {
+  /** A queue of a dispatcher needs no places of the quotas that pass. */
+  async #wantNone({ dispatcher, queue }: Asker, passes: (name: string) => boolean): Promise<void> {
     const { wanting } = this.#holding(dispatcher);
-    const queues = wanting.get(name);
-    queues?.delete(queue);
-    if (queues === undefined || queues.size > 0) return;
-    wanting.delete(name);
-    const { free } = this.of(dispatcher, name);
-    if (this.sources.quotas.isNoted(dispatcher, name)) await this.#ask(dispatcher, name, { more: free, need: 'none' });
-    await this.giveWay(dispatcher, [name]);
+    const left = [...wanting].flatMap(([name, queues]) => (passes(name) && queues.delete(queue) && queues.size === 0 ? [name] : []));
+    if (left.length === 0) return;
+    for (const name of left) wanting.delete(name);
+    const noted = left.filter((name) => this.sources.quotas.isNoted(dispatcher, name));
+    const more = (name: string): number => this.of(dispatcher, name).free;
+    await Promise.all(noted.map((name) => this.#ask(dispatcher, name, { more: more(name), need: 'none' })));
+    await this.giveWay(dispatcher, left);
   }
 
   /** Asks for so many more places than are in use; one that gets too few for its first job waits. */
@@ -259,26 +313,23 @@ export class Shares {
       const least = inUse + (typeof need === 'object' ? need.least : more);
       const first = typeof need === 'object' ? inUse + need.first : 0;
       const ask = { dispatcher, want: inUse + more, least, need: need === 'as before' ? undefined : first, isModest, inUse, v };
-      return ownIn(await this.write(name, dispatcher, askPipeline(ask, this.sources.time)), dispatcher);
+      const { leases, quotas, time } = this.sources;
+      const fence = leases.fence(dispatcher);
+      if (fence === undefined) return undefined;
+      return answerIn(await quotas.writeSoon({ _id: name, $expr: fence }, askPipeline(ask, time)), dispatcher, v);
     });
   }
 
-  async #giveWay(dispatcher: string, name: string): Promise<boolean> {
-    const { quotas, beforeGivingWay } = this.sources;
-    const { wanting } = this.#holding(dispatcher);
-    const share = this.of(dispatcher, name);
-    // The server may have told of somebody who waits before it answered who that is: what is being given then is waited for.
-    await share.answered();
-    // Of what is saved, that is kept for which everything before it is in hand; the place in the line stands for the rest.
-    const spare = Math.max(0, Math.min(this.#saved(dispatcher, undefined).inHand.get(name) ?? 0, share.free));
-    const isWanted = quotas.doOthersWait(dispatcher, name) || (!wanting.has(name) && quotas.couldOthersUse(dispatcher, name));
+  /** How many idle places of a quota a dispatcher keeps. */
+  #leftOf(dispatcher: string, name: string): number {
+    const { quotas } = this.sources;
+    const { free } = this.of(dispatcher, name);
     const excess = quotas.excessOf(name);
-    const left = excess > 0 ? Math.max(0, share.free - excess) : spare;
-    const mustGive = share.free > left && (isWanted || excess > 0);
-    if (!mustGive && !share.isInDoubt) return false;
-    // Before the place is gone: whoever has it next must find these jobs where they stood.
-    if (mustGive) await beforeGivingWay(dispatcher);
-    return this.#ask(dispatcher, name, { more: left });
+    if (excess > 0) return Math.max(0, free - excess);
+    const isUnwanted = !this.#holding(dispatcher).wanting.has(name) && quotas.couldOthersUse(dispatcher, name);
+    if (!isUnwanted && !quotas.doOthersWait(dispatcher, name)) return free;
+    // Of what is saved, that is kept for which everything before it is in hand; the place in the line stands for the rest.
+    return Math.max(0, Math.min(this.#saved(dispatcher, undefined).inHand.get(name) ?? 0, free));
   }
 
   /** The lane of these jobs for which places are saved first, if they are for any. */
@@ -313,6 +364,11 @@ export class Shares {
 export function ownIn(quota: QuotaDocument | undefined, dispatcher: string): number | undefined {
   if (quota === undefined) return undefined;
   return quota.holders.find((holder) => !isHeld(holder) && holder.by === dispatcher)?.n ?? 0;
+}
+
+/** The same, unless the quota has not seen the command of that number. */
+function answerIn(quota: QuotaDocument | undefined, dispatcher: string, v: number): number | undefined {
+  return quota?.holders.find((holder) => !isHeld(holder) && holder.by === dispatcher && holder.v >= v)?.n;
 }
 
 /** With what other queues of the same dispatcher wait for, so that it stands in the line for all of them, and with what is kept for them. */

@@ -26,6 +26,10 @@ const show = task('show', { quotas: [] }, (value: number) => value);
 const inOrder = task('inOrder', (value: number) => value);
 const tasks = [add, show, inOrder];
 
+/** A quota for each tenant. */
+const tenants = (count: number): Readonly<Record<string, number>> =>
+  Object.fromEntries(Array.from({ length: count }, (_, index) => [`tenant${index}`, 1]));
+
 /** A process that has done everything once, so that it listens and knows its quotas. */
 async function warm(async: IAsyncService): Promise<void> {
   await (await async.queueJob(add, 1, 2)).waitForResult();
@@ -46,9 +50,9 @@ async function draining(what: typeof inOrder | typeof show, count: number): Prom
 }
 
 /** A process whose clock stands still, and what something costs it, with the one write that takes off what nothing is left to be done for. */
-async function still() {
+async function still(quotas: Readonly<Record<string, number>> = {}) {
   const clock = new VirtualClock();
-  const { async } = await processes.start({ tasks, clock });
+  const { async } = await processes.start({ tasks, clock, quotas });
   await warm(async);
   const costOf = async (run: () => Promise<unknown>): Promise<{ readonly commands: number; readonly documents: number }> => {
     const { names, documents } = await processes.costOf(run);
@@ -112,16 +116,19 @@ describe('in one process which also works', () => {
     expect(commands).toBeLessThanOrEqual(0.5);
   });
 
-  it('an idle minute takes 18 commands and the getMores of its stream, one every 10 s, and 6 writes', async () => {
-    const { clock } = await still();
-    const { commands, documents } = await processes.costOf(() => clock.advance(60_000, () => processes.quiet()));
-    // The server answers in real time, so for this clock the stream is silent and is opened anew, and the quotas are read then.
-    const isOpening = ({ pipeline }: Document): boolean => pipeline?.[0]?.$changeStream !== undefined;
-    const opened = commands.filter(isOpening).length;
-    const others = commands.filter((command) => !isOpening(command) && command['killCursors'] === undefined);
-    expect(others).toHaveLength(18 + opened);
-    expect(documents).toBe(6);
-  });
+  it.each([0, 600])(
+    'an idle minute with %i quotas takes 18 commands and the getMores of its stream, one every 10 s, and 6 writes',
+    async (count) => {
+      const { clock } = await still(tenants(count));
+      const { commands, documents } = await processes.costOf(() => clock.advance(60_000, () => processes.quiet()));
+      // The server answers in real time, so for this clock the stream is silent and is opened anew, and the quotas are read then.
+      const isOpening = ({ pipeline }: Document): boolean => pipeline?.[0]?.$changeStream !== undefined;
+      const opened = commands.filter(isOpening).length;
+      const others = commands.filter((command) => !isOpening(command) && command['killCursors'] === undefined);
+      expect(others).toHaveLength(18 + opened);
+      expect(documents).toBe(6);
+    },
+  );
 });
 
 describe('a parallel batch that is cancelled', () => {
@@ -237,11 +244,25 @@ describe('jobs whose time comes', () => {
   });
 });
 
-/** A quota for each tenant. */
-const tenants = (count: number): Readonly<Record<string, number>> =>
-  Object.fromEntries(Array.from({ length: count }, (_, index) => [`tenant${index}`, 1]));
-
 describe('many quotas', () => {
+  it.each([
+    [75, 4],
+    [600, 1],
+  ])('%i, with %i jobs each, take less than a command a job, of 10 at once', { timeout: 120_000 }, async (count, each) => {
+    const options = { tasks, quotas: tenants(count) };
+    const queuer = (await processes.start({ ...options, dispatcher: false })).async;
+    const worker = (await processes.start({ ...options, clock: new VirtualClock() })).async;
+    const drafts = Array.from({ length: count * each }, (_, n) => makeJob(inOrder, n).with({ quotas: [`tenant${n % count}`] }));
+    const drained = firstValueFrom(worker.events.all.pipe(skip(drafts.length - 1)));
+    const { names, documents } = await processes.costOf(async () => {
+      await queuer.queueJobs(drafts);
+      await drained;
+    });
+    expect(names.length).toBeLessThan(drafts.length);
+    // Each is queued, claimed and ended; and each quota gives one place, and is there for the next.
+    expect(documents).toBeLessThanOrEqual(3 * drafts.length + count + 20);
+  });
+
   it.each([75, 600])('%i are configured at the start by at most 10 commands, and a restart writes nothing', async (count) => {
     const start = () => processes.start({ tasks, quotas: tenants(count), dispatcher: false });
     const [first, again] = [await processes.costOf(start), await processes.costOf(start)];
@@ -326,8 +347,8 @@ describe('a claim', () => {
       await processes.start({ tasks: [show, inOrder] });
       await processes.until(async () => (await processes.collection('jobs').countDocuments({ task: 'show', status: 'pending' })) === 0);
     });
-    const reads = commands.filter(({ hint }) => hint === 'ready');
-    expect(reads.map(({ filter }) => filter.lane.$in)).toEqual(expect.arrayContaining([[behind['lane']], [ready['lane']]]));
+    const reads = commands.filter(({ hint, distinct, query }) => hint === 'ready' || (distinct !== undefined && query.lane !== undefined));
+    expect(reads.map(lanesOf)).toEqual(expect.arrayContaining([[behind['lane']], [ready['lane']]]));
     await addCopies(ready, 10);
     const few = await keysLookedAt(reads);
     await addCopies(behind, 2_000);
@@ -366,11 +387,17 @@ describe('a claim', () => {
     await processes.collection('jobs').insertMany(copies, { writeConcern: { w: 'majority' } });
   }
 
+  function lanesOf({ filter, query }: Document): readonly string[] {
+    return (filter ?? query).lane.$in;
+  }
+
   /** By all different reads of a claim together. */
   async function keysLookedAt(reads: readonly Document[]): Promise<number> {
     let keys = 0;
-    for (const { find, filter, sort, limit, hint } of new Map(reads.map((read) => [String(read['filter'].lane.$in), read])).values()) {
-      const command = { explain: { find, filter, sort, limit, hint }, verbosity: 'executionStats' };
+    for (const read of new Map(reads.map((read) => [String(lanesOf(read)), read])).values()) {
+      const { find, filter, sort, limit, hint, distinct, key, query } = read;
+      const asked = distinct === undefined ? { find, filter, sort, limit, hint } : { distinct, key, query };
+      const command = { explain: asked, verbosity: 'executionStats' };
       keys += Number((await processes.database.command(command))['executionStats'].totalKeysExamined);
     }
     return keys;

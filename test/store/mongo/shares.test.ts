@@ -19,7 +19,13 @@ function sharesOf(given: () => number) {
     excessOf: () => 0,
     doOthersHold: () => true,
     couldOthersUse: never,
-    write: async () => ({ _id: 'pool', size: 9, configured: 9, waiting: [], holders: [{ by: 'd', n: given(), v: 1 }] }),
+    writeSoon: async () => ({
+      _id: 'pool',
+      size: 9,
+      configured: 9,
+      waiting: [],
+      holders: [{ by: 'd', n: given(), v: Number.MAX_SAFE_INTEGER }],
+    }),
   };
   const sources = {
     quotas,
@@ -30,7 +36,7 @@ function sharesOf(given: () => number) {
   };
   const shares = new Shares(sources as object as ShareSources);
   const want = (queue: string, pool: number): Promise<void> =>
-    shares.acquire({ dispatcher: 'd', queue }, [{ lane: queue, quotas: { pool } }], true);
+    shares.acquire({ dispatcher: 'd', queue }, [{ lane: queue, quotas: { pool } }], () => false);
   return { shares, want, rung: () => rings };
 }
 
