@@ -8,7 +8,7 @@ import { History } from './documents/history.js';
 import { ttlMonitor } from './documents/ttl-monitor.js';
 import { defineAllOperators } from './expressions/all-operators.js';
 import { FaultState } from './faults/fault-state.js';
-import { fromTimestamp, type OpTime, toTimestamp } from './oplog/op-time.js';
+import { fromTimestamp, toTimestamp } from './oplog/op-time.js';
 import { Oplog } from './oplog/oplog.js';
 import { defineAllStages } from './pipeline/all-stages.js';
 import { ServerClock, type Timer } from './server-clock.js';
@@ -45,8 +45,8 @@ export class Server implements TransactionGround {
   readonly faults = new FaultState();
   readonly changeEvents = new ChangeEventGate();
   readonly history: History;
-  /** Answers a write as soon as it does that. */
-  readonly answers: Later;
+  /** Answers a write as soon as it does that; at once, where absent. */
+  readonly answers: Later | undefined;
   readonly waiting: Waiting;
   readonly oplog: Oplog;
   readonly ttl = ttlMonitor(this);
@@ -82,8 +82,7 @@ export class Server implements TransactionGround {
   }
 
   /** Whoever waits for the majority has it hurry: with the next turn of the event loop it has everything, unless a test holds it. */
-  async hurryMajority(time: OpTime): Promise<void> {
-    if (this.history.majority >= time) return;
+  async hurryMajority(): Promise<void> {
     await this.clock.turn();
     this.history.confirm();
     this.waiting.check();

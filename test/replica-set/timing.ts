@@ -19,9 +19,9 @@ export function laterBy(timing: Timing, after: After): Later {
   return timing.kind === 'late' ? delayed(timing.seed, after) : (act) => act();
 }
 
-/** When a write is answered. */
-export function answersBy(timing: Timing, after: After): Later {
-  return timing.kind === 'hasty' ? delayed(timing.seed, after) : (act) => act();
+/** When a write is answered, unless at once. */
+export function answersBy(timing: Timing, after: After): Later | undefined {
+  return timing.kind === 'hasty' ? delayed(timing.seed, after) : undefined;
 }
 
 function delayed(seed: number, after: After): Later {

@@ -69,7 +69,7 @@ async function run(server: Server, arrival: Arrival): Promise<Doc> {
     const command = findCommand(name);
     const { call, doc } = await runCommand(server, command, arrival);
     const concernError = await awaitWriteConcern(call, command);
-    if (command.kind === 'write') await new Promise<void>((resolve) => server.answers(resolve));
+    if (command.kind === 'write' && server.answers !== undefined) await new Promise<void>(server.answers);
     const withConcern = addConcernError(doc, failure?.writeConcernError ?? concernError);
     const errorLabels = labelsOf(withConcern, { name, body, failure });
     return answered(server, { ...withConcern, ...(errorLabels.length > 0 ? { errorLabels } : {}), ok: 1 });

@@ -45,7 +45,7 @@ async function awaitMajority({ server, operation }: Call, time: OpTime, concern:
   const untilDeadline = operation.deadline === undefined ? undefined : operation.deadline - server.clock.monotonic();
   const timeoutMs = wtimeout > 0 ? wtimeout : untilDeadline;
   try {
-    await server.hurryMajority(time);
+    if (server.history.majority < time) await server.hurryMajority();
     const isThere = await server.waiting.until(() => server.history.majority >= time, {
       timeoutMs,
       interruption: () => operation.interruption,

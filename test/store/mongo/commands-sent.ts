@@ -9,6 +9,7 @@ export class CommandsSent {
   #sent: CommandStartedEvent[] = [];
   #documents = 0;
   #underWay = 0;
+  #heard = 0;
 
   /** Counts what is sent by a client that was made with `monitorCommands`. */
   watch(client: MongoClient): void {
@@ -38,6 +39,11 @@ export class CommandsSent {
     return this.#underWay > 0;
   }
 
+  /** How often a stream was answered, of all time. */
+  get heard(): number {
+    return this.#heard;
+  }
+
   reset(): void {
     this.#sent = [];
     this.#documents = 0;
@@ -50,6 +56,7 @@ export class CommandsSent {
   }
 
   #succeeded({ commandName, reply }: CommandSucceededEvent): void {
+    if (commandName === 'getMore') this.#heard++;
     this.#documents += writtenBy(commandName, reply as Document);
     this.#ended(commandName);
   }

@@ -140,6 +140,14 @@ export class Processes {
     return { names, commands, documents };
   }
 
+  /** Does something that is written, and waits until a stream tells of it: it has been opened by then, and what follows from that is over. */
+  async untilHeard(act: () => Promise<unknown>): Promise<void> {
+    const before = this.#sent.heard;
+    await act();
+    await this.until(async () => this.#sent.heard > before);
+    await this.quiet();
+  }
+
   /** The names of the commands alone. */
   async during(act: () => Promise<unknown>): Promise<readonly string[]> {
     return (await this.costOf(act)).names;
