@@ -46,7 +46,7 @@ interface Running {
   readonly claimed: ClaimedJob;
   /** As its task is given it. */
   readonly opened: ClaimedJob;
-  /** The bytes that it stores, whichever attempt has reported them. */
+  /** What it stores, whichever attempt has reported it. */
   readonly stored: StoredBytes;
   attempt: Attempt;
   token: string;
@@ -104,17 +104,12 @@ export class Worker {
     const { job, attempt } = claimed;
     const opened = this.#opened(job);
     if (opened instanceof SealError) return this.#refuse(claimed, opened, freeSlot);
-    const stored = new StoredBytes(job, claimed.reported);
-    const running: Running = {
-      claimed,
-      stored,
-      opened: opened === job ? claimed : { ...claimed, job: opened },
-      attempt: this.#newAttempt({ claimed, stored }, attempt),
-      token: attempt.token,
-      failures: attempt.failures,
-      conflicts: new ConflictSeries(this.sources),
-      isAbandoned: false,
-    };
+    let running: Running;
+    try {
+      running = this.#taken(claimed, opened);
+    } catch (error) {
+      return this.#handBack(claimed, attempt.token, error);
+    }
     if (end !== undefined) this.#end(running, end);
     this.#running.add(running);
     try {
@@ -128,12 +123,32 @@ export class Worker {
         await firstValueFrom(this.sources.clock.turn());
       }
     } catch (error) {
-      const { logger, recorder } = this.sources;
-      logger.error(`job ${job.id} (${job.taskName}) could not be ended, and counts as interrupted`, { error });
-      if (!running.isAbandoned) await recorder.release({ id: job.id, token: running.token, hasBegun: true });
+      if (!running.isAbandoned) await this.#handBack(claimed, running.token, error);
     } finally {
       if (!running.isAbandoned) this.#done(running);
     }
+  }
+
+  #taken(claimed: ClaimedJob, opened: QueuedJob): Running {
+    const { job, attempt } = claimed;
+    const stored = new StoredBytes(job, claimed.reported);
+    return {
+      claimed,
+      stored,
+      opened: opened === job ? claimed : { ...claimed, job: opened },
+      attempt: this.#newAttempt({ claimed, stored }, attempt),
+      token: attempt.token,
+      failures: attempt.failures,
+      conflicts: new ConflictSeries(this.sources),
+      isAbandoned: false,
+    };
+  }
+
+  /** A job that cannot be worked on, such as one of which a part is missing. */
+  async #handBack({ job: { id, taskName } }: ClaimedJob, token: string, error: unknown): Promise<void> {
+    const { logger, recorder } = this.sources;
+    logger.error(`job ${id} (${taskName}) could not be ended, and counts as interrupted`, { error });
+    await recorder.release({ id, token, hasBegun: true });
   }
 
   /** The job as it may be run, or why it must not be. */
