@@ -33,7 +33,7 @@ export interface AttemptSources {
   readonly report: (report: Omit<Report, 'id' | 'token'>) => void;
   /** The limit on progress, and on each annotation. */
   readonly valueLimitBytes: number;
-  /** The bytes that the job has stored by now. */
+  /** What the job has stored by now. */
   readonly stored: StoredBytes;
 }
 

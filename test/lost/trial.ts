@@ -19,7 +19,7 @@ const TURNS = 8;
 const silent = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
 
 export interface Trial {
-  /** The failures, one on each line. */
+  /** What went wrong, a line each. */
   readonly problems: readonly string[];
   readonly struck: readonly string[];
 }

@@ -1,16 +1,16 @@
-/** Finds out which field of a stored document is damaged. */
+/** What is wrong with a document as it is stored: somebody, or something, has damaged it since. */
 
 import { type Document, ObjectId } from 'mongodb';
 import { is, type Rule, shown } from '../../check.js';
 
-/** The rule for a field: its type, and whether it may be missing. */
+/** What a field must be, and whether each document has it. */
 export interface FieldRule extends Rule {
   readonly isNeeded?: boolean;
 }
 
 export type DocumentRules<T> = { readonly [K in keyof Required<T>]: FieldRule };
 
-/** A field that breaks its rule. */
+/** A field that is not as it must be. */
 export interface Damage {
   readonly field: string;
   readonly fact: string;
@@ -33,7 +33,7 @@ export function needed(rule: Rule): FieldRule {
   return { ...rule, isNeeded: true };
 }
 
-/** A plain object, and not a value of BSON's own types. */
+/** A plain object: values of BSON's own types are none. */
 export function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
   return is.object.holds(value) && Object.getPrototypeOf(value) === Object.prototype;
 }

@@ -8,13 +8,13 @@ import type { JobDocument } from './documents.js';
 import type { Position } from './order.js';
 import { formOfDocument } from './records.js';
 
-/** A lane in which jobs may wait, as a claim knows it. */
+/** What a claim knows of a lane in which jobs may wait. */
 export interface HeardLane {
-  /** The places that each of its jobs needs. */
+  /** What each of its jobs needs. */
   readonly places: Places;
-  /** The number of its last ring: if it rings during a read, the result of that read is out of date. */
+  /** The number of its last ring: one that rings while it is read is not as it was read. */
   readonly rung: number;
-  /** None of its jobs comes before this; `undefined` if it has rung since it was read. */
+  /** None of its jobs comes before this; of one that has rung since it was read, nothing is known. */
   readonly from?: Position | undefined;
 }
 
@@ -42,7 +42,7 @@ export class Lanes {
     return this.#rings.get(queue) ?? 0;
   }
 
-  /** The lanes of a queue whose jobs may be taken. @param mayHave - whether asking for such places makes sense now */
+  /** Those of a queue whose jobs may be taken. @param mayHave - whether it is of use to ask for such places now */
   of(queue: string, forms: ReadonlySet<string>, mayHave: (places: Places) => boolean): ReadonlyMap<string, HeardLane> {
     const found = new Map<string, HeardLane>();
     for (const [key, known] of this.#byQueue.get(queue) ?? [])

@@ -98,7 +98,7 @@ export class MongoStore implements JobStore {
     }
   }
 
-  /** The next `start` opens it anew. */
+  /** Who starts it again has it opened anew. */
   async stop(): Promise<void> {
     if (this.#users === 0 || --this.#users > 0) return;
     const opened = await this.#opening?.catch(() => undefined);

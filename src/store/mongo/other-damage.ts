@@ -1,4 +1,4 @@
-/** The rules for the documents other than jobs: quotas, dispatchers, notes, schedules, and the list of pauses. */
+/** What the documents beside jobs must be: of quotas, dispatchers, notes and schedules, and what is paused. */
 
 import { Binary, ObjectId } from 'mongodb';
 import { is, type Rule } from '../../check.js';

@@ -17,7 +17,7 @@ export interface StartSources {
   readonly onFreed: () => void;
 }
 
-/** A timer is not trusted for longer: it rings, and the time is checked again. */
+/** No timer is trusted for longer: it rings, and the time is looked at anew. */
 const LOOK_MS = 30_000;
 
 /** The starts that a claim was given, by quota. */

@@ -1,4 +1,4 @@
-/** Errors of the driver: whether the command may have been executed. */
+/** What errors of the driver mean: whether what was sent may have been done. */
 
 import { expect, it } from 'vitest';
 import { asUncertain, isUnanswered } from '../../../src/store/mongo/driver-errors.js';

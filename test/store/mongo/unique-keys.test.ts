@@ -68,7 +68,7 @@ describe('a debounced job', () => {
       };
       if (processes.faults !== undefined)
         processes.faults.intercept = (command) => {
-          if (command['findAndModify'] === undefined || !JSON.stringify(command).includes('"pending"')) return undefined;
+          if (command['update'] === undefined || !JSON.stringify(command).includes('"pending"')) return undefined;
           if (processes.faults !== undefined) processes.faults.intercept = undefined;
           return putOff();
         };
