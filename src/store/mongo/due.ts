@@ -50,6 +50,8 @@ const DEADLINES: Agenda = {
   atOnce: 200,
 };
 
+/** So many are read at first: mostly all that are due, and the one that comes next. */
+const FEW = 20;
 /** So many writes make a turn: then it is that of others. */
 const WRITES = 4;
 /** Where nothing could be moved, others are faster; and what follows from ends takes its time. */
@@ -75,13 +77,13 @@ export class Due {
   async #turn(agenda: Agenda, move: (jobs: readonly DueJob[]) => Promise<number>): Promise<readonly Date[]> {
     const { time } = this.sources;
     for (let writes = 0, moved = 1; ; writes++) {
-      const next = await this.#next(agenda);
-      if (next === undefined) return [];
-      if (next > time.estimate()) return [next];
+      const { due, next } = await this.#read(agenda);
+      const [first] = due;
+      if (first === undefined) return next === undefined ? [] : [next];
       if (moved === 0) return [this.#soon];
-      if (writes === WRITES) return [next];
-      const jobs = await this.#due(agenda);
-      moved = jobs.length === 0 ? 0 : await move(jobs);
+      if (writes === WRITES) return [timeOf(agenda, first)];
+      moved = await move(due);
+      if (moved === due.length && due.length < FEW) return next === undefined ? [] : [next];
       // By the server's own clock it may not be time yet.
       if (moved === 0) await time.askAgain();
     }
@@ -91,18 +93,20 @@ export class Due {
     return new Date(this.sources.time.estimate().getTime() + AGAIN_MS);
   }
 
-  async #next({ field, waiting, sort }: Agenda): Promise<Date | undefined> {
-    const { jobs } = this.sources.collections;
-    const hasTime = { ...waiting, [field]: { $gte: FIRST_DATE, $lte: LAST_DATE }, ...hasDate(field) };
-    return (await jobs.findOne(hasTime, { sort, projection: { [field]: 1 } }))?.[field];
+  /** Those that are due, in the order of their times, and where these are few, when the next one is. */
+  async #read(agenda: Agenda): Promise<{ readonly due: readonly DueJob[]; readonly next?: Date }> {
+    const first = await this.#find(agenda, FEW, LAST_DATE);
+    const now = this.sources.time.estimate();
+    const due = first.filter((job) => timeOf(agenda, job) <= now);
+    if (due.length === FEW) return { due: await this.#find(agenda, agenda.atOnce, now) };
+    const next = first[due.length];
+    return next === undefined ? { due } : { due, next: timeOf(agenda, next) };
   }
 
-  /** In the order of their times. */
-  #due({ field, waiting, sort, atOnce }: Agenda): Promise<DueJob[]> {
-    const { collections, time } = this.sources;
-    const isDue = { ...waiting, [field]: { $gte: FIRST_DATE, $lte: time.estimate() }, ...hasDate(field) };
+  #find({ field, waiting, sort }: Agenda, limit: number, until: Date): Promise<DueJob[]> {
+    const hasTime = { ...waiting, [field]: { $gte: FIRST_DATE, $lte: until }, ...hasDate(field) };
     const projection = { task: 1, lane: 1, status: 1, [field]: 1 };
-    return collections.jobs.find<DueJob>(isDue, { sort, limit: atOnce, projection });
+    return this.sources.collections.jobs.find<DueJob>(hasTime, { sort, limit, projection });
   }
 
   /** Those that wait for the same time as when they were read, which has come by the server's clock as well. */
@@ -148,6 +152,11 @@ export class Due {
     const ended = await collections.jobs.find({ _id: { $in: late.map(({ _id }) => _id) }, receipt });
     for (const job of ended) await tender.tend(job, waited.get(job._id.toHexString()) === 'pending');
   }
+}
+
+/** None is read without its time. */
+function timeOf({ field }: Agenda, job: DueJob): Date {
+  return job[field] ?? FIRST_DATE;
 }
 
 /** Leaves out what a comparison with dates finds besides: a list that has one. */
