@@ -4,7 +4,7 @@ import { expect } from 'vitest';
 import type { Bench } from './bench.js';
 import { fact, group } from './fact.js';
 import { codeOf, refusal } from './refusal.js';
-import { SNAPSHOT, transaction, twoThings } from './two-sessions.js';
+import { MADE, SNAPSHOT, transaction, twoThings } from './two-sessions.js';
 
 const CONFLICT = { code: 112, labels: expect.arrayContaining(['TransientTransactionError']) };
 
@@ -60,7 +60,7 @@ export const transactionConflicts = group('transactions', 'manual: core/transact
   }),
   fact('conflicts where both insert one key of a unique index', async (bench) => {
     await bench.things.createIndex({ key: 1 }, { unique: true });
-    await bench.things.insertOne({ _id: 1, key: 'other' });
+    await bench.things.insertOne({ _id: 1, key: 'other' }, MADE);
     const [first, second] = [transaction(bench), transaction(bench)];
     await bench.things.insertOne({ _id: 3, key: 'k' }, { session: first });
     expect(await refusal(bench.things.insertOne({ _id: 4, key: 'k' }, { session: second }))).toMatchObject(CONFLICT);

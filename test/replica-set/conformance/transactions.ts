@@ -4,7 +4,7 @@ import { expect } from 'vitest';
 import type { Thing } from './bench.js';
 import { fact, group } from './fact.js';
 import { codeOf } from './refusal.js';
-import { SNAPSHOT, transaction, twoThings } from './two-sessions.js';
+import { MADE, SNAPSHOT, transaction, twoThings } from './two-sessions.js';
 
 export const transactions = group('transactions', 'manual: core/transactions', [
   fact('shows its writes to itself, and to others after the commit', async (bench) => {
@@ -19,7 +19,7 @@ export const transactions = group('transactions', 'manual: core/transactions', [
   fact('shows its writes in two collections at once', async (bench) => {
     await twoThings(bench);
     const others = bench.db.collection<Thing>('others');
-    await others.insertOne({ _id: 9 });
+    await others.insertOne({ _id: 9 }, MADE);
     const session = transaction(bench);
     await bench.things.deleteOne({ _id: 1 }, { session });
     await others.insertOne({ _id: 1 }, { session });
@@ -58,7 +58,10 @@ export const transactions = group('transactions', 'manual: core/transactions', [
   fact(
     'reads batch after batch of a cursor from one snapshot',
     async (bench) => {
-      await bench.things.insertMany(Array.from({ length: 6 }, (_, i) => ({ _id: i, n: 0 })));
+      await bench.things.insertMany(
+        Array.from({ length: 6 }, (_, i) => ({ _id: i, n: 0 })),
+        MADE,
+      );
       const session = transaction(bench);
       const cursor = bench.things.find({}, { session, batchSize: 2, sort: { _id: 1 } });
       bench.after(() => cursor.close());
