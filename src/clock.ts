@@ -2,7 +2,7 @@
 
 import { asyncScheduler, Observable, type SchedulerLike } from 'rxjs';
 
-/** Those of the process, also when a test fakes timers later: a turn of the event loop is a real one. */
+/** The process's real timers, even if a test fakes timers later: a turn of the event loop must be a real one. */
 const { setImmediate, clearImmediate, performance: realPerformance } = globalThis;
 const { now: realNow } = realPerformance;
 
@@ -22,7 +22,7 @@ export const systemClock: Clock = {
   turn: nextTurn,
 };
 
-/** Milliseconds that have passed, as the timers of a clock see them: setting the time of day changes nothing, and a sleep of the machine may not count. */
+/** Milliseconds that have passed, as the timers of a clock count them: setting the time of day has no effect; a sleep of the machine may be left out. */
 export function elapsedMs({ scheduler }: Clock): number {
   return scheduler === asyncScheduler ? performance.now() : scheduler.now();
 }

@@ -32,7 +32,7 @@ export function hasCode(thrown: unknown, code: string): boolean {
 
 // ---- Told to the programmer, at once
 
-/** An option is unknown, of the wrong type or out of range. Mend the call that the message names. */
+/** An option is unknown, of the wrong type or out of range. Correct the call that the message names. */
 export class OptionError extends MillraceError {
   readonly code = 'MILLRACE_OPTION';
 }
@@ -42,7 +42,7 @@ export class NotATaskError extends MillraceError {
   readonly code = 'MILLRACE_NOT_A_TASK';
 }
 
-/** `start(container)` found problems; the message lists all of them and nothing was started. Mend each of them, then start again. */
+/** `start(container)` found problems; the message lists all of them and nothing was started. Correct each of them, then start again. */
 export class StartError extends MillraceError {
   readonly code = 'MILLRACE_START';
 
@@ -158,7 +158,7 @@ export class JobFailedError extends MillraceError {
   }
 }
 
-/** The job was cancelled; `reason` is what `cancel(reason)` was given. Nothing to mend: somebody asked for it. */
+/** The job was cancelled; `reason` is what `cancel(reason)` was given. Nothing to repair: somebody asked for it. */
 export class JobCancelledError extends MillraceError {
   readonly code = 'MILLRACE_JOB_CANCELLED';
 

@@ -32,8 +32,8 @@ export interface AsyncModuleOptions {
   /** The limit on the arguments of one job, on its result, its progress and each annotation; all of them together may take 14 MiB. @default 1_048_576 */
   readonly valueLimitBytes?: number | undefined;
   /**
-   * Milliseconds after which queueing outside of transactions is given up with an `UncertainError`: the job may have been queued, or be queued
-   * yet, so that a unique key makes asking again safe. @default as long as the store waits for its database, 35 s for each command
+   * Milliseconds after which queueing outside transactions fails with an `UncertainError`: the job may have been queued, or may be queued
+   * later. A unique key makes it safe to ask again. @default as long as the store waits for its database, 35 s for each command
    */
   readonly queueTimeoutMs?: number | undefined;
   /** Where messages go; what it throws changes nothing. Of several services on one store object each logs every failure. @default warnings and errors to the console */

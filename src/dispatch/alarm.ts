@@ -5,8 +5,8 @@ import { MAX_TIMER_MS } from '../check.js';
 import { type Clock, elapsedMs } from '../clock.js';
 
 /**
- * Emits once when a time has come, then waits for the next time it is told. How long that is counts from when it is told, whatever the clock
- * is set to meanwhile. One too far for a timer rings early, to be told again.
+ * Emits once when a time has come, then waits for the next time it is told. The wait counts from the call, whatever the clock
+ * is set to meanwhile. A time that is too far away for a timer rings early, so that the caller sets it again.
  */
 export function alarm(clock: Clock): OperatorFunction<Date, void> {
   return (times) =>

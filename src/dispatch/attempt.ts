@@ -33,7 +33,7 @@ export interface AttemptSources {
   readonly report: (report: Omit<Report, 'id' | 'token'>) => void;
   /** The limit on progress, and on each annotation. */
   readonly valueLimitBytes: number;
-  /** What the job has stored by now. */
+  /** The bytes that the job has stored by now. */
   readonly stored: StoredBytes;
 }
 

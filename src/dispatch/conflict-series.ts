@@ -22,7 +22,7 @@ export class ConflictSeries {
   constructor(private readonly sources: ConflictSeriesSources) {}
 
   /**
-   * After a pause, in which the job keeps its slot and its places: another attempt, which counts for nothing. When conflicts go on for too
+   * Another attempt, which does not count, after a pause in which the job keeps its slot and its places. When conflicts go on for too
    * long, the last one is an error like any other.
    */
   async outlast({ thrown }: Conflict, attempt: Pick<Attempt, 'aborted' | 'signal'>, trial: Trial): Promise<Verdict> {

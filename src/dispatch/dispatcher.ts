@@ -149,7 +149,7 @@ export class Dispatcher {
     });
   }
 
-  /** Claims nothing more; what runs goes on. Resolves when no claim is under way, or is not waited for any longer: what it brings is handed back. */
+  /** Claims nothing more; what runs goes on. Resolves when no claim is under way, or the wait for it has timed out: jobs that it brings later are handed back. */
   async quiet(): Promise<void> {
     const { clock, logger, name } = this.sources;
     this.#quiet.next();
@@ -178,7 +178,7 @@ export class Dispatcher {
     this.#events.complete();
   }
 
-  /** Where that cannot be done, the lease ends by itself. */
+  /** If this fails, the lease ends by itself. */
   async #giveLeaseUp(): Promise<void> {
     const { store, clock, logger, name } = this.sources;
     try {
@@ -301,8 +301,8 @@ export class Dispatcher {
   }
 
   /**
-   * What is in hand here is the truth: all else that the store takes for running here was claimed by a call which never brought it,
-   * and has not begun. A call that is under way may bring it yet; no later one can.
+   * Releases the attempts that the store counts as running here, but that are not in hand: their claim failed or was lost, so they have
+   * not begun. Only a claim that is under way may still bring them, so these are awaited first.
    */
   #compared(running: readonly AttemptKey[]): Observable<unknown> {
     return from(Promise.all(this.#claiming)).pipe(

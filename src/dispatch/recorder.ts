@@ -23,7 +23,7 @@ export class Recorder {
   readonly #holds: GroupCommit<Hold, undefined>;
   readonly #reports: Reports;
   readonly #insert: (trees: readonly JobTree[]) => Promise<readonly Inserted[]>;
-  /** What is being written, however often. */
+  /** The writes under way, with all their retries. */
   readonly #writing = new Set<AttemptKey>();
   readonly #hasGivenUp = new BehaviorSubject(false);
 
@@ -56,7 +56,7 @@ export class Recorder {
     await this.#written(hold, this.#holds);
   }
 
-  /** The attempts of which something is being written. */
+  /** The attempts about which something is being written. */
   get writing(): Iterable<AttemptKey> {
     return this.#writing;
   }

@@ -1,4 +1,4 @@
-/** Keeps the latest of what running attempts report, and writes it down: all of them together, one write at a time. */
+/** Keeps the latest reports of running attempts, and writes them for all attempts together, one write at a time. */
 
 import type { AttemptKey, Report } from '../store/job-store.js';
 
@@ -12,7 +12,7 @@ export class Reports {
   #underWay = NONE;
   #writing: Promise<void> | undefined;
 
-  /** @param write - what it rejects has not been written, and goes with the next write, if there is one */
+  /** @param write - reports of a rejected write go with the next write, if there is one */
   constructor(private readonly write: (reports: readonly Report[]) => Promise<void>) {}
 
   add(report: Report): void {
@@ -51,7 +51,7 @@ export class Reports {
     this.#waiting.set(key, when === 'later' ? merged(other, report) : merged(report, other));
   }
 
-  /** What is reported in one turn is written together. */
+  /** Reports of one turn are written together. */
   async #flush(): Promise<void> {
     await Promise.resolve();
     const reports = this.#waiting;

@@ -1,4 +1,4 @@
-/** Says of a job that it is tried again: now and then, so that one that fails on and on is seen, and does not fill the log. */
+/** Logs that a job is tried again, but only now and then: a job that keeps failing is seen, and does not fill the log. */
 
 import { failureLogLevelOf } from '../job/failure-log.js';
 import type { QueuedJob } from '../job/job-record.js';
@@ -7,7 +7,7 @@ import type { Logger } from '../task/logger.js';
 import type { Trial, Verdict } from './verdict.js';
 
 const LOGGED_FAILURE = 5;
-/** By then it is probably with a transaction that a dead process left open. */
+/** After that many, the other transaction was probably left open by a dead process. */
 const LOGGED_CONFLICT = 20;
 
 /** @param failures - how many attempts have failed with this one */

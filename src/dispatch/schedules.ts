@@ -20,7 +20,7 @@ export interface Schedule {
 export interface ScheduleSources {
   readonly store: Pick<JobStore, 'schedules'>;
   readonly clock: Clock;
-  /** No longer than this is a timer trusted: a machine may have slept, or the time of the store been set. */
+  /** A timer is not trusted for longer than this: the machine may have slept, or the store's time may have been set. */
   readonly pollMs: number;
   readonly logger: Logger;
   readonly schedules: readonly Schedule[];

@@ -120,7 +120,7 @@ function delayAfter(thrown: unknown, trial: Trial): number | undefined {
   return asked(trial, (policy) => retryDelay(policy, { failures: numbers.failures + 1, error: thrown, random: random() }));
 }
 
-/** What the policy says; nothing where it is broken. */
+/** The answer of the policy; `undefined` if the policy throws. */
 function asked<T>({ job, policy, redacts, logger }: Trial, ask: (policy: RetryPolicy) => T): T | undefined {
   try {
     return ask(policy);

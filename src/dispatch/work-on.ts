@@ -1,4 +1,4 @@
-/** Has every claimed job worked on, side by side; its slot becomes free when the job has been done with, or before. */
+/** Has every claimed job worked on, side by side; its slot becomes free when the job is finished, or earlier. */
 
 import { Observable, type OperatorFunction } from 'rxjs';
 import type { ClaimedJob } from '../store/job-store.js';

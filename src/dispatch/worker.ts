@@ -46,7 +46,7 @@ interface Running {
   readonly claimed: ClaimedJob;
   /** As its task is given it. */
   readonly opened: ClaimedJob;
-  /** What it stores, whichever attempt has reported it. */
+  /** The bytes that it stores, whichever attempt has reported them. */
   readonly stored: StoredBytes;
   attempt: Attempt;
   token: string;

@@ -1,8 +1,8 @@
-/** The copies of BSON in a process: this package's own, and that of the driver, by whose classes values come back where a database is used. */
+/** The copies of BSON in a process: this package's own and the driver's. With a database, values come back by the driver's classes. */
 
 import * as own from 'bson';
 
-/** What is needed of a copy of BSON; the driver exports its own. */
+/** The part of a copy of BSON that is needed; the driver exports its own copy. */
 export interface BsonLibrary {
   readonly BSON: Pick<typeof own.BSON, 'serialize' | 'deserialize'>;
   readonly Binary: typeof own.Binary;

@@ -1,8 +1,8 @@
-/** When work is done again that met a conflict with another transaction: at once while that may soon be through, then less and less often. */
+/** When to repeat work that met a conflict with another transaction: at once while that one may soon be over, then less and less often. */
 
-/** As long as the driver tries. A server drops within half of that what a dead process left open, unless it is configured otherwise. */
+/** As long as the driver tries. By default, a server drops the transaction of a dead process within half of that. */
 const OUTLAST_MS = 120_000;
-/** Another transaction that goes on is through after a few commands. */
+/** A transaction that goes on is over after a few commands. */
 const TRIES_AT_ONCE = 10;
 const FIRST_PAUSE_MS = 5;
 const GROWTH = 1.5;
@@ -17,7 +17,7 @@ export interface Conflicts {
 
 export interface Moment {
   readonly now: number;
-  /** A number in [0, 1): those that met once are not to meet each time. */
+  /** A number in [0, 1), so that two that met once do not meet each time. */
   readonly random: number;
   readonly longestPauseMs: number;
 }

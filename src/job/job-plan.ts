@@ -73,10 +73,10 @@ export function sidesOf(callback: CallbackPlan): readonly (readonly [JobPlan, st
   ];
 }
 
-/** How many levels of jobs may stand below a job when it is queued: steps of batches, callbacks, and what is below these. */
+/** How many levels of jobs a job may have below it when it is queued: steps of batches, callbacks, and the jobs below these. */
 export const MAX_LEVELS = 100;
 
-/** Refuses a plan before anybody walks through it call by call. @throws TooLargeError */
+/** Refuses a plan before anything walks through it recursively. @throws TooLargeError */
 export function checkLevels(plan: JobPlan): void {
   let level: readonly JobPlan[] = [plan];
   for (let levels = 0; level.length > 0; levels++) {

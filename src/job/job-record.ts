@@ -116,7 +116,7 @@ export interface JobState {
   readonly lastError?: StoredError;
   readonly progress?: Progress;
   readonly annotations?: Readonly<Record<string, Payload>>;
-  /** Its record was damaged, and it has ended over that. */
+  /** Its record was damaged, and it has failed for that reason. */
   readonly isDamaged?: true;
 }
 

@@ -6,15 +6,15 @@ import type { StoredOutcome } from './outcome.js';
 import { Payload } from './payload.js';
 import { recordedError } from './stored-error.js';
 
-/** A document of MongoDB may have 16 MiB; what is left is for errors, whose size has limits of its own, and for all short fields. */
+/** A document of MongoDB may have 16 MiB; the rest is for errors, whose size is limited separately, and for all short fields. */
 export const MAX_JOB_BYTES = 14 * 1024 * 1024;
 
 type Values = Pick<QueuedJob, 'args' | 'choice'>;
 
-/** Of choices in choices each is weighed once, however deep they are. */
+/** Each of nested choices is weighed once, however deep they are. */
 const choiceBytes = new WeakMap<Choice, number>();
 
-/** What is stored of a job from the beginning. */
+/** The bytes that a job stores from the beginning. */
 export function queuedBytes({ args, choice }: Values): number {
   if (choice === undefined) return args.bytes;
   const bytes = choiceBytes.get(choice) ?? packedBytes(choice.success ?? []) + packedBytes(choice.failure ?? []);
@@ -41,7 +41,7 @@ export function checkJobSize(job: QueuedJob): void {
   );
 }
 
-/** What attempts have reported, by the paths that messages name, such as `annotations.file`. */
+/** The bytes of what attempts have reported, by the paths that messages name, such as `annotations.file`. */
 export function reportedBytes({ progress, annotations = {} }: JobRecord['state']): ReadonlyMap<string, number> {
   const sizes = new Map(Object.entries(annotations).map(([name, { bytes }]) => [annotationPath(name), bytes]));
   return progress === undefined ? sizes : sizes.set('progress', Payload.of(progress, 'progress').bytes);
@@ -56,7 +56,7 @@ export function valueBytes(path: string, bytes: number): number {
   return bytes + 3 * path.length;
 }
 
-/** What is stored of a job that has not ended. */
+/** The bytes that a job stores before it has ended. */
 export function storedBytes({ job, state }: JobRecord): number {
   return [...reportedBytes(state)].reduce((sum, [path, bytes]) => sum + valueBytes(path, bytes), queuedBytes(job));
 }

@@ -11,16 +11,16 @@ const UNDEFINED = 0xc0;
 const REFERENCE = 0xc1;
 const DOCUMENT = 0xc2;
 const OBJECT = 0xc3;
-/** Binary data of the application that has one of these subtypes itself, or that of bytes, and must not be taken for them. */
+/** Binary data of the application whose own subtype is one of these, or that of plain bytes, and that must not be confused with them. */
 const FOREIGN = 0xc4;
 /** A number of BSON's own, which would come back as one of JavaScript's. */
 const NUMBER = 0xc5;
-/** A value of BSON's own types, of another copy of them than the one by which values come back. */
+/** A BSON value of another copy of BSON than the one by which values come back. */
 const OTHER_COPY = 0xc6;
-/** Of bytes that are not of BSON's own class. */
+/** Bytes that are not a `Binary`. */
 const PLAIN = 0;
 const TAKEN: ReadonlySet<number> = new Set([PLAIN, UNDEFINED, REFERENCE, DOCUMENT, OBJECT, FOREIGN, NUMBER, OTHER_COPY]);
-/** Numbers and bytes of BSON's own are not made into those of JavaScript. */
+/** BSON's numbers and bytes are not turned into JavaScript's. */
 const AS_THEY_ARE = { promoteValues: false, promoteLongs: false, promoteBuffers: false } as const;
 const NUMBERS: ReadonlySet<unknown> = new Set(['Int32', 'Double', 'Long']);
 

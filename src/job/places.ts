@@ -83,7 +83,7 @@ export function couldEverFit(places: Places, book: QuotaBook): boolean {
   return Object.entries(places).every(([name, weight]) => weight <= (book.get(name) ?? 0));
 }
 
-/** How many places of one quota; none of one that is called as something that every object has. */
+/** How many places of one quota. Own properties only: a quota may be called `constructor`. */
 export function weightOf(places: Places, name: string): number {
   return Object.hasOwn(places, name) ? (places[name] ?? 0) : 0;
 }

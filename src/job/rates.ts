@@ -2,8 +2,8 @@
 
 /**
  * At most `starts` jobs that take places of the quota are let begin in any `perMs` milliseconds, whatever their weights, in the whole
- * deployment: a job counts when the store gives it its start, by the store's clock. Its code runs a moment later, and not always after
- * the same one. A retry that comes later counts again; one at once, which goes on with the places of its job, does not.
+ * deployment: a job counts when the store grants its start, by the store's clock. Its code runs a little later, and that delay
+ * varies. A retry that comes later counts again; one at once, which goes on with the places of its job, does not.
  */
 export interface Rate {
   readonly starts: number;

@@ -1,15 +1,15 @@
 /** When the clocks of a time zone are changed, and by how much. */
 
-/** From the first moment on, clocks read so much more than UTC, and before it so much. */
+/** A change of the clocks: its moment, and how far the clocks are ahead of UTC from then on, and before. */
 export interface ClockChange {
   readonly at: Date;
   readonly beforeMs: number;
   readonly afterMs: number;
 }
 
-/** Clocks are changed, and back again, in no less time. */
+/** Two changes are at least this far apart. */
 const WEEK_MS = 604_800_000;
-/** So many weeks are remembered: of ten years. */
+/** How many weeks are remembered: those of ten years. */
 const MOST_WEEKS = 520;
 /** `GMT`, or `GMT+02:00`, or with seconds, as it was before 1900. */
 const OFFSET = /([+-])(\d+):(\d+)(?::(\d+))?$/;
@@ -23,7 +23,7 @@ export class TimeZone {
     this.#format = new Intl.DateTimeFormat('en-US', { timeZone: name, timeZoneName: 'longOffset' });
   }
 
-  /** When they are changed after one moment and before another. */
+  /** The changes after one moment and before another. */
   *changes(after: Date, before: Date): Generator<ClockChange> {
     for (let week = Math.floor(after.getTime() / WEEK_MS); week * WEEK_MS < before.getTime(); week++) {
       const change = this.#changeIn(week);
@@ -54,7 +54,7 @@ export class TimeZone {
     return { at: new Date(high), beforeMs, afterMs };
   }
 
-  /** How much more than UTC its clocks read. */
+  /** How far its clocks are ahead of UTC. */
   #aheadMs(atMs: number): number {
     const name = this.#format.formatToParts(atMs).find(({ type }) => type === 'timeZoneName')?.value ?? '';
     const [, sign, hours, minutes, seconds = 0] = OFFSET.exec(name) ?? [];

@@ -16,7 +16,7 @@ const IN_TIME_MS = 60_000;
 /** So many missed firings are made up for at most, the latest of them. */
 const MOST_MISSED = 1_000;
 
-/** Clocks that are put back read the same times once more for no longer. */
+/** Clocks that are put back repeat at most this much. */
 const LONGEST_REPEAT_MS = 10_800_000;
 
 /**
@@ -33,7 +33,7 @@ export class Timetable {
 
   /**
    * @param owner - what messages call the option
-   * @throws OptionError for what is no cron expression, or no time zone, or never comes
+   * @throws OptionError if the expression or the time zone is invalid, or no time of it ever comes
    */
   constructor(owner: string, every: string, timeZone: string = UTC) {
     this.text = `${every} ${timeZone}`;

@@ -46,7 +46,7 @@ export interface ServiceSources extends Pick<JobAccess, 'store' | 'clock' | 'log
   readonly protection: Protection;
   readonly quotas: QuotaBook;
   readonly rates: RateBook;
-  /** How long queueing waits for the store; `undefined` for as long as that takes. */
+  /** How long queueing waits for the store; `undefined` for as long as it takes. */
   readonly queueTimeoutMs: number | undefined;
   /** The forms of jobs of a task that this process can run. */
   readonly formsOf: (taskName: string) => readonly string[];

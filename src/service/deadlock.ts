@@ -1,4 +1,4 @@
-/** Whether a task waits for a job that cannot end before the task does: as it needs places that the task holds, or waits for the task's own job. */
+/** Whether a task waits for a job that cannot end before the task: it needs places that the task holds, or waits for the task's own job. */
 
 import { CircularJobError, type MillraceError, QuotaError } from '../errors.js';
 import type { JobRecord, QueuedJob } from '../job/job-record.js';
@@ -8,21 +8,21 @@ import type { JobStore } from '../store/job-store.js';
 
 type Source = Pick<JobStore, 'find' | 'quotas'>;
 
-/** So many open jobs below a batch are looked at. */
+/** How many open jobs below a batch are looked at. */
 const MAX_BELOW = 1_000;
 
 /** The job of the task that waits, and those above it: none of them ends before it does. */
 type Chain = readonly [waiter: JobRecord, ...above: JobRecord[]];
 
-/** Who holds places of a quota until the waiting task has ended. */
+/** Places of a quota that are held until the waiting task has ended, and by which job. */
 interface Held {
   readonly places: number;
   readonly by: QueuedJob;
 }
 
 /**
- * Only what is certain: it holds until somebody cancels a job, or makes a quota larger.
- * @returns what the task is to be told; `undefined` where the job may end
+ * Finds only certain problems, which last until somebody cancels a job, or makes a quota larger.
+ * @returns the error for the task; `undefined` if the job may end
  */
 export async function problemOfWaiting(waiterId: string, jobId: string, store: Source): Promise<MillraceError | undefined> {
   const chain = await chainOf(waiterId, store);
@@ -33,7 +33,7 @@ export async function problemOfWaiting(waiterId: string, jobId: string, store: S
     const [record] = await store.find({ ids: [id] });
     if (record === undefined || isFinal(record.state.status)) continue;
     if (isAfter(record, chain)) return circular(chain[0].job, jobId, record.job);
-    // One that expires before it begins has ended with that.
+    // It may expire, and that is its end.
     if (record.job.beginBy !== undefined && isWaiting(record.state.status)) continue;
     const lacking = quotaLacking(record, held, store.quotas);
     if (lacking !== undefined) return starved(chain[0].job, jobId, record.job, lacking);
@@ -55,7 +55,7 @@ async function chainOf(id: string, store: Source): Promise<Chain | undefined> {
   return chain;
 }
 
-/** What the task itself holds, and the batches around it; a job whose callbacks run has given its places up. */
+/** The places that the task and the batches around it hold; a job whose callbacks run has given its places up. */
 function heldAlong(chain: Chain): ReadonlyMap<string, Held> {
   const held = new Map<string, Held>();
   for (const { job, state } of chain) {
@@ -68,12 +68,12 @@ function heldAlong(chain: Chain): ReadonlyMap<string, Held> {
   return held;
 }
 
-/** One that was claimed ahead may have begun without its being recorded yet. */
+/** A job that was claimed ahead may have begun before that is recorded. */
 function isUnderWay({ state: { status } }: Pick<JobRecord, 'state'>): boolean {
   return status === 'active' || status === 'assigned';
 }
 
-/** Whether a job cannot end, or cannot have its turn, before the end of what is in the chain. */
+/** Whether a job cannot end, or cannot have its turn, before a job of the chain has ended. */
 function isAfter({ job, state }: JobRecord, chain: Chain): boolean {
   if (chain.some((one) => one.job.id === job.id)) return true;
   if (state.status !== 'blocked') return false;
@@ -89,13 +89,13 @@ function isIn(chain: Chain, id: string | undefined): boolean {
   return chain.some(({ job }) => job.id === id);
 }
 
-/** Up to where the chain is steps: the outcomes of the jobs up to there have not come. */
+/** The first place in the chain that is a callback; the jobs before it have no outcome yet. */
 function firstCallback(chain: Chain): number {
   const place = chain.findIndex(({ job }) => job.role === 'callback');
   return place === -1 ? chain.length : place;
 }
 
-/** A quota of which a job that has yet to begin could not get its places. */
+/** A quota that has too few places for a job that has not begun. */
 function quotaLacking(
   { job, state }: JobRecord,
   held: ReadonlyMap<string, Held>,
@@ -109,11 +109,11 @@ function quotaLacking(
   return undefined;
 }
 
-/** The jobs that must have ended before the end of a job that has not. @param withBelow - whether it matters what is below a batch */
+/** The jobs that must end before an open job can end. @param withBelow - whether jobs below a batch matter */
 async function before(record: JobRecord, withBelow: boolean, store: Source): Promise<readonly string[]> {
   const { job, state } = record;
   if (typeof state.waitsFor === 'object') return [state.waitsFor.job];
-  // What is being cancelled ends without running.
+  // Jobs that are being cancelled end without running.
   if (!withBelow || state.cancel !== undefined) return [];
   const below = await belowOf(job.id, store);
   const callbacks = below.filter((one) => one.job.role === 'callback' && one.job.kind !== 'choice');
@@ -121,7 +121,7 @@ async function before(record: JobRecord, withBelow: boolean, store: Source): Pro
   return state.status === 'blocked' ? [...ids, ...(await beforeTurn(job, store))] : ids;
 }
 
-/** What comes before a job in its batch, and that batch, where it has not begun itself. */
+/** The jobs before a job in its batch, and the batch itself if it has not begun. */
 async function beforeTurn({ parent, role, index = 0 }: QueuedJob, store: Source): Promise<readonly string[]> {
   if (parent === undefined) return [];
   const [above] = await store.find({ ids: [parent] });
@@ -137,7 +137,7 @@ function belowOf(id: string, store: Source): Promise<readonly JobRecord[]> {
   return store.find({ parents: [id], statuses: OPEN, limit: MAX_BELOW });
 }
 
-/** Of what is below a batch and has not ended, that which will be run whatever becomes of the rest. */
+/** The open jobs below a batch that will run, whatever becomes of the others. */
 function certainSteps({ job: { kind, onFailure = 'continue' } }: JobRecord, below: readonly JobRecord[]): readonly JobRecord[] {
   const steps = below.filter(({ job }) => job.role === 'step').sort((one, other) => (one.job.index ?? 0) - (other.job.index ?? 0));
   if (onFailure === 'stop') return kind === 'serial' || steps.length === 1 ? steps.slice(0, 1) : [];

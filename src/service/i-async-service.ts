@@ -86,7 +86,7 @@ export interface IAsyncService {
   retryJobs(filter: JobFilter): Promise<readonly Job<unknown>[]>;
   /**
    * Jobs that wait, and that the tasks of this process could not run: of no task of it, or with arguments that are too old,
-   * or too new, for the task's `upcast`; and those whose records were damaged, which have failed over that. Looks at every job that has
+   * or too new, for the task's `upcast`; and those that have failed because their records were damaged. Looks at every job that has
    * not ended. @throws OptionError
    */
   getUnreadableJobs(filter?: Omit<JobFilter, 'statuses'>): Promise<readonly UnreadableJob[]>;

@@ -20,7 +20,7 @@ import { handleOf } from './job-handle.js';
 import { retryOf } from './retries.js';
 import { Stage } from './stage.js';
 
-/** So much is inserted by one call of the store at most. */
+/** How many bytes one call of the store inserts at most. */
 const MAX_INSERT_BYTES = 16 * 1024 * 1024;
 
 export interface IntakeSources {
@@ -150,7 +150,7 @@ export class Intake {
     return this.#handle(record, record.job.id !== tree[0].id);
   }
 
-  /** What is being stored, unless that takes longer than the application wants to wait; it goes on all the same. */
+  /** The store's answer, or an error if it takes longer than the application wants to wait; the insert goes on all the same. */
   #inTime<T>(stored: Promise<T>, [{ id, taskName }]: JobTree): Promise<T> {
     const { queueTimeoutMs, access } = this.sources;
     if (queueTimeoutMs === undefined) return stored;

@@ -171,7 +171,7 @@ export interface Job<out R> extends Promising<R> {
    * @throws QuotaError, CircularJobError in a task that the job could not end before: return the job instead
    */
   waitForResult(options?: WaitOptions): Promise<R>;
-  /** The outcome, once the job and its callbacks have ended. @throws as `waitForResult` does, but for how the job ended */
+  /** The outcome, once the job and its callbacks have ended. @throws as `waitForResult` does, except for the job's own failure */
   waitForOutcome(options?: WaitOptions): Promise<Outcome<R>>;
   /** Adds a callback for every outcome, at any time; on a job that has ended it runs at once. */
   addCallback<C extends CallbackFor<Outcome<R>>>(callback: C): Promise<Job<CallbackResult<C>>>;

@@ -13,12 +13,12 @@ export interface UnreadableJob {
   readonly job: Job<unknown>;
   /**
    * No task of its name is in `tasks`; or its arguments are older than the first step of the task's `upcast`, or newer than the last; or its
-   * record in the store was damaged, over which it has ended.
+   * record in the store was damaged, and it has failed for that reason.
    */
   readonly why: 'unknown task' | 'older arguments' | 'newer arguments' | 'damaged record';
 }
 
-/** Goes through all that have not ended, and ends those whose records are damaged. @param formsOf - the forms of jobs of a task that can be run here. @throws OptionError, NotATaskError */
+/** Goes through all open jobs, and ends those whose records are damaged. @param formsOf - the forms of jobs of a task that can be run here. @throws OptionError, NotATaskError */
 export async function unreadableJobs(
   access: JobAccess,
   filter: Omit<JobFilter, 'statuses'>,

@@ -1,4 +1,4 @@
-/** Waits for the end of a job: until it is told, or a limit is reached, or the wait is given up. */
+/** Waits for the end of a job, until it is reported, a limit is reached, or the wait is given up. */
 
 import { type Observable, timer } from 'rxjs';
 import type { Clock } from '../clock.js';

@@ -79,7 +79,7 @@ export class GroupCommit<T, R> {
     this.#writing = undefined;
   }
 
-  /** How many of those that wait go into the next write. */
+  /** How many of the waiting items go into the next write. */
   #together(): number {
     const most = Math.min(this.#waiting.length, this.#maxItems);
     if (this.#maxBytes === Number.POSITIVE_INFINITY) return most;

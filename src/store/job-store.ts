@@ -31,8 +31,8 @@ export interface JobStore {
    */
   start(setup: StoreSetup): Promise<void>;
   /**
-   * Completes what `changes` gave out and lets go of every connection and timer, when all who started it have stopped it. It can be
-   * started again; until then `changes` gives out nothing, and completes at once.
+   * Once all who started it have stopped it: completes the streams of `changes`, and releases every connection and timer. It can be
+   * started again; until then a stream of `changes` completes at once, without a value.
    */
   stop(): Promise<void>;
   /** The quotas' sizes in lock order, as last known. */
@@ -94,8 +94,8 @@ export interface JobStore {
   /**
    * Cancels jobs with everything below them: at once those that wait, while those that run are told. A batch that
    * has not begun has its outcome at once as well, and is final with the last of the callbacks below it.
-   * What has ended stays as it is, also while its callbacks run. Once it resolves, nothing below a batch can begin that
-   * had not begun, on whatever level, and with whatever claim is under way.
+   * A job that has ended stays as it is, also while its callbacks run. Once the promise resolves, no job below a batch that has not
+   * begun can begin, on any level, whatever claim is under way.
    */
   cancel(ids: readonly string[], reason: string | undefined): Promise<void>;
 
@@ -173,7 +173,7 @@ export interface Schedules {
   begin(name: string, since: Date, timetable?: string): Promise<Date>;
   /**
    * Inserts what is queued for the times after one moment and up to another, and records that, in one step.
-   * @returns `false`, with nothing done, where the schedule has not fired up to `after`, but to another time, or `until` has not come by the time of the store
+   * @returns `false`, with nothing done, if the schedule has fired up to another time than `after`, or `until` has not come by the store's time
    */
   fire(name: string, span: { readonly after: Date; readonly until: Date }, trees: readonly JobTree[]): Promise<boolean>;
 }
@@ -232,7 +232,7 @@ export interface StoreSetup {
   readonly quotas: QuotaBook;
   /** The rates that they name with them; none, where absent. */
   readonly rates?: RateBook;
-  /** Told what was wrong with a document as it is stored, and what was done about it; nobody, where absent. */
+  /** Is called with what was wrong with a stored document, and what was done about it. */
   readonly onDamage?: (message: string) => void;
   /** How a debounced job is put off by another one; as one that is not sealed, where absent. */
   readonly putOff?: PutOff;
@@ -311,7 +311,7 @@ export interface Recovery {
   /** When something will be due next, as far as is known: by the clock of this process. */
   readonly nextAt?: Date;
   /**
-   * The attempts that the dispatcher runs as far as the store knows; none, where absent. Each was handed to it by a claim that
+   * The attempts that the dispatcher runs, as far as the store knows; absent for none. Each was handed out by a claim that
    * has been answered, is being answered, or has failed.
    */
   readonly running?: readonly AttemptKey[];

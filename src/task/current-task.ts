@@ -40,12 +40,12 @@ export function currentTask(): CurrentTask {
   return task;
 }
 
-/** The task whose code asks; `undefined` outside of tasks. */
+/** The task whose code calls this; `undefined` outside tasks. */
 export function taskAround(): CurrentTask | undefined {
   return currentActor()?.task as CurrentTask | undefined;
 }
 
-/** The signal of the task whose code asks, unless it was aborted before: what cleans up then may take its time. */
+/** The signal of the task whose code calls this, unless it is aborted already: code that cleans up may take its time. */
 export function signalAround(): AbortSignal | undefined {
   const signal = taskAround()?.signal;
   return signal?.aborted === true ? undefined : signal;

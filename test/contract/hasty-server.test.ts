@@ -1,4 +1,4 @@
-/** What the store contract says of quotas whose sizes change, and of places that are saved up, over MongoDB where that tells of changes milliseconds before it answers the command. */
+/** The store contract for quotas whose sizes change, and for saved places, over a MongoDB that reports changes milliseconds before it answers the command. */
 
 import { describe, it } from 'vitest';
 import { runStoreCase, storeContract } from '../../src/testing/index.js';

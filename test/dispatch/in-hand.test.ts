@@ -1,4 +1,4 @@
-/** What a dispatcher has in hand is compared with what the store takes for running there. */
+/** A dispatcher compares the jobs that it has in hand with those that the store counts as running there. */
 
 import { firstValueFrom } from 'rxjs';
 import { expect, it } from 'vitest';

@@ -27,7 +27,7 @@ export async function tryLossesOnMongo(seed: number): Promise<Trial> {
     await stage.outlast();
     const until = stage.clock.now() + PATIENCE_MS;
     while (stage.clock.now() < until && (await hasOpen(stage))) await stage.advance(STEP_MS);
-    // What follows from the last end.
+    // The effects of the last end.
     await stage.advance(STEP_MS);
     const inHand = services.flatMap(({ dispatcher }) => dispatcher?.running ?? []);
     const problems = [

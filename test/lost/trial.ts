@@ -19,7 +19,7 @@ const TURNS = 8;
 const silent = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
 
 export interface Trial {
-  /** What went wrong, a line each. */
+  /** The failures, one on each line. */
   readonly problems: readonly string[];
   readonly struck: readonly string[];
 }

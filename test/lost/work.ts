@@ -10,7 +10,7 @@ const LATER = { ...OFTEN, delayMs: 100 } as const;
 export const SIZES = { default: 1, pair: 2 } as const;
 
 export class Work {
-  /** What must not have happened. */
+  /** Events that must not have happened. */
   readonly problems: string[] = [];
   readonly #running = new Map<string, AbortSignal>();
   readonly #runs = new Map<string, number>();

@@ -1,4 +1,4 @@
-/** What a priority promises beside jobs of another one: the lower number goes first, however long the others wait. */
+/** Among jobs of different priorities, the lower number goes first, however long the others wait. */
 
 import { expect, it } from 'vitest';
 import { type AgentOptions, type IAsyncService, makeJob, task } from '../../src/index.js';

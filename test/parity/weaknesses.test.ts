@@ -1,4 +1,4 @@
-/** What the forerunners were weak at, and what has been mended in them (KW-01 to KW-50, and their releases). */
+/** The weaknesses of the forerunners, and the faults that were repaired in them (KW-01 to KW-50, and their releases). */
 
 import { inspect } from 'node:util';
 import { ObjectId } from 'mongodb';

@@ -81,7 +81,7 @@ export class Server implements TransactionGround {
     this.history.advanceTo(fromTimestamp(time));
   }
 
-  /** Whoever waits for the majority has it hurry: with the next turn of the event loop it has everything, unless a test holds it. */
+  /** A wait for the majority makes it catch up by the next turn of the event loop, unless a test holds it. */
   async hurryMajority(): Promise<void> {
     await this.clock.turn();
     this.history.confirm();

@@ -34,7 +34,7 @@ it.each([
   expect(history.told).toBe(history.applied);
 });
 
-it('answers a write milliseconds after streams have told of it where it is hasty', async () => {
+it('answers a write milliseconds after streams have reported it where it is hasty', async () => {
   const own = ownServer({ kind: 'hasty', seed: 3 });
   const change = await nextChange(own);
   const writing = own.run({ insert: 'things', documents: [{ _id: 1 }] });

@@ -6,7 +6,7 @@ import { setup } from '../bundle.js';
 import { deferred } from './deferred.js';
 
 const NEVER_ANSWERS = new Promise<never>(() => {});
-/** What it waits for jobs, then for their signals, and for each of the answers that may be missing. */
+/** How long it waits for jobs, then for their signals, and for each of the answers that may be missing. */
 const LONGEST_MS = 10_000 + 2_000 + 4 * 5_000;
 
 const work = task('work', { quotas: [] }, () => 42);

@@ -22,7 +22,7 @@ const limited = task('limited', () => 'done');
 const pair = task('pair', { quotas: { pair: 1 } }, () => 'done');
 const quotas = { default: 1, pair: 2 };
 
-/** What can wait, as a task would. */
+/** The waits that a task may make. */
 const WAITS: readonly (readonly [string, (async: IAsyncService, job: Job<unknown>) => Promise<unknown>])[] = [
   ['waitForResult', (_async, job) => job.waitForResult()],
   ['waitForOutcome with a signal of its own', (_async, job) => job.waitForOutcome({ signal: new AbortController().signal })],
@@ -188,7 +188,7 @@ onBothStores((stage) => {
       expect(await job.waitForOutcome()).toMatchObject(refused);
     });
 
-    it('is told of the batch around it that holds the places', async () => {
+    it('hears which batch around it holds the places', async () => {
       const { outcome } = await outcomeOf(
         (async) => async.queueJob(limited),
         { quotas: [] },

@@ -14,7 +14,7 @@ interface Moment {
 /** Whether the end of `id` has to wait for the outcome of `other`, over however many jobs. */
 export function waitsFor({ table, tender }: Rooms, id: string, other: string): boolean {
   const awaiting = parentOf(table, other).length + table.kin.childrenOf(other).length + tender.followersOf(other).size;
-  // So a chain of jobs that each wait for an earlier one is not gone along.
+  // So a chain of jobs that each wait for an earlier one is not walked along.
   if (id !== other && awaiting === 0) return false;
   const open: Moment[] = [{ of: 'end', id }];
   const seen = new Set<string>();

@@ -60,7 +60,7 @@ export class Attempts {
     for (const { report, id, noted } of all) {
       running.reported(report, noted);
       const known = running.get(report);
-      // Whoever watches it is told without a read.
+      // Its watchers are told without a read.
       if (id !== undefined) news.changed(known?.status === 'active' ? known : { _id: id });
     }
   }
@@ -119,7 +119,7 @@ export class Attempts {
     const after = await (hasBegun ? this.interrupt(key) : this.#unclaim(key));
     await uses.free(use);
     if (after?.status === 'pending') news.waits(after);
-    // One that has not begun has kept nothing, and somebody else may be seeing to what follows from its end.
+    // A job that has not begun holds nothing, and another process may be handling its end.
     if (after === undefined && hasBegun) await this.#dropKept(key);
   }
 

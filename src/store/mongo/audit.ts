@@ -34,7 +34,7 @@ export class Audit {
 
   constructor(private readonly sources: AuditSources) {}
 
-  /** The attempts that are a dispatcher's by the database and have been handed to it, as far as is known here; it is told of wishes to cancel them. */
+  /** The attempts that belong to a dispatcher by the database, and have been handed out as far as is known here. Wishes to cancel them are passed on. */
   async ofOwn(dispatcher: string): Promise<readonly AttemptKey[]> {
     const { collections, ahead, takes, news } = this.sources;
     const isOwn = { owner: dispatcher, status: { $in: ['active' as const, 'assigned' as const] }, waiting: { $exists: false } };

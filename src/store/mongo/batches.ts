@@ -140,9 +140,9 @@ export class Batches {
     return recordedError(new BatchFailedError(message), cause);
   }
 
-  /** All that are left; the last to end of those that run looks again. @returns whether there were any */
+  /** Cancels all that are left; the last running job to end looks again. @returns whether there were any */
   async #cancelSteps({ _id, kind, cancel }: JobDocument, first: JobDocument): Promise<boolean> {
-    // Whoever cancelled the batch sees to all of them.
+    // The process that cancelled the batch handles all of them.
     if (cancel !== undefined) return first.cancel === undefined && this.hands.cut({ batches: [_id], reason: cancel.reason });
     // A step that was not started in time may have failed before its turn: the one whose turn it is runs to its end.
     const failed = kind === 'serial' ? await this.#firstFailed(_id) : null;

@@ -1,4 +1,4 @@
-/** Cancels what is below batches, level by level: what waits ends by one write, what runs is asked to end by another. */
+/** Cancels the jobs below batches, level by level: one write ends those that wait, another asks those that run to end. */
 
 import type { Filter, ObjectId } from 'mongodb';
 import { isWaiting, WAITING } from '../../job/job-status.js';
@@ -20,11 +20,11 @@ export interface CancellationSources {
   readonly shares: Shares;
   readonly time: ServerTime;
   readonly unfinished: Unfinished;
-  /** Names this process as the one who sees to what follows. */
+  /** This process, which handles what follows. */
   readonly process: string;
 }
 
-/** What is done for one job, where more follows from its end than a write for many can do. */
+/** The steps for a single job whose end has more effects than a write for many jobs can have. */
 export interface CancellationHands {
   cancel(id: ObjectId, reason: string | undefined): Promise<void>;
   tend(job: JobDocument): Promise<void>;
@@ -35,7 +35,7 @@ export interface CancellationHands {
 export interface Cut {
   readonly batches: readonly ObjectId[];
   readonly reason: string | undefined;
-  /** Those that are meant, where it is not all. */
+  /** Which parts are meant, if not all. */
   readonly parts?: Filter<JobDocument>;
 }
 
@@ -48,7 +48,7 @@ const IS_OPEN_PART = { role: { $in: ['step' as const, 'postprocess' as const] },
 const IS_WAITING = { $in: [...WAITING] };
 const IS_UNDER_WAY = { $in: ['active' as const, 'assigned' as const] };
 const MAY_BE_CANCELLED = { status: { $in: [...WAITING, ...IS_UNDER_WAY.$in] }, cancel: { $exists: false } };
-/** Nothing follows from the end of such a batch but for the batch that it is in. */
+/** The end of such a batch concerns only the batch that it is in. */
 const IS_PLAIN = { tail: { $exists: false }, followed: { $exists: false }, held: { $exists: false } };
 
 export class Cancellation {
@@ -58,7 +58,7 @@ export class Cancellation {
   ) {}
 
   /**
-   * Once it resolves, nothing of this can begin any more, on any level. Done again, it goes on where it was cut off.
+   * Once it resolves, none of these jobs can begin any more, on any level. Called again, it goes on where it was interrupted.
    * @returns whether there was anything left to cancel in the batches themselves
    */
   async cut(top: Cut): Promise<boolean> {
@@ -77,7 +77,7 @@ export class Cancellation {
     return isAny;
   }
 
-  /** Until none is left: one may move between a look and the write. */
+  /** Repeats until none is left: a job may move between the read and the write. */
   async #cancelParts({ batches, reason, parts: which = {} }: Cut): Promise<boolean> {
     const isLeft: Filter<JobDocument> = { parent: { $in: [...batches] }, ...IS_OPEN_PART, ...MAY_BE_CANCELLED, ...which };
     for (let isAny = false; ; isAny = true) {
@@ -94,7 +94,7 @@ export class Cancellation {
     }
   }
 
-  /** Who runs a job is told; of a batch, this process sees to what is below it. */
+  /** The dispatcher that runs a job is told; for a batch, this process handles the jobs below it. */
   async #ask(parts: readonly Part[], reason: string | undefined): Promise<void> {
     const { cancelled, collections, news, process } = this.sources;
     if (parts.length === 0) return;
@@ -107,7 +107,7 @@ export class Cancellation {
     }
   }
 
-  /** One of each lane rings: a claim may have found nothing but these in it. */
+  /** One job of each lane rings: a claim may have found only these in it. */
   async #end(parts: readonly Part[], reason: string | undefined): Promise<void> {
     const { collections, news, process, shares, time, unfinished } = this.sources;
     if (parts.length === 0) return;
@@ -128,7 +128,7 @@ export class Cancellation {
     for (const job of owned) await this.hands.tend(job);
   }
 
-  /** Tells of what has ended by a write for many. @param but - those of which somebody else tells */
+  /** Publishes the ends that one write has made for many jobs. @param but - jobs whose outcome is published elsewhere */
   async #tell(ids: readonly ObjectId[], but: readonly JobDocument[] = []): Promise<void> {
     const { collections, news } = this.sources;
     for (const _id of ids) news.changed({ _id });
@@ -138,7 +138,7 @@ export class Cancellation {
     for (const job of ended) if (!told.has(job._id.toHexString())) news.outcome(job);
   }
 
-  /** Those that have been cancelled and are open, whoever did it: what is below each is cancelled for the reason of that. */
+  /** The open batches that were cancelled, by any process; the jobs below each are cancelled for its reason. */
   async #batchesBelow({ batches }: Cut): Promise<readonly Cut[]> {
     const isCancelled = [{ cancel: { $exists: true } }, { 'outcome.kind': 'cancelled' as const }];
     const filter: Filter<JobDocument> = { parent: { $in: [...batches] }, ...IS_OPEN_PART, kind: { $ne: 'task' }, $or: isCancelled };
@@ -154,7 +154,7 @@ export class Cancellation {
     return [...byReason].map(([reason, ids]) => ({ batches: ids, reason }));
   }
 
-  /** Those below which nothing is open any more; of the others, the last job to end ends them. */
+  /** Ends the batches below which nothing is open any more; each of the others ends with its last job. */
   async #endBatches(ids: readonly ObjectId[]): Promise<void> {
     const { collections, process, relief, time } = this.sources;
     const open = await collections.jobs.find({ _id: { $in: [...ids] }, open: true });

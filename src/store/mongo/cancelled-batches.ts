@@ -1,8 +1,8 @@
-/** The batches of which this process knows that they are cancelled: from then on none of their steps begins here. */
+/** The batches that this process knows to be cancelled: none of their steps begins here any more. */
 
 import type { JobDocument } from './documents.js';
 
-/** Before as many others have been cancelled, the steps of a batch have ended in the store as well. */
+/** By the time that so many others have been cancelled, the steps of a batch have ended in the store as well. */
 const MAX_KNOWN = 10_000;
 
 export class CancelledBatches {
@@ -16,7 +16,7 @@ export class CancelledBatches {
     this.#ids.delete(oldest);
   }
 
-  /** Known from the moment it is asked for, as a claim may be under way; what fails has cancelled nothing. */
+  /** A batch is known from the call on, since a claim may be under way; if the call fails, it is forgotten. */
   async whileCancelling(id: string, cancel: () => Promise<unknown>): Promise<void> {
     this.add(id);
     const cancelling = cancel();

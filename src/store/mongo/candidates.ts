@@ -13,11 +13,11 @@ const MAX_LANES_AT_ONCE = 100;
 const IN_ORDER: FindOptions = { sort: { priority: 1, order: 1, _id: 1 }, hint: 'ready' };
 
 export interface Candidates {
-  /** The first of all lanes, in order, and between them those whose places others before them need as well. */
+  /** The first jobs of all lanes, in order, including those whose places jobs before them need as well. */
   readonly jobs: readonly JobDocument[];
-  /** How many of them can have their places side by side, if there is what seems to be there. */
+  /** How many of them can have their places side by side, as far as is known. */
   readonly count: number;
-  /** Of each lane of which any was read, in order. */
+  /** The jobs that were read, by lane, in order. */
   readonly read: ReadonlyMap<string, readonly JobDocument[]>;
   /** Lanes of which everything that waits was read. */
   readonly wholeLanes: ReadonlySet<string>;
@@ -33,7 +33,7 @@ export interface Wish {
   readonly atOnce: number;
   /** How many places of a quota there are for them, as far as is known. */
   readonly reachOf: (quota: string) => number;
-  /** What has to be begun by now is left out: it expires. */
+  /** Jobs that should have begun by now are left out: they expire. */
   readonly now: Date;
 }
 
@@ -53,7 +53,7 @@ export async function readCandidates({ jobs }: Collections, lanes: ReadonlyMap<s
     const isCut = withRoom.length < open.length;
     open = withRoom;
     if (count >= wish.limit || next === undefined) return { jobs: chosen, count, read: byLane(known), wholeLanes, upTo };
-    // What comes after a lane that needs no more reading may be known already.
+    // The jobs that come next may be known already, since lanes without room are not read any further.
     if (isCut) continue;
     const together = open.splice(0, MAX_LANES_AT_ONCE);
     const read = await jobs.find(
@@ -96,7 +96,7 @@ export async function readLanes({ jobs }: Collections, lanes: readonly string[])
   return new Set(found.map(String));
 }
 
-/** Has as many as are wanted use places, in their order. */
+/** Chooses jobs in their order until as many as are wanted have places. */
 function choose(known: readonly JobDocument[], lanes: ReadonlyMap<string, HeardLane>, { limit, reachOf }: Wish) {
   const left = new Map<string, number>();
   const leftOf = (name: string): number => left.get(name) ?? reachOf(name);

@@ -1,26 +1,26 @@
-/** Reads that come after what sessions of the application have committed, whatever write concern it committed with. */
+/** Makes reads come after the commits of the application's sessions, whatever their write concern. */
 
 import type { ClientSession, ClusterTime, MongoClient, Timestamp } from 'mongodb';
 
-/** What a session has seen last. */
+/** The last times that a session has seen. */
 interface Seen {
   readonly operationTime: Timestamp;
   readonly clusterTime: ClusterTime | undefined;
 }
 
 export class Causality {
-  /** Those that may still commit something; the driver holds on to them as well until they have ended. */
+  /** Sessions that may still commit something; the driver keeps them as well until they have ended. */
   readonly #sessions = new Set<ClientSession>();
   #last: Seen | undefined;
 
-  /** From now on, reads come after what this session does. */
+  /** From now on, reads come after the writes of this session. */
   follow(session: ClientSession): void {
     this.#sessions.add(session);
   }
 
   /**
-   * Reads through a session that waits for all of it, where there is something to wait for. With read concern `majority` alone a
-   * commit with `w: 1`, which is the default of MongoDB 4.4, would not be there yet.
+   * Reads through a session that waits for all these commits, if there are any. With read concern `majority` alone, a commit
+   * with `w: 1`, the default of MongoDB 4.4, might not be visible yet.
    */
   read<T>(client: MongoClient, read: (session: ClientSession | undefined) => Promise<T>): Promise<T> {
     if (this.#seen() === undefined) return read(undefined);
@@ -30,7 +30,7 @@ export class Causality {
     });
   }
 
-  /** Lets a session of the store's own see all of it. */
+  /** Lets a session of the store's own see all these commits. */
   pass(session: ClientSession): void {
     const seen = this.#seen();
     if (seen === undefined) return;
@@ -48,7 +48,7 @@ export class Causality {
   }
 }
 
-/** A session without causal consistency notes only the time of the cluster, which is no earlier. */
+/** A session without causal consistency notes only the time of the cluster, which is not earlier. */
 function seenBy({ operationTime, clusterTime }: ClientSession): Seen | undefined {
   const time = operationTime ?? clusterTime?.clusterTime;
   return time === undefined ? undefined : { operationTime: time, clusterTime };

@@ -96,7 +96,7 @@ export class Claims {
     return claiming.finally(() => this.#underWay.delete(claiming));
   }
 
-  /** Resolves when nothing will be handed out any more that is paused now: the claims that are under way have been answered. */
+  /** Resolves when the claims under way have been answered: no job that is paused now is handed out after that. */
   async holdBackPaused(): Promise<void> {
     await Promise.allSettled(this.#underWay);
     await this.sources.takes.undone();
@@ -113,13 +113,13 @@ export class Claims {
     return handedOut;
   }
 
-  /** It has not begun; not at once, or the next claim would take it again. */
+  /** Puts back a job that has not begun; later, or the next claim would take it again at once. */
   #putBackLater({ _id, token = '' }: JobDocument): void {
     const { attempts, unfinished } = this.sources;
     unfinished.again(() => attempts.release({ id: _id.toHexString(), token, hasBegun: false }));
   }
 
-  /** But for those whose batch was cancelled while the claim was under way: these have not begun. */
+  /** The jobs to begin: those whose batch was cancelled during the claim are put back. */
   async #begins(claimed: readonly JobDocument[]): Promise<readonly JobDocument[]> {
     const { attempts, cancelled, unfinished } = this.sources;
     if (claimed.some(isPart)) await cancelled.complete();
@@ -135,7 +135,7 @@ export class Claims {
     await shares.yieldIdle();
     const claimed: JobDocument[] = [];
     let inVain = 0;
-    /** Lanes for which there was no room, against what seemed. */
+    /** Lanes that seemed to have room, but had none. */
     const full = new Set<string>();
     for (let look: Look = { won: [], mayFindMore: true }; look.mayFindMore && claimed.length < request.limit; ) {
       if (look.won.length === 0 && inVain++ > MAX_IN_VAIN) break;
@@ -190,13 +190,13 @@ export class Claims {
     const stuck = [...picked.full.keys(), ...passedBy.map(({ lane }) => lane)];
     const isNew = stuck.some((key) => !full.has(key));
     for (const key of stuck) full.add(key);
-    // Others may have room, which were not read for those that had none after all.
+    // Other lanes may have room: they were not read, since these seemed to have it.
     const wasMistaken = isNew && picked.now.length < candidates.count;
     const hasGained = asking.some(({ quotas }) => shares.mightFit(dispatcher, quotas));
     return wasMistaken || hasGained ? { ...look, mayFindMore: true } : look;
   }
 
-  /** Reads the first jobs that could have places, those that may follow others here, and of which of the other lanes there are any. */
+  /** Reads the first jobs that could have places, jobs that may follow others here, and which of the other lanes have any jobs. */
   async #read(
     dispatcher: string,
     rung: ReadonlyMap<string, HeardLane>,
@@ -270,7 +270,7 @@ export class Claims {
     return isNew;
   }
 
-  /** Notes where the lanes begin that were read: those of which everything that waited has been taken need not be read before they ring again. */
+  /** Notes where the lanes that were read begin now: a lane whose jobs have all been taken is not read before it rings again. */
   #note(rung: ReadonlyMap<string, HeardLane>, { queue, candidates, won, atHand }: LookedAt): void {
     const { lanes, shares } = this.sources;
     const taken = new Set(won.map(({ _id }) => _id.toHexString()));
@@ -377,7 +377,7 @@ export class Claims {
     return picked;
   }
 
-  /** Those that are to run. */
+  /** Registers the jobs that are to run. */
   #won(won: readonly JobDocument[]): readonly JobDocument[] {
     const { news, running } = this.sources;
     for (const job of won) {
@@ -411,7 +411,7 @@ function quotasOf(lanes: readonly (readonly [string, HeardLane])[]): ReadonlySet
   return new Set(lanes.flatMap(([, { places }]) => Object.keys(places)));
 }
 
-/** Reckoned when it is asked for, and then kept. */
+/** Computes a value when it is first needed, and keeps it. */
 function once<T>(reckon: () => T): () => T {
   let known: { readonly value: T } | undefined;
   return () => {

@@ -23,7 +23,7 @@ export interface Collections {
   readonly notes: Table<NoteDocument>;
 }
 
-/** Who sees to damaged documents of each collection. */
+/** Repairs the damaged documents of each collection. */
 export interface Cares {
   readonly jobs: Care<JobDocument>;
   readonly quotas: Care<QuotaDocument>;
@@ -37,7 +37,7 @@ export interface CollectionsOptions {
   /** Begins the names of all. */
   readonly prefix: string;
   readonly deadline: Deadline;
-  /** What those reads come after that must not miss what the application has committed; nothing, unless given. */
+  /** The commits that causal reads must not miss. @default none */
   readonly causality?: Causality;
   readonly cares?: Partial<Cares>;
 }

@@ -1,4 +1,4 @@
-/** Tries a transaction again that others have made impossible for now, until their transactions are over. */
+/** Repeats a transaction that conflicts with others, until their transactions are over. */
 
 import { MongoError } from 'mongodb';
 import { firstValueFrom, timer } from 'rxjs';
@@ -7,7 +7,7 @@ import { pauseAfterConflict } from '../../job/conflict-rule.js';
 
 const LONGEST_PAUSE_MS = 500;
 
-/** @throws what is not a conflict, or the last conflict when the time for them is over; after a conflict the reason of an aborted signal */
+/** @throws any other error at once; the last conflict when the time is over; the reason of the signal if that is aborted after a conflict */
 export async function outlastConflicts<T>(clock: Clock, attempt: () => Promise<T>, signal?: AbortSignal): Promise<T> {
   const since = elapsedMs(clock);
   for (let count = 1; ; count++) {

@@ -1,16 +1,16 @@
-/** What is wrong with a document as it is stored: somebody, or something, has damaged it since. */
+/** Finds out which field of a stored document is damaged. */
 
 import { type Document, ObjectId } from 'mongodb';
 import { is, type Rule, shown } from '../../check.js';
 
-/** What a field must be, and whether each document has it. */
+/** The rule for a field: its type, and whether it may be missing. */
 export interface FieldRule extends Rule {
   readonly isNeeded?: boolean;
 }
 
 export type DocumentRules<T> = { readonly [K in keyof Required<T>]: FieldRule };
 
-/** A field that is not as it must be. */
+/** A field that breaks its rule. */
 export interface Damage {
   readonly field: string;
   readonly fact: string;
@@ -33,7 +33,7 @@ export function needed(rule: Rule): FieldRule {
   return { ...rule, isNeeded: true };
 }
 
-/** A plain object: values of BSON's own types are none. */
+/** A plain object, and not a value of BSON's own types. */
 export function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
   return is.object.holds(value) && Object.getPrototypeOf(value) === Object.prototype;
 }

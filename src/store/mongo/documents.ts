@@ -110,7 +110,7 @@ export interface JobDocument {
   readonly annotations?: Readonly<Record<string, Binary>>;
   /** Its attempts end in transactions: what they report is in `notes`. */
   readonly apart?: true;
-  /** The record as it was when it was found damaged, and the job failed over that. */
+  /** The record as it was when it was found damaged, and the job failed for that reason. */
   readonly damaged?: Binary;
 }
 

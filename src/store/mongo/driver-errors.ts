@@ -71,18 +71,18 @@ const LIFETIME_EXCEEDED = 290;
 /** A document, or what a transaction has written, is larger than it may be. */
 const TOO_LARGE: ReadonlySet<unknown> = new Set([257, 388, 10334, 17419, 17420]);
 /**
- * What is said of the values in a command, and will be said of them each time: bad values and types, nesting too deep, fields that
- * may not be, BSON that is none, a document that the rules of its collection refuse.
+ * Errors about the values in a command, which come again with each try: bad values and types, nesting too deep, forbidden
+ * fields, invalid BSON, a document that the rules of its collection refuse.
  */
 const REFUSED: ReadonlySet<unknown> = new Set([...TOO_LARGE, 2, 9, 14, 15, 22, 28, 52, 56, 57, 121]);
 
-/** Whether a write is refused for what it says, so that it would be refused again; by the server, or by the driver that was to send it. */
+/** Whether the server, or the driver, refused a write because of its values, so that it would be refused again. */
 export function isRefused(error: unknown): boolean {
   if (error instanceof MongoServerError) return REFUSED.has(error.code) && error.errorLabels.length === 0;
   return error instanceof RangeError || error instanceof BSON.BSONError;
 }
 
-/** As the outcome of a job whose own could not be written. */
+/** The outcome of a job whose own outcome could not be written. */
 export function refusalOf({ id, taskName }: { readonly id: string; readonly taskName: string }, cause: unknown): StoredOutcome {
   const why = storedError(cause, 0).message.slice(0, 1_000);
   const error = new StoreError(

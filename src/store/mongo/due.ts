@@ -1,4 +1,4 @@
-/** Does what time makes due, many jobs by one write: scheduled jobs become pending, those not started in time end. */
+/** Moves jobs whose time has come, many by one write: scheduled jobs become pending, jobs not started in time end. */
 
 import { ObjectId, type Sort } from 'mongodb';
 import { ExpiredError } from '../../errors.js';
@@ -21,20 +21,20 @@ export interface DueSources {
   readonly tender: Tender;
   readonly time: ServerTime;
   readonly unfinished: Unfinished;
-  /** Told of work that nobody waits for. */
+  /** Is called with work that nobody waits for. */
   readonly onBackground: (work: Promise<void>) => void;
-  /** Names this process as the one who sees to what follows from an end. */
+  /** This process, which handles what follows from an end. */
   readonly process: string;
 }
 
-/** What is read of a job whose time has come. */
+/** The fields that are read of a job whose time has come. */
 type DueJob = Pick<JobDocument, '_id' | 'task' | 'lane' | 'status' | 'dueAt' | 'startBy'>;
 
 /** Jobs that wait for a time. */
 interface Agenda {
   readonly field: 'dueAt' | 'startBy';
   readonly waiting: Where<JobDocument>;
-  /** As their index has them. */
+  /** In the order of their index. */
   readonly sort: Sort;
   /** How many of them one write moves. */
   readonly atOnce: number;
@@ -42,7 +42,7 @@ interface Agenda {
 
 /** Scheduled jobs, which become pending. */
 const STARTS: Agenda = { field: 'dueAt', waiting: { status: 'scheduled' }, sort: { dueAt: 1, order: 1 }, atOnce: 500 };
-/** Those that have not begun, and end. */
+/** Jobs that have not begun in time, which end. */
 const DEADLINES: Agenda = {
   field: 'startBy',
   waiting: { status: { $in: [...WAITING] }, attempts: 0 },
@@ -50,30 +50,30 @@ const DEADLINES: Agenda = {
   atOnce: 200,
 };
 
-/** So many are read at first: mostly all that are due, and the one that comes next. */
+/** How many are read at first: usually all that are due, and the one that comes next. */
 const FEW = 20;
-/** So many writes make a turn: then it is that of others. */
+/** How many writes make a turn, after which other work has one. */
 const WRITES = 4;
-/** Where nothing could be moved, others are faster; and what follows from ends takes its time. */
+/** The wait when other processes were faster, or when earlier ends are still being handled. */
 const AGAIN_MS = 1_000;
-/** Between them only dates are found that are within the reach of a clock. */
+/** The bounds of dates that JavaScript can represent. */
 const [FIRST_DATE, LAST_DATE] = [new Date(-8.64e15), new Date(8.64e15)];
 const BY_ID = { hint: { _id: 1 } } as const;
 
 export class Due {
-  /** How many writes have ended jobs, and what follows from that is under way. */
+  /** How many writes have ended jobs whose effects are still being handled. */
   #following = 0;
 
   constructor(private readonly sources: DueSources) {}
 
-  /** One turn for those that are due, and one for those that are late, unless others are followed up still. @returns when something is to be done again, which may be now */
+  /** One turn for due jobs, and one for late jobs unless earlier ones are still being handled. @returns when the next turn is needed, possibly at once */
   async turn(): Promise<readonly Date[]> {
     const due = await this.#turn(STARTS, (jobs) => this.#promote(jobs));
     const late = this.#following > 0 ? [this.#soon] : await this.#turn(DEADLINES, (jobs) => this.#expire(jobs));
     return [...due, ...late];
   }
 
-  /** @param move - answers how many it has moved */
+  /** @param move - returns how many it has moved */
   async #turn(agenda: Agenda, move: (jobs: readonly DueJob[]) => Promise<number>): Promise<readonly Date[]> {
     const { time } = this.sources;
     for (let writes = 0, moved = 1; ; writes++) {
@@ -93,7 +93,7 @@ export class Due {
     return new Date(this.sources.time.estimate().getTime() + AGAIN_MS);
   }
 
-  /** Those that are due, in the order of their times, and where these are few, when the next one is. */
+  /** The due jobs in the order of their times and, if these are few, the time of the next one. */
   async #read(agenda: Agenda): Promise<{ readonly due: readonly DueJob[]; readonly next?: Date }> {
     const first = await this.#find(agenda, FEW, LAST_DATE);
     const now = this.sources.time.estimate();
@@ -109,14 +109,14 @@ export class Due {
     return this.sources.collections.jobs.find<DueJob>(hasTime, { sort, limit, projection });
   }
 
-  /** Those that wait for the same time as when they were read, which has come by the server's clock as well. */
+  /** Matches jobs that still wait for the time that was read, if it has come by the server's clock as well. */
   #still({ field, waiting }: Agenda, jobs: readonly DueJob[]): Where<JobDocument> {
     const isSame: Expression = { $eq: [`$${field}`, ownValues(jobs)(jobs.map((job) => job[field]))] };
     const hasCome: Expression = { $lte: [`$${field}`, this.sources.time.now] };
     return { ...waiting, _id: { $in: jobs.map(({ _id }) => _id) }, $expr: { $and: [isSame, hasCome] } };
   }
 
-  /** Each as if it had been queued when it was due. */
+  /** Puts each job in line as if it had been queued when it was due. */
   async #promote(due: readonly DueJob[]): Promise<number> {
     const { collections, tender, time } = this.sources;
     const orders = due.map(({ dueAt = time.estimate() }) => time.orderAt(dueAt));
@@ -127,7 +127,7 @@ export class Due {
     return modifiedCount;
   }
 
-  /** Each with an error of its own; which of them this write has ended, and not another one, is told by its receipt. */
+  /** Ends each job with an error of its own; the receipt marks the jobs that this write has ended. */
   async #expire(late: readonly DueJob[]): Promise<number> {
     const { collections, onBackground, time, unfinished, process } = this.sources;
     const receipt = new ObjectId().toHexString();
@@ -159,7 +159,7 @@ function timeOf({ field }: Agenda, job: DueJob): Date {
   return job[field] ?? FIRST_DATE;
 }
 
-/** Leaves out what a comparison with dates finds besides: a list that has one. */
+/** A comparison with dates also matches a list that contains one; this leaves such lists out. */
 function hasDate(field: Agenda['field']): { readonly $expr: Expression } {
   return { $expr: { $eq: [{ $type: `$${field}` }, 'date'] } };
 }

@@ -1,4 +1,4 @@
-/** Expressions of the server: made of constants of ours; a value from outside goes in as a literal, for a bare string of it does not compile. */
+/** Expressions for the server, made of constants of ours. A value from outside has to be a literal: a bare `string` does not compile. */
 
 import type { JobKind } from '../../job/job-record.js';
 import type { Status } from '../../job/job-status.js';
@@ -12,7 +12,7 @@ export interface Literal {
 /** A field or a variable. */
 type Path = `$${string}`;
 
-/** The only words that stand bare: of the code's own, none of which begins with a dollar. */
+/** The only words that may stand bare: the code's own, none of which begins with a dollar. */
 type Word = Status | JobKind | DispatcherDocument['state'] | 'date' | 'missing' | 'insert' | 'h' | 'w' | 'b';
 
 export type Expression = Path | Word | number | boolean | Date | Literal | readonly Expression[] | Fields;
@@ -25,7 +25,7 @@ export interface Fields {
 /** An update that the server computes. */
 export type Pipeline = readonly ({ readonly $set: Fields } | { readonly $unset: readonly string[] })[];
 
-/** What comes before: a filter of its own, in which only `$expr` computes. */
+/** A filter, in which only `$expr` computes. */
 type Match = { readonly $expr?: Expression } & { readonly [field: string]: unknown };
 
 /** A stage of an aggregation, or of the filter of a change stream. */
@@ -36,7 +36,7 @@ export type Stage =
   | { readonly $limit: number }
   | { readonly $unionWith: { readonly coll: string; readonly pipeline: readonly Stage[] } };
 
-/** The number in a field, or none: what is damaged there must not fail a write that concerns other documents as well. */
+/** The number in a field, or 0 if it is damaged, which must not fail a write that concerns other documents as well. */
 export function numberIn(field: Path): Expression {
   return { $cond: [{ $isNumber: field }, field, 0] };
 }

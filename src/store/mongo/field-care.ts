@@ -1,4 +1,4 @@
-/** Mends documents field by field: what is damaged is replaced by what stands in for it, and all else stays. */
+/** Repairs documents field by field: a damaged field is replaced by a stand-in, and all others stay. */
 
 import type { Collection, Document, Filter, UpdateFilter, WithId } from 'mongodb';
 import { type DocumentRules, damagesOf } from './damage.js';
@@ -7,13 +7,13 @@ import type { Care } from './table.js';
 
 export interface FieldCareSources<T extends Document> {
   readonly rules: DocumentRules<T>;
-  /** What is written in place of a field that is damaged; `undefined` removes it. */
+  /** The value that is written in place of a damaged field; `undefined` removes it. */
   readonly insteadOf: (field: string, damaged: Document) => unknown;
-  /** Of documents that are read with those of another collection: whether one is of this. @default all are */
+  /** Whether a document of the collection is of this kind. @default all are */
   readonly concerns?: (document: Document) => boolean;
-  /** What is written besides. @param fields - that are damaged */
+  /** Further fields that are written. @param fields - the damaged fields */
   readonly besides?: (fields: readonly string[]) => Readonly<Record<string, unknown>>;
-  /** Told of each document that was mended. */
+  /** Is called for each document that was repaired. */
   readonly onDamage: (message: string) => void;
 }
 
@@ -25,7 +25,7 @@ export class FieldCare<T extends Document> implements Care<T> {
     return concerns?.(document) === false ? undefined : damagesOf(document, rules, only)[0]?.fact;
   }
 
-  async mend(damaged: Document, table: Collection<T>): Promise<void> {
+  async repair(damaged: Document, table: Collection<T>): Promise<void> {
     const { insteadOf, rules, onDamage, besides = () => ({}) } = this.sources;
     const damages = damagesOf(damaged, rules);
     const fields = damages.map(({ field }) => field);
@@ -38,7 +38,7 @@ export class FieldCare<T extends Document> implements Care<T> {
     const { modifiedCount } = await table.updateOne(asRead as Filter<T>, [{ $set: asPipeline(written) }] as UpdateFilter<T>[]);
     if (modifiedCount === 0) return;
     const what = damages.map(({ fact }) => fact).join('; ');
-    onDamage(`the document ${String(damaged['_id'])} of ${table.collectionName} was damaged: ${what}; it has been mended`);
+    onDamage(`the document ${String(damaged['_id'])} of ${table.collectionName} was damaged: ${what}; it has been repaired`);
   }
 
   view(damaged: Document): WithId<T> | undefined {

@@ -1,4 +1,4 @@
-/** Ends jobs whose records are damaged, each as failed with an error that says so, and sees to what follows: nobody else suffers. */
+/** Fails jobs whose records are damaged, with an error that says so, and handles what follows, so that other jobs go on. */
 
 import { Binary, type Collection, type Document, ObjectId, type WithId } from 'mongodb';
 import type { JobDocument } from './documents.js';
@@ -8,21 +8,21 @@ import type { Care } from './table.js';
 import type { Tender } from './tender.js';
 import { packed } from './values.js';
 
-/** A record that is larger is not kept in the one that takes its place. */
+/** A larger record is not kept in its replacement. */
 const MAX_KEPT_BYTES = 1024 * 1024;
 const NOT_KEPT = new Binary(new Uint8Array(0));
 
 export interface JobCareSources {
   readonly time: ServerTime;
-  /** Names this process as the one who sees to what follows. */
+  /** This process, which handles what follows. */
   readonly process: string;
   readonly tender: () => Tender;
   /** Jobs of a tree that may wait for one that has lost its place in it. */
   readonly waitingIn: (root: ObjectId) => Promise<readonly JobDocument[]>;
-  /** Told of the method that may run on. */
+  /** Is told about the method, which may still run. */
   readonly cancel: (owner: string, id: string, reason: string) => void;
   readonly onDamage: (message: string) => void;
-  /** Told of work that nobody waits for. */
+  /** Is called with work that nobody waits for. */
   readonly onBackground: (work: Promise<void>) => void;
 }
 
@@ -38,8 +38,8 @@ export class JobCare implements Care<JobDocument> {
     return failedOver(damaged, damageOfJob(damaged) ?? '', { now: time.estimate(), by: process, keepMs: LEAST_KEPT_MS + time.keepMs });
   }
 
-  /** Unless somebody was faster. */
-  async mend(damaged: Document, table: Collection<JobDocument>): Promise<void> {
+  /** Writes nothing if another process was faster. */
+  async repair(damaged: Document, table: Collection<JobDocument>): Promise<void> {
     const { onDamage, onBackground, cancel } = this.sources;
     const damage = damageOfJob(damaged);
     if (damage === undefined) return;
@@ -70,7 +70,7 @@ export class JobCare implements Care<JobDocument> {
   }
 }
 
-/** The record as it was, for who looks into it. */
+/** The record as it was, for later inspection. */
 function keptOf(damaged: Document): Binary {
   try {
     const kept = packed(damaged);

@@ -1,4 +1,4 @@
-/** Jobs whose records are damaged: what is wrong with them, and the sound record of a job that has failed over it. */
+/** Damaged records of jobs: the damage, and the sound record of a job that has failed because of it. */
 
 import { Binary, type Document, type ObjectId, Timestamp } from 'mongodb';
 import { is, type Rule } from '../../check.js';
@@ -15,7 +15,7 @@ import { hasDuties, hasOpenBelow } from './moves.js';
 import { choiceOf, errorOf, type QueuedPart, toOutcome } from './records.js';
 import { fromBytes, toBytes, unpacked } from './values.js';
 
-/** Its bytes, and what they say. */
+/** The bytes of a value that can be read back. */
 function bytes(what: string, read: (value: Binary) => unknown): Rule {
   return { must: what, holds: (value) => value instanceof Binary && isReadable(() => read(value)) };
 }
@@ -60,7 +60,7 @@ function isStoredError(error: Binary): boolean {
   return STRING.holds(name) && STRING.holds(message);
 }
 
-/** What each field of a job must be. Its arguments are checked when it is run, with an error of the same kind. */
+/** The rules for the fields of a job. Its arguments are checked when it runs, and fail with an error of the same kind. */
 const RULES: DocumentRules<JobDocument> = {
   _id: needed(ID),
   kind: needed(KIND),
@@ -133,14 +133,14 @@ const RULES: DocumentRules<JobDocument> = {
   damaged: { must: 'bytes', holds: (value) => value instanceof Binary },
 };
 
-/** Whether a seal is sound, and with it the principal, is checked before the job is run, with an error of its own. */
+/** The seal, and the principal with it, is checked before the job runs, with an error of its own. */
 const SEALED_RULES: DocumentRules<JobDocument> = { ...RULES, principal: is.anything };
 
 function rulesOf({ seal }: Document): DocumentRules<JobDocument> {
   return seal === undefined ? RULES : SEALED_RULES;
 }
 
-/** What a job has before anything has become of it. */
+/** The fields that every job has from the beginning. */
 const STATE = ['status', 'order', 'queuedAt', 'attempts', 'failures', 'interruptions'] as const satisfies readonly (keyof JobDocument)[];
 const QUEUED = Object.keys(RULES).filter((field) => !(STATE as readonly string[]).includes(field));
 
@@ -149,14 +149,14 @@ function areSides(choice: Binary): boolean {
   return [...success, ...failure].every((part: QueuedPart) => damagesOf(part, rulesOf(part), QUEUED).length === 0);
 }
 
-/** What is wrong with a job, if anything is. @param only - of a part of it: the fields that it has been read with */
+/** Describes the damage of a job, if any. @param only - the fields that were read, if not all */
 export function damageOfJob(document: Document, only?: readonly string[]): string | undefined {
   const [damage] = damagesOf(document, rulesOf(document), only);
   if (damage !== undefined) return damage.fact;
   return only === undefined ? contradictionIn(document as JobDocument) : undefined;
 }
 
-/** Fields that are as they must be, but not together. */
+/** Fields that are sound one by one, but not together. */
 function contradictionIn(job: JobDocument): string | undefined {
   const { status, waiting, lane } = job;
   const isRun = status === 'assigned' || (status === 'active' && waiting === undefined);
@@ -178,10 +178,10 @@ function ownLane({ kind, queue, task, version, quotas }: JobDocument, keepsPlace
   return laneOf({ kind, queue, taskName: task, places: quotas, ...(version === undefined ? {} : { version }) }, keepsPlaces);
 }
 
-/** What a job that is over has no more. */
+/** The fields that a job loses when it is over. */
 const GONE: ReadonlySet<string> = new Set(['bell', 'dueAt', 'startBy', 'waiting', 'inner', 'ownsInner', 'cancel', 'open']);
 
-/** A job as it is when it has failed over its record, unless it had ended before; what was sound stays. @param by - who sees to what follows */
+/** The sound record of a damaged job: failed, unless it had ended before; sound fields stay. @param by - the process that handles what follows */
 export function failedOver(
   damaged: Document,
   damage: string,
@@ -199,7 +199,7 @@ export function failedOver(
   const rest = Object.fromEntries(Object.entries(withWholeTies(job)).filter(([field]) => !GONE.has(field))) as unknown as JobDocument;
   return {
     ...rest,
-    // As one that never began: it is final once all that is below it has ended.
+    // Like a job that never began: it is final once all jobs below it have ended.
     ...(isBatch && !isOver ? { attempts: 0 } : {}),
     lane,
     status,
@@ -211,17 +211,17 @@ export function failedOver(
   };
 }
 
-/** Of a job whose work is over: where its status is lost, its outcome says it. */
+/** The status of a job whose work is over; if it is lost, the outcome gives it. */
 function statusBy({ outcome, tail }: Partial<JobDocument>): Pick<Partial<JobDocument>, 'status'> {
   return outcome === undefined ? {} : { status: tail === true ? 'callbacks' : outcome.kind };
 }
 
-/** A child without a role is none. */
+/** A job without a role does not count as a child. */
 function withWholeTies({ parent, role, ...job }: JobDocument): JobDocument {
   return parent === undefined || role === undefined ? job : { ...job, parent, role };
 }
 
-/** What stands in for fields that are needed; where it is not known whether somebody waits for the job, somebody does. */
+/** Stand-ins for required fields. If it is unknown whether somebody waits for the job, assume that somebody does. */
 function assumedOf(damaged: Document, wrong: ReadonlySet<string>): Partial<JobDocument> {
   const id = damaged['_id'] as ObjectId;
   const hasSteps = damaged['steps'] !== undefined || damaged['waiting'] === 'steps';

@@ -8,13 +8,13 @@ import type { JobDocument } from './documents.js';
 import type { Position } from './order.js';
 import { formOfDocument } from './records.js';
 
-/** What a claim knows of a lane in which jobs may wait. */
+/** A lane in which jobs may wait, as a claim knows it. */
 export interface HeardLane {
-  /** What each of its jobs needs. */
+  /** The places that each of its jobs needs. */
   readonly places: Places;
-  /** The number of its last ring: one that rings while it is read is not as it was read. */
+  /** The number of its last ring: if it rings during a read, the result of that read is out of date. */
   readonly rung: number;
-  /** None of its jobs comes before this; of one that has rung since it was read, nothing is known. */
+  /** None of its jobs comes before this; `undefined` if it has rung since it was read. */
   readonly from?: Position | undefined;
 }
 
@@ -42,7 +42,7 @@ export class Lanes {
     return this.#rings.get(queue) ?? 0;
   }
 
-  /** Those of a queue whose jobs may be taken. @param mayHave - whether it is of use to ask for such places now */
+  /** The lanes of a queue whose jobs may be taken. @param mayHave - whether asking for such places makes sense now */
   of(queue: string, forms: ReadonlySet<string>, mayHave: (places: Places) => boolean): ReadonlyMap<string, HeardLane> {
     const found = new Map<string, HeardLane>();
     for (const [key, known] of this.#byQueue.get(queue) ?? [])

@@ -53,7 +53,7 @@ export class Line {
   }
 
   /**
-   * The quotas that are needed, in groups: each group can be asked for at once, as no job needs two of it.
+   * The quotas that are needed, in groups. A group can be asked for at once, since no job needs two quotas of it.
    * @param book - all quotas, in their lock order
    */
   groups(book: readonly string[]): readonly (readonly string[])[] {

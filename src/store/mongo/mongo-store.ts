@@ -98,7 +98,7 @@ export class MongoStore implements JobStore {
     }
   }
 
-  /** Who starts it again has it opened anew. */
+  /** The next `start` opens it anew. */
   async stop(): Promise<void> {
     if (this.#users === 0 || --this.#users > 0) return;
     const opened = await this.#opening?.catch(() => undefined);

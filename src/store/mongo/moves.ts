@@ -23,7 +23,7 @@ const OVER = {
 
 const IS_ACTIVE: Expression = { $eq: ['$status', 'active'] };
 
-/** What puts many jobs that were claimed, now or ahead, and have not begun back where they stood, each to ring in its lane. */
+/** Puts claimed jobs that have not begun back where they stood; each rings in its lane. */
 export const BACK_IN_LINE = asPipeline({
   status: 'pending',
   owner: undefined,
@@ -95,7 +95,7 @@ export function endedAsItIs(
 }
 
 /**
- * The end of a part of a batch that waits, and is cancelled with others: whoever cancels them sees to the batch.
+ * The end of a part of a batch that waits, and is cancelled with others: the cancelling process handles the batch.
  * @param ringing - those that ring in their lanes
  */
 export function cancelledAsItIs(
@@ -110,7 +110,7 @@ export function cancelledAsItIs(
   };
 }
 
-/** The end of a cancelled batch below which nothing is open, and from which nothing follows but for the batch that it is in. */
+/** The end of a cancelled batch below which nothing is open, and whose end concerns only the batch that it is in. */
 export function endedWithWhatIsBelow(time: ServerTime): Fields {
   return {
     ...asPipeline({ ...OVER, owner: undefined }),
@@ -120,7 +120,7 @@ export function endedWithWhatIsBelow(time: ServerTime): Fields {
   };
 }
 
-/** The wish that a job ends which is under way. @param by - who sees to it that what is below a batch is cancelled */
+/** The wish that a running job ends. @param by - the process that cancels the jobs below a batch */
 export function askedToEndAsItIs(reason: string | undefined, by: string): Fields {
   const wish = literal(reason === undefined ? {} : { reason });
   return {

@@ -113,7 +113,7 @@ export class News {
     for (const topic of this.#topics.keys()) if (ObjectId.isValid(topic)) this.#readSoon(topic);
   }
 
-  /** Whether somebody here wants to hear of every outcome that is recorded here. */
+  /** Whether anything here listens to every outcome that is recorded here. */
   get areOutcomesHeard(): boolean {
     return this.#topics.has('outcomes');
   }

@@ -20,7 +20,7 @@ export class Notes {
     private readonly time: ServerTime,
   ) {}
 
-  /** Adds what attempts report, each unless a later attempt of its job has reported. */
+  /** Adds the reports of attempts; the report of an attempt is dropped if a later attempt of its job has reported. */
   async report(reports: readonly { readonly job: JobDocument; readonly noted: Noted }[]): Promise<void> {
     const updates = reports.map(({ job, noted }) => ({
       filter: { _id: job._id, attempt: { $lte: job.attempts } },
@@ -46,7 +46,7 @@ export class Notes {
   }
 }
 
-/** What is reported, as it is stored. */
+/** A report, as it is stored. */
 export function notedOf({ progress, annotations }: Report): Noted {
   return {
     ...(progress === undefined ? {} : { progress: toBytes(Payload.of(progress, 'progress')) }),

@@ -88,7 +88,7 @@ export class Openings {
     });
     const filter: Where<JobDocument> = { _id: batch._id, status: 'pending' as const, $expr: fence ?? false };
     const opened = await collections.jobs.findOneAndUpdate(filter, [{ $set: written }], { returnDocument: 'after', hint: { _id: 1 } });
-    // Somebody may have cancelled it since, and sees to it now.
+    // If another process has cancelled it since, that one handles it.
     const isOpenedHere = { $or: [{ owner: dispatcher }, ...(held === undefined ? [] : [{ held }])] };
     return opened ?? (await collections.jobs.findOne({ _id: batch._id, status: 'active', waiting: 'steps', ...isOpenedHere })) ?? undefined;
   }

@@ -1,4 +1,4 @@
-/** What the documents beside jobs must be: of quotas, dispatchers, notes and schedules, and what is paused. */
+/** The rules for the documents other than jobs: quotas, dispatchers, notes, schedules, and the list of pauses. */
 
 import { Binary, ObjectId } from 'mongodb';
 import { is, type Rule } from '../../check.js';

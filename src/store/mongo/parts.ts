@@ -56,7 +56,7 @@ import { type Heard, Watch } from './watch.js';
 /** Between two looks at the jobs that are watched here, in case news of them was lost. */
 const POLL_MS = 5_000;
 
-/** Of a dispatcher whose own is damaged: it renews it, or is dead by then. */
+/** The lease of a dispatcher whose own is damaged: by its end the dispatcher has renewed it, or is dead. */
 const FRESH_LEASE_MS = 30_000;
 
 interface HeardOfQuota {
@@ -95,7 +95,7 @@ export class Parts {
   readonly cancelled = new CancelledBatches();
   /** How debounced jobs are put off: as the service says. */
   putOff: PutOff = putOffBy;
-  /** Told what was wrong with a stored document. */
+  /** Is called with what was wrong with a stored document. */
   onDamage: (message: string) => void = () => {};
   #polling: Subscription | undefined;
 
@@ -242,7 +242,7 @@ export class Parts {
   readonly #shares: Shares;
   readonly #starts: Starts;
 
-  /** Who sees to damaged documents: they need parts that need the collections. */
+  /** Repairs damaged documents; created later, since it needs parts that need the collections. */
   #cares(process: string): Cares {
     const { time } = this;
     const onDamage = (message: string): void => this.onDamage(message);

@@ -74,7 +74,7 @@ export class Pauses {
     this.notice((await this.sources.collections.control.findOne({ _id: 'paused' })) ?? undefined);
   }
 
-  /** What is paused so far, and by which number a change of it comes after all others; where it is damaged, as it is known here. */
+  /** The present pauses, and the number that orders changes of them; if the document is damaged, those that are known here. */
   #standing(stored: unknown): { readonly before: Paused; readonly unchanged: object; readonly rev: number } {
     if (isPausedDocument(stored)) return { before: stored, unchanged: { 'paused.rev': stored.rev }, rev: stored.rev + 1 };
     if (stored === undefined) return { before: NOTHING_PAUSED, unchanged: { paused: { $exists: false } }, rev: 1 };
@@ -91,7 +91,7 @@ export class Pauses {
     this.sources.onBackground(this.#tried);
   }
 
-  /** Once, and not with each look at it. */
+  /** Reports the damage once, and not at each read. */
   #tellDamaged(paused: unknown): void {
     const message = `\`paused\` of the document paused of ${this.sources.collections.control.collectionName} is damaged: it must say what is paused, but is ${shown(paused)}; what was paused before is paused still, until something is paused or resumed`;
     if (this.#told !== message) this.sources.onDamage(message);

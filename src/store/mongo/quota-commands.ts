@@ -26,14 +26,14 @@ export function appendPipeline(names: readonly string[]): Pipeline {
   return [{ $set: { names: { $concatArrays: [known, added] } } }];
 }
 
-/** A quota as the configuration names it, or as the store needs one that is not configured; one that is like this already stays as it is. */
+/** Writes a quota as it is configured, or as the store needs one that is not configured; an equal one stays as it is. */
 export interface Configured {
   readonly size: number;
   readonly rate: Rate | undefined;
   readonly isConfigured: boolean;
 }
 
-/** A size that was set since the same was configured stays. */
+/** A size that was set at run time stays as long as the configured one does not change. */
 export function configurePipeline({ size, rate, isConfigured }: Configured): Pipeline {
   const isMissing = (field: `$${string}`): Expression => ({ $eq: [{ $type: field }, 'missing'] });
   const isNew: Expression = { $and: [isMissing('$size'), isMissing('$configured')] };

@@ -34,9 +34,9 @@ interface QuotaWrite {
 export class Quotas {
   readonly #book = new Map<string, number>();
   readonly #seen = new Map<string, QuotaDocument>();
-  /** Those of one turn go together. */
+  /** Writes of one turn go together. */
   readonly #writes = new GroupCommit<QuotaWrite, QuotaDocument | undefined>((writes) => this.#writeAll(writes), { oneAtATime: false });
-  /** What changes while others are read is read together. */
+  /** Quotas that change during a read are read together afterwards. */
   readonly #reads = new GroupCommit<string, QuotaDocument | undefined>((names) => this.#readAll(names));
 
   constructor(private readonly sources: QuotaSources) {}
@@ -72,7 +72,7 @@ export class Quotas {
     await this.refresh();
   }
 
-  /** What stands in for a field of a quota that is damaged, as far as it is known here. */
+  /** The stand-in for a damaged field of a quota, as far as it is known here. */
   insteadOf(field: string, { _id: name, size, configured }: Document): unknown {
     const seen = this.#seen.get(name);
     const known = [configured, size, this.#book.get(name)].find(is.count.holds) ?? 1;
@@ -87,14 +87,14 @@ export class Quotas {
       case 'rate':
         return seen?.rate;
       case 'rev':
-        // More than anybody has seen.
+        // Larger than any revision that a process has seen.
         return this.sources.time.estimate().getTime();
       default:
         return undefined;
     }
   }
 
-  /** Who holds places, by the jobs that take them. */
+  /** The holders of places, found by the jobs that take them. */
   async #holdersOf(name: string): Promise<readonly Holder[]> {
     const { jobs } = this.sources.collections;
     const found = await jobs.find({ $or: [{ owner: { $gt: '' } }, { held: { $exists: true } }], open: true });
@@ -119,7 +119,7 @@ export class Quotas {
     const { quotas } = this.sources.collections;
     const send = (): Promise<QuotaDocument | null> => quotas.findOneAndUpdate(filter, pipeline, { returnDocument: 'after' });
     const quota = await send().catch(async (error: unknown) => {
-      if (error instanceof MongoServerError && (await quotas.mend(filter._id))) return send();
+      if (error instanceof MongoServerError && (await quotas.repair(filter._id))) return send();
       throw error;
     });
     if (quota !== null) this.notice(quota);
@@ -127,8 +127,8 @@ export class Quotas {
   }
 
   /**
-   * Like `write`, but in one command with what is written to other quotas in the same turn.
-   * @returns the quota as it was soon after, whether or not it was as the filter says
+   * Like `write`, but in one command with the writes to other quotas in the same turn.
+   * @returns the quota soon after, whether or not the filter matched
    */
   writeSoon(filter: QuotaWrite['filter'], pipeline: Pipeline): Promise<QuotaDocument | undefined> {
     return this.#writes.add({ filter, pipeline });
@@ -145,7 +145,7 @@ export class Quotas {
     for (const document of read) if ('control' in document) this.sources.onControl(document.control);
     const isNew = [...found.keys()].some((name) => !this.#book.has(name));
     const order = isNew ? (await control.findOne({ _id: 'quotas' }))?.names : undefined;
-    // Whatever its document says: none is left out.
+    // None is left out, whatever its document says.
     const names = new Set<unknown>([...(Array.isArray(order) ? order : []), ...found.keys()]);
     for (const name of names) {
       const quota = found.get(String(name));
@@ -248,7 +248,7 @@ export class Quotas {
       await this.sources.collections.quotas.updateEach(writes.map(({ filter, pipeline }) => ({ filter, update: pipeline })));
     } catch (error) {
       if (!(error instanceof MongoServerError)) throw error;
-      // One of them may be damaged; what has been done is not done again.
+      // One of them may be damaged; writes that have been done are not repeated.
       return Promise.all(writes.map((one) => this.write(one.filter, one.pipeline)));
     }
     const found = await this.#readAll(writes.map(({ filter }) => filter._id));

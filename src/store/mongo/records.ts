@@ -174,13 +174,13 @@ function toState(document: JobDocument): JobState {
   };
 }
 
-/** What attempts have reported, as `reportedBytes` of its job. */
+/** The bytes of what attempts have reported, as `reportedBytes` counts them. */
 export function reportedOf({ progress, annotations = {} }: JobDocument): ReadonlyMap<string, number> {
   const sizes = new Map(Object.entries(annotations).map(([key, bytes]) => [annotationPath(fromKey(key)), lengthOf(bytes)]));
   return progress === undefined ? sizes : sizes.set('progress', lengthOf(progress));
 }
 
-/** What is damaged has no length to speak of. */
+/** A damaged value counts as 0 bytes. */
 function lengthOf(stored: unknown): number {
   return stored instanceof Binary ? stored.length() : 0;
 }

@@ -24,7 +24,7 @@ export interface RecoverySources {
 }
 
 const AT_ONCE = 200;
-/** After so many jobs it is the turn of others. */
+/** After this many jobs, other work has a turn. */
 const BETWEEN = 20;
 /** What follows from an end takes milliseconds; if it is undone so long after, whoever had begun it is gone. */
 const LEFT_UNDONE_MS = 30_000;

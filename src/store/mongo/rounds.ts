@@ -37,13 +37,13 @@ export class Rounds {
     const running = await this.#lookAfter(dispatcher, doDue);
     for (const lane of await collections.jobs.distinct('lane', { status: 'pending' }))
       if (isLane(lane)) news.found(lane);
-      // Whoever reads these ends them.
+      // Reading them ends them.
       else await collections.jobs.find({ status: 'pending', lane: { $eq: lane as string } });
     const nextAt = times.length === 0 ? {} : { nextAt: time.here(new Date(Math.min(...times.map((at) => at.getTime())))) };
     return running.length === 0 ? nextAt : { ...nextAt, running };
   }
 
-  /** Who is dead, and what has an owner who is gone. @param between - done now and then, where that takes long @returns what the dispatcher itself owns */
+  /** Takes over from dead dispatchers and owners that are gone. @param between - called now and then if this takes long @returns the dispatcher's own attempts */
   async #lookAfter(dispatcher: string, between: () => Promise<void>): Promise<readonly AttemptKey[]> {
     const { leases, recovery, audit, collections } = this.sources;
     const { known, living, dead } = await leases.roster(dispatcher);
@@ -53,7 +53,7 @@ export class Rounds {
     if (owners.some((owner) => !living.includes(owner))) await recovery.resume({ owner: { $gt: '', $nin: [...living] } });
     for (const owner of owners) if (!known.has(owner)) await audit.ofOwner(owner);
     await audit.ofPlaces(known);
-    // Last, since what ends before the answer is there would be released for nothing.
+    // Last, since an attempt that ends before the answer comes would be released needlessly.
     return owners.includes(dispatcher) ? audit.ofOwn(dispatcher) : [];
   }
 }

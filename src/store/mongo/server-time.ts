@@ -8,23 +8,23 @@ import type { Expression } from './expression.js';
 /** What has ended is kept for so long in any case: whoever waits for it, in any process, hears of it by then, and reads it with what it names. */
 export const LEAST_KEPT_MS = 30_000;
 
-/** For so long the server's time is reckoned from what it was: clocks run apart by some 0.1 ms a second at most. */
+/** How long the server's time is reckoned from one answer: clocks drift apart by about 0.1 ms a second at most. */
 const KNOWN_FOR_MS = 600_000;
-/** The time of day has been set, or the machine has slept, where it moves by so much against what has passed. */
+/** If the time of day differs from the monotonic clock by more than this, it was set, or the machine has slept. */
 const JUMP_MS = 1_000;
 
-/** A moment here, as a clock sees it that nobody sets. */
+/** A moment in this process, by the monotonic clock. */
 export interface Moment {
   readonly passedMs: number;
-  /** The time of day less that: it changes only where the clock is set, or the machine sleeps. */
+  /** The time of day minus `passedMs`: it changes only when the clock is set, or the machine sleeps. */
   readonly setMs: number;
 }
 
-/** Reckoned from the server's own word by what has passed since, never by the time of day of this machine. */
+/** The server's time, reckoned from its last answer by the monotonic clock, and not by this machine's time of day. */
 export class ServerTime {
-  /** The server's time less what has passed here; rather too little than too much. */
+  /** The server's time minus the time that has passed here; too small rather than too large. */
   #aheadMs: number;
-  /** When the command was sent by which this is known. */
+  /** When the command that taught this was sent. */
   #knownAt: Moment;
   #ask: (() => Promise<Date>) | undefined;
   #asking: Promise<void> | undefined;
@@ -60,20 +60,20 @@ export class ServerTime {
     return { $add: [this.now, ms] };
   }
 
-  /** Asks the server for its time, and from now on whenever that may not be known any more. @param ask - sends a command that answers with it */
+  /** Asks the server for its time now, and from now on whenever it may be unknown again. @param ask - sends a command whose answer has the time */
   async begin(ask: () => Promise<Date>): Promise<void> {
     this.#ask = ask;
     await this.askAgain();
   }
 
-  /** Resolves at once while the server's time is known, else when it has been asked for. */
+  /** Resolves at once while the server's time is known, else when the server has answered. */
   async sure(): Promise<void> {
     const { passedMs, setMs } = this.moment;
     const wasSet = Math.abs(setMs - this.#knownAt.setMs) > JUMP_MS;
     if (wasSet || passedMs - this.#knownAt.passedMs > KNOWN_FOR_MS) await this.askAgain();
   }
 
-  /** Asks the server for its time, whatever is known. */
+  /** Asks the server for its time, even if it is known. */
   async askAgain(): Promise<void> {
     this.#asking ??= this.#askOnce().finally(() => {
       this.#asking = undefined;
@@ -93,7 +93,7 @@ export class ServerTime {
     return { passedMs, setMs: this.clock.now() - passedMs };
   }
 
-  /** What the server's time was while it executed a command. @param sentAt - when that was sent */
+  /** Notes the server's time from an answer to a command. @param sentAt - when the command was sent */
   learn(now: Date, sentAt: Moment): void {
     const nowMs = now.getTime();
     this.#aheadMs = likelier(this.#aheadMs, { leastMs: nowMs - this.moment.passedMs, mostMs: nowMs + 1 - sentAt.passedMs });
@@ -122,7 +122,7 @@ export class ServerTime {
   }
 }
 
-/** How far the server is ahead, once it has said so again: what was taken for it stands unless it cannot be. An answer that was long under way changes little. */
+/** The new estimate after another answer: the old one is kept if it is still possible. So a slow answer changes little. */
 export function likelier(aheadMs: number, { leastMs, mostMs }: { readonly leastMs: number; readonly mostMs: number }): number {
   return aheadMs >= leastMs && aheadMs <= mostMs ? aheadMs : leastMs;
 }

@@ -41,7 +41,7 @@ export class SettlementsWithin {
 
   constructor(private readonly sources: SettlementWithinSources) {}
 
-  /** @returns of each whether it may end so. @throws why a job could never follow the one that it returned, or that its result does not fit */
+  /** @returns for each end whether it is allowed @throws if a job could never follow the one that it returned, or its result does not fit */
   async settle(ends: readonly End[], session: ClientSession): Promise<readonly boolean[]> {
     const answers: boolean[] = [];
     // A session does one thing at a time.

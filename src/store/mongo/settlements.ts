@@ -116,7 +116,7 @@ export class Settlements {
     const { collections, time, process } = this.sources;
     const { filter, written } = groupOf(known, { time, process });
     const writing = collections.jobs.updateMany(filter, [{ $set: written }], { hint: { _id: 1 } });
-    // One that is refused keeps those behind it from being written: each of them is recorded alone.
+    // A refused end keeps the ends after it from being written, so each of them is recorded alone.
     const { modifiedCount } = await writing.catch((error: unknown) => {
       if (!isRefused(error)) throw error;
       return { modifiedCount: undefined };

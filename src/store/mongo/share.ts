@@ -23,7 +23,7 @@ export class Share {
     return this.#isInDoubt;
   }
 
-  /** Resolves when every command that was asked for has been answered, or given up. */
+  /** Resolves when every command sent so far has been answered, or given up. */
   async answered(): Promise<void> {
     await this.#queue;
   }

@@ -37,13 +37,13 @@ interface Asked {
   readonly isModest?: boolean;
 }
 
-/** What becomes of jobs that need certain places, if any wait. */
+/** The chances of jobs of a lane to get the places that they need. */
 export interface Prospect {
   /** The places seem to be there. */
   readonly isOpen: boolean;
-  /** They are held by who looks, and in use: its jobs follow one another. */
+  /** The dispatcher holds them, and they are in use: its jobs follow one another. */
   readonly isNext: boolean;
-  /** Others have them, who have not been asked yet. */
+  /** Other dispatchers have them, and have not been asked yet. */
   readonly mayAsk: boolean;
 }
 
@@ -82,7 +82,7 @@ export class Shares {
     const groups = line.groups([...this.sources.quotas.book.keys()]);
     const needed = new Set(groups.flat());
     await this.#wantNone(asker, (name) => !needed.has(name) && !isNeeded(name));
-    // What is kept of one quota depends on what is in hand of those before it.
+    // How much is kept of one quota depends on the places held of the quotas before it.
     const isSaving = this.#holding(dispatcher).savers.lanes(this.#nowMs).length > 0;
     for (const group of isSaving ? groups.flatMap((names) => names.map((name) => [name])) : groups)
       await Promise.all(group.map((name) => this.#serve(asker, name, { line, before })));
@@ -111,7 +111,7 @@ export class Shares {
     if (isFirst && Object.keys(places).length > 1) this.#ringLater();
   }
 
-  /** Of lanes whose places others hold, as many as there are workers for; the others are looked at a little later, if that was not enough. */
+  /** Chooses lanes whose places others hold: as many as there are workers for. The rest is looked at a little later. */
   firstToAsk(asking: readonly Wanted[], workers: number): readonly Wanted[] {
     if (asking.length > workers) this.#ringLater();
     return asking.slice(0, workers);
@@ -155,7 +155,7 @@ export class Shares {
     );
   }
 
-  /** What a dispatcher can do for jobs of a lane. */
+  /** The chances of jobs of a lane at a dispatcher. */
   prospectOf(dispatcher: string, wanted: Wanted): Prospect {
     const { quotas } = this.sources;
     const tooFew = this.#tooFew(dispatcher, wanted.quotas);
@@ -169,14 +169,14 @@ export class Shares {
   /** Gives up idle places of a dispatcher that others lack, or could use while it has no jobs for them. @returns whether there were any */
   async giveWay(dispatcher: string, names: Iterable<string>): Promise<boolean> {
     const asked = [...names];
-    // The server may have told of somebody who waits before it answered who that is: what is being given then is waited for.
+    // An event of a waiting dispatcher may come before the answers to our own commands, so these are awaited first.
     await Promise.all(asked.map((name) => this.of(dispatcher, name).answered()));
     const giving = asked.flatMap((name) => {
       const left = this.#leftOf(dispatcher, name);
       return left < this.of(dispatcher, name).free || this.of(dispatcher, name).isInDoubt ? [{ name, left }] : [];
     });
     if (giving.length === 0) return false;
-    // Before the place is gone: whoever has it next must find these jobs where they stood.
+    // Before the place is gone: its next holder must find these jobs where they stood.
     if (giving.some(({ name, left }) => left < this.of(dispatcher, name).free)) await this.sources.beforeGivingWay(dispatcher);
     const given = await Promise.all(giving.map(({ name, left }) => this.#ask(dispatcher, name, { more: left })));
     const gave = given.includes(true);
@@ -225,7 +225,7 @@ export class Shares {
     return Math.max(0, this.sources.quotas.roomFor(dispatcher, name));
   }
 
-  /** The quotas of which a dispatcher could not have so many places. */
+  /** The quotas of which a dispatcher cannot have enough places. */
   #tooFew(dispatcher: string, places: Places): readonly string[] {
     return Object.keys(places).filter((name) => this.reach(dispatcher, name) < weightOf(places, name));
   }
@@ -240,7 +240,7 @@ export class Shares {
     return this.#holding(dispatcher).savers.isNew(lane, this.#nowMs) && Object.keys(places).length > 1;
   }
 
-  /** Asks for what a line needs of one quota, and parts what there is among its jobs. */
+  /** Asks for the places of one quota that a line needs, and divides the available ones among its jobs. */
   async #serve(
     { dispatcher, queue }: Asker,
     name: string,
@@ -280,7 +280,7 @@ export class Shares {
     const asked = { more: need.all, need, isModest };
     await this.#ask(dispatcher, name, asked);
     if (share.free >= need.first) return;
-    // Idle places that another dispatcher of this process holds are there at once, whoever has it give them up.
+    // Another dispatcher of this process can give its idle places up at once.
     await this.yieldIdle();
     if (share.free + this.#room(dispatcher, name) >= need.least) await this.#ask(dispatcher, name, asked);
   }
@@ -295,7 +295,7 @@ export class Shares {
     }
   }
 
-  /** A queue of a dispatcher needs no places of the quotas that pass. */
+  /** Notes that a queue of a dispatcher needs no places of the quotas that pass. */
   async #wantNone({ dispatcher, queue }: Asker, passes: (name: string) => boolean): Promise<void> {
     const { wanting } = this.#holding(dispatcher);
     const left = [...wanting].flatMap(([name, queues]) => (passes(name) && queues.delete(queue) && queues.size === 0 ? [name] : []));
@@ -328,7 +328,7 @@ export class Shares {
     if (excess > 0) return Math.max(0, free - excess);
     const isUnwanted = !this.#holding(dispatcher).wanting.has(name) && quotas.couldOthersUse(dispatcher, name);
     if (!isUnwanted && !quotas.doOthersWait(dispatcher, name)) return free;
-    // Of what is saved, that is kept for which everything before it is in hand; the place in the line stands for the rest.
+    // Saved places are kept if all quotas before this one are in hand; otherwise the place in the line is enough.
     return Math.max(0, Math.min(this.#saved(dispatcher, undefined).inHand.get(name) ?? 0, free));
   }
 

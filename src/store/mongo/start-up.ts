@@ -10,7 +10,7 @@ export const STORE_VERSION = 1;
 /** MongoDB 4.4. */
 const MIN_WIRE_VERSION = 9;
 const MAJORITY_MS = 10_000;
-/** A change stream has one for as long as it waits for an event, up to 10 s: that of the store, and that of `async.outcomes()`. */
+/** Each change stream holds one while it waits for an event, up to 10 s: that of the store, and that of `async.outcomes()`. */
 const LEAST_CONNECTIONS = 3;
 
 const UNAUTHORIZED = 13;

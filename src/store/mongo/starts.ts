@@ -17,7 +17,7 @@ export interface StartSources {
   readonly onFreed: () => void;
 }
 
-/** No timer is trusted for longer: it rings, and the time is looked at anew. */
+/** A timer is not trusted for longer: it rings, and the time is checked again. */
 const LOOK_MS = 30_000;
 
 /** The starts that a claim was given, by quota. */

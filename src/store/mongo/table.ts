@@ -23,12 +23,12 @@ import type {
 import type { Deadline } from './deadline.js';
 import type { Expression, Pipeline, Stage } from './expression.js';
 
-/** The driver's, but that what the server computes can hold no value that could be taken for an expression. */
+/** The driver's filter, in which a value from outside cannot be taken for an expression. */
 export type Where<T> = Filter<T> & { readonly $expr?: Expression };
-/** A pipeline, or the driver's operators, which compute nothing; named one by one, or anything at all would pass. */
+/** A pipeline, or those operators of the driver that compute nothing; each is named, or anything would compile. */
 type Update<T> = Pipeline | { readonly [K in '$set' | '$setOnInsert' | '$unset' | '$inc' | '$push']?: UpdateFilter<T>[K] };
 type UpdateOne<T> = { readonly filter: Where<T>; readonly update: Update<T>; readonly upsert?: boolean; readonly hint?: Document };
-/** Which fields are read, if not all; and whether in no transaction. */
+/** Which fields are read, if not all, and whether outside a transaction. */
 interface Look {
   readonly only: readonly string[] | undefined;
   readonly isAlone: boolean;
@@ -42,28 +42,28 @@ export interface CausalReads<T> {
   countDocuments(filter: Where<T>): Promise<number>;
 }
 
-/** Sees to documents that are damaged, so that no other code ever meets one. */
+/** Repairs damaged documents, so that no other code ever sees one. */
 export interface Care<T extends Document> {
-  /** What is wrong with a document, if anything is. @param only - of a part of it: the fields that it has been read with */
+  /** Describes the damage of a document, if any. @param only - the fields that were read, if not all */
   damageOf(document: Document, only?: readonly string[]): string | undefined;
-  /** Writes a document so that it is sound. */
-  mend(damaged: Document, table: Collection<T>): Promise<void>;
-  /** A document as it would be written so; `undefined` where that cannot be known. */
+  /** Writes a sound document in place of a damaged one. */
+  repair(damaged: Document, table: Collection<T>): Promise<void>;
+  /** The document as `repair` would write it; `undefined` if that cannot be known. */
   view(damaged: Document): WithId<T> | undefined;
 }
 
-/** So often documents may be found damaged that have been mended before. */
+/** How many times damaged documents are read at most; the last time they are returned as if repaired. */
 const MAX_LOOKS = 3;
 
 interface TableOptions<T extends Document> {
-  /** Reads after what the application has committed, through a session if need be. */
+  /** Reads after the application's commits, through a session if necessary. */
   readonly causally: <R>(read: (session: ClientSession | undefined) => Promise<R>) => Promise<R>;
   readonly care: Care<T> | undefined;
 }
 
 /** The methods are the driver's, but that what is read comes whole. */
 export class Table<T extends Document> {
-  /** For what may be asked for right after a commit of the application: what is read comes after that. */
+  /** Reads that come after the application's commits. */
   readonly causal: CausalReads<T>;
 
   readonly #care: Care<T> | undefined;
@@ -122,7 +122,7 @@ export class Table<T extends Document> {
     return this.#within('update', () => this.raw.updateMany(filter, update as UpdateFilter<T>, options));
   }
 
-  /** Several updates of one document each, in one command; one that is refused keeps no other from being done. */
+  /** Several updates of one document each, in one command; a refused one does not stop the others. */
   updateEach(updates: readonly UpdateOne<T>[]): Promise<BulkWriteResult> {
     const operations = updates.map((updateOne) => ({ updateOne: updateOne as UpdateOneModel<T> }));
     return this.#within('update', () => this.raw.bulkWrite(operations, { ordered: false }));
@@ -140,7 +140,7 @@ export class Table<T extends Document> {
     return this.#within('findAndModify', () => this.raw.findOneAndReplace(filter, replacement, options));
   }
 
-  /** What is read, after what of it is damaged has been mended; within a transaction, as if it had been. */
+  /** Reads, repairs damaged documents and reads again; within a transaction it only returns them as repaired. */
   async #sound<P extends Document>(read: () => Promise<P[]>, { only, isAlone }: Look): Promise<P[]> {
     const care = this.#care;
     if (care === undefined) return read();
@@ -149,7 +149,7 @@ export class Table<T extends Document> {
       const damaged = found.filter((document) => care.damageOf(document, only) !== undefined);
       if (damaged.length === 0) return found;
       if (!isAlone || looks === MAX_LOOKS) return only === undefined ? this.#viewed(found) : found.filter((one) => !damaged.includes(one));
-      await this.#mend(damaged.map(({ _id }) => _id));
+      await this.#repair(damaged.map(({ _id }) => _id));
     }
   }
 
@@ -157,20 +157,20 @@ export class Table<T extends Document> {
     return found.flatMap((one) => (this.view(one) as P | undefined) ?? []);
   }
 
-  /** A document that came by another way, as it would be read. */
+  /** A document that came in another way, as a read would return it. */
   view(document: Document): WithId<T> | undefined {
     return this.#care?.damageOf(document) === undefined ? (document as WithId<T>) : this.#care.view(document);
   }
 
-  /** Looks at one that could not be written. @returns whether it was damaged, and has been mended */
-  async mend(id: unknown): Promise<boolean> {
-    return (await this.#mend([id])) > 0;
+  /** Looks at a document that could not be written. @returns whether it was damaged, and has been repaired */
+  async repair(id: unknown): Promise<boolean> {
+    return (await this.#repair([id])) > 0;
   }
 
-  async #mend(ids: readonly unknown[]): Promise<number> {
+  async #repair(ids: readonly unknown[]): Promise<number> {
     const whole = await this.#within('find', () => this.raw.find({ _id: { $in: ids } } as Filter<T>).toArray());
     const damaged = whole.filter((document) => this.#care?.damageOf(document) !== undefined);
-    for (const document of damaged) await this.#care?.mend(document, this.raw);
+    for (const document of damaged) await this.#care?.repair(document, this.raw);
     return damaged.length;
   }
 

@@ -1,4 +1,4 @@
-/** Takes jobs by one conditional write; where its answer is lost, what it took goes back. */
+/** Takes jobs by one conditional write; if its answer is lost, the jobs go back. */
 
 import type { ObjectId } from 'mongodb';
 import type { Ahead } from './ahead.js';
@@ -36,19 +36,19 @@ export interface Chosen {
 }
 
 export class Takes {
-  /** The tokens of all writes of which it is not known yet what they took; the places of their jobs stay in use. */
+  /** The tokens of writes that have not been answered; the places of their jobs stay in use. */
   readonly #open = new Set<string>();
   readonly #undoing = new Set<Promise<void>>();
 
   constructor(private readonly sources: TakeSources) {}
 
-  /** What was taken; that which was taken ahead is at hand. Of all else, the places are free again. */
+  /** @returns the jobs that were taken; those taken ahead are in `ahead`. The places of all others are free again. */
   async take(dispatcher: string, chosen: Chosen): Promise<readonly JobDocument[]> {
     if (chosen.now.length + chosen.forLater.length === 0) return [];
     return this.under(dispatcher, chosen, () => this.#write(dispatcher, chosen));
   }
 
-  /** What was taken by a write under a token. What a write takes that is not answered goes back: it has not begun. */
+  /** Runs a write that takes jobs under a token. If it is not answered, its jobs go back: they have not begun. */
   async under(dispatcher: string, chosen: Chosen, write: () => Promise<readonly JobDocument[]>): Promise<readonly JobDocument[]> {
     this.#open.add(chosen.token);
     try {
@@ -60,17 +60,17 @@ export class Takes {
     }
   }
 
-  /** Resolves when what was not answered has been undone, or could not be for now. */
+  /** Resolves when unanswered writes have been undone, or a first try to undo them has failed. */
   async undone(): Promise<void> {
     await Promise.all(this.#undoing);
   }
 
-  /** Whether it is still to be seen what was taken under a token. */
+  /** Whether the write under a token has not been answered yet. */
   isOpen(token: string): boolean {
     return this.#open.has(token);
   }
 
-  /** In one turn the token is not open any more, and what was taken ahead is at hand: a round finds it here or there. */
+  /** Closes the token and adds the jobs taken ahead in the same turn, so that a round finds them in one of the two places. */
   #known(dispatcher: string, { now, token }: Chosen, taken: readonly JobDocument[]): readonly JobDocument[] {
     const ids = new Set(taken.map(({ _id }) => _id.toHexString()));
     const lost = now.filter(({ _id }) => !ids.has(_id.toHexString()));
@@ -80,7 +80,7 @@ export class Takes {
     return taken;
   }
 
-  /** By a write, not by a look, which may be older than what it looks for. One that is done even later is found by a round, as is a wish to cancel. */
+  /** Uses a write, since a read may not see the lost write yet. If that is done even later, a round finds its jobs, and also those with a wish to cancel. */
   async #undo(dispatcher: string, chosen: Chosen): Promise<void> {
     const { collections, news } = this.sources;
     const jobs = [...chosen.now, ...chosen.forLater];
@@ -91,7 +91,7 @@ export class Takes {
     for (const lane of new Set(jobs.map((job) => job.lane))) news.found(lane);
   }
 
-  /** @param left - those whose places are free */
+  /** @param left - the jobs whose places are free */
   #close(token: string, left: readonly JobDocument[]): void {
     this.#open.delete(token);
     for (const { _id } of left) this.sources.uses.freeSoon(attemptKey({ id: _id.toHexString(), token }));

@@ -184,7 +184,7 @@ export class Tender {
     const { cancelled, jobs } = this.sources;
     return cancelled.whileCancelling(id.toHexString(), () =>
       jobs.decide(id, (job) => {
-        // What is below it follows its end: a batch that is opened meanwhile must not find all its steps ended.
+        // The jobs below it end after it: a batch that is opened meanwhile must not find all its steps ended.
         if (isWaiting(job.status)) return this.end(job, 'cancel', { status: 'cancelled', reason });
         if (job.status !== 'active' && job.status !== 'assigned') return 'nothing';
         return job.inner === undefined ? this.#askToEnd(job, reason) : this.#cancelFollower(job, reason);
@@ -192,7 +192,7 @@ export class Tender {
     );
   }
 
-  /** Cancels what is below batches. @returns whether there was anything left to cancel in the batches themselves */
+  /** Cancels the jobs below batches. @returns whether there was anything left to cancel in the batches themselves */
   cut(cut: Cut): Promise<boolean> {
     return this.#cancellation.cut(cut);
   }
@@ -208,7 +208,7 @@ export class Tender {
     return this.end(job, 'end', { status: 'cancelled', reason });
   }
 
-  /** Whoever asks a batch to end sees to what is below it. */
+  /** The process that asks a batch to end handles the jobs below it. */
   async #askToEnd(job: JobDocument, reason: string | undefined): Promise<JobDocument | undefined> {
     const { jobs, news, process, unfinished } = this.sources;
     const isBatch = job.waiting === 'steps';
@@ -224,7 +224,7 @@ export class Tender {
     return told;
   }
 
-  /** Goes on where it was cut off. */
+  /** Goes on where it was interrupted. */
   async #cancelBatch(batch: JobDocument): Promise<void> {
     const { cancelled, process, relief } = this.sources;
     cancelled.add(batch._id.toHexString());

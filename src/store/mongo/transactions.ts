@@ -35,7 +35,7 @@ export class SessionTransactions implements Transactions {
     private readonly clock: Clock,
   ) {}
 
-  /** What those have committed that were given to `join`. */
+  /** The commits of the sessions that were given to `join`. */
   get causality(): Causality {
     return this.#causality;
   }
@@ -115,7 +115,7 @@ export class SessionTransactions implements Transactions {
     }
   }
 
-  /** The error of a transaction, or which limit of MongoDB it means. */
+  /** The error of a transaction, or one that names the limit of MongoDB behind it. */
   async #explained(error: unknown, begunAt: number): Promise<unknown> {
     const openMs = this.clock.now() - begunAt;
     return explained(error, { openMs, limitMs: mayBeTooOld(error) ? await this.#lifetimeLimitMs() : undefined });
@@ -180,7 +180,7 @@ export class SessionTransactions implements Transactions {
       throw new TransactionError(
         'the session is in no transaction, with which jobs could commit: call `session.startTransaction()` first, or use `session.withTransaction`',
       );
-    // What the store itself commits, the majority has.
+    // The store's own commits are made with a majority.
     if (!this.#afterCommit.has(session)) this.causality.follow(session);
     const { transaction } = inside;
     return () => inside.transaction === transaction && session.inTransaction();

@@ -117,7 +117,7 @@ export class WaitGraph {
   }
 }
 
-/** Nobody waits for any other job; so a chain of jobs that each wait for an earlier one is not gone along. */
+/** Nobody waits for any other job, so a chain of jobs that each wait for an earlier one is not walked along. */
 function mayBeAwaited({ kind, parent, followed, tail }: JobDocument): boolean {
   return kind !== 'task' || parent !== undefined || followed === true || tail === true;
 }

@@ -32,14 +32,14 @@ export interface Heard {
   readonly bell: string | undefined;
   readonly dueAt: Date | undefined;
   readonly startBy: Date | undefined;
-  /** It is to be cancelled. */
+  /** Its cancellation was asked for. */
   readonly isCancelled: boolean;
   readonly cancelOwner: string | undefined;
   readonly cancelReason: string | undefined;
   readonly told: string | undefined;
 }
 
-/** What an event says, as far as it is what it must be: what is damaged is not heard, and is found by who reads it. */
+/** The sound part of an event. Damaged fields are left out; the next read of the document finds them. */
 function heardIn(event: Document): Heard {
   const text = (field: string): string | undefined => (typeof event[field] === 'string' ? event[field] : undefined);
   const date = (field: string): Date | undefined => (is.date.holds(event[field]) ? event[field] : undefined);

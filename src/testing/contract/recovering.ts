@@ -134,7 +134,7 @@ export const recovering = cases('recovering', {
     deepEqual(await running('nobody'), []);
   },
 
-  'puts an attempt back that its dispatcher was never told of, as if never claimed': async (lab) => {
+  'puts an attempt back that never reached its dispatcher, as if never claimed': async (lab) => {
     const [id, next] = await lab.queueAll(work({ places: ONE }), work({ places: ONE }));
     const before = await lab.state(id);
     await lab.take(id);
@@ -145,7 +145,7 @@ export const recovering = cases('recovering', {
     await lab.take(next, 'b');
   },
 
-  'puts back, with a new attempt, a job whose dispatcher was not told of the one that follows at once': async (lab) => {
+  'puts back, with a new attempt, a job whose next attempt at once never reached its dispatcher': async (lab) => {
     const id = await lab.queue(work({ places: ONE }));
     const run = await lab.take(id);
     await lab.again(run, 0);

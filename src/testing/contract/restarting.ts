@@ -1,4 +1,4 @@
-/** What the store contract says of a store that is stopped, and started again. */
+/** The store contract for a store that is stopped, and started again. */
 
 import { deepEqual, equal } from 'node:assert/strict';
 import { both, work } from './plans.js';

@@ -1,4 +1,4 @@
-/** What the store contract says of how much a job stores: what does not fit is refused by name, and the job ends in every case. */
+/** The store contract for how much a job stores: values that do not fit are refused by name, and the job ends in every case. */
 
 import { deepEqual, equal, match, rejects } from 'node:assert/strict';
 import { TooLargeError } from '../../errors.js';

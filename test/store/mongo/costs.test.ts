@@ -140,7 +140,7 @@ describe('a parallel batch that is cancelled', () => {
   it('takes 14 commands until it has ended, however many steps wait, and one write for each step', async () => {
     // On standing time, so that nothing is let go of in between.
     const { async } = await processes.start({ tasks, dispatcher: false, clock: new VirtualClock() });
-    // Whoever has room opens the batch, but does not know the task of its steps.
+    // The process that has room opens the batch, but does not know the task of its steps.
     await processes.start({ tasks: [show], clock: new VirtualClock() });
     const cancelling = async (size: number): Promise<Cost> => {
       const batch = await async.queueJob(parallel(...Array.from({ length: size }, () => makeJob(add, 1, 2))).with({ quotas: [] }));

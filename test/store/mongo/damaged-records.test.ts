@@ -81,9 +81,9 @@ it('a batch that is damaged while its steps run fails, and is final when they ha
 it.each<[string, object]>([
   ['no holders', { $unset: { holders: '' } }],
   ['holders that are no list', { $set: { holders: 'x' } }],
-  ['a size that is no number', { $set: { size: 'x' } }],
-  ['a revision that is no number', { $set: { rev: 'x' } }],
-])('a quota with %s is mended, with a word in the log that names it, and its jobs go on', async (_title, damage) => {
+  ['a size that is not a number', { $set: { size: 'x' } }],
+  ['a revision that is not a number', { $set: { rev: 'x' } }],
+])('a quota with %s is repaired, the log names it, and its jobs go on', async (_title, damage) => {
   const logged: string[] = [];
   const logger = { debug: () => {}, info: () => {}, warn: () => {}, error: (message: string) => void logged.push(message) };
   const narrow = task('narrow', { quotas: ['narrow'] }, (x: number) => x);
@@ -99,7 +99,7 @@ it.each<[string, object]>([
         .findOne({ _id: 'narrow' as never, size: 1, rev: { $type: 'number' }, holders: { $type: 'array' } })) !== null,
   );
   expect(logged).toEqual([
-    expect.stringMatching(/^the document narrow of millrace\.quotas was damaged: `\w+` must be .*; it has been mended$/),
+    expect.stringMatching(/^the document narrow of millrace\.quotas was damaged: `\w+` must be .*; it has been repaired$/),
   ]);
 });
 
@@ -112,7 +112,7 @@ it('what is paused stays so where its document is damaged, until something is pa
   expect((await async.getPaused()).queues).toEqual(['mail', 'post']);
 });
 
-it('a job with an annotation that is no bytes runs and ends, and those claimed with it too', async () => {
+it('a job with an annotation that is not bytes runs and ends, and those claimed with it too', async () => {
   const { async: web } = await processes.start({ tasks: [add], dispatcher: false });
   const [damaged, other] = await web.queueJobs([makeJob(add, 1, 2), makeJob(add, 3, 4)]);
   await processes.collection('jobs').updateOne({ _id: new ObjectId(damaged.id) }, { $set: { annotations: { bm90ZQ: 5 } } });

@@ -1,4 +1,4 @@
-/** What errors of the driver mean: whether what was sent may have been done. */
+/** Errors of the driver: whether the command may have been executed. */
 
 import { expect, it } from 'vitest';
 import { asUncertain, isUnanswered } from '../../../src/store/mongo/driver-errors.js';

@@ -1,4 +1,4 @@
-/** What was claimed, and brought to nobody: by a command that was not answered, or that was done when nobody waited for it any more. */
+/** Jobs that were claimed but reached nobody: the command was not answered, or was executed when nobody waited for it any more. */
 
 import { ObjectId } from 'mongodb';
 import { describe, expect, it } from 'vitest';
@@ -26,7 +26,7 @@ async function ownerNow(): Promise<string> {
   return String(lease?._id);
 }
 
-/** What a command does that comes too late for everybody. */
+/** Executes a command that comes too late for everybody. */
 async function claimLate({ id }: Job<unknown>, claimed: object): Promise<void> {
   const late = { owner: await ownerNow(), token: 'late', ...claimed };
   await processes.collection('jobs').updateOne({ _id: new ObjectId(id) }, { $set: late, $unset: { dueAt: '', bell: '' } });

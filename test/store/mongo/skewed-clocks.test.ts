@@ -63,7 +63,7 @@ const SET = [
 
 const work = task('work', { quotas: [] }, () => 42);
 const MINUTE = 60_000;
-/** What a busy machine may take for a few commands. */
+/** How long a busy machine may need for a few commands. */
 const SOON_MS = 20_000;
 
 async function stored({ id }: { readonly id: string }): Promise<Document> {

@@ -1,4 +1,4 @@
-/** What a session of the application has queued is found right after its commit, also where the majority does not have that yet. */
+/** Jobs that a session of the application has queued are found right after its commit, even if the majority does not have it yet. */
 
 import type { ClientSessionOptions } from 'mongodb';
 import { firstValueFrom, lastValueFrom } from 'rxjs';

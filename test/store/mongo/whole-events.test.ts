@@ -1,4 +1,4 @@
-/** What processes hear of each other, where the server tells every update as a replacement, as MongoDB 4.4 does. */
+/** Processes hear of each other on a server that reports every update as a replacement, as MongoDB 4.4 does. */
 
 import { firstValueFrom } from 'rxjs';
 import { expect, it } from 'vitest';

@@ -1,4 +1,4 @@
-/** What a damaged job becomes: a sound record of one that has ended, whatever is damaged. */
+/** A damaged job becomes a sound record of a job that has ended, whatever is damaged. */
 
 import { type Document, ObjectId, Timestamp } from 'mongodb';
 import { describe, expect, it } from 'vitest';
