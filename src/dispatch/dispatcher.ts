@@ -155,7 +155,7 @@ export class Dispatcher {
     this.#quiet.next();
     if (this.#claiming.size === 0 || (await isAnsweredInTime(Promise.all(this.#claiming), clock))) return;
     logger.warn(
-      `the store has not answered a claim of dispatcher ${name} within ${LAST_ANSWER_MS} ms, which is not waited for any longer; jobs that it brings are handed back`,
+      `the store has not answered a claim of dispatcher ${name} within ${LAST_ANSWER_MS} ms, so the dispatcher waits no longer; jobs that it brings are handed back`,
     );
   }
 
@@ -184,7 +184,7 @@ export class Dispatcher {
     try {
       if (await isAnsweredInTime(store.heartbeat(this.#id, 0), clock)) return;
       logger.warn(
-        `the store has not answered the last heartbeat of dispatcher ${name} within ${LAST_ANSWER_MS} ms, which is not waited for any longer; its lease ends by itself`,
+        `the store has not answered the last heartbeat of dispatcher ${name} within ${LAST_ANSWER_MS} ms, so the dispatcher waits no longer; its lease ends by itself`,
       );
     } catch (error) {
       logger.warn(`the lease of dispatcher ${name} could not be given up`, { error });

@@ -28,6 +28,6 @@ export function logConflict(
   if (count !== LOGGED_CONFLICT || failureLogLevelOf(job) === 'none') return;
   const why = redacts ? '' : `: ${storedError(thrown).message}`;
   logger.warn(
-    `job ${job.id} (${job.taskName}) has met a conflict with another transaction ${count} times in a row, and is tried again until that one is over${why}`,
+    `job ${job.id} (${job.taskName}) has met a conflict with another transaction ${count} times in a row; it is tried again until that one is over${why}`,
   );
 }

@@ -24,7 +24,7 @@ export class StoredBytes {
     if (sum > MAX_JOB_BYTES) {
       const { id, taskName } = this.job;
       throw new TooLargeError(
-        `with \`${path}\` of ${bytes} bytes, job ${id} (${taskName}) would store ${sum} bytes, its arguments, progress and annotations together, but a job may have ${MAX_JOB_BYTES}; keep large data elsewhere`,
+        `with \`${path}\` of ${bytes} bytes, job ${id} (${taskName}) would store ${sum} bytes of arguments, progress and annotations, but the limit of a job is ${MAX_JOB_BYTES}; keep large data elsewhere`,
       );
     }
     this.#reported.set(path, bytes);

@@ -154,7 +154,7 @@ export class AsyncService implements IAsyncService {
   async #answered(answer: Promise<void>, what: string): Promise<void> {
     const { clock, logger } = this.sources;
     if (await isAnsweredInTime(answer, clock)) return;
-    logger.warn(`the store has not answered ${what} within ${LAST_ANSWER_MS} ms, which is not waited for any longer`);
+    logger.warn(`the store has not answered ${what} within ${LAST_ANSWER_MS} ms, so the service waits no longer`);
   }
 
   async queueJob(work: TaskLike | Draft<unknown>, ...args: readonly unknown[]): Promise<Job<never>> {

@@ -93,7 +93,7 @@ export class Pauses {
 
   /** Reports the damage once, and not at each read. */
   #tellDamaged(paused: unknown): void {
-    const message = `\`paused\` of the document paused of ${this.sources.collections.control.collectionName} is damaged: it must say what is paused, but is ${shown(paused)}; what was paused before is paused still, until something is paused or resumed`;
+    const message = `\`paused\` of the document paused of ${this.sources.collections.control.collectionName} is damaged: it must say what is paused, but is ${shown(paused)}; the earlier pauses hold until something is paused or resumed`;
     if (this.#told !== message) this.sources.onDamage(message);
     this.#told = message;
   }
