@@ -2,12 +2,12 @@
 
 import type { Document } from 'mongodb';
 import { seededRandom } from '../../src/testing/seeded-random.js';
+import { RandomStrikes } from '../store/mongo/faults/random-strikes.js';
 import { Stage } from '../store/mongo/faults/stage.js';
-import { RandomLosses } from './random-losses.js';
+import { LOSSES } from './losses.js';
 import type { Trial } from './trial.js';
 import { SIZES, Work } from './work.js';
 
-const TIMES = 8;
 const FAULTS_MS = 60_000;
 /** Long enough for a lease to end, and for some rounds. */
 const PATIENCE_MS = 240_000;
@@ -15,7 +15,7 @@ const STEP_MS = 1_000;
 const COPIES = 2;
 
 export async function tryLossesOnMongo(seed: number): Promise<Trial> {
-  const losses = new RandomLosses(seededRandom(seed), TIMES);
+  const losses = new RandomStrikes(seededRandom(seed), LOSSES);
   const stage = await Stage.open(losses);
   try {
     const work = new Work((ms) => stage.wait(ms));

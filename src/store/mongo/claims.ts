@@ -7,13 +7,12 @@ import type { ClaimedJob, ClaimRequest } from '../job-store.js';
 import type { Ahead } from './ahead.js';
 import type { Attempts } from './attempts.js';
 import { type CancelledBatches, isPart } from './cancelled-batches.js';
-import { both, type Candidates, isEmpty, readCandidates, readLanes } from './candidates.js';
+import { type Candidates, isEmpty } from './candidates.js';
 import type { Collections } from './collections.js';
 import type { JobDocument } from './documents.js';
 import type { Handovers } from './handovers.js';
 import { type HeardLane, type Lanes, mayBeClaimedAhead, placesOfLane } from './lanes.js';
 import type { Leases } from './leases.js';
-import type { Wanted } from './line.js';
 import type { News } from './news.js';
 import { withNote } from './notes.js';
 import type { Opening, Openings } from './openings.js';
@@ -21,8 +20,9 @@ import { inOrder } from './order.js';
 import type { Pauses } from './pauses.js';
 import { formOfDocument, referenceOf, reportedOf, toJob } from './records.js';
 import { attemptKey, attemptOf, type Running } from './running.js';
+import { readSelection } from './selection.js';
 import type { ServerTime } from './server-time.js';
-import type { Prospect, Shares } from './shares.js';
+import type { Shares } from './shares.js';
 import type { Begin, Starts } from './starts.js';
 import { type Chosen, isOf, nameOf, type Takes } from './takes.js';
 import type { Tender } from './tender.js';
@@ -75,8 +75,8 @@ interface LookedAt {
   readonly atHand: readonly JobDocument[];
 }
 
-/** So many looks may find that somebody was faster, or that the lease is over by the server's time. */
-const MAX_IN_VAIN = 20;
+/** How many looks may take nothing, since another process was faster or the lease is over by the server's time. */
+const MAX_FRUITLESS = 20;
 
 const NO_LANES: ReadonlyMap<string, HeardLane> = new Map();
 const NOTHING: Look = { won: [], mayFindMore: false };
@@ -134,11 +134,11 @@ export class Claims {
     const { leases, shares } = this.sources;
     await shares.yieldIdle();
     const claimed: JobDocument[] = [];
-    let inVain = 0;
+    let fruitless = 0;
     /** Lanes that seemed to have room, but had none. */
     const full = new Set<string>();
     for (let look: Look = { won: [], mayFindMore: true }; look.mayFindMore && claimed.length < request.limit; ) {
-      if (look.won.length === 0 && inVain++ > MAX_IN_VAIN) break;
+      if (look.won.length === 0 && fruitless++ > MAX_FRUITLESS) break;
       if (!leases.isAlive(request.dispatcher)) break;
       look = await this.#look(request, request.limit - claimed.length, full).catch((error: unknown) => {
         // What has been taken is handed out; the error comes again, if it lasts.
@@ -172,7 +172,8 @@ export class Claims {
       return NOTHING;
     }
     const limits = { limit, ahead: ahead.appetite(dispatcher) };
-    const { candidates, asking, inLine } = await this.#read(dispatcher, new Map([...rung].filter(([key]) => !full.has(key))), limits);
+    const notFull = new Map([...rung].filter(([key]) => !full.has(key)));
+    const { candidates, asking, inLine } = await readSelection(this.sources, notFull, { dispatcher, ...limits });
     const waiting = candidates.jobs.length === 0 ? atHand : [...atHand, ...candidates.jobs].sort(inOrder);
     const wanted = [...waiting.filter(({ held }) => held === undefined), ...asking, ...inLine];
     const needed = once(() => quotasOf([...known].filter(([key]) => !isEmpty(candidates, key))));
@@ -186,54 +187,18 @@ export class Claims {
     this.#note(rung, { queue, candidates, won: look.won, atHand });
     // Something may be left that could be taken at once, or is to be taken before what is at hand.
     if (look.mayFindMore || look.won.length >= limit || isPassedOver(candidates.jobs, atHand)) this.#looked.delete(nameOf(request));
-    const passedBy = candidates.jobs.filter((job) => this.sources.cancelled.isAbove(job));
-    const stuck = [...picked.full.keys(), ...passedBy.map(({ lane }) => lane)];
-    const isNew = stuck.some((key) => !full.has(key));
-    for (const key of stuck) full.add(key);
-    // Other lanes may have room: they were not read, since these seemed to have it.
-    const wasMistaken = isNew && picked.now.length < candidates.count;
+    const wasMistaken = this.#noteFull(full, picked, candidates);
     const hasGained = asking.some(({ quotas }) => shares.mightFit(dispatcher, quotas));
     return wasMistaken || hasGained ? { ...look, mayFindMore: true } : look;
   }
 
-  /** Reads the first jobs that could have places, jobs that may follow others here, and which of the other lanes have any jobs. */
-  async #read(
-    dispatcher: string,
-    rung: ReadonlyMap<string, HeardLane>,
-    { limit, ahead }: { readonly limit: number; readonly ahead: number },
-  ): Promise<{ readonly candidates: Candidates; readonly asking: readonly Wanted[]; readonly inLine: readonly Wanted[] }> {
-    const { shares, collections, time } = this.sources;
-    const lanes = [...rung].map(([key, lane]) => ({
-      key,
-      lane,
-      prospect: shares.prospectOf(dispatcher, { lane: key, quotas: lane.places }),
-    }));
-    const those = (passes: (prospect: Prospect) => boolean): ReadonlyMap<string, HeardLane> =>
-      new Map(lanes.flatMap(({ key, lane, prospect }) => (passes(prospect) ? [[key, lane]] : [])));
-    const open = those(({ isOpen }) => isOpen);
-    const next = those(({ isNext }) => isNext);
-    const shut = those(({ mayAsk }) => mayAsk);
-    const now = time.estimate();
-    const most = [...open.values()].some(({ places }) => Object.keys(places).length > 0) ? limit + ahead : limit;
-    // One for the place that may be free by then, and those behind it: only where any are left is it worth while to claim ahead.
-    const few = 1 + Math.max(1, ahead);
-    const [first, following, asking] = await Promise.all([
-      readCandidates(collections, open, { limit, atOnce: most, reachOf: (name) => shares.reach(dispatcher, name), now }),
-      readCandidates(collections, next, { limit: few, atOnce: few, reachOf: () => Number.POSITIVE_INFINITY, now }),
-      readLanes(collections, [...shut.keys()]),
-    ]);
-    const wantedOf = ([lane, { places }]: readonly [string, HeardLane]): Wanted => ({ lane, quotas: places });
-    return {
-      candidates: both(first, {
-        ...following,
-        count: 0,
-        wholeLanes: new Set([...following.wholeLanes, ...[...shut.keys()].filter((key) => !asking.has(key))]),
-      }),
-      asking: shares.firstToAsk([...shut].filter(([key]) => asking.has(key) && !following.read.has(key)).map(wantedOf), limit),
-      inLine: lanes
-        .filter(({ prospect: { isOpen, isNext, mayAsk } }) => !isOpen && !isNext && !mayAsk)
-        .map(({ key, lane }) => wantedOf([key, lane])),
-    };
+  /** Adds the lanes that had no room, or whose jobs were cancelled. @returns whether other lanes, which were not read for them, may have room */
+  #noteFull(full: Set<string>, picked: Picked, candidates: Candidates): boolean {
+    const passedBy = candidates.jobs.filter((job) => this.sources.cancelled.isAbove(job));
+    const stuck = [...picked.full.keys(), ...passedBy.map(({ lane }) => lane)];
+    const isNew = stuck.some((key) => !full.has(key));
+    for (const key of stuck) full.add(key);
+    return isNew && picked.now.length < candidates.count;
   }
 
   #inTurn<T>(dispatcher: string, act: () => Promise<T>): Promise<T> {

@@ -3,21 +3,13 @@
 import { deepEqual, equal } from 'node:assert/strict';
 import { both, work } from './plans.js';
 import { cases } from './store-case.js';
-import { LAB_QUOTAS, type StoreLab } from './store-lab.js';
+import { everyInterest, LAB_QUOTAS, type StoreLab } from './store-lab.js';
 
 export const restarting = cases('a store that is started again', {
   'tells nothing in between: whoever listens is done at once': async (lab) => {
     const id = await lab.queue(work());
     await lab.stop();
-    const interests = [
-      { work: '' },
-      { due: true },
-      { cancelsOf: 'a' },
-      { job: id },
-      { outcomes: 'here' },
-      { outcomes: 'everywhere' },
-    ] as const;
-    for (const interest of interests) equal((await lab.watch(interest)).isComplete, true);
+    for (const interest of everyInterest(id)) equal((await lab.watch(interest)).isComplete, true);
   },
 
   'has the jobs that it had, runs them with all that follows, and tells of it': async (lab) => {

@@ -38,6 +38,11 @@ const BEAT_MS = 10_000;
 const DEATH_MS = 2 * LEASE_MS;
 const MANY = 100;
 
+/** One interest of each kind. @param job - the one that is watched */
+export function everyInterest(job: string): readonly Interest[] {
+  return [{ work: '' }, { due: true }, { cancelsOf: 'a' }, { job }, { outcomes: 'here' }, { outcomes: 'everywhere' }];
+}
+
 /** A claimed job, which also is the key of its attempt. */
 export interface Run extends ClaimedJob, AttemptKey {}
 

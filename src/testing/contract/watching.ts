@@ -6,7 +6,7 @@ import type { StoredOutcome } from '../../job/outcome.js';
 import { Payload } from '../../job/payload.js';
 import { both, onError, onSuccess, parallel, serial, steps, summary, work } from './plans.js';
 import { cases } from './store-case.js';
-import { keyOf, readable, type StoreLab, type Watch } from './store-lab.js';
+import { everyInterest, keyOf, readable, type StoreLab, type Watch } from './store-lab.js';
 
 export const watching = cases('watching', {
   'shows a job as it is, then each status it comes to, in order, and completes': async (lab) => {
@@ -209,21 +209,13 @@ export const watching = cases('watching', {
 
   'completes everything that is watched when the store stops': async (lab) => {
     const id = await lab.queue(work());
-    const interests = [
-      { work: '' },
-      { due: true },
-      { cancelsOf: 'a' },
-      { job: id },
-      { outcomes: 'here' },
-      { outcomes: 'everywhere' },
-    ] as const;
-    const watches = await Promise.all(interests.map((interest) => lab.watch(interest)));
+    const watches = await Promise.all(everyInterest(id).map((interest) => lab.watch(interest)));
     ok(watches.every(({ isComplete }) => !isComplete));
     await lab.stop();
     await lab.settled();
     deepEqual(
       watches.map(({ isComplete }) => isComplete),
-      interests.map(() => true),
+      everyInterest(id).map(() => true),
     );
   },
 });

@@ -3,9 +3,10 @@
 import type { Document } from 'mongodb';
 import { type IAsyncService, makeJob } from '../../../../src/index.js';
 import { seededRandom } from '../../../../src/testing/seeded-random.js';
+import { RandomStrikes } from '../faults/random-strikes.js';
 import { Stage } from '../faults/stage.js';
 import { ACCOUNTS, type Account, BALANCE, type Transfer, tasksOf } from './bank.js';
-import { RandomPlan } from './random-plan.js';
+import { STRIKES } from './strikes.js';
 
 export interface TransfersTrial {
   /** What went wrong, a line each. */
@@ -14,12 +15,10 @@ export interface TransfersTrial {
   readonly attempts: number;
 }
 
-const FAULTS = 8;
-
 export async function tryTransfers(seed: number, count: number): Promise<TransfersTrial> {
   const random = seededRandom(seed);
   const pick = <T>(some: readonly T[]): T => some[Math.floor(random() * some.length)] as T;
-  const plan = new RandomPlan(random, FAULTS);
+  const plan = new RandomStrikes(random, STRIKES);
   const stage = await Stage.open(plan);
   try {
     await stage.data.collection<Account>('accounts').insertMany(ACCOUNTS.map((_id) => ({ _id, balance: BALANCE })));
