@@ -1,5 +1,6 @@
 /** One try to run a job: calls the task, lets it be aborted, and says how it went. */
 
+import { setMaxListeners } from 'node:events';
 import { isObservable, type Observable, type Subscription } from 'rxjs';
 import { checkOption, is } from '../check.js';
 import { NoTransactionError, TooLargeError } from '../errors.js';
@@ -83,7 +84,7 @@ export class Attempt implements CurrentTask {
   }
 
   get signal(): AbortSignal {
-    this.#controller ??= new AbortController();
+    this.#controller ??= controllerOfMany();
     if (this.#aborted !== undefined && !this.#controller.signal.aborted) this.#controller.abort(this.#aborted.reason);
     return this.#controller.signal;
   }
@@ -210,6 +211,13 @@ export class Attempt implements CurrentTask {
       }
     }
   }
+}
+
+/** A task may wait for hundreds of jobs at once, and each wait listens: that leaks nothing, so Node is not to warn of it. */
+function controllerOfMany(): AbortController {
+  const controller = new AbortController();
+  setMaxListeners(0, controller.signal);
+  return controller;
 }
 
 function onlyProgress({ done, total, note }: Exclude<Progress, number>): Progress {

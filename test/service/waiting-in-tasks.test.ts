@@ -84,6 +84,22 @@ onBothStores((stage) => {
       expect(await stateOf(job)).toMatchObject({ status: 'pending', interruptions: 1 });
     });
 
+    it('for many jobs at once gives Node no reason to warn of a leak', async () => {
+      const warnings: string[] = [];
+      const warn = ({ name }: Error): void => void warnings.push(name);
+      const outer = task('outer', async () => {
+        const jobs = await async.queueJobs(Array.from({ length: 20 }, (_, n) => makeJob(add, n, 1)));
+        return Promise.all(jobs.map((job) => job.waitForResult()));
+      });
+      const { async, drain } = await stage.start({ tasks: [outer, add] });
+      process.on('warning', warn);
+      const job = await async.queueJob(outer);
+      await drain();
+      expect(await job.waitForResult()).toHaveLength(20);
+      process.off('warning', warn);
+      expect(warnings).toEqual([]);
+    });
+
     it('for leave to queue ends with the task, and nothing is queued', async () => {
       let thrown: unknown;
       const outer = task('outer', { quotas: [] }, async () => {
