@@ -186,7 +186,11 @@ export class Claims {
     const look = await this.#take(request, picked, { ...limits, token });
     this.#note(rung, { queue, candidates, won: look.won, atHand });
     // Something may be left that could be taken at once, or is to be taken before what is at hand.
-    if (look.mayFindMore || look.won.length >= limit || isPassedOver(candidates.jobs, atHand)) this.#looked.delete(nameOf(request));
+    const isBehind = isPassedOver(
+      lanes.of(queue, forms, () => true),
+      atHand,
+    );
+    if (look.mayFindMore || look.won.length >= limit || isBehind) this.#looked.delete(nameOf(request));
     const wasMistaken = this.#noteFull(full, picked, candidates);
     const hasGained = asking.some(({ quotas }) => shares.mightFit(dispatcher, quotas));
     return wasMistaken || hasGained ? { ...look, mayFindMore: true } : look;
@@ -385,12 +389,12 @@ function once<T>(reckon: () => T): () => T {
   };
 }
 
-/** Whether jobs wait that come before others at hand which need the same. */
-function isPassedOver(waiting: readonly JobDocument[], atHand: readonly JobDocument[]): boolean {
-  if (waiting.length === 0) return false;
+/** Whether jobs may wait that come before others at hand which need the same: not every lane is read in each look. */
+function isPassedOver(lanes: ReadonlyMap<string, HeardLane>, atHand: readonly JobDocument[]): boolean {
+  if (atHand.length === 0) return false;
   const last = new Map(atHand.map((job) => [placesOfLane(job.lane), job]));
-  return waiting.some((job) => {
-    const behind = last.get(placesOfLane(job.lane));
-    return behind !== undefined && inOrder(job, behind) < 0;
+  return [...lanes].some(([key, { from }]) => {
+    const behind = last.get(placesOfLane(key));
+    return behind !== undefined && (from === undefined || inOrder(from, behind) < 0);
   });
 }
