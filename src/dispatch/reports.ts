@@ -1,22 +1,35 @@
 /** Keeps the latest reports of running attempts, and writes them for all attempts together, one write at a time. */
 
+import type { Progress } from '../job/job-record.js';
+import type { Payload } from '../job/payload.js';
 import type { AttemptKey, Report } from '../store/job-store.js';
 
-type Unwritten = ReadonlyMap<string, Report>;
+/** What an attempt has reported: the last progress, and of each annotation the last value. Added to in place, so that thousands cost little. */
+interface Latest {
+  readonly attempt: AttemptKey;
+  progress?: Progress;
+  readonly annotations: Map<string, Payload>;
+}
+
+type Unwritten = ReadonlyMap<string, Latest>;
 
 const NONE: Unwritten = new Map();
 
 /** However often an attempt reports while one write is under way, the next has one report of it. */
 export class Reports {
-  #waiting = new Map<string, Report>();
+  #waiting = new Map<string, Latest>();
   #underWay = NONE;
   #writing: Promise<void> | undefined;
 
   /** @param write - reports of a rejected write go with the next write, if there is one */
   constructor(private readonly write: (reports: readonly Report[]) => Promise<void>) {}
 
-  add(report: Report): void {
-    this.#keep(report, 'later');
+  add({ id, token, progress, annotations = {} }: Report): void {
+    const key = keyOf({ id, token });
+    const latest: Latest = this.#waiting.get(key) ?? { attempt: { id, token }, annotations: new Map() };
+    this.#waiting.set(key, latest);
+    if (progress !== undefined) latest.progress = progress;
+    for (const [name, value] of Object.entries(annotations)) latest.annotations.set(name, value);
     this.#writing ??= this.#flush();
   }
 
@@ -45,10 +58,11 @@ export class Reports {
     while (this.#writing !== undefined) await this.#writing;
   }
 
-  #keep(report: Report, when: 'earlier' | 'later'): void {
-    const key = keyOf(report);
-    const other = this.#waiting.get(key);
-    this.#waiting.set(key, when === 'later' ? merged(other, report) : merged(report, other));
+  /** Of a write that was rejected. What has been reported since replaces it. */
+  #keep(key: string, earlier: Latest): void {
+    const later = this.#waiting.get(key);
+    const annotations = new Map([...earlier.annotations, ...(later?.annotations ?? [])]);
+    this.#waiting.set(key, { ...earlier, ...later, annotations });
   }
 
   /** Reports of one turn are written together. */
@@ -57,21 +71,23 @@ export class Reports {
     const reports = this.#waiting;
     this.#underWay = reports;
     this.#waiting = new Map();
-    const isWritten = await this.write([...reports.values()]).then(
+    const isWritten = await this.write([...reports.values()].map(reportOf)).then(
       () => true,
       () => false,
     );
     const hasMore = this.#waiting.size > 0;
-    if (!isWritten) for (const report of reports.values()) this.#keep(report, 'earlier');
+    if (!isWritten) for (const [key, latest] of reports) this.#keep(key, latest);
     this.#underWay = NONE;
     this.#writing = hasMore ? this.#flush() : undefined;
   }
 }
 
-/** The last progress, and of each annotation the last value. */
-function merged(earlier: Report | undefined, later: Report | undefined): Report {
-  const { annotations, ...report } = { ...earlier, ...later } as Report;
-  return annotations === undefined ? report : { ...report, annotations: { ...earlier?.annotations, ...later?.annotations } };
+function reportOf({ attempt, progress, annotations }: Latest): Report {
+  return {
+    ...attempt,
+    ...(progress === undefined ? {} : { progress }),
+    ...(annotations.size === 0 ? {} : { annotations: Object.fromEntries(annotations) }),
+  };
 }
 
 function keyOf({ id, token }: AttemptKey): string {

@@ -39,6 +39,13 @@ describe('progress and annotations', () => {
     ]);
   });
 
+  it('of 20,000 names in a loop are gathered in a moment, not copied with each', async () => {
+    const { reports, writes, begun } = held();
+    for (let n = 0; n < 20_000; n++) reports.add({ ...a, annotations: { [`file ${n}`]: note(n) } });
+    await begun(1);
+    expect(Object.keys(writes[0]?.reports[0]?.annotations ?? {})).toHaveLength(20_000);
+  });
+
   it('that come while one write is under way wait for it, and are one write more', async () => {
     const { reports, writes, begun } = held();
     reports.add({ ...a, progress: 0 });
