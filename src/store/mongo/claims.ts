@@ -178,11 +178,12 @@ export class Claims {
     const wanted = [...waiting.filter(({ held }) => held === undefined), ...asking, ...inLine];
     const needed = once(() => quotasOf([...known].filter(([key]) => !isEmpty(candidates, key))));
     const token = new ObjectId().toHexString();
-    const picked = await this.#inTurn(dispatcher, async () => {
+    const take = async (): Promise<Picked> => {
       await shares.acquire(request, wanted, (name) => needed().has(name));
       for (const { lane, quotas } of asking) if (!shares.mightFit(dispatcher, quotas)) shares.save(dispatcher, lane, quotas);
       return this.#pick(request, waiting, { limit, token });
-    });
+    };
+    const picked = await this.#inTurn(dispatcher, () => shares.whileTaking(dispatcher, take));
     const look = await this.#take(request, picked, { ...limits, token });
     this.#note(rung, { queue, candidates, won: look.won, atHand });
     // Something may be left that could be taken at once, or is to be taken before what is at hand.

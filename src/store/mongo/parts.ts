@@ -152,6 +152,7 @@ export class Parts {
       leases,
       onFreed: () => news.room(),
       beforeGivingWay: (dispatcher) => ahead.handBack(dispatcher),
+      onBackground,
     });
     const uses = new Uses({ shares, onFreed: () => news.room(), onBackground });
     const starts = new Starts({ clock, quotas, time, onFreed: () => news.room() });

@@ -22,6 +22,8 @@ export interface ShareSources {
   readonly onFreed: () => void;
   /** Puts what a dispatcher has claimed ahead back. */
   readonly beforeGivingWay: (dispatcher: string) => Promise<void>;
+  /** Told of work that nobody waits for. */
+  readonly onBackground: (work: Promise<void>) => void;
 }
 
 /** Who asks for places, and for which queue. */
@@ -55,6 +57,10 @@ interface Holding {
   readonly wanting: Map<string, Map<string, number>>;
   /** The quotas of which it was told that one of its queues could have what it waits for. */
   readonly told: Set<string>;
+  /** Whether it is about to use what it asks for. */
+  isTaking: boolean;
+  /** Quotas of which it was to give places up meanwhile. */
+  readonly toGive: Set<string>;
 }
 
 export class Shares {
@@ -86,6 +92,20 @@ export class Shares {
     const isSaving = this.#holding(dispatcher).savers.lanes(this.#nowMs).length > 0;
     for (const group of isSaving ? groups.flatMap((names) => names.map((name) => [name])) : groups)
       await Promise.all(group.map((name) => this.#serve(asker, name, { line, before })));
+  }
+
+  /** Asks for places and uses them: until that is done, none of them counts as idle. One at a time for each dispatcher. */
+  async whileTaking<T>(dispatcher: string, take: () => Promise<T>): Promise<T> {
+    const holding = this.#holding(dispatcher);
+    holding.isTaking = true;
+    try {
+      return await take();
+    } finally {
+      holding.isTaking = false;
+      const names = [...holding.toGive];
+      holding.toGive.clear();
+      if (names.length > 0) this.sources.onBackground(this.giveWay(dispatcher, names).then(() => undefined));
+    }
   }
 
   /** A queue of a dispatcher needs no places for now: whoever waits behind it need not wait for it. */
@@ -171,6 +191,11 @@ export class Shares {
     const asked = [...names];
     // An event of a waiting dispatcher may come before the answers to our own commands, so these are awaited first.
     await Promise.all(asked.map((name) => this.of(dispatcher, name).answered()));
+    const { isTaking, toGive } = this.#holding(dispatcher);
+    if (isTaking) {
+      for (const name of asked) toGive.add(name);
+      return false;
+    }
     const giving = asked.flatMap((name) => {
       const left = this.#leftOf(dispatcher, name);
       return left < this.of(dispatcher, name).free || this.of(dispatcher, name).isInDoubt ? [{ name, left }] : [];
@@ -354,6 +379,8 @@ export class Shares {
       savers: new Savers(),
       wanting: new Map(),
       told: new Set<string>(),
+      isTaking: false,
+      toGive: new Set<string>(),
     };
     this.#holdings.set(dispatcher, holding);
     return holding;
