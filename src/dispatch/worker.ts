@@ -318,14 +318,14 @@ export class Worker {
     const key = { id: job.id, token: running.token };
     if (recorder.hasUnwritten(key)) await recorder.reported(key);
     if (verdict.type === 'again') logRetry(logger, job, running.failures + 1, verdict);
-    if (verdict.type === 'again' && verdict.delayMs === 0) {
+    if (verdict.type === 'again') {
       const again = await recorder.reschedule({ ...key, ...verdict, ...this.#renewal(job, verdict) });
+      // Not before its places are: a job that comes first and needs them would be passed over.
       if (again === undefined) freeSlot();
       return again;
     }
     freeSlot();
     if (verdict.type === 'end') await recorder.settle({ ...key, outcome: verdict.outcome });
-    else if (verdict.type === 'again') await recorder.reschedule({ ...key, ...verdict, ...this.#renewal(job, verdict) });
     else await recorder.release({ ...key, hasBegun: true });
     return undefined;
   }

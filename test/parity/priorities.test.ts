@@ -1,7 +1,7 @@
 /** Among jobs of different priorities, the lower number goes first, however long the others wait. */
 
 import { expect, it } from 'vitest';
-import { type AgentOptions, type IAsyncService, makeJob, task } from '../../src/index.js';
+import { type AgentOptions, fixedDelay, type IAsyncService, makeJob, RetryLater, task } from '../../src/index.js';
 import { onBothStores } from './both-stores.js';
 
 const STREAM = 30;
@@ -29,6 +29,22 @@ onBothStores((stage) => {
     await async.queueJobs([...drafts('')]);
     await drain();
     expect(order).toEqual([...Array.from({ length: STREAM }, () => 'urgent'), 'report']);
+  });
+
+  it.each([
+    ['is to be tried again later', new Error('no')],
+    ['asks for that itself', new RetryLater(60_000)],
+  ])('the job that comes first has the slot of one that %s, where it needs its place as well', async (_what, thrown) => {
+    const order: string[] = [];
+    const putOff = task('putOff', { retry: fixedDelay({ attempts: 2, delayMs: 60_000 }) }, () => Promise.reject(thrown));
+    const note = (name: string) => void order.push(name);
+    const first = task('first', note);
+    const second = task('second', { quotas: [] }, note);
+    const { async, drain } = await stage.start({ tasks: [putOff, first, second], dispatcher: { agents: [{ concurrency: 1 }] } });
+    const drafts = [makeJob(second, 'second').with({ priority: 2 }), makeJob(first, 'first').with({ priority: 1 }), makeJob(putOff)];
+    await async.queueJobs(drafts);
+    await drain();
+    expect(order).toEqual(['first', 'second']);
   });
 
   it.each<[string, string, (report: ReturnType<typeof streaming>['report']) => readonly AgentOptions[]]>([
