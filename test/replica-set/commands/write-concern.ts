@@ -45,7 +45,9 @@ async function awaitMajority({ server, operation }: Call, time: OpTime, concern:
   const untilDeadline = operation.deadline === undefined ? undefined : operation.deadline - server.clock.monotonic();
   const timeoutMs = wtimeout > 0 ? wtimeout : untilDeadline;
   try {
-    if (server.history.majority < time) await server.hurryMajority();
+    const { history } = server;
+    // Where it is held, what is rolled back meanwhile must be waited for from now on.
+    if (history.majority < time && !history.isMajorityHeld) await server.hurryMajority();
     const isThere = await server.waiting.until(() => server.history.majority >= time, {
       timeoutMs,
       interruption: () => operation.interruption,
