@@ -20,6 +20,7 @@ import type {
   WithId,
   WithoutId,
 } from 'mongodb';
+import { ReadConcern } from 'mongodb';
 import type { Deadline } from './deadline.js';
 import type { Expression, Pipeline, Stage } from './expression.js';
 
@@ -179,6 +180,7 @@ export class Table<T extends Document> {
   }
 }
 
-function within(session: ClientSession | undefined): { readonly session?: ClientSession } {
-  return session === undefined ? {} : { session };
+/** With a read concern of its own: the driver writes into it up to when the session must have seen, and would do so into that of all reads. */
+function within(session: ClientSession | undefined): { readonly session?: ClientSession; readonly readConcern?: ReadConcern } {
+  return session === undefined ? {} : { session, readConcern: new ReadConcern('majority') };
 }
