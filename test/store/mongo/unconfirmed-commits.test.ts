@@ -118,4 +118,14 @@ describe.skipIf(processes.faults === undefined)('what a session has not committe
     await expect(job.waitForResult()).rejects.toBeInstanceOf(JobNotFoundError);
     await session.endSession();
   });
+
+  it('have no other process wait for them when it reads', async () => {
+    const { async, commit, during } = await setup();
+    const other = await processes.start({ tasks, dispatcher: false });
+    const job = await commit(() => async.queueJob(add, 40, 2));
+    await during(() => job.refresh());
+    const { commands } = await processes.costOf(() => other.async.getJobs({ task: add }));
+    const asked = commands.filter(({ find, filter }) => find !== undefined && filter?.task !== undefined);
+    expect(asked.map(({ readConcern }) => readConcern)).toEqual([{ level: 'majority' }]);
+  });
 });
