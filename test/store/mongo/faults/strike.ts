@@ -19,6 +19,7 @@ export class Strike {
   #held = 0;
   /** The primary is about to step down. */
   #isDoomed = false;
+  #endedAtMs = Number.NEGATIVE_INFINITY;
   #victim: string | undefined;
   #until: Promise<void> = Promise.resolve();
 
@@ -50,6 +51,11 @@ export class Strike {
   /** Whether there is more of it to come. */
   get isUnderWay(): boolean {
     return this.isHolding || this.#isDoomed;
+  }
+
+  /** When a fault that lasts was over last. */
+  get endedAtMs(): number {
+    return this.#endedAtMs;
   }
 
   #meet(command: Document, sender: string): Interception {
@@ -90,6 +96,7 @@ export class Strike {
     this.#held++;
     await firstValueFrom(timer(LONG_MS, this.clock.scheduler));
     this.#held--;
+    this.#endedAtMs = this.clock.now();
   }
 
   async #stepDown(): Promise<void> {
@@ -97,5 +104,6 @@ export class Strike {
     for (let turn = 0; turn < DOOMED_TURNS; turn++) await firstValueFrom(nextTurn());
     this.faults.stepDown();
     this.#isDoomed = false;
+    this.#endedAtMs = this.clock.now();
   }
 }

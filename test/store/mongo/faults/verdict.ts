@@ -14,6 +14,8 @@ export async function verdict(stage: Stage, scenario: Scenario): Promise<readonl
   await stage.advance(AFTERWARDS_MS);
   // Also one that came only now, with the commands of an idle minute.
   await stage.outlast();
+  // A heartbeat that was applied late may have renewed the lease of a life that was over by then.
+  if (stage.clock.now() - stage.strike.endedAtMs < AFTERWARDS_MS) await stage.advance(AFTERWARDS_MS);
   const jobs = await stage.documents('jobs');
   return [
     ...Object.entries(EXPECTED).flatMap(([name, outcome]) => differs(`${name} has ended as`, scenario.outcomes[name], outcome)),
