@@ -49,6 +49,12 @@ export interface Prospect {
   readonly mayAsk: boolean;
 }
 
+/** How many places of a quota are saved, and how many of these are there already. */
+interface SavedPlaces {
+  readonly setAside: number;
+  readonly inHand: number;
+}
+
 /** What one dispatcher holds and wants. */
 interface Holding {
   readonly shares: Map<string, Share>;
@@ -276,9 +282,9 @@ export class Shares {
     if (need !== undefined) {
       const queues = wanting.get(name) ?? new Map<string, number>();
       wanting.set(name, queues.set(queue, 0));
-      const kept = this.#keptBefore(dispatcher, name, before);
-      await this.#acquire(dispatcher, name, withOthers(need, queues, kept));
-      const free = this.of(dispatcher, name).free - kept;
+      const saved = this.#savedOf(dispatcher, name, before);
+      await this.#acquire(dispatcher, name, withOthers(need, queues, saved));
+      const free = this.of(dispatcher, name).free - saved.inHand;
       queues.set(queue, free < need.first ? need.first : 0);
       this.#tellOthers(
         dispatcher,
@@ -286,7 +292,7 @@ export class Shares {
         [...queues.values()].some((n) => n > 0 && n <= free - need.all),
       );
     }
-    line.serve(name, this.of(dispatcher, name).free - this.#keptBefore(dispatcher, name, before));
+    line.serve(name, this.of(dispatcher, name).free - this.#savedOf(dispatcher, name, before).setAside);
   }
 
   async #acquire(dispatcher: string, name: string, need: Need): Promise<void> {
@@ -363,9 +369,10 @@ export class Shares {
     return savers.find((saver) => wanted.some(({ lane }) => lane === saver));
   }
 
-  /** How many places are in hand for lanes of other queues that come before one, or before none: what is asked for has to be there besides. */
-  #keptBefore(dispatcher: string, name: string, lane: string | undefined): number {
-    return this.#saved(dispatcher, lane).inHand.get(name) ?? 0;
+  /** What is saved of a quota for lanes that come before one, or before none. */
+  #savedOf(dispatcher: string, name: string, before: string | undefined): SavedPlaces {
+    const { places, inHand } = this.#saved(dispatcher, before);
+    return { setAside: places.get(name) ?? 0, inHand: inHand.get(name) ?? 0 };
   }
 
   #saved(dispatcher: string, before: string | undefined): Saved {
@@ -398,8 +405,11 @@ function answerIn(quota: QuotaDocument | undefined, dispatcher: string, v: numbe
   return quota?.holders.find((holder) => !isHeld(holder) && holder.by === dispatcher && holder.v >= v)?.n;
 }
 
-/** With what other queues of the same dispatcher wait for, so that it stands in the line for all of them, and with what is kept for them. */
-function withOthers(need: Need, queues: ReadonlyMap<string, number>, kept: number): Need {
-  const others = [...queues.values()].reduce((sum, n) => sum + n, kept);
-  return { first: need.first + others, least: need.least + kept, all: need.all + others };
+/**
+ * With what other queues of the same dispatcher wait for, so that it stands in the line for all of them, and with what is saved for them.
+ * Places that are only set aside are not for these jobs either: fewer than that would be given up at once, and asked for again.
+ */
+function withOthers(need: Need, queues: ReadonlyMap<string, number>, { setAside, inHand }: SavedPlaces): Need {
+  const others = [...queues.values()].reduce((sum, n) => sum + n, inHand);
+  return { first: need.first + others, least: need.least + setAside, all: need.all + others };
 }

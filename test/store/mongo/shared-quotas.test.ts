@@ -5,6 +5,7 @@ import { firstValueFrom } from 'rxjs';
 import { describe, expect, it } from 'vitest';
 import { nextTurn } from '../../../src/clock.js';
 import { type AsyncModuleOptions, currentTask, makeJob, task } from '../../../src/index.js';
+import { VirtualClock } from '../../../src/testing/virtual-clock.js';
 import { type Deferred, deferred } from '../../service/deferred.js';
 import { Processes } from './processes.js';
 
@@ -144,5 +145,32 @@ describe('places', () => {
       one.end();
       other.end();
     }
+  });
+
+  it('that are set aside for a large job are not asked for by a small one of another queue', async () => {
+    const quotas = { pair: 2, five: 5 };
+    const [running, large] = [gated('running', { pair: 1 }), gated('large', { pair: 2 })];
+    const small = gated('small', { five: 1, pair: 1 });
+    const clock = new VirtualClock();
+    const start = (tasks: readonly (typeof running.run)[], queues: readonly string[]) =>
+      work({ tasks, quotas, clock, dispatcher: { agents: queues.map((queue) => ({ queue })) } });
+    const async = await start([running.run], ['']);
+    await async.queueJob(running.run);
+    await until(() => running.running.size === 1);
+    for (let n = 0; n < 2; n++) await start([large.run, small.run], ['', 'side']);
+    const jobs = [await async.queueJob(large.run), await async.queueJob(large.run)];
+    await processes.quiet();
+    await clock.advance(3_000, () => processes.quiet());
+    jobs.push(await async.queueJob(makeJob(small.run).with({ queue: 'side' })));
+    await processes.quiet();
+    await clock.advance(3_000, () => processes.quiet());
+    running.end();
+    let ended = 0;
+    for (const job of jobs) void job.waitForResult().then(() => ended++);
+    await until(() => {
+      large.end();
+      small.end();
+      return ended === jobs.length;
+    });
   });
 });
