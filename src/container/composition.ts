@@ -90,7 +90,6 @@ export class Composition {
     const recorder = new Recorder({ store, clock, logger });
     const caller = new TaskCaller({
       setUp,
-      logger,
       documents,
       ground: this.#ground,
       gatekeeper: this.gatekeeper,

@@ -36,7 +36,9 @@ export interface AsyncModuleOptions {
    * later. A unique key makes it safe to ask again. @default as long as the store waits for its database, 35 s for each command
    */
   readonly queueTimeoutMs?: number | undefined;
-  /** Where messages go; what it throws changes nothing. Of several services on one store object each logs every failure. @default warnings and errors to the console */
+  /**
+   * Where messages go: `console`, a logger of pino or winston, or any with `debug`, `info`, `warn` and `error`. What it throws changes nothing. Of several services on one store object each
+   * logs every failure. @default warnings and errors to the console */
   readonly logger?: Logger | undefined;
   /** The time; tests replace it. @default the system's */
   readonly clock?: Clock | undefined;

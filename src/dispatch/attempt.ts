@@ -12,6 +12,7 @@ import type { Session } from '../job/register.js';
 import { Actor } from '../principal/actor.js';
 import type { Report } from '../store/job-store.js';
 import { type CurrentTask, runAsTask } from '../task/current-task.js';
+import { jobLogger } from '../task/job-logger.js';
 import type { Logger } from '../task/logger.js';
 import type { StoredBytes } from './stored-bytes.js';
 
@@ -26,7 +27,7 @@ export interface Abort {
 export type Ending = { readonly value: unknown } | { readonly thrown: unknown };
 
 export interface AttemptSources {
-  readonly job: Pick<QueuedJob, 'id' | 'taskName' | 'role' | 'parent' | 'beginAfter' | 'principal'>;
+  readonly job: Pick<QueuedJob, 'id' | 'taskName' | 'queue' | 'role' | 'parent' | 'beginAfter' | 'principal'>;
   readonly number: number;
   readonly logger: Logger;
   /** Whether what its errors say is not to be logged. */
@@ -64,7 +65,7 @@ export class Attempt implements CurrentTask {
     this.scheduledFor = job.beginAfter;
     this.attempt = number;
     this.actor = new Actor(job.principal ?? anonymous, this);
-    this.logger = logger;
+    this.logger = jobLogger(logger, job, number);
     this.#report = report;
     this.#redacts = redacts;
     this.#valueLimitBytes = valueLimitBytes;
@@ -199,7 +200,7 @@ export class Attempt implements CurrentTask {
 
   #logHarmless(what: string, threw: string, error: unknown): void {
     const { id, taskName } = this.job;
-    this.logger.error(`${what} of job ${id} (${taskName}) ${threw}, which changes nothing`, this.#redacts ? undefined : { error });
+    this.logger.error(`${what} of job ${id} (${taskName}) ${threw}, which changes nothing`, this.#redacts ? undefined : { err: error });
   }
 
   async #cleanUp(cleanUps: (() => unknown)[]): Promise<void> {

@@ -3,14 +3,12 @@
 import { firstValueFrom, fromEvent, race, timer } from 'rxjs';
 import { type Clock, elapsedMs } from '../clock.js';
 import { type Conflicts, pauseAfterConflict } from '../job/conflict-rule.js';
-import type { Logger } from '../task/logger.js';
 import type { Attempt } from './attempt.js';
 import { logConflict } from './retry-log.js';
 import { type Conflict, judge, type Trial, type Verdict } from './verdict.js';
 
 export interface ConflictSeriesSources {
   readonly clock: Clock;
-  readonly logger: Logger;
   readonly random: () => number;
 }
 
@@ -26,14 +24,14 @@ export class ConflictSeries {
    * long, the last one is an error like any other.
    */
   async outlast({ thrown }: Conflict, attempt: Pick<Attempt, 'aborted' | 'signal'>, trial: Trial): Promise<Verdict> {
-    const { clock, logger, random } = this.sources;
+    const { clock, random } = this.sources;
     const now = elapsedMs(clock);
     const { since, count } = this.#conflicts ?? { since: now, count: 0 };
     const conflicts = { since, count: count + 1 };
     const pauseMs = pauseAfterConflict(conflicts, { now, random: random(), longestPauseMs: LONGEST_PAUSE_MS });
     this.#conflicts = pauseMs === undefined ? undefined : conflicts;
     if (pauseMs === undefined) return judge({ thrown }, undefined, trial);
-    logConflict(logger, trial, { thrown, count: conflicts.count });
+    logConflict(trial, { thrown, count: conflicts.count });
     if (pauseMs > 0 && attempt.aborted === undefined)
       await firstValueFrom(race(timer(pauseMs, clock.scheduler), fromEvent(attempt.signal, 'abort')));
     const { aborted } = attempt;

@@ -26,6 +26,7 @@ import {
 import type { Clock } from '../clock.js';
 import { OptionError } from '../errors.js';
 import { taskNameIn } from '../job/form.js';
+import { jobDetails } from '../job/job-details.js';
 import type { DispatcherEvent } from '../store/dispatcher-event.js';
 import type { AgentView, AttemptKey, ClaimedJob, ClaimRequest, JobStore } from '../store/job-store.js';
 import { isAnsweredInTime, LAST_ANSWER_MS } from '../store/last-answer.js';
@@ -114,8 +115,10 @@ export class Dispatcher {
       const forms = acceptedForms(agent, index, registry);
       return { ...agent, forms, transactional: transactionalAmong(forms, registry) };
     });
-    this.#refusals = worker.refusals.pipe(map(({ error, ...job }) => ({ type: 'refused', job, error })));
-    worker.refusals.subscribe(({ error }) => logger.error(`dispatcher ${name} ${SAID.refused}: ${error.message}`, { error }));
+    this.#refusals = worker.refusals.pipe(map(({ job: { id, taskName }, error }) => ({ type: 'refused', job: { id, taskName }, error })));
+    worker.refusals.subscribe(({ job, attempt, error }) =>
+      logger.error(`dispatcher ${name} ${SAID.refused}: ${error.message}`, jobDetails(job, attempt, { err: error })),
+    );
   }
 
   get name(): string {
@@ -187,7 +190,7 @@ export class Dispatcher {
         `the store has not answered the last heartbeat of dispatcher ${name} within ${LAST_ANSWER_MS} ms, so the dispatcher waits no longer; its lease ends by itself`,
       );
     } catch (error) {
-      logger.warn(`the lease of dispatcher ${name} could not be given up`, { error });
+      logger.warn(`the lease of dispatcher ${name} could not be given up`, { err: error });
     }
   }
 
@@ -290,7 +293,7 @@ export class Dispatcher {
       this.#claiming.add(claiming);
     });
     const delay = (error: unknown): Observable<unknown> => {
-      logger.error(`a claim of dispatcher ${name} failed; trying again in ${RETRY_MS} ms`, { error });
+      logger.error(`a claim of dispatcher ${name} failed; trying again in ${RETRY_MS} ms`, { err: error });
       this.#contact.failed(what, error);
       return timer(RETRY_MS, clock.scheduler);
     };
@@ -322,7 +325,7 @@ export class Dispatcher {
 
   #tell(event: DispatcherEvent, level: 'info' | 'warn' | 'error' = 'info'): void {
     const { logger, name } = this.sources;
-    logger[level](`dispatcher ${name} ${SAID[event.type]}`, 'error' in event ? { error: event.error } : undefined);
+    logger[level](`dispatcher ${name} ${SAID[event.type]}`, 'error' in event ? { err: event.error } : undefined);
     this.#events.next(event);
   }
 

@@ -133,7 +133,7 @@ export class Lease {
 
   #failed(error: unknown): Observable<never> {
     this.sources.contact.failed('heartbeat', error);
-    this.sources.logger.warn(`a heartbeat of ${this.sources.dispatcher} failed`, { error });
+    this.sources.logger.warn(`a heartbeat of ${this.sources.dispatcher} failed`, { err: error });
     return EMPTY;
   }
 

@@ -101,7 +101,7 @@ export class Recorder {
     try {
       await store.report(reports);
     } catch (error) {
-      logger.warn('progress could not be written', { error });
+      logger.warn('progress could not be written', { err: error, jobIds: reports.map(({ id }) => id) });
       throw error;
     }
   }
@@ -123,7 +123,7 @@ export class Recorder {
           return await write(items);
         } catch (error) {
           if (this.#hasGivenUp.value) return [];
-          logger.error(`${what} could not be written; trying again in ${RETRY_MS} ms`, { error });
+          logger.error(`${what} could not be written; trying again in ${RETRY_MS} ms`, { err: error });
           await firstValueFrom(race(timer(RETRY_MS, clock.scheduler), this.#hasGivenUp.pipe(filter(Boolean))));
           if (this.#hasGivenUp.value) return [];
         }

@@ -2,7 +2,7 @@
 
 import { failureLogLevelOf } from '../job/failure-log.js';
 import type { QueuedJob } from '../job/job-record.js';
-import { storedError } from '../job/stored-error.js';
+import { revivedError, storedError } from '../job/stored-error.js';
 import type { Logger } from '../task/logger.js';
 import type { Trial, Verdict } from './verdict.js';
 
@@ -16,18 +16,20 @@ export function logRetry(logger: Logger, job: QueuedJob, failures: number, { err
   if (error === undefined || !isLogged) return;
   const times = failures === 1 ? 'once' : `${failures} times`;
   const when = delayMs === 0 ? 'at once' : `in ${delayMs} ms`;
-  logger.warn(`job ${job.id} (${job.taskName}) has failed ${times}, and is tried again ${when}: ${error.message}`);
+  logger.warn(`job ${job.id} (${job.taskName}) has failed ${times}, and is tried again ${when}: ${error.message}`, {
+    err: revivedError(error),
+  });
 }
 
 /** @param count - how many attempts in a row have met a conflict */
 export function logConflict(
-  logger: Logger,
-  { job, redacts }: Trial,
+  { job, redacts, logger }: Trial,
   { thrown, count }: { readonly thrown: unknown; readonly count: number },
 ): void {
   if (count !== LOGGED_CONFLICT || failureLogLevelOf(job) === 'none') return;
   const why = redacts ? '' : `: ${storedError(thrown).message}`;
   logger.warn(
     `job ${job.id} (${job.taskName}) has met a conflict with another transaction ${count} times in a row; it is tried again until that one is over${why}`,
+    redacts ? undefined : { err: thrown },
   );
 }

@@ -47,7 +47,7 @@ function firingsOf(schedule: Schedule, sources: Sources): Observable<never> {
       return waits(next, sources).pipe(concatMap(() => fire(schedule, after, sources)));
     }),
     catchError((error: unknown) => {
-      logger.error(`the schedule ${name} could not fire; trying again in ${RETRY_MS} ms: ${storedError(error).message}`, { error });
+      logger.error(`the schedule ${name} could not fire; trying again in ${RETRY_MS} ms: ${storedError(error).message}`, { err: error });
       throw error;
     }),
     retry({ delay: () => timer(RETRY_MS, clock.scheduler) }),

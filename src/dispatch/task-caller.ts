@@ -11,7 +11,6 @@ import { storedError } from '../job/stored-error.js';
 import type { Gatekeeper } from '../principal/gatekeeper.js';
 import type { ClaimedJob } from '../store/job-store.js';
 import { currentTask, untilAborted } from '../task/current-task.js';
-import type { Logger } from '../task/logger.js';
 import type { AnyFunction, Class } from '../task/task.js';
 import type { TaskDefinition } from '../task/task-definition.js';
 import type { SetUp } from '../task/task-options.js';
@@ -24,7 +23,6 @@ export interface CallSources {
   readonly read: (payload: Payload) => Promise<unknown>;
   readonly ground: Ground;
   readonly gatekeeper: Gatekeeper;
-  readonly logger: Logger;
   /** Loads what arguments refer to, if the application has bound it. */
   readonly documents: DocumentSource | undefined;
   /** Runs before the code of every task. */
@@ -32,7 +30,7 @@ export interface CallSources {
 }
 
 /** The attempt that the task is called in, which may be aborted before its code is. */
-type Underway = Pick<Attempt, 'aborted' | 'actor' | 'session' | 'signal'>;
+type Underway = Pick<Attempt, 'aborted' | 'actor' | 'logger' | 'session' | 'signal'>;
 
 /** Before it is tried again to find out on whose behalf a job would run. */
 const IDENTIFY_AGAIN_MS = 10_000;
@@ -55,9 +53,9 @@ export class TaskCaller {
     const later = (error: unknown): never => {
       throwIfAborted(attempt);
       if (hasCode(error, 'MILLRACE_UNAUTHORIZED')) throw error;
-      this.sources.logger.warn(
+      attempt.logger.warn(
         `job ${job.id} (${job.taskName}) is tried again in ${IDENTIFY_AGAIN_MS} ms, since on whose behalf it runs could not be found out: ${storedError(error).message}`,
-        { error },
+        { err: error },
       );
       throw new RetryLater(IDENTIFY_AGAIN_MS);
     };

@@ -32,7 +32,7 @@ export interface Trial {
   readonly random: () => number;
   /** Whether what its errors say is kept. */
   readonly redacts: boolean;
-  /** Told of a policy that is itself broken. */
+  /** That of the attempt; for a policy that is itself broken. */
   readonly logger: Logger;
 }
 
@@ -125,7 +125,7 @@ function asked<T>({ job, policy, redacts, logger }: Trial, ask: (policy: RetryPo
   try {
     return ask(policy);
   } catch (error) {
-    logger.error(`the retry policy of ${job.taskName} failed, so job ${job.id} is not retried`, redacts ? undefined : { error });
+    logger.error(`the retry policy of ${job.taskName} failed, so job ${job.id} is not retried`, redacts ? undefined : { err: error });
     return undefined;
   }
 }

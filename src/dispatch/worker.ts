@@ -8,6 +8,7 @@ import type { QueuedJob } from '../job/job-record.js';
 import { type Protection, shownJob } from '../job/protection.js';
 import { recordedError } from '../job/stored-error.js';
 import type { Again, Attempt as AttemptNumbers, ClaimedJob } from '../store/job-store.js';
+import { jobLogger } from '../task/job-logger.js';
 import type { Logger } from '../task/logger.js';
 import type { TaskDefinition } from '../task/task-definition.js';
 import type { TaskRegistry } from '../task/task-registry.js';
@@ -19,6 +20,9 @@ import { StoredBytes } from './stored-bytes.js';
 import type { TaskCaller } from './task-caller.js';
 import { TransactionalAttempt, type TransactionalSources } from './transactional-attempt.js';
 import { type Conflict, following, judge, judgeTimeout, planOf, type Trial, type Verdict } from './verdict.js';
+
+/** A method that has not returned so long after its signal was aborted is said to ignore it. */
+const HEED_MS = 250;
 
 export interface WorkerSources {
   readonly clock: Clock;
@@ -35,8 +39,8 @@ export interface WorkerSources {
 
 /** A job of which nothing was run. */
 export interface Refusal {
-  readonly id: string;
-  readonly taskName: string;
+  readonly job: Pick<QueuedJob, 'id' | 'taskName' | 'queue'>;
+  readonly attempt: number;
   readonly error: SealError;
 }
 
@@ -108,7 +112,7 @@ export class Worker {
     try {
       running = this.#taken(claimed, opened);
     } catch (error) {
-      return this.#handBack(claimed, attempt.token, error);
+      return this.#handBack(claimed, attempt, error);
     }
     if (end !== undefined) this.#end(running, end);
     this.#running.add(running);
@@ -123,7 +127,7 @@ export class Worker {
         await firstValueFrom(this.sources.clock.turn());
       }
     } catch (error) {
-      if (!running.isAbandoned) await this.#handBack(claimed, running.token, error);
+      if (!running.isAbandoned) await this.#handBack(claimed, { number: running.attempt.attempt, token: running.token }, error);
     } finally {
       if (!running.isAbandoned) this.#done(running);
     }
@@ -145,9 +149,10 @@ export class Worker {
   }
 
   /** A job that cannot be worked on, such as one of which a part is missing. */
-  async #handBack({ job: { id, taskName } }: ClaimedJob, token: string, error: unknown): Promise<void> {
+  async #handBack({ job }: ClaimedJob, { number, token }: Pick<AttemptNumbers, 'number' | 'token'>, err: unknown): Promise<void> {
     const { logger, recorder } = this.sources;
-    logger.error(`job ${id} (${taskName}) could not be ended, and counts as interrupted`, { error });
+    const { id, taskName } = job;
+    jobLogger(logger, job, number).error(`job ${id} (${taskName}) could not be ended, and counts as interrupted`, { err });
     await recorder.release({ id, token, hasBegun: true });
   }
 
@@ -166,9 +171,9 @@ export class Worker {
     freeSlot();
     try {
       await recorder.settle({ id: job.id, token: attempt.token, outcome: { status: 'failed', error: recordedError(error) } });
-      this.#refusals.next({ id: job.id, taskName: job.taskName, error });
-    } catch (cause) {
-      logger.error(`${shownJob(job)} was refused, and could not be ended`, { error: cause });
+      this.#refusals.next({ job, attempt: attempt.number, error });
+    } catch (err) {
+      jobLogger(logger, job, attempt.number).error(`${shownJob(job)} was refused, and could not be ended`, { err });
     }
   }
 
@@ -197,7 +202,7 @@ export class Worker {
       running.isAbandoned = true;
       running.watch?.unsubscribe();
       const { id, taskName } = running.claimed.job;
-      this.sources.logger.warn(`job ${id} (${taskName}) ignored its signal and was given up; it counts as interrupted`);
+      running.attempt.logger.warn(`job ${id} (${taskName}) ignored its signal and was given up; it counts as interrupted`);
     }
     if (handBack)
       await Promise.all(left.map(({ claimed, token }) => this.sources.recorder.release({ id: claimed.job.id, token, hasBegun: true })));
@@ -214,7 +219,7 @@ export class Worker {
     const { job } = running.claimed;
     const task = registry.get(job.taskName);
     if (task === undefined) throw new Error(`the task ${job.taskName} was claimed, but is not registered`);
-    const trial = this.#trial(running.claimed, numbers, task);
+    const trial = this.#trial(running, numbers, task);
     if (running.end !== undefined) return this.#record(running, judge({ thrown: running.end.reason }, running.end, trial), freeSlot);
     const { returned, over, verdict } = this.#begin(task, running, trial);
     const timeoutMs = task.options.timeoutMs;
@@ -290,34 +295,38 @@ export class Worker {
     verdict: Verdict & { type: 'end' },
     freeSlot: () => void,
   ): Promise<undefined> {
-    const { recorder, logger } = this.sources;
-    const { id, taskName } = running.claimed.job;
-    const key = { id, token: running.token };
-    let hasReturned = false;
-    void ended.then(() => {
-      hasReturned = true;
-    });
+    const { recorder } = this.sources;
+    const key = { id: running.claimed.job.id, token: running.token };
     if (recorder.hasUnwritten(key)) await recorder.reported(key);
     await recorder.settle({ ...key, outcome: verdict.outcome, keepsPlaces: true });
-    if (!hasReturned)
-      logger.warn(
-        `job ${id} (${taskName}) ran into its timeout and ignores its signal; its slot and its places are kept until its method returns`,
-      );
+    if (!running.isAbandoned) this.#warnUnlessSoon(running, ended);
     await ended;
     if (!running.isAbandoned) await recorder.release({ ...key, hasBegun: true });
     freeSlot();
     return undefined;
   }
 
+  /** A method that heeds its signal may need a moment to clean up. */
+  #warnUnlessSoon(running: Running, ended: Promise<unknown>): void {
+    const { id, taskName } = running.claimed.job;
+    const watch = timer(HEED_MS, this.sources.clock.scheduler).subscribe(() =>
+      running.attempt.logger.warn(
+        `job ${id} (${taskName}) ran into its timeout and ignores its signal; its slot and its places are kept until its method returns`,
+      ),
+    );
+    running.watch = watch;
+    void ended.then(() => watch.unsubscribe());
+  }
+
   /** @param verdict - `undefined` where it is recorded already */
   async #record(running: Running, verdict: Verdict | undefined, freeSlot: () => void): Promise<AttemptNumbers | undefined> {
-    const { recorder, logger } = this.sources;
+    const { recorder } = this.sources;
     if (running.isAbandoned) return undefined;
     if (verdict === undefined) return void freeSlot();
     const { job } = running.claimed;
     const key = { id: job.id, token: running.token };
     if (recorder.hasUnwritten(key)) await recorder.reported(key);
-    if (verdict.type === 'again') logRetry(logger, job, running.failures + 1, verdict);
+    if (verdict.type === 'again') logRetry(running.attempt.logger, job, running.failures + 1, verdict);
     if (verdict.type === 'again') {
       const again = await recorder.reschedule({ ...key, ...verdict, ...this.#renewal(job, verdict) });
       // Not before its places are: a job that comes first and needs them would be passed over.
@@ -349,8 +358,8 @@ export class Worker {
     });
   }
 
-  #trial({ job }: ClaimedJob, numbers: AttemptNumbers, task: TaskDefinition): Trial {
-    const { valueLimitBytes, random, logger } = this.sources;
+  #trial({ claimed: { job }, attempt: { logger } }: Running, numbers: AttemptNumbers, task: TaskDefinition): Trial {
+    const { valueLimitBytes, random } = this.sources;
     return { job, numbers, policy: job.retry ?? task.options.retry, valueLimitBytes, random, redacts: task.options.redactErrors, logger };
   }
 }

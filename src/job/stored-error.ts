@@ -1,6 +1,6 @@
 /** Errors as they are stored: readable whatever was thrown, bounded in size, and turned back into errors for a waiter. */
 
-import { inspect } from 'node:util';
+import { inspect, types } from 'node:util';
 import type { MillraceError } from '../errors.js';
 
 /** An error thrown by a task, as it is stored. */
@@ -67,10 +67,15 @@ export function revivedError(stored: StoredError): Error & { readonly code?: str
   return stored.code === undefined ? error : Object.assign(error, { code: stored.code });
 }
 
+/** Whether it is an error, also one of another realm, such as the sandbox of a test runner. */
+export function isError(value: unknown): value is Error {
+  return types.isNativeError(value) || value instanceof Error;
+}
+
 function looksLikeError(thrown: unknown): thrown is object {
   if (typeof thrown !== 'object' || thrown === null) return false;
   try {
-    return thrown instanceof Error || 'message' in thrown;
+    return isError(thrown) || 'message' in thrown;
   } catch {
     return false;
   }

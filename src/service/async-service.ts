@@ -3,8 +3,9 @@
 import { AsyncSubject, type Observable, ReplaySubject, switchMap, takeUntil } from 'rxjs';
 import { checkOption, is } from '../check.js';
 import { JobTypeError, NotRunningError } from '../errors.js';
+import { jobDetails } from '../job/job-details.js';
 import type { Ground } from '../job/job-plan.js';
-import type { JobRecord, JobTree } from '../job/job-record.js';
+import type { JobRecord, JobTree, QueuedJob } from '../job/job-record.js';
 import type { Paused } from '../job/pauses.js';
 import type { Payload } from '../job/payload.js';
 import { type QuotaBook, unknownQuota } from '../job/places.js';
@@ -109,7 +110,13 @@ export class AsyncService implements IAsyncService {
     this.#state = 'starting';
     const { store, clock, logger, quotas, rates, protection } = this.sources;
     try {
-      await store.start({ clock, quotas, rates, putOff: putOffWithin(protection), onDamage: (message) => logger.error(message) });
+      await store.start({
+        clock,
+        quotas,
+        rates,
+        putOff: putOffWithin(protection),
+        onDamage: (message, details) => logger.error(message, details),
+      });
     } catch (error) {
       this.#state = 'new';
       throw error;
@@ -273,7 +280,7 @@ export class AsyncService implements IAsyncService {
   #note(tree: JobTree): void {
     for (const job of tree) {
       this.#queues.note(job.queue);
-      if (job.kind === 'task') this.#warnOfUnknown(job.taskName);
+      if (job.kind === 'task') this.#warnOfUnknown(job);
     }
   }
 
@@ -290,11 +297,13 @@ export class AsyncService implements IAsyncService {
   }
 
   /** Once for each task: in another process it may well be known. */
-  #warnOfUnknown(taskName: string): void {
+  #warnOfUnknown(job: QueuedJob): void {
+    const { taskName } = job;
     if (this.#dispatcher === undefined || this.sources.formsOf(taskName).length > 0 || this.#warned.has(taskName)) return;
     this.#warned.add(taskName);
     this.sources.logger.warn(
       `a job of ${taskName} was queued, but no dispatcher of this process will run it: it is not in \`tasks\` of asyncModule`,
+      jobDetails(job, 0),
     );
   }
 }

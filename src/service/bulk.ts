@@ -1,6 +1,8 @@
 /** Does to all jobs that pass a filter what can be done to one. */
 
 import { JobNotFoundError, SealError } from '../errors.js';
+import { jobDetails } from '../job/job-details.js';
+import type { JobRecord } from '../job/job-record.js';
 import { isFinal, STATUSES, type Status } from '../job/job-status.js';
 import { topmost } from './dead-letters.js';
 import type { Job } from './job.js';
@@ -38,7 +40,7 @@ export async function retryJobs(
   for await (const page of pages(store, { ...query, statuses, isRetried: false })) {
     const records = (await topmost(page, statuses, store)).filter(isRetriable);
     for (let next = 0; next < records.length; next += AT_ONCE) {
-      const again = await Promise.all(records.slice(next, next + AT_ONCE).map(({ job }) => retryOf(job.id, access)));
+      const again = await Promise.all(records.slice(next, next + AT_ONCE).map((record) => retryOf(record, access)));
       queued.push(...again.flat());
     }
   }
@@ -46,14 +48,17 @@ export async function retryJobs(
 }
 
 /** @returns nothing where the job is gone, is not as it was queued, or another one is there in place of its retry */
-async function retryOf(id: string, { retry, logger }: Pick<JobAccess, 'retry' | 'logger'>): Promise<readonly Job<unknown>[]> {
+async function retryOf(
+  { job, state }: JobRecord,
+  { retry, logger }: Pick<JobAccess, 'retry' | 'logger'>,
+): Promise<readonly Job<unknown>[]> {
   try {
-    const again = await retry(id);
+    const again = await retry(job.id);
     return again.isExisting ? [] : [again];
   } catch (error) {
     if (error instanceof JobNotFoundError) return [];
     if (error instanceof SealError) {
-      logger.error(`it is not retried: ${error.message}`, { error });
+      logger.error(`it is not retried: ${error.message}`, jobDetails(job, state.attempts, { err: error }));
       return [];
     }
     throw error;

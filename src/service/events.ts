@@ -1,6 +1,7 @@
 /** What became of jobs, as streams to subscribe to. */
 
 import { concatMap, filter, map, type Observable, of } from 'rxjs';
+import type { JobDetails } from '../job/job-details.js';
 import { type Outcome, readOutcome, type StoredOutcome } from '../job/outcome.js';
 import type { StoredError } from '../job/stored-error.js';
 import type { Interest } from '../store/job-store.js';
@@ -44,7 +45,13 @@ export function outcomeEvents(
       return { job: handleOf(access, sighting), outcome: readOutcome(sighting.record.state.outcome as StoredOutcome, revive) };
     }),
   );
-  return new GuardedObservable(events, access.logger);
+  return new GuardedObservable(events, access.logger, detailsOfEvent);
+}
+
+/** Of whatever the application's operators have made of an event, if its job is still in it. */
+function detailsOfEvent(event: unknown): JobDetails | undefined {
+  const job = typeof event === 'object' && event !== null && 'job' in event ? event.job : undefined;
+  return job instanceof JobHandle ? job.details : undefined;
 }
 
 export class StoreEvents implements Events {

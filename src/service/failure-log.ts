@@ -2,6 +2,7 @@
 
 import type { Subscription } from 'rxjs';
 import { failureLogLevelOf } from '../job/failure-log.js';
+import { jobDetails } from '../job/job-details.js';
 import type { JobRecord } from '../job/job-record.js';
 import { revivedError } from '../job/stored-error.js';
 import type { Logger } from '../task/logger.js';
@@ -19,5 +20,6 @@ function logFailure({ job, state }: JobRecord, logger: Logger): void {
   const { error } = state.outcome;
   const tries = state.attempts === 1 ? '' : ` after ${state.attempts} attempts`;
   const name = job.name === undefined ? job.taskName : `${job.taskName}, ${job.name}`;
-  logger[level](`job ${job.id} (${name}) failed${tries}: ${error.message}; see \`async.getDeadLetters()\``, { error: revivedError(error) });
+  const details = jobDetails(job, state.attempts, { err: revivedError(error) });
+  logger[level](`job ${job.id} (${name}) failed${tries}: ${error.message}; see \`async.getDeadLetters()\``, details);
 }

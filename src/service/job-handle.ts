@@ -4,6 +4,7 @@ import { inspect } from 'node:util';
 import { map, type Observable, tap } from 'rxjs';
 import { checkOption, checkOptions, is, type Rules } from '../check.js';
 import { JobCancelledError, JobFailedError, JobNotFoundError, NotRunningError, WaitTimeoutError } from '../errors.js';
+import { type JobDetails, jobDetails } from '../job/job-details.js';
 import type { CallbackPlan } from '../job/job-plan.js';
 import type { JobRecord, Progress } from '../job/job-record.js';
 import { JobReference } from '../job/job-reference.js';
@@ -58,6 +59,12 @@ export class JobHandle implements Job<unknown> {
     return this.#last?.record.job.taskName ?? this[standsFor].taskName;
   }
 
+  /** Those of a log line about the job, as last seen. */
+  get details(): JobDetails {
+    const { job, state } = this.#seen.record;
+    return jobDetails(job, state.attempts);
+  }
+
   get status(): Status {
     return this.#seen.record.state.status;
   }
@@ -107,7 +114,7 @@ export class JobHandle implements Job<unknown> {
       inOwnContext(),
       map(() => this.snapshot),
     );
-    return new GuardedObservable(snapshots, this.#access.logger);
+    return new GuardedObservable(snapshots, this.#access.logger, () => this.details);
   }
 
   async refresh(): Promise<JobSnapshot<unknown>> {
@@ -145,7 +152,7 @@ export class JobHandle implements Job<unknown> {
 
   get explanations(): Observable<Explanation> {
     this.#access.checkThere?.(this.id);
-    return new GuardedObservable(explanations(this.id, this.#access).pipe(inOwnContext()), this.#access.logger);
+    return new GuardedObservable(explanations(this.id, this.#access).pipe(inOwnContext()), this.#access.logger, () => this.details);
   }
 
   async addCallback<C extends CallbackFor<Outcome<unknown>>>(callback: C): Promise<Job<CallbackResult<C>>> {

@@ -3,6 +3,7 @@
 import type { Observable } from 'rxjs';
 import type { Clock } from '../clock.js';
 import type { MillraceError } from '../errors.js';
+import type { JobDetails } from '../job/job-details.js';
 import type { JobRecord, JobTree, Progress, QueuedJob } from '../job/job-record.js';
 import type { JobReference } from '../job/job-reference.js';
 import type { Status } from '../job/job-status.js';
@@ -233,7 +234,7 @@ export interface StoreSetup {
   /** The rates that they name with them; none, where absent. */
   readonly rates?: RateBook;
   /** Is called with what was wrong with a stored document, and what was done about it. */
-  readonly onDamage?: (message: string) => void;
+  readonly onDamage?: (message: string, details?: JobDetails) => void;
   /** How a debounced job is put off by another one; as one that is not sealed, where absent. */
   readonly putOff?: PutOff;
 }

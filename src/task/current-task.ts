@@ -26,7 +26,7 @@ export interface CurrentTask {
   readonly annotate: (key: string, value: unknown) => void;
   /** Of the transaction that its writes belong to, in a task that is `transactional`. @throws NoTransactionError in all others, and when the method has ended */
   readonly session: Session;
-  /** The logger of the application, which is told of the job. */
+  /** The logger of the application; adds the job to the details of each message: `jobId`, `taskName`, `attempt`, `queue`. */
   readonly logger: Logger;
   /** Runs when this attempt is over, however it ended; the last one added first, one added later at once. */
   readonly onEnd: (cleanUp: () => unknown) => void;

@@ -205,7 +205,7 @@ onBothStores((stage) => {
       'info has begun to work',
       'info has stopped',
     ]);
-    expect(said[1]?.details).toMatchObject({ error: { message: 'the database cannot be reached' } });
+    expect(said[1]?.details).toMatchObject({ err: { message: 'the database cannot be reached' } });
   });
 
   it('O-04 a failure is logged before the callbacks of its job run', async () => {

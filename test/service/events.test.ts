@@ -179,7 +179,7 @@ describe('events', () => {
     expect(seen).toEqual([1, 1]);
     const messages = log.lines
       .filter(({ level }) => level === 'error')
-      .map(({ details }) => (details as { error: StoredError }).error.message)
+      .map(({ details }) => (details as { err: StoredError }).err.message)
       .sort();
     expect(messages).toEqual(['async handler', 'async handler', 'handler', 'handler']);
   });

@@ -224,8 +224,8 @@ describe('changes', () => {
     expect(await job.waitForResult()).toBe(42);
     expect(seen).toEqual(['pending', 'active', 'completed']);
     const errors = log.lines.filter(({ level }) => level === 'error');
-    expect(errors.map(({ details }) => (details as { error: Error }).error.message)).toContain('handler');
-    expect(errors.map(({ details }) => (details as { error: Error }).error.message)).toContain('async handler');
+    expect(errors.map(({ details }) => (details as { err: Error }).err.message)).toContain('handler');
+    expect(errors.map(({ details }) => (details as { err: Error }).err.message)).toContain('async handler');
   });
 
   it('says nothing more after it was unsubscribed from', async () => {

@@ -164,7 +164,7 @@ describe('a failure', () => {
     const job = await async.queueJob(makeJob(broken).with({ name: 'nightly' }));
     await drain();
     expect(log.of('error')).toEqual([`job ${job.id} (broken, nightly) failed: it broke; see \`async.getDeadLetters()\``]);
-    expect(log.lines.find(({ level }) => level === 'error')?.details).toMatchObject({ error: { name: 'TypeError' } });
+    expect(log.lines.find(({ level }) => level === 'error')?.details).toMatchObject({ err: { name: 'TypeError' } });
   });
 
   it('is logged as its task says, or its draft', async () => {

@@ -1,6 +1,7 @@
 /** Fails jobs whose records are damaged, with an error that says so, and handles what follows, so that other jobs go on. */
 
 import { Binary, type Collection, type Document, ObjectId, type WithId } from 'mongodb';
+import { type JobDetails, jobDetails } from '../../job/job-details.js';
 import type { JobDocument } from './documents.js';
 import { damageOfJob, failedOver } from './job-damage.js';
 import { LEAST_KEPT_MS, type ServerTime } from './server-time.js';
@@ -21,7 +22,7 @@ export interface JobCareSources {
   readonly waitingIn: (root: ObjectId) => Promise<readonly JobDocument[]>;
   /** Is told about the method, which may still run. */
   readonly cancel: (owner: string, id: string, reason: string) => void;
-  readonly onDamage: (message: string) => void;
+  readonly onDamage: (message: string, details?: JobDetails) => void;
   /** Is called with work that nobody waits for. */
   readonly onBackground: (work: Promise<void>) => void;
 }
@@ -52,7 +53,8 @@ export class JobCare implements Care<JobDocument> {
     );
     if (after === null) return;
     const id = after._id.toHexString();
-    onDamage(`the record of job ${id} (${after.task}) was damaged: ${damage}; the job has ended as ${after.outcome?.kind}`);
+    const details = jobDetails({ id, taskName: after.task, queue: after.queue }, after.attempts);
+    onDamage(`the record of job ${id} (${after.task}) was damaged: ${damage}; the job has ended as ${after.outcome?.kind}`, details);
     if (typeof damaged['owner'] === 'string') cancel(damaged['owner'], id, 'its record is damaged');
     onBackground(this.#followUp(after, damaged));
   }

@@ -3,6 +3,7 @@
 import { ObjectId } from 'mongodb';
 import { defer, interval, type Subscription } from 'rxjs';
 import type { Clock } from '../../clock.js';
+import type { JobDetails } from '../../job/job-details.js';
 import type { PutOff } from '../../job/protection.js';
 import { putOffBy } from '../../job/unique-key-rule.js';
 import { Ahead } from './ahead.js';
@@ -96,7 +97,7 @@ export class Parts {
   /** How debounced jobs are put off: as the service says. */
   putOff: PutOff = putOffBy;
   /** Is called with what was wrong with a stored document. */
-  onDamage: (message: string) => void = () => {};
+  onDamage: (message: string, details?: JobDetails) => void = () => {};
   #polling: Subscription | undefined;
 
   constructor(
@@ -131,7 +132,7 @@ export class Parts {
       onSized: () => this.#followSizes(),
     });
     const onBackground = (work: Promise<void>): void => news.track(work);
-    const onDamage = (message: string): void => this.onDamage(message);
+    const onDamage: Parts['onDamage'] = (message, details) => this.onDamage(message, details);
     const unfinished = new Unfinished({ clock, onBackground });
     this.pauses = new Pauses({
       clock,
@@ -246,7 +247,7 @@ export class Parts {
   /** Repairs damaged documents; created later, since it needs parts that need the collections. */
   #cares(process: string): Cares {
     const { time } = this;
-    const onDamage = (message: string): void => this.onDamage(message);
+    const onDamage: Parts['onDamage'] = (message, details) => this.onDamage(message, details);
     const removed = (): unknown => undefined;
     const jobs = new JobCare({
       time,

@@ -4,6 +4,7 @@ import { firstValueFrom, ReplaySubject, takeUntil, timer } from 'rxjs';
 import { shown } from '../../check.js';
 import type { Clock } from '../../clock.js';
 import { NotRunningError } from '../../errors.js';
+import type { JobDetails } from '../../job/job-details.js';
 import { changed, isLanePaused, isPaused, NOTHING_PAUSED, type Pausable, type Paused } from '../../job/pauses.js';
 import type { Collections } from './collections.js';
 import type { ControlDocument, DispatcherDocument, PausedDocument } from './documents.js';
@@ -24,7 +25,7 @@ export interface PauseSources {
   readonly unfinished: Unfinished;
   /** Told when something else is paused: puts back what was claimed and has not begun, and resolves when no claim of before is under way. */
   readonly onChange: () => Promise<void>;
-  readonly onDamage: (message: string) => void;
+  readonly onDamage: (message: string, details?: JobDetails) => void;
   /** Told of work that nobody waits for. */
   readonly onBackground: (work: Promise<void>) => void;
 }
