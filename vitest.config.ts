@@ -11,12 +11,13 @@ export default defineConfig({
   resolve: {
     alias: {
       'millrace/mongo': from('./src/store/mongo/index.ts'),
+      'millrace/testing/contract': from('./src/testing/contract/index.ts'),
       'millrace/testing': from('./src/testing/index.ts'),
       millrace: from('./src/index.ts'),
     },
   },
   test: {
-    include: isCrash ? [CRASH] : ['test/**/*.test.ts', 'samples/**/*.test.ts'],
+    include: isCrash ? [CRASH] : ['test/**/*.test.ts', 'samples/**/*.test.ts', 'docs/**/*.test.ts'],
     exclude: ['**/node_modules/**', ...(isCrash ? [] : [CRASH])],
     globalSetup: ['./test/replica-set/global-setup.ts'],
     setupFiles: ['./test/setup.ts'],

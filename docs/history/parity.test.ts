@@ -13,7 +13,7 @@ interface Row {
 const root = new URL('../../', import.meta.url);
 const read = (path: string): string => readFileSync(new URL(path, root), 'utf8');
 
-const rows = read('docs/parity.md')
+const rows = read('docs/history/parity.md')
   .split('\n')
   .filter((line) => line.startsWith('| ') && !line.startsWith('| handle') && !line.startsWith('| ---'))
   .map((line): Row => {
@@ -68,7 +68,7 @@ const handles = [
 
 const VERDICTS = ['here', 'translated', 'better', 'left out', 'not yet'];
 
-describe('docs/parity.md', () => {
+describe('docs/history/parity.md', () => {
   it('has one row for every handle', () => {
     const numbered = rows.map(({ handle }) => handle).filter((handle) => /^[A-Z]+-\d/.test(handle));
     expect(numbered.toSorted()).toEqual(handles.toSorted());
