@@ -18,7 +18,7 @@ export interface SecretsOptions {
   readonly acceptUnsealed?: boolean | undefined;
 }
 
-/** Two keys that are made of one secret. */
+/** Two keys that are made of one secret. @internal */
 export interface KeyPair {
   readonly sealing: KeyObject;
   readonly encrypting: KeyObject;
@@ -26,6 +26,7 @@ export interface KeyPair {
 
 /** The secrets, checked; nothing of them can be read from it. */
 export interface Secrets {
+  /** @internal Declarations that users load must not need the types of `node:crypto`. */
   readonly keys: ReadonlyMap<string, KeyPair>;
   readonly current: string | undefined;
   readonly sealMs: number;

@@ -1,6 +1,7 @@
 /** What an application holds: drafts, jobs and callbacks, and the types of what comes of them. */
 
 import type { Observable } from 'rxjs';
+import type { AbortSignalType } from '../abort-signal.js';
 import type { FailureLogLevel } from '../job/failure-log.js';
 import type { OnFailure, Progress } from '../job/job-record.js';
 import type { FinalStatus, Status } from '../job/job-status.js';
@@ -191,7 +192,7 @@ export interface Job<out R> extends Promising<R> {
 export interface WaitOptions {
   /** @default no limit */
   readonly timeoutMs?: number | undefined;
-  readonly signal?: AbortSignal | undefined;
+  readonly signal?: AbortSignalType | undefined;
 }
 
 export type CallbackResult<C> =

@@ -1,6 +1,7 @@
 /** What a store promises: the port between Millrace and where jobs live. */
 
 import type { Observable } from 'rxjs';
+import type { AbortSignalType } from '../abort-signal.js';
 import type { Clock } from '../clock.js';
 import type { MillraceError } from '../errors.js';
 import type { JobDetails } from '../job/job-details.js';
@@ -147,7 +148,7 @@ export interface TransactionRunOptions {
   /** After a conflict the code is not run again: the error is thrown, labelled `TransientTransactionError`. */
   readonly isRunOnce?: boolean;
   /** Once it is aborted, the code is not run again after a conflict: its reason is thrown. */
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignalType;
 }
 
 /** What operators set for the whole deployment, until they set it otherwise. */

@@ -1,6 +1,7 @@
 /** What a running task may need to know, wherever it is in its code: `currentTask()`. */
 
 import { AsyncLocalStorage } from 'node:async_hooks';
+import type { AbortSignalType } from '../abort-signal.js';
 import { NoCurrentTaskError } from '../errors.js';
 import type { Progress } from '../job/job-record.js';
 import type { Principal } from '../job/principal.js';
@@ -19,7 +20,7 @@ export interface CurrentTask {
   /** Which run of the job this is, from 1. */
   readonly attempt: number;
   /** Aborted when the job is cancelled, runs longer than its `timeoutMs`, or its process stops. */
-  readonly signal: AbortSignal;
+  readonly signal: AbortSignalType;
   /** Says how far it is; seen by everybody who watches the job. @throws OptionError for what is no progress, TooLargeError */
   readonly progress: (value: Progress) => void;
   /** Keeps a value with the job, seen by everybody who watches it. @throws UnstorableError, TooLargeError */
@@ -46,13 +47,13 @@ export function taskAround(): CurrentTask | undefined {
 }
 
 /** The signal of the task whose code calls this, unless it is aborted already: code that cleans up may take its time. */
-export function signalAround(): AbortSignal | undefined {
+export function signalAround(): AbortSignalType | undefined {
   const signal = taskAround()?.signal;
   return signal?.aborted === true ? undefined : signal;
 }
 
 /** Waits for something as long as a signal is not aborted. @throws the reason of the signal */
-export function untilAborted<T>(wait: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+export function untilAborted<T>(wait: Promise<T>, signal: AbortSignalType | undefined): Promise<T> {
   if (signal === undefined) return wait;
   return new Promise((resolve, reject) => {
     const abort = (): void => reject(signal.reason);

@@ -1,7 +1,7 @@
 /** The store contract for quotas whose sizes change, and for saved places, over a MongoDB that reports changes milliseconds before it answers the command. */
 
 import { describe, it } from 'vitest';
-import { runStoreCase, storeContract } from '../../src/testing/index.js';
+import { runStoreCase, storeContract } from '../../src/testing/contract/index.js';
 import { mongoBenches } from './mongo-bench.js';
 
 const SEEDS = [1, 2, 3, 4, 5, 6];

@@ -3,7 +3,8 @@
 import { firstValueFrom } from 'rxjs';
 import { nextTurn } from '../../src/clock.js';
 import { memoryStore } from '../../src/index.js';
-import { type StoreBench, VirtualClock } from '../../src/testing/index.js';
+import type { StoreBench } from '../../src/testing/contract/index.js';
+import { VirtualClock } from '../../src/testing/index.js';
 
 /** A bench whose time the test may move as it likes. */
 export interface VirtualBench extends StoreBench {

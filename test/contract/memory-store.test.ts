@@ -1,7 +1,7 @@
 /** The store contract, over the memory store. */
 
 import { describe, expect, it } from 'vitest';
-import { runStoreCase, storeContract } from '../../src/testing/index.js';
+import { runStoreCase, storeContract } from '../../src/testing/contract/index.js';
 import { memoryBench } from './memory-bench.js';
 
 describe.each([...new Set(storeContract.map(({ theme }) => theme))])('%s', (theme) => {

@@ -1,7 +1,7 @@
 /** The store contract and the random walk, over MongoDB. */
 
 import { afterAll, describe, expect, it } from 'vitest';
-import { runStoreCase, storeContract } from '../../src/testing/index.js';
+import { runStoreCase, storeContract } from '../../src/testing/contract/index.js';
 import { memoryBench } from './memory-bench.js';
 import { mongoBenches } from './mongo-bench.js';
 import { walk } from './random-walk.js';

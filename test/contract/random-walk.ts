@@ -8,7 +8,8 @@ import { FINAL, isFinal } from '../../src/job/job-status.js';
 import { Payload } from '../../src/job/payload.js';
 import { placesOf } from '../../src/job/places.js';
 import type { AttemptKey, JobStore } from '../../src/store/job-store.js';
-import { type StoreBench, seededRandom } from '../../src/testing/index.js';
+import type { StoreBench } from '../../src/testing/contract/index.js';
+import { seededRandom } from '../../src/testing/index.js';
 
 const TASKS = new Set(['a', 'b']);
 const SIZES = new Map([
