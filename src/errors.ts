@@ -56,6 +56,11 @@ export class StoreError extends MillraceError {
   readonly code = 'MILLRACE_STORE';
 }
 
+/** The database could not be reached at the start; the message says where it was looked for, and why it was not found. See that it runs and that its address is right, then call `start` again, with the same container if you like; `connectTimeoutMs` of `mongoStore` says how long `start` tries. */
+export class DatabaseUnreachableError extends MillraceError {
+  readonly code = 'MILLRACE_DATABASE_UNREACHABLE';
+}
+
 /** `currentTask()` was called where no task runs. Call it inside a task, before the task has returned. */
 export class NoCurrentTaskError extends MillraceError {
   readonly code = 'MILLRACE_NO_CURRENT_TASK';

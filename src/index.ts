@@ -13,6 +13,7 @@ export {
   CircularJobError,
   ConflictError,
   ContextNotFoundError,
+  DatabaseUnreachableError,
   EndlessJobsError,
   ExpiredError,
   isMillraceError,

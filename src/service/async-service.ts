@@ -63,8 +63,8 @@ export class AsyncService implements IAsyncService {
   readonly #warned = new Set<string>();
   #state: 'new' | 'starting' | 'running' | 'stopped' = 'new';
   #stopping: Promise<void> | undefined;
-  /** It was to be stopped before it had started. */
-  #isUnwanted = false;
+  /** Aborted where it was to be stopped before it had started. */
+  readonly #unwanted = new AbortController();
   #dispatcher: OwnDispatcher | undefined;
 
   constructor(private readonly sources: ServiceSources) {
@@ -116,15 +116,18 @@ export class AsyncService implements IAsyncService {
         rates,
         putOff: putOffWithin(protection),
         onDamage: (message, details) => logger.error(message, details),
+        onWaiting: (message) => logger.warn(message),
+        signal: this.#unwanted.signal,
       });
     } catch (error) {
       this.#state = 'new';
+      if (this.#unwanted.signal.aborted) throw unstarted(error);
       throw error;
     }
     this.#state = 'running';
-    if (this.#isUnwanted) {
+    if (this.#unwanted.signal.aborted) {
       await this.stop();
-      throw new NotRunningError('the service was stopped before it had started');
+      throw unstarted();
     }
     try {
       check();
@@ -145,7 +148,7 @@ export class AsyncService implements IAsyncService {
 
   stop(): Promise<void> {
     if (this.#state === 'running') this.#stopping ??= this.#stop();
-    else if (this.#state !== 'stopped') this.#isUnwanted = true;
+    else if (this.#state !== 'stopped') this.#unwanted.abort();
     return untilAborted(this.#stopping ?? Promise.resolve(), signalAround());
   }
 
@@ -306,6 +309,10 @@ export class AsyncService implements IAsyncService {
       jobDetails(job, 0),
     );
   }
+}
+
+function unstarted(cause?: unknown): NotRunningError {
+  return new NotRunningError('the service was stopped before it had started', cause === undefined ? {} : { cause });
 }
 
 function checkTask({ job }: JobRecord, task: TaskLike): void {

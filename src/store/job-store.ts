@@ -236,6 +236,10 @@ export interface StoreSetup {
   readonly rates?: RateBook;
   /** Is called with what was wrong with a stored document, and what was done about it. */
   readonly onDamage?: (message: string, details?: JobDetails) => void;
+  /** Is called now and then while the store cannot be opened yet, with the reason. */
+  readonly onWaiting?: (message: string) => void;
+  /** Aborted when nobody waits for the start any longer: it rejects soon then. */
+  readonly signal?: AbortSignal;
   /** How a debounced job is put off by another one; as one that is not sealed, where absent. */
   readonly putOff?: PutOff;
 }

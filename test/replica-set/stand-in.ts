@@ -11,6 +11,8 @@ import { type Listener, listen } from './wire/listener.js';
 export interface StandInOptions {
   /** Members of the set, each a port of its own; 1 unless given. */
   readonly members?: number;
+  /** The port of its first member; a free one unless given. */
+  readonly port?: number;
   /** Changes the oplog remembers; 50,000 unless given. */
   readonly oplogEntries?: number;
   /** How soon it does what follows from a command; as the environment says, unless given. */
@@ -21,7 +23,7 @@ export interface StandInOptions {
   readonly limit?: (ms: number, act: () => void) => Timer;
 }
 
-const DEFAULTS = { members: 1, oplogEntries: 50_000, now: Date.now };
+const DEFAULTS = { members: 1, port: 0, oplogEntries: 50_000, now: Date.now };
 
 export interface StandIn {
   /** The connection string, e.g. `mongodb://127.0.0.1:40123/?replicaSet=rs0`. */
@@ -33,11 +35,13 @@ export interface StandIn {
 
 /** Starts a set that is ready at once. */
 export async function startStandIn(options: StandInOptions = {}): Promise<StandIn> {
-  const { members, oplogEntries, now, limit, timing = timingOf() } = { ...DEFAULTS, ...options };
+  const { members, port, oplogEntries, now, limit, timing = timingOf() } = { ...DEFAULTS, ...options };
   const server = new Server(oplogEntries, timing);
   server.clock.source = now;
   if (limit !== undefined) server.clock.limit = limit;
-  const listeners: Listener[] = await Promise.all(Array.from({ length: members }, (_, member) => listen(server, member)));
+  const listeners: Listener[] = await Promise.all(
+    Array.from({ length: members }, (_, member) => listen(server, member, member === 0 ? port : 0)),
+  );
   server.topology.hosts.push(...listeners.map(({ host }) => host));
   server.scheduleTtl();
   return {

@@ -16,6 +16,11 @@ export interface MongoStoreOptions {
   /** Begins the names of the collections. @default 'millrace.' */
   readonly prefix?: string | undefined;
   /**
+   * Milliseconds for which `start` tries to reach the database, again and again. Only the first answer counts: what is done then may take longer.
+   * @default one try, which takes as long as the client looks for a server: its `serverSelectionTimeoutMS`, 30 s
+   */
+  readonly connectTimeoutMs?: number | undefined;
+  /**
    * Milliseconds for which a job is kept after the end of the batch or job that it belongs to. Half a minute at least, however little is given:
    * until those who wait have read it, and what its result names. Who asks later may find it gone. @default 604_800_000 */
   readonly keepMs?: number | undefined;
@@ -26,7 +31,9 @@ export const MONGO_STORE_DEFAULTS = Object.freeze({
   keepMs: 604_800_000,
 } as const satisfies Partial<MongoStoreOptions>);
 
-export type CheckedMongoOptions = { readonly [K in keyof Required<MongoStoreOptions>]: Exclude<MongoStoreOptions[K], undefined> };
+export type CheckedMongoOptions = {
+  readonly [K in keyof Required<Omit<MongoStoreOptions, 'connectTimeoutMs'>>]: Exclude<MongoStoreOptions[K], undefined>;
+} & Pick<MongoStoreOptions, 'connectTimeoutMs'>;
 
 /** Also of another copy of the driver; one of another version says so at its first command. */
 export const CLIENT: Rule = {
@@ -35,11 +42,24 @@ export const CLIENT: Rule = {
     typeof value === 'object' && value !== null && ['db', 'startSession'].every((name) => typeof Reflect.get(value, name) === 'function'),
 };
 
+/** The databases of the server itself have no transactions. */
+const OWN_DATABASES: ReadonlySet<unknown> = new Set(['admin', 'config', 'local']);
+const LONGEST_DATABASE = 63;
+const DATABASE: Rule = {
+  must: `the name of a database: 1 to ${LONGEST_DATABASE} bytes without / \\ . " $ and spaces, and not admin, config or local`,
+  holds: (value) =>
+    is.text.holds(value) &&
+    !/[/\\. "$]/.test(String(value)) &&
+    Buffer.byteLength(String(value)) <= LONGEST_DATABASE &&
+    !OWN_DATABASES.has(value),
+};
+
 const RULES: Rules<MongoStoreOptions> = {
   client: CLIENT,
   sessions: CLIENT,
-  database: is.text,
+  database: DATABASE,
   prefix: is.labelOrEmpty,
+  connectTimeoutMs: is.timerMs,
   keepMs: is.durationMs,
 };
 
@@ -48,6 +68,7 @@ export function checkMongoOptions(options: MongoStoreOptions): CheckedMongoOptio
   checkOptions<MongoStoreOptions>('`mongoStore`', options, RULES);
   checkOption('`mongoStore`', 'client', options.client, RULES.client);
   checkOption('`mongoStore`', 'database', options.database, RULES.database);
-  const { client, sessions = client, database, prefix = MONGO_STORE_DEFAULTS.prefix, keepMs = MONGO_STORE_DEFAULTS.keepMs } = options;
-  return Object.freeze({ client, sessions, database, prefix, keepMs });
+  const { client, sessions = client, database, connectTimeoutMs } = options;
+  const { prefix = MONGO_STORE_DEFAULTS.prefix, keepMs = MONGO_STORE_DEFAULTS.keepMs } = options;
+  return Object.freeze({ client, sessions, database, prefix, connectTimeoutMs, keepMs });
 }

@@ -1,7 +1,7 @@
 /** The store on MongoDB: every promise of the port, for any number of processes. */
 
 import { type ClientSession, type Filter, ObjectId, type Sort } from 'mongodb';
-import { defer, EMPTY, type Observable } from 'rxjs';
+import { defer, EMPTY, type Observable, Subject } from 'rxjs';
 import { NotRunningError, UnknownQuotaError } from '../../errors.js';
 import type { JobRecord, JobTree } from '../../job/job-record.js';
 import { FINAL } from '../../job/job-status.js';
@@ -33,8 +33,10 @@ import type { Collections } from './collections.js';
 import type { JobDocument } from './documents.js';
 import { hasNoServer, isUnanswered } from './driver-errors.js';
 import { toId } from './jobs.js';
+import { Members } from './members.js';
 import { type CheckedMongoOptions, checkMongoOptions, type MongoStoreOptions } from './mongo-options.js';
 import { Parts } from './parts.js';
+import { explainedAtStart, reach } from './reaching.js';
 import { ServerTime } from './server-time.js';
 import { isOutcome } from './settlements.js';
 import { checkPool, checkSameCluster, checkStore } from './start-up.js';
@@ -49,11 +51,16 @@ export class MongoStore implements JobStore {
   #opening: Promise<Parts> | undefined;
   #started: Parts | undefined;
   #users = 0;
+  /** Emits when nobody uses it any more. */
+  readonly #unused = new Subject<void>();
+  readonly #members: Members;
 
   constructor(
     private readonly options: CheckedMongoOptions,
     private readonly timeOf: (setup: StoreSetup) => ServerTime,
-  ) {}
+  ) {
+    this.#members = new Members([options.client, options.sessions]);
+  }
 
   get quotas(): QuotaBook {
     return this.#parts.quotas.book;
@@ -88,19 +95,20 @@ export class MongoStore implements JobStore {
     try {
       // Several services that start at the same time open it once.
       this.#opening ??= this.#open(setup);
-      const parts = await this.#opening;
+      const parts = await Promise.race([this.#opening, abortion(setup.signal)]);
       parts.putOff = setup.putOff ?? parts.putOff;
       await parts.quotas.configure(setup.quotas, setup.rates ?? NO_RATES);
       this.#started = parts;
     } catch (error) {
       await this.stop();
-      throw error;
+      throw explainedAtStart(error, this.#members);
     }
   }
 
   /** The next `start` opens it anew. */
   async stop(): Promise<void> {
     if (this.#users === 0 || --this.#users > 0) return;
+    this.#unused.next();
     const opened = await this.#opening?.catch(() => undefined);
     if (this.#users > 0) return;
     this.#opening = undefined;
@@ -212,20 +220,39 @@ export class MongoStore implements JobStore {
   }
 
   async #open(setup: StoreSetup): Promise<Parts> {
-    checkPool(this.options.client.options?.maxPoolSize);
+    const { client, sessions, connectTimeoutMs } = this.options;
+    checkPool(client.options?.maxPoolSize);
     const parts = new Parts(this.options, setup.clock, this.timeOf(setup));
     parts.onDamage = setup.onDamage ?? parts.onDamage;
     const { collections, inSession } = parts;
-    await checkStore(collections);
-    await checkSameCluster(collections, inSession);
-    await parts.time.begin(() => timeOfServer(collections));
-    return parts;
+    // Connecting again is the only way to use a client that has not found its servers.
+    const connect = async (): Promise<void> => {
+      await Promise.all([client.connect(), sessions.connect()]);
+      await collections.hello();
+    };
+    const prepare = async (): Promise<Parts> => {
+      await checkStore(collections);
+      await checkSameCluster(collections, inSession);
+      await parts.time.begin(() => timeOfServer(collections));
+      return parts;
+    };
+    const { onWaiting = () => {}, clock } = setup;
+    return reach(connect, prepare, { members: this.#members, clock, connectTimeoutMs, onWaiting, unused: this.#unused });
   }
 
   get #parts(): Parts {
     if (this.#started === undefined) throw new NotRunningError('the MongoDB store has not been started: await `start(container)` first');
     return this.#started;
   }
+}
+
+/** Rejects when the signal is aborted. */
+function abortion(signal: AbortSignal | undefined): Promise<never> {
+  return new Promise((_, reject) => {
+    const abort = (): void => reject(new NotRunningError('the store was stopped before it had started'));
+    if (signal?.aborted === true) abort();
+    signal?.addEventListener('abort', abort, { once: true });
+  });
 }
 
 /** The driver sends this command once: after a lost connection it is sent again, as a write would be. */

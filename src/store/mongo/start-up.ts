@@ -15,6 +15,7 @@ const LEAST_CONNECTIONS = 3;
 
 const UNAUTHORIZED = 13;
 const WRITE_CONCERN_TIMEOUT = 64;
+const DATABASE_DIFFERS_IN_CASE = 13_297;
 const INDEX_CONFLICTS: ReadonlySet<unknown> = new Set([85, 86]);
 
 /** @param majorityMs - how long the majority may take for one write. @throws StoreError */
@@ -54,6 +55,15 @@ export function problemOf({ setName, msg, maxWireVersion }: Document): string | 
   return undefined;
 }
 
+/** Why a client that looks for a replica set of a name can never use a server, by its answer to `hello`; it may become a member yet where it is none. */
+export function memberProblem(hello: Document, replicaSet: string | null | undefined): string | undefined {
+  if (typeof replicaSet !== 'string' || hello['isreplicaset'] === true) return undefined;
+  if (hello['msg'] === 'isdbgrid')
+    return `the client looks for the replica set \`${replicaSet}\`, but MongoDB is a router of a sharded cluster: remove \`replicaSet\` from the connection string`;
+  if (hello['setName'] === undefined || hello['setName'] === replicaSet) return problemOf(hello);
+  return `the client looks for the replica set \`${replicaSet}\`, but MongoDB belongs to \`${hello['setName']}\`: correct \`replicaSet\` in the connection string`;
+}
+
 async function checkMajority({ control }: Collections, majorityMs: number): Promise<void> {
   const first = { version: STORE_VERSION, storeId: new ObjectId().toHexString() };
   const options = { upsert: true, writeConcern: { w: 'majority', journal: true, wtimeoutMS: majorityMs } } as const;
@@ -61,6 +71,11 @@ async function checkMajority({ control }: Collections, majorityMs: number): Prom
     await control.updateOne({ _id: 'store' }, { $setOnInsert: first }, options);
   } catch (cause) {
     if (codeOf(cause) === UNAUTHORIZED) throw refused('may not write to its collections', cause);
+    if (codeOf(cause) === DATABASE_DIFFERS_IN_CASE)
+      throw new StoreError(
+        `MongoDB has a database whose name differs only in case from \`database\` of \`mongoStore\`: ${(cause as Error).message}; name the one that is there`,
+        { cause },
+      );
     if (codeOf(cause) !== WRITE_CONCERN_TIMEOUT) throw cause;
     throw new StoreError(
       `no majority of the replica set confirmed a write within ${majorityMs} ms; see to it that most of its members that hold data are up`,
@@ -92,6 +107,10 @@ async function checkIndexes(collections: Collections): Promise<void> {
 }
 
 function refused(what: string, cause: unknown): StoreError {
+  if (cause instanceof Error && /requires authentication/.test(cause.message))
+    return new StoreError('MongoDB asks for a user and a password, and the client gives none: put them into its connection string', {
+      cause,
+    });
   return new StoreError(`the user of the client ${what}; give it the role \`readWrite\` on the database of the store`, { cause });
 }
 

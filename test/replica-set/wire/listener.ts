@@ -18,8 +18,8 @@ export interface Listener {
 
 let lastConnection = 0;
 
-/** Listens on a free port of 127.0.0.1. */
-export async function listen(server: Server, member: number): Promise<Listener> {
+/** Listens on 127.0.0.1. @param at - the port; a free one unless given */
+export async function listen(server: Server, member: number, at = 0): Promise<Listener> {
   const connections = new Set<Connection>();
   const net = createServer((socket) => {
     lastConnection++;
@@ -32,7 +32,7 @@ export async function listen(server: Server, member: number): Promise<Listener> 
     youngest?.close();
     if (others.length > 0) nextTurn().subscribe(closeConnections);
   };
-  const port = await listening(net);
+  const port = await listening(net, at);
   return {
     host: `127.0.0.1:${port}`,
     connections,
@@ -45,10 +45,10 @@ export async function listen(server: Server, member: number): Promise<Listener> 
   };
 }
 
-function listening(net: NetServer): Promise<number> {
+function listening(net: NetServer, at: number): Promise<number> {
   return new Promise((resolve, reject) => {
     net.on('error', reject);
-    net.listen(0, '127.0.0.1', () => {
+    net.listen(at, '127.0.0.1', () => {
       const address = net.address();
       resolve(typeof address === 'object' && address !== null ? address.port : 0);
     });
