@@ -1,5 +1,6 @@
 /** Option checks: one sentence shape for all of them, unknown keys refused with the nearest known name. */
 
+import { types } from 'node:util';
 import leven from 'leven';
 import { MAX_DELAY_MS, OptionError } from './errors.js';
 
@@ -58,7 +59,7 @@ export const is = {
     must: `a number of milliseconds from 0 to ${MAX_TIMER_MS} (24 days)`,
     holds: (value) => isNumber(value) && value >= 0 && value <= MAX_TIMER_MS,
   },
-  date: { must: 'a valid Date', holds: (value) => value instanceof Date && !Number.isNaN(value.getTime()) },
+  date: { must: 'a valid Date', holds: (value) => types.isDate(value) && !Number.isNaN(value.getTime()) },
   callable: { must: 'a function', holds: (value) => typeof value === 'function' },
   object: { must: 'an object', holds: isObject },
   array: { must: 'an array', holds: Array.isArray },
@@ -104,6 +105,12 @@ export function didYouMean(name: string, known: readonly string[]): string {
   return nearest === undefined ? '' : `; did you mean \`${nearest.word}\`?`;
 }
 
+/** Plain in any realm: its prototype is `null` or the end of a prototype chain. */
+export function isPlain(value: object): boolean {
+  const prototype: unknown = Object.getPrototypeOf(value);
+  return prototype === null || Object.getPrototypeOf(prototype) === null;
+}
+
 /** A value and its type, in a few words, for a message. */
 export function shown(value: unknown): string {
   if (value === null || value === undefined) return String(value);
@@ -111,7 +118,7 @@ export function shown(value: unknown): string {
     return `the string ${JSON.stringify(value.length > 40 ? `${value.slice(0, 40)}…` : value)}${value.includes('\0') ? ', which has a null byte' : ''}`;
   if (typeof value === 'function') return `the function ${value.name || '(anonymous)'}`;
   if (Array.isArray(value)) return `an array of ${value.length}`;
-  if (value instanceof Date) return Number.isNaN(value.getTime()) ? 'an invalid Date' : `the Date ${value.toISOString()}`;
-  if (typeof value === 'object') return Object.getPrototypeOf(value)?.constructor === Object ? 'an object' : 'another kind of object';
+  if (types.isDate(value)) return Number.isNaN(value.getTime()) ? 'an invalid Date' : `the Date ${value.toISOString()}`;
+  if (typeof value === 'object') return isPlain(value) ? 'an object' : 'another kind of object';
   return `the ${typeof value} ${String(value)}`;
 }

@@ -1,5 +1,6 @@
 /** Calls the code of a task: with its stored arguments, on a new instance of its service; and queues a draft that it returned. */
 
+import { types } from 'node:util';
 import { ContextNotFoundError, hasCode, OptionError, RetryLater } from '../errors.js';
 import { DocumentReference } from '../job/document-reference.js';
 import type { DocumentSource } from '../job/document-source.js';
@@ -41,7 +42,7 @@ export class TaskCaller {
   /** Whatever the task returns; throws what it throws, or why the attempt was aborted where that came before its code. */
   call(task: TaskDefinition, claimed: ClaimedJob, attempt: Underway): unknown {
     const principal = this.#identified(task, claimed, attempt);
-    if (!(principal instanceof Promise)) return this.#callFor(principal, task, claimed, attempt);
+    if (!types.isPromise(principal)) return this.#callFor(principal, task, claimed, attempt);
     return untilAborted(principal, attempt.signal).then((known) => {
       throwIfAborted(attempt);
       return this.#callFor(known, task, claimed, attempt);
@@ -62,7 +63,7 @@ export class TaskCaller {
     try {
       const required = { taskName: name, requires: options.requires };
       const principal = this.sources.gatekeeper.identify(job.principal ?? anonymous, required);
-      return principal instanceof Promise ? principal.catch(later) : principal;
+      return types.isPromise(principal) ? principal.catch(later) : principal;
     } catch (error) {
       return later(error);
     }

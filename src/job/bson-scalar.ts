@@ -1,5 +1,8 @@
 /** Values of BSON's own types, such as an `ObjectId`, that an application may pass; told by their tag, so that no database is needed. */
 
+import { types } from 'node:util';
+import { isPlain } from '../check.js';
+
 /** Those that stand for one value. Code, references to other databases and the like are no data. */
 const SCALARS: ReadonlySet<unknown> = new Set([
   'ObjectId',
@@ -15,9 +18,7 @@ const SCALARS: ReadonlySet<unknown> = new Set([
 
 /** Whether a value is an instance of one of these classes; a plain object with such a tag is none. */
 export function isBsonScalar(value: object): boolean {
-  const prototype: unknown = Object.getPrototypeOf(value);
-  if (prototype === null || prototype === Object.prototype) return false;
-  return SCALARS.has((value as { readonly _bsontype?: unknown })._bsontype);
+  return !isPlain(value) && SCALARS.has((value as { readonly _bsontype?: unknown })._bsontype);
 }
 
 /** The copies of BSON name themselves by this; one of another version refuses to store the others' values. */
@@ -33,7 +34,7 @@ export function bsonCopy(value: object): object {
   const copy = Object.create(Object.getPrototypeOf(value)) as Record<PropertyKey, unknown>;
   for (const key of Reflect.ownKeys(value)) {
     const part = (value as Record<PropertyKey, unknown>)[key];
-    copy[key] = part instanceof Uint8Array ? Uint8Array.prototype.slice.call(part) : part;
+    copy[key] = types.isUint8Array(part) ? Uint8Array.prototype.slice.call(part) : part;
   }
   return copy;
 }
@@ -41,6 +42,6 @@ export function bsonCopy(value: object): object {
 /** About its size. */
 export function bsonBytes(value: object): number {
   let bytes = 16;
-  for (const part of Object.values(value)) if (part instanceof Uint8Array) bytes += part.byteLength;
+  for (const part of Object.values(value)) if (types.isUint8Array(part)) bytes += part.byteLength;
   return bytes;
 }

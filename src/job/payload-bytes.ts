@@ -1,6 +1,7 @@
 /** Storable values as bytes: the same for the same value, whichever store it has been in, and they come back as they were. */
 
 import type { Binary } from 'bson';
+import { isPlain } from '../check.js';
 import { bsonLibrary, isOfOtherCopy, OWN_BSON } from './bson-library.js';
 import { DocumentReference } from './document-reference.js';
 import { JobReference } from './job-reference.js';
@@ -95,7 +96,7 @@ function isBinary(value: unknown): value is Binary {
 
 /** BSON would bring it back as a reference to another database, which it is not. */
 function looksLikeDBRef(value: unknown): value is object {
-  return isPlain(value) && typeof Reflect.get(value, '$ref') === 'string' && Object.hasOwn(value, '$id');
+  return isPlainData(value) && typeof Reflect.get(value, '$ref') === 'string' && Object.hasOwn(value, '$id');
 }
 
 function isScalar(value: unknown): value is { readonly _bsontype: unknown } {
@@ -121,7 +122,7 @@ function deserialized(bytes: Uint8Array): Readonly<Record<string, unknown>> {
 /** A copy of an array or a plain object with each part mapped; anything else as it is. */
 function mapped(value: unknown, map: (part: unknown) => unknown): unknown {
   if (Array.isArray(value)) return value.map(map);
-  if (!isPlain(value)) return value;
+  if (!isPlainData(value)) return value;
   const copy: Record<string, unknown> = {};
   for (const [key, part] of Object.entries(value)) {
     Object.defineProperty(copy, key, { value: map(part), enumerable: true, writable: true, configurable: true });
@@ -129,8 +130,6 @@ function mapped(value: unknown, map: (part: unknown) => unknown): unknown {
   return copy;
 }
 
-function isPlain(value: unknown): value is object {
-  if (typeof value !== 'object' || value === null || '_bsontype' in value) return false;
-  const prototype: unknown = Object.getPrototypeOf(value);
-  return prototype === null || Object.getPrototypeOf(prototype) === null;
+function isPlainData(value: unknown): value is object {
+  return typeof value === 'object' && value !== null && !('_bsontype' in value) && isPlain(value);
 }

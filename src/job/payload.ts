@@ -1,11 +1,14 @@
 /** Storable values: what MongoDB's BSON can carry, plus `undefined` and jobs; checked and copied when they enter. */
 
+import { types } from 'node:util';
+import { isPlain } from '../check.js';
 import { isMillraceError, StoreError, TooLargeError, UnstorableError } from '../errors.js';
 import { OWN_BSON } from './bson-library.js';
 import { bsonBytes, bsonCopy, bsonVersion, isBsonScalar } from './bson-scalar.js';
 import { DocumentReference } from './document-reference.js';
 import { JobReference } from './job-reference.js';
 import { referent } from './promising.js';
+import { isError } from './stored-error.js';
 
 /** Deeper nesting is refused, as MongoDB does. */
 const MAX_DEPTH = 100;
@@ -48,7 +51,7 @@ export class Payload {
 
   /** What is stored in place of a value, but is none: nobody fails over it but who reads it. @throws StoreError from `read` */
   static unreadable(path: string, cause: unknown): Payload {
-    const fact = cause instanceof Error ? cause.message : String(cause);
+    const fact = isError(cause) ? cause.message : String(cause);
     return new Payload(
       new Unreadable(new StoreError(`\`${path}\` cannot be read as stored, as if the record was damaged: ${fact}`, { cause })),
       5,
@@ -105,9 +108,9 @@ class Copier {
 
   #copyObject(value: object): unknown {
     if (Array.isArray(value)) return this.#inside(value, () => this.#copyArray(value));
-    if (value instanceof Date) return this.#copyDate(value);
-    if (value instanceof Uint8Array) return this.#weighed(value.byteLength, Buffer.from(value));
-    if (value instanceof RegExp) return this.#copyRegExp(value);
+    if (types.isDate(value)) return this.#copyDate(value);
+    if (types.isUint8Array(value)) return this.#weighed(value.byteLength, Buffer.from(value));
+    if (types.isRegExp(value)) return this.#copyRegExp(value);
     if (value instanceof JobReference) return this.#refer(value);
     if (value instanceof DocumentReference) return this.#name(value);
     const stands = referent(value);
@@ -217,9 +220,9 @@ class Copier {
 function copyOut(stored: unknown, revive: Revive): unknown {
   if (isAtomic(stored)) return stored;
   if (Array.isArray(stored)) return stored.map((item) => copyOut(item, revive));
-  if (stored instanceof Date) return new Date(stored.getTime());
-  if (stored instanceof Uint8Array) return Buffer.from(stored);
-  if (stored instanceof RegExp) return new RegExp(stored.source, stored.flags);
+  if (types.isDate(stored)) return new Date(stored.getTime());
+  if (types.isUint8Array(stored)) return Buffer.from(stored);
+  if (types.isRegExp(stored)) return new RegExp(stored.source, stored.flags);
   if (stored instanceof JobReference) return revive(stored);
   if (stored instanceof DocumentReference) return stored;
   if (isBsonScalar(stored as object)) return bsonCopy(stored as object);
@@ -232,15 +235,9 @@ function isAtomic(value: unknown): boolean {
   return typeof value !== 'object' || value === null;
 }
 
-/** Plain in any realm: its prototype is `null` or the end of a prototype chain. */
-function isPlain(value: object): boolean {
-  const prototype: unknown = Object.getPrototypeOf(value);
-  return prototype === null || Object.getPrototypeOf(prototype) === null;
-}
-
 function notPlain(value: object): string {
-  if (value instanceof Promise) return 'is a promise: await it first';
-  if (value instanceof Error) return 'is an error, which is not storable: pass its message, or a plain object';
+  if (types.isPromise(value)) return 'is a promise: await it first';
+  if (isError(value)) return 'is an error, which is not storable: pass its message, or a plain object';
   const name = (value.constructor as { name?: unknown } | undefined)?.name;
   return `is an instance of ${String(name || 'a class')}, which would come back without its class: pass a plain object`;
 }

@@ -69,6 +69,7 @@ export function revivedError(stored: StoredError): Error & { readonly code?: str
 
 /** Whether it is an error, also one of another realm, such as the sandbox of a test runner. */
 export function isError(value: unknown): value is Error {
+  // biome-ignore lint/plugin: also one that is made by Object.create
   return types.isNativeError(value) || value instanceof Error;
 }
 
@@ -92,8 +93,8 @@ function describe(thrown: unknown): string {
 
 /** What is shown of a value, to its depth: an object, list or map of a million parts would take seconds. */
 function trimmed(value: unknown, depth: number): unknown {
-  if (typeof value !== 'object' || value === null || ArrayBuffer.isView(value) || value instanceof Date) return value;
-  if (value instanceof Map || value instanceof Set) return `(${value instanceof Map ? 'map' : 'set'} of ${value.size})`;
+  if (typeof value !== 'object' || value === null || ArrayBuffer.isView(value) || types.isDate(value)) return value;
+  if (types.isMap(value) || types.isSet(value)) return `(${types.isMap(value) ? 'map' : 'set'} of ${value.size})`;
   if (Array.isArray(value))
     return depth === 0 ? `(array of ${value.length})` : value.slice(0, MAX.parts).map((part) => trimmed(part, depth - 1));
   if (depth === 0) return '(object)';

@@ -1,6 +1,7 @@
 /** Encrypts arguments one by one, each bound to its job, its task and its place: AES-256-GCM, with a nonce of its own. */
 
 import { createCipheriv, createDecipheriv, type KeyObject, randomBytes } from 'node:crypto';
+import { types } from 'node:util';
 import { Payload } from '../job/payload.js';
 import { bytesOf, payloadOf } from '../job/payload-bytes.js';
 import { textOf } from './sealed-text.js';
@@ -32,7 +33,7 @@ export function encrypted(value: unknown, place: Place, { name, key }: { name: s
 
 /** @throws what `findKey` throws; Error for what was not encrypted for this place */
 export function decrypted(stored: unknown, place: Place, findKey: FindKey): unknown {
-  if (!(stored instanceof Uint8Array) || stored[0] !== VERSION) throw new Error(`${pathOf(place)} is not encrypted`);
+  if (!types.isUint8Array(stored) || stored[0] !== VERSION) throw new Error(`${pathOf(place)} is not encrypted`);
   const nameEnd = HEAD_BYTES + (stored[1] ?? 0);
   const nonceEnd = nameEnd + NONCE_BYTES;
   const tagEnd = nonceEnd + TAG_BYTES;

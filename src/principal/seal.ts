@@ -1,6 +1,7 @@
 /** The seal of a job: a MAC over everything that decides what is run, on whose behalf, and until when. */
 
 import { createHmac, hash, type KeyObject, timingSafeEqual } from 'node:crypto';
+import { types } from 'node:util';
 import type { QueuedJob } from '../job/job-record.js';
 import { bytesOf } from '../job/payload-bytes.js';
 import type { Seal } from '../job/seal.js';
@@ -64,5 +65,5 @@ function isString(value: unknown): value is string {
 }
 
 function isDate(value: unknown): boolean {
-  return value instanceof Date && !Number.isNaN(value.getTime());
+  return types.isDate(value) && !Number.isNaN(value.getTime());
 }

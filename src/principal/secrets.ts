@@ -1,6 +1,7 @@
 /** The keys by which jobs are sealed and their arguments encrypted, as an application gives them. */
 
 import { createSecretKey, hkdfSync, type KeyObject } from 'node:crypto';
+import { types } from 'node:util';
 import { checkOptions, didYouMean, is, type Rules } from '../check.js';
 import { OptionError } from '../errors.js';
 
@@ -46,7 +47,7 @@ const RULES: Rules<SecretsOptions> = { keys: is.anything, current: is.anything, 
 export function checkSecrets(options: SecretsOptions): Secrets {
   if (!is.object.holds(options)) throw new OptionError(`${OWNER} must be an object with \`keys\`, but is not`);
   checkOptions<SecretsOptions>(OWNER, options, RULES);
-  if (!is.object.holds(options.keys) || options.keys instanceof Uint8Array || Object.keys(options.keys).length === 0)
+  if (!is.object.holds(options.keys) || types.isUint8Array(options.keys) || Object.keys(options.keys).length === 0)
     throw new OptionError(`\`keys\` of ${OWNER} must be an object with at least one secret, by name, but is not`);
   const keys = new Map(Object.entries(options.keys).map(([name, secret]) => [checkName(name), keyPairOf(name, secret)]));
   const { current, sealMs = SECRETS_DEFAULTS.sealMs, acceptUnsealed = SECRETS_DEFAULTS.acceptUnsealed } = options;
@@ -68,7 +69,7 @@ function checkName(name: string): string {
 }
 
 function keyPairOf(name: string, secret: unknown): KeyPair {
-  if (typeof secret !== 'string' && !(secret instanceof Uint8Array))
+  if (typeof secret !== 'string' && !types.isUint8Array(secret))
     throw new OptionError(
       `\`keys.${name}\` of ${OWNER} must be a string or a Uint8Array, but is ${secret === null ? 'null' : typeof secret}`,
     );

@@ -1,5 +1,6 @@
 /** An observable whose subscribers cannot do harm: a handler that throws is logged, and goes on being called. */
 
+import { types } from 'node:util';
 import { Observable, type Observer, type Operator, Subscriber, type Subscription } from 'rxjs';
 import type { JobDetails } from '../job/job-details.js';
 import { taskAround } from '../task/current-task.js';
@@ -46,7 +47,7 @@ export class GuardedObservable<T> extends Observable<T> {
   #guard(handle: () => unknown, value?: T): void {
     try {
       const returned = handle();
-      if (returned instanceof Promise) returned.catch((error: unknown) => this.#report(error, value));
+      if (types.isPromise(returned)) returned.catch((error: unknown) => this.#report(error, value));
     } catch (error) {
       this.#report(error, value);
     }

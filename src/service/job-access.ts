@@ -1,5 +1,6 @@
 /** What handles of jobs need of the service: the store, and how stored values become what the application knows. */
 
+import { types } from 'node:util';
 import { concatMap, filter, from, map, type Observable, type OperatorFunction, of } from 'rxjs';
 import type { Clock } from '../clock.js';
 import type { CallbackPlan } from '../job/job-plan.js';
@@ -49,13 +50,13 @@ export function sightings(store: JobStore): OperatorFunction<Change, Sighting> {
     changes.pipe(
       filter((change) => change.type === 'job'),
       map(({ record }) => begun(see(record, store))),
-      concatMap((sighting) => (sighting instanceof Promise ? from(sighting) : of(sighting))),
+      concatMap((sighting) => (types.isPromise(sighting) ? from(sighting) : of(sighting))),
     );
 }
 
 /** One that fails when nobody waits for it any more is no failure of the process. */
 function begun(sighting: Sighting | Promise<Sighting>): Sighting | Promise<Sighting> {
-  if (sighting instanceof Promise) sighting.catch(() => undefined);
+  if (types.isPromise(sighting)) sighting.catch(() => undefined);
   return sighting;
 }
 

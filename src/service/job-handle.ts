@@ -26,9 +26,17 @@ import { type JobAccess, lookUp, reviver, type Sighting, see, sightings } from '
 import { callbackPlan, callbacksPlan } from './job-draft.js';
 import { untilEnded } from './until-ended.js';
 
+/** Also one of another realm, or of a package that stands in for the platform's. */
+function isSignal(value: unknown): boolean {
+  return (
+    is.object.holds(value) &&
+    ['throwIfAborted', 'addEventListener'].every((name) => typeof Reflect.get(value as object, name) === 'function')
+  );
+}
+
 const WAIT_RULES: Rules<WaitOptions> = {
   timeoutMs: is.timerFromZeroMs,
-  signal: { must: 'an AbortSignal', holds: (value) => value instanceof AbortSignal },
+  signal: { must: 'an AbortSignal', holds: isSignal },
 };
 
 export class JobHandle implements Job<unknown> {

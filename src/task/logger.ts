@@ -1,5 +1,6 @@
 /** Where messages go: a port with the four methods that every logging library has. */
 
+import { types } from 'node:util';
 import { isError, revivedError, storedError } from '../job/stored-error.js';
 
 /**
@@ -46,7 +47,7 @@ export function guardedLogger(logger: Logger): Logger {
     (message: string, details?: object): void => {
       try {
         const logged: unknown = Reflect.apply(logger[level], logger, args(message, withError(details)));
-        if (logged instanceof Promise) logged.catch(() => undefined);
+        if (types.isPromise(logged)) logged.catch(() => undefined);
       } catch {
         // There is nobody left to tell.
       }

@@ -11,7 +11,7 @@ import {
 } from 'mongodb';
 import { OptionError, StoreError, TransactionError, UncertainError } from '../../errors.js';
 import type { StoredOutcome } from '../../job/outcome.js';
-import { recordedError, storedError } from '../../job/stored-error.js';
+import { isError, recordedError, storedError } from '../../job/stored-error.js';
 
 const DUPLICATE = 11_000;
 /** No connection of the pool was free within `waitQueueTimeoutMS`; the driver does not export the class. */
@@ -62,7 +62,7 @@ export function asUncertain(cause: unknown, what: string): unknown {
 /** @throws OptionError for a session that belongs to another client */
 export function refuseForeign(cause: unknown): void {
   // Whatever the driver wraps it in.
-  if (cause instanceof Error && /ClientSession must be from the same MongoClient/.test(cause.message)) throw foreign({ cause });
+  if (isError(cause) && /ClientSession must be from the same MongoClient/.test(cause.message)) throw foreign({ cause });
 }
 
 /** NoSuchTransaction: the server does not know a transaction, or has aborted it. */

@@ -1,5 +1,6 @@
 /** Repairs documents field by field: a damaged field is replaced by a stand-in, and all others stay. */
 
+import { types } from 'node:util';
 import type { Collection, Document, Filter, UpdateFilter, WithId } from 'mongodb';
 import { type DocumentRules, damagesOf } from './damage.js';
 import { asPipeline } from './jobs.js';
@@ -43,7 +44,7 @@ export class FieldCare<T extends Document> implements Care<T> {
 
   view(damaged: Document): WithId<T> | undefined {
     const instead = damagesOf(damaged, this.sources.rules).map(({ field }) => [field, this.sources.insteadOf(field, damaged)] as const);
-    if (instead.some(([, value]) => value instanceof Promise)) return undefined;
+    if (instead.some(([, value]) => types.isPromise(value))) return undefined;
     const sound = Object.entries({ ...damaged, ...Object.fromEntries(instead) }).filter(([, value]) => value !== undefined);
     return Object.fromEntries(sound) as WithId<T>;
   }
