@@ -86,7 +86,15 @@ export function checkOptions<O>(owner: string, options: unknown, rules: Rules<O>
   if (!isObject(options)) throw new OptionError(`${owner} must be an object, but is ${shown(options)}`);
   for (const [key, value] of Object.entries(options)) {
     const rule = Object.hasOwn(rules, key) ? rules[key as keyof O] : undefined;
-    if (rule === undefined) throw new OptionError(`${owner} has no option \`${key}\`${didYouMean(key, Object.keys(rules))}`);
+    if (rule === undefined)
+      throw new OptionError(
+        `${owner} has no option \`${key}\`${
+          didYouMean(key, Object.keys(rules)) ||
+          `; its options are ${Object.keys(rules)
+            .map((name) => `\`${name}\``)
+            .join(', ')}`
+        }`,
+      );
     if (value !== undefined) checkOption(owner, key, value, rule);
   }
 }
@@ -111,14 +119,26 @@ export function isPlain(value: object): boolean {
   return prototype === null || Object.getPrototypeOf(prototype) === null;
 }
 
+/** Not so after a compiler has made a function of it. */
+export function isClass(value: unknown): value is abstract new (...args: never[]) => unknown {
+  return typeof value === 'function' && /^class\b/.test(Function.prototype.toString.call(value));
+}
+
+/** The name of the class of an object, for a message. */
+export function classNameOf(value: object): string {
+  const made: unknown = Reflect.get(value, 'constructor');
+  return (typeof made === 'function' && made.name) || 'a class';
+}
+
 /** A value and its type, in a few words, for a message. */
 export function shown(value: unknown): string {
   if (value === null || value === undefined) return String(value);
   if (isString(value))
     return `the string ${JSON.stringify(value.length > 40 ? `${value.slice(0, 40)}…` : value)}${value.includes('\0') ? ', which has a null byte' : ''}`;
-  if (typeof value === 'function') return `the function ${value.name || '(anonymous)'}`;
+  if (typeof value === 'function') return `the ${isClass(value) ? 'class' : 'function'} ${value.name || '(anonymous)'}`;
   if (Array.isArray(value)) return `an array of ${value.length}`;
   if (types.isDate(value)) return Number.isNaN(value.getTime()) ? 'an invalid Date' : `the Date ${value.toISOString()}`;
-  if (typeof value === 'object') return isPlain(value) ? 'an object' : 'another kind of object';
+  if (types.isPromise(value)) return 'a promise';
+  if (typeof value === 'object') return isPlain(value) ? 'an object' : `an instance of ${classNameOf(value)}`;
   return `the ${typeof value} ${String(value)}`;
 }

@@ -91,7 +91,9 @@ async function resolveAll(container: Container, registry: TaskRegistry): Promise
       for (const method of missing) problems.push(`\`tasks\`: ${service.name} has no method \`${method}\`, which is a task`);
     } catch (error) {
       if (isOurs && container.isBound(service)) await container.unbindAsync(service);
-      problems.push(`\`tasks\`: ${service.name} cannot be resolved: ${storedError(error).message}`);
+      problems.push(
+        `\`tasks\`: ${service.name} cannot be resolved: ${storedError(error).message.trim()}\n    Bind everything that its constructor asks for, and name each with \`@inject(…)\``,
+      );
     }
   }
   return problems;

@@ -80,8 +80,11 @@ const hasAll =
     methods.every((method) => typeof (value as Record<string, unknown>)[method] === 'function');
 
 const RULES: Rules<AsyncModuleOptions> = {
-  store: { must: 'a store, such as `memoryStore()`', holds: hasAll('insert', 'claim', 'settle', 'changes') },
-  tasks: is.array,
+  store: {
+    must: 'a store, such as `memoryStore()` or `mongoStore({ client, database })`',
+    holds: hasAll('insert', 'claim', 'settle', 'changes'),
+  },
+  tasks: { must: 'an array of classes with `@Task()` and of tasks, such as `[Documents]`', holds: is.array.holds },
   quotas: is.object,
   schedules: is.array,
   dispatcher: { must: 'an object, or false', holds: (value) => value === false || is.object.holds(value) },

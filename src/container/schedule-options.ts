@@ -5,6 +5,7 @@ import type { Schedule } from '../dispatch/schedules.js';
 import { OptionError } from '../errors.js';
 import { checkLevels, type Ground, type JobPlan, plansBelow, plant } from '../job/job-plan.js';
 import { system } from '../job/principal.js';
+import { isTimeZone } from '../job/time-zone.js';
 import { type Missed, Timetable, UTC } from '../job/timetable.js';
 import type { Draft } from '../service/job.js';
 import { planOf } from '../service/job-draft.js';
@@ -35,9 +36,9 @@ const OWN_TIMES = ['delayMs', 'debounceMs', ...FIXED_TIMES] as const;
 
 const RULES: Rules<ScheduleOptions> = {
   every: is.text,
-  job: is.object,
+  job: { must: 'a draft, such as `makeJob(task, …args)`', holds: is.object.holds },
   name: is.label,
-  timeZone: is.text,
+  timeZone: { must: "an IANA time zone, such as 'Europe/Berlin'", holds: (value) => typeof value === 'string' && isTimeZone(value) },
   missed: is.oneOf('once', 'skip', 'all'),
 };
 

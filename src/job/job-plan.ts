@@ -4,7 +4,7 @@ import { OptionError, TooLargeError } from '../errors.js';
 import type { FailureLogLevel } from './failure-log.js';
 import type { Choice, Input, JobTree, OnFailure, QueuedJob, Role } from './job-record.js';
 import { checkJobSize } from './job-size.js';
-import { Payload } from './payload.js';
+import { ARGUMENTS, Payload } from './payload.js';
 import { checkPlaces, DEFAULT_PLACES, lastHeld, NO_PLACES, type Places, type QuotaBook } from './places.js';
 import { anonymous, isSamePrincipal, type PrincipalReference, referenceTo } from './principal.js';
 import { type Encrypted, NO_PROTECTION, type Protection } from './protection.js';
@@ -202,7 +202,7 @@ function growCallback(callback: CallbackPlan, ground: Ground, above: Above): Job
 const CHOICE: JobPlan = {
   kind: 'task',
   taskName: 'choice',
-  args: Payload.of([], 'arguments'),
+  args: Payload.of([], ARGUMENTS),
   input: 'none',
   options: {},
   steps: [],

@@ -1,7 +1,7 @@
 /** Storable values: what MongoDB's BSON can carry, plus `undefined` and jobs; checked and copied when they enter. */
 
 import { types } from 'node:util';
-import { isPlain } from '../check.js';
+import { classNameOf, isPlain } from '../check.js';
 import { isMillraceError, StoreError, TooLargeError, UnstorableError } from '../errors.js';
 import { OWN_BSON } from './bson-library.js';
 import { bsonBytes, bsonCopy, bsonVersion, isBsonScalar } from './bson-scalar.js';
@@ -16,6 +16,9 @@ const MAX_DEPTH = 100;
 const MAX_BYTES = 16 * 1024 * 1024;
 
 const INT64 = 2n ** 63n;
+
+/** What messages call the arguments of a job. */
+export const ARGUMENTS = 'arguments';
 
 /** Turns a reference back into what the application holds, a job. */
 export type Revive = (reference: JobReference) => unknown;
@@ -90,19 +93,20 @@ class Copier {
       case 'string':
         return this.#copyString(value);
       case 'bigint':
-        if (value >= INT64 || value < -INT64) this.#refuse('is a bigint of more than 64 bits');
+        if (value >= INT64 || value < -INT64) this.#refuse('is a bigint of more than 64 bits', 'pass it as a string');
         return this.#weighed(8, value);
       case 'function':
-        return this.#refuse('is a function');
+        return this.#refuse('is a function', 'pass data, such as the id of what it works on; a task may call back by `withCallbacks`');
       case 'symbol':
-        return this.#refuse('is a symbol');
+        return this.#refuse('is a symbol', 'pass a string');
       default:
         return this.#weighed(8, value);
     }
   }
 
   #copyString(value: string): string {
-    if (!value.isWellFormed()) this.#refuse('is a string with half a surrogate pair, which has no UTF-8 form');
+    if (!value.isWellFormed())
+      this.#refuse('is a string with half a surrogate pair, which has no UTF-8 form', 'pass it through `toWellFormed()`');
     return this.#weighed(5 + Buffer.byteLength(value), value);
   }
 
@@ -159,7 +163,7 @@ class Copier {
   }
 
   #copyDate(value: Date): Date {
-    if (Number.isNaN(value.getTime())) this.#refuse('is an invalid Date');
+    if (Number.isNaN(value.getTime())) this.#refuse('is an invalid Date', 'look at the text or number that it was made from');
     return new Date(value.getTime());
   }
 
@@ -182,8 +186,10 @@ class Copier {
   }
 
   #inside<T>(value: object, copy: () => T): T {
-    if (this.#above.includes(value)) this.#refuse('is circular: it contains itself');
-    if (this.#above.length >= MAX_DEPTH) this.#refuse(`is nested deeper than ${MAX_DEPTH} levels`);
+    if (this.#above.includes(value))
+      this.#refuse('is circular: it contains itself', 'leave that reference out, or pass an id in its place');
+    if (this.#above.length >= MAX_DEPTH)
+      this.#refuse(`is nested deeper than ${MAX_DEPTH} levels`, 'pass it as JSON, or store it elsewhere and pass its key');
     this.#above.push(value);
     const copied = copy();
     this.#above.pop();
@@ -206,8 +212,10 @@ class Copier {
     }
   }
 
-  #refuse(fact: string): never {
-    throw new UnstorableError(this.#where(), fact);
+  /** @param advice - for the caller who passes an argument; whoever reads of a result or of progress cannot follow it */
+  #refuse(fact: string, advice?: string): never {
+    const text = advice === undefined || this.root !== ARGUMENTS ? fact : `${fact}${fact.includes(':') ? ';' : ':'} ${advice}`;
+    throw new UnstorableError(this.#where(), text);
   }
 
   #where(): string {
@@ -238,8 +246,9 @@ function isAtomic(value: unknown): boolean {
 function notPlain(value: object): string {
   if (types.isPromise(value)) return 'is a promise: await it first';
   if (isError(value)) return 'is an error, which is not storable: pass its message, or a plain object';
-  const name = (value.constructor as { name?: unknown } | undefined)?.name;
-  return `is an instance of ${String(name || 'a class')}, which would come back without its class: pass a plain object`;
+  const instead =
+    types.isMap(value) || types.isSet(value) ? 'an array, such as `[...it]`' : 'a plain object, or the id of what it stands for';
+  return `is an instance of ${classNameOf(value)}, which would come back without its class: pass ${instead}`;
 }
 
 /** An own property also where the name is `__proto__`. */

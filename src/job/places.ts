@@ -1,6 +1,6 @@
 /** The quota rule: how many places of which quotas a job takes, and in which order quotas may be held together. */
 
-import { checkOption, didYouMean, is } from '../check.js';
+import { checkOption, didYouMean, is, type Rule } from '../check.js';
 import { OptionError, QuotaError, UnknownQuotaError } from '../errors.js';
 import type { Quotas } from './register.js';
 
@@ -55,10 +55,17 @@ export function checkPlaces(places: Places, book: QuotaBook, owner: string, with
     const size = book.get(name);
     if (size === undefined) throw unknownQuota(owner, name, book);
     if (weight > size)
-      throw new QuotaError(`${owner} needs ${weight} places of the quota \`${name}\`, whose size is ${size}, so it could never run`);
+      throw new QuotaError(
+        `${owner} needs ${weight} places of the quota \`${name}\`, whose size is ${size}, so it could never run; raise the size, or take fewer places`,
+      );
     if (within !== undefined) checkOrder(name, within, [...book.keys()], owner);
   }
 }
+
+export const QUOTAS_RULE: Rule = {
+  must: "a list of quotas, such as `['files']`, or their weights, such as `{ gpu: 2 }`",
+  holds: is.either(is.array, is.object).holds,
+};
 
 export function unknownQuota(owner: string, name: string, book: QuotaBook): UnknownQuotaError {
   const hint = didYouMean(name, [...book.keys()]) || '; add it to `quotas` of asyncModule';

@@ -1,6 +1,6 @@
 /** When a job runs again: a policy is a plain object, the built-in ones are data that can be stored with a job. */
 
-import { checkOption, checkOptions, is, type Rules } from '../check.js';
+import { checkOption, checkOptions, is, type Rule, type Rules } from '../check.js';
 import { OptionError } from '../errors.js';
 
 /** Growing delays: `firstMs`, then `factor` times the one before, at most `maxMs`, each shortened by up to `jitter` of itself. */
@@ -134,6 +134,8 @@ const RULES: Rules<RetryPolicy> = {
   delayMs: { must: 'a number of milliseconds, a backoff or a function', holds: (value) => typeof value !== 'string' },
   retries: is.either(is.oneOf('transient', 'any'), is.callable),
 };
+
+export const RETRY_RULE: Rule = { must: 'a retry policy, such as `exponential({ attempts: 5 })`', holds: is.object.holds };
 
 /** Checks a policy of a task. @throws OptionError */
 export function checkRetry(owner: string, policy: unknown): asserts policy is RetryPolicy {

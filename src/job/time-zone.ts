@@ -14,6 +14,15 @@ const MOST_WEEKS = 520;
 /** `GMT`, or `GMT+02:00`, or with seconds, as it was before 1900. */
 const OFFSET = /([+-])(\d+):(\d+)(?::(\d+))?$/;
 
+/** Whether the platform knows a time zone of this name. */
+export function isTimeZone(name: string): boolean {
+  try {
+    return new Intl.DateTimeFormat('en-US', { timeZone: name }) !== undefined;
+  } catch {
+    return false;
+  }
+}
+
 export class TimeZone {
   readonly #format: Intl.DateTimeFormat;
   readonly #weeks = new Map<number, { readonly change: ClockChange | undefined }>();

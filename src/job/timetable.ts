@@ -43,10 +43,11 @@ export class Timetable {
       this.#cron = new Cron(every, { timezone: timeZone });
       this.#plain = new Cron(every, { timezone: UTC });
       this.#zone = new TimeZone(timeZone);
-      // Whether it knows the time zone it finds out when it is asked.
       first = this.next(new Date(0));
     } catch (error) {
-      throw new OptionError(`${owner} cannot be read: ${storedError(error).message}`, { cause: error });
+      throw new OptionError(`${owner} cannot be read: ${storedError(error).message} It is a cron expression, such as '0 3 * * *'`, {
+        cause: error,
+      });
     }
     if (first === undefined) throw new OptionError(`${owner} is '${every}', which never comes; look at its day and its month`);
   }

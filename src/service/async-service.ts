@@ -2,7 +2,7 @@
 
 import { AsyncSubject, type Observable, ReplaySubject, switchMap, takeUntil } from 'rxjs';
 import { checkOption, is } from '../check.js';
-import { JobTypeError, NotRunningError } from '../errors.js';
+import { JobTypeError, NotRunningError, OptionError } from '../errors.js';
 import { jobDetails } from '../job/job-details.js';
 import type { Ground } from '../job/job-plan.js';
 import type { JobRecord, JobTree, QueuedJob } from '../job/job-record.js';
@@ -168,7 +168,12 @@ export class AsyncService implements IAsyncService {
   }
 
   async queueJob(work: TaskLike | Draft<unknown>, ...args: readonly unknown[]): Promise<Job<never>> {
-    return this.#intake.queue(draftPlan(work) ?? keyedPlan(work as TaskLike, args));
+    const plan = draftPlan(work);
+    if (plan !== undefined && args.length > 0)
+      throw new OptionError(
+        `\`queueJob\` got a draft of ${plan.taskName} and arguments beside it: give them to \`makeJob\`, which made the draft`,
+      );
+    return this.#intake.queue(plan ?? keyedPlan(work as TaskLike, args));
   }
 
   async queueSerialJobs(...drafts: Draft<unknown>[]): Promise<Job<never>> {
@@ -180,7 +185,7 @@ export class AsyncService implements IAsyncService {
   }
 
   async queueJobs(drafts: readonly Draft<unknown>[]): Promise<never> {
-    checkOption('`queueJobs`', 'drafts', drafts, is.array);
+    checkOption('`queueJobs`', 'drafts', drafts, { ...is.array, must: 'an array of drafts' });
     return this.#intake.queueAll(Array.from(drafts, (draft, index) => planOf(draft, `drafts[${index}]`))) as Promise<never>;
   }
 
@@ -212,6 +217,7 @@ export class AsyncService implements IAsyncService {
   }
 
   async getJob(id: string, task?: TaskLike): Promise<Job<never> | undefined> {
+    this.#checkStarted();
     const [record] = await this.sources.store.find({ ids: [id] });
     if (record === undefined) return undefined;
     if (task !== undefined) checkTask(record, task);
@@ -219,15 +225,18 @@ export class AsyncService implements IAsyncService {
   }
 
   async getJobs(filter: JobFilter = {}): Promise<readonly Job<unknown>[]> {
+    this.#checkStarted();
     return handlesOf(this.#access, await this.sources.store.find(queryOf('the filter of `getJobs`', filter)));
   }
 
   async cancelJobs(filter: JobFilter, reason?: string): Promise<number> {
     if (reason !== undefined) checkOption('`cancelJobs`', 'reason', reason, is.labelOrEmpty);
+    this.#checkStarted();
     return cancelJobs(this.#access, filter, reason);
   }
 
   async getDeadLetters(filter: Omit<JobFilter, 'statuses'> = {}): Promise<readonly DeadLetter[]> {
+    this.#checkStarted();
     return deadLetters(this.#access, filter);
   }
 
@@ -237,6 +246,7 @@ export class AsyncService implements IAsyncService {
   }
 
   async getUnreadableJobs(filter: Omit<JobFilter, 'statuses'> = {}): Promise<readonly UnreadableJob[]> {
+    this.#checkStarted();
     return unreadableJobs(this.#access, filter, this.sources.formsOf);
   }
 
@@ -291,6 +301,11 @@ export class AsyncService implements IAsyncService {
     if (this.#state !== 'running') throw this.#notRunning(what);
   }
 
+  /** A store that was not opened would say that there are no jobs. One that is closed says what it can. */
+  #checkStarted(): void {
+    if (this.#state === 'new') throw this.#notRunning('looked up');
+  }
+
   #notRunning(what: string): NotRunningError {
     return new NotRunningError(
       this.#state !== 'stopped'
@@ -318,5 +333,5 @@ function unstarted(cause?: unknown): NotRunningError {
 function checkTask({ job }: JobRecord, task: TaskLike): void {
   const names = namesOf(task);
   if (names.includes(job.taskName)) return;
-  throw new JobTypeError(`job ${job.id} is one of ${job.taskName}, not of ${names[0]}`);
+  throw new JobTypeError(`job ${job.id} is one of ${job.taskName}, not of ${names[0]}; ask for it with its own task, or with none`);
 }

@@ -6,14 +6,14 @@ import { NotATaskError } from '../errors.js';
 import type { CallbackPlan, JobPlan } from '../job/job-plan.js';
 import type { Input } from '../job/job-record.js';
 import type { Outcome } from '../job/outcome.js';
-import { Payload } from '../job/payload.js';
+import { ARGUMENTS, Payload } from '../job/payload.js';
 import { type result, standsFor } from '../job/promising.js';
 import { definitionOf } from '../task/definition-of.js';
 import type { ArgsOf, ResultOf, SignatureOf, TaskLike } from '../task/task.js';
 import type { BatchDraft, BatchOptions, Callback, CallbackFor, CallbackOf, Callbacks, Draft, JobOptions, JobsOf, RestOf } from './job.js';
 import { keyOfTask, planOptions, taskPlanOptions } from './job-options.js';
 
-const NO_ARGUMENTS = Payload.of([], 'arguments');
+const NO_ARGUMENTS = Payload.of([], ARGUMENTS);
 
 /**
  * Makes a draft of a task with its arguments; queues nothing. The arguments are copied here and now.
@@ -45,7 +45,7 @@ export function keyedPlan(task: TaskLike, args: readonly unknown[]): JobPlan {
   return key === undefined ? plan : { ...plan, options: { ...plan.options, keyOfTask: key } };
 }
 
-function taskPlan(task: TaskLike, args: readonly unknown[], input: Input = 'none', path = 'arguments'): JobPlan {
+function taskPlan(task: TaskLike, args: readonly unknown[], input: Input = 'none', path = ARGUMENTS): JobPlan {
   const definition = definitionOf(task);
   const { encrypt, upcast, requires } = definition.options;
   return {

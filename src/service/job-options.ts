@@ -3,9 +3,9 @@
 import { checkOption, checkOptions, is, type Rules } from '../check.js';
 import { FAILURE_LOG_RULE } from '../job/failure-log.js';
 import type { PlanOptions } from '../job/job-plan.js';
-import { placesOf } from '../job/places.js';
+import { placesOf, QUOTAS_RULE } from '../job/places.js';
 import { referenceTo } from '../job/principal.js';
-import { checkStoredRetry, RETRY_DEFAULTS, type RetryPolicy } from '../job/retry-policy.js';
+import { checkStoredRetry, RETRY_DEFAULTS, RETRY_RULE, type RetryPolicy } from '../job/retry-policy.js';
 import { UNIQUE_RULES, type UniqueOptions } from '../job/uniqueness.js';
 import { checkRealm, PRINCIPAL_RULE } from '../principal/reference-rule.js';
 import type { TaskDefinition } from '../task/task-definition.js';
@@ -14,12 +14,12 @@ import type { BatchOptions, JobOptions } from './job.js';
 const RULES: Rules<JobOptions> = {
   name: is.label,
   queue: is.labelOrEmpty,
-  quotas: is.either(is.array, is.object),
+  quotas: QUOTAS_RULE,
   priority: is.integer,
   delayMs: is.durationMs,
   beginAfter: is.date,
   beginBy: is.date,
-  retry: is.object,
+  retry: RETRY_RULE,
   keepMs: is.durationMs,
   failureLogLevel: FAILURE_LOG_RULE,
   principal: PRINCIPAL_RULE,

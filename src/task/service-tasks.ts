@@ -1,6 +1,6 @@
 /** The tasks of a class: `tasks(Class)` gives those of its methods as values. */
 
-import { shown } from '../check.js';
+import { isClass, shown } from '../check.js';
 import { NotATaskError } from '../errors.js';
 import type { Class, TasksOf } from './task.js';
 import { definition, type TaskDefinition } from './task-definition.js';
@@ -8,6 +8,7 @@ import { CLASS, recordedOf } from './task-metadata.js';
 import type { CheckedTaskOptions } from './task-options.js';
 
 const values = new WeakMap<Class, object>();
+const services = new WeakMap<object, Class>();
 const ownDefinitions = new WeakMap<Class, TaskDefinition>();
 
 /**
@@ -24,6 +25,7 @@ export function tasks<T>(service: Class<T>): TasksOf<T> {
   }
   const known = values.get(service) ?? makeValues(service);
   values.set(service, known);
+  services.set(known, service);
   return known as TasksOf<T>;
 }
 
@@ -32,6 +34,17 @@ export function definitionsOf(service: Class): readonly TaskDefinition[] {
   const own = classDefinition(service);
   const methods = Object.entries(recordedOf(service)).filter(([method]) => method !== CLASS);
   return [...(own === undefined ? [] : [own]), ...methods.map(([method, options]) => methodDefinition(service, method, options))];
+}
+
+/** The class with tasks behind something that was given in place of it: what `tasks(Class)` gives, or an instance. */
+export function serviceBehind(given: unknown): Class | undefined {
+  if (typeof given !== 'object' || given === null) return undefined;
+  const service: unknown = services.get(given) ?? Reflect.get(given, 'constructor');
+  return isClass(service) && hasTasks(service) ? service : undefined;
+}
+
+export function hasTasks(service: Class): boolean {
+  return Object.keys(recordedOf(service)).length > 0;
 }
 
 /** The definition of a class that is a task itself. */

@@ -2,10 +2,10 @@
 
 import { checkOptions, is, type Rule, type Rules } from '../check.js';
 import { FAILURE_LOG_RULE, type FailureLogLevel } from '../job/failure-log.js';
-import { type Places, placesOf } from '../job/places.js';
+import { type Places, placesOf, QUOTAS_RULE } from '../job/places.js';
 import type { Encrypted } from '../job/protection.js';
 import type { Quotas } from '../job/register.js';
-import { checkRetry, type RetryPolicy, retryCommon } from '../job/retry-policy.js';
+import { checkRetry, RETRY_RULE, type RetryPolicy, retryCommon } from '../job/retry-policy.js';
 import { checkTogether, UNIQUE_RULES, type UniqueFor, type UniqueOptions } from '../job/uniqueness.js';
 import type { CurrentTask } from './current-task.js';
 import { UpcastChain } from './upcast.js';
@@ -96,9 +96,9 @@ const PLACES: Rule = {
 const RULES: Rules<TaskOptions> = {
   name: is.label,
   aliases: is.labels,
-  quotas: is.either(is.array, is.object),
+  quotas: QUOTAS_RULE,
   timeoutMs: is.timerMs,
-  retry: is.object,
+  retry: RETRY_RULE,
   keepMs: is.durationMs,
   failureLogLevel: FAILURE_LOG_RULE,
   encrypt: is.either(is.boolean, PLACES),

@@ -1,11 +1,11 @@
 /** The tasks that a process can run, by name. */
 
-import { shown } from '../check.js';
+import { isClass, shown } from '../check.js';
 import { isMillraceError } from '../errors.js';
 import { FIRST_VERSION, formOf } from '../job/form.js';
 import type { JobKind } from '../job/job-record.js';
 import { definitionOf } from './definition-of.js';
-import { definitionsOf } from './service-tasks.js';
+import { definitionsOf, serviceBehind } from './service-tasks.js';
 import type { Class, TaskLike } from './task.js';
 import type { TaskDefinition } from './task-definition.js';
 
@@ -56,6 +56,11 @@ export class TaskRegistry {
   }
 
   #add(entry: TaskLike | Class, path: string): void {
+    const service = serviceBehind(entry);
+    if (service !== undefined)
+      return void this.#problems.push(
+        `\`${path}\` is ${shown(entry)}, not the class that has the tasks: register \`${service.name}\` itself`,
+      );
     try {
       const found = isClass(entry) ? definitionsOf(entry) : [definitionOf(entry as TaskLike)];
       if (found.length === 0) this.#problems.push(`\`${path}\`: ${shown(entry)} has no method with \`@Task()\``);
@@ -83,10 +88,6 @@ export class TaskRegistry {
       this.#services.set(service, (this.#services.get(service) ?? new Set()).add(method));
     }
   }
-}
-
-function isClass(entry: unknown): entry is Class {
-  return typeof entry === 'function' && /^class\b/.test(Function.prototype.toString.call(entry));
 }
 
 function isSame(one: TaskDefinition, other: TaskDefinition): boolean {
