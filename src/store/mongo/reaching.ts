@@ -18,6 +18,7 @@ import {
 } from 'rxjs';
 import type { Clock } from '../../clock.js';
 import { DatabaseUnreachableError, hasCode, NotRunningError, StoreError } from '../../errors.js';
+import { isError } from '../../job/stored-error.js';
 import { isUnanswered } from './driver-errors.js';
 import type { Members } from './members.js';
 
@@ -86,7 +87,7 @@ export function explainedAtStart(error: unknown, members: Pick<Members, 'hosts' 
 }
 
 function unreachable({ hosts, reason }: Pick<Members, 'hosts' | 'reason'>, cause: unknown): DatabaseUnreachableError {
-  const failure = cause instanceof Error && !isUncertain(cause) ? cause.message : NO_ANSWER;
+  const failure = isError(cause) && !isUncertain(cause) ? cause.message : NO_ANSWER;
   return new DatabaseUnreachableError(
     `MongoDB at ${hosts} cannot be reached: ${reason ?? failure}. See that it runs and that the connection string of the client is right, then call \`start\` again; \`connectTimeoutMs\` of \`mongoStore\` says how long it tries`,
     { cause },
@@ -96,7 +97,7 @@ function unreachable({ hosts, reason }: Pick<Members, 'hosts' | 'reason'>, cause
 /** Whether nothing has answered: the driver found no server or lost the connection, or the name could not be looked up. */
 function isUnreachable(error: unknown): boolean {
   if (error instanceof MongoWriteConcernError) return false;
-  return isUnanswered(error) || isUncertain(error) || (error instanceof Error && 'syscall' in error);
+  return isUnanswered(error) || isUncertain(error) || (isError(error) && 'syscall' in error);
 }
 
 /** A command had no answer within its deadline. */

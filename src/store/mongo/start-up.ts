@@ -2,6 +2,7 @@
 
 import { type Document, MongoServerError, ObjectId } from 'mongodb';
 import { StoreError } from '../../errors.js';
+import { isError } from '../../job/stored-error.js';
 import type { Collections } from './collections.js';
 import { createIndexes } from './indexes.js';
 
@@ -107,7 +108,7 @@ async function checkIndexes(collections: Collections): Promise<void> {
 }
 
 function refused(what: string, cause: unknown): StoreError {
-  if (cause instanceof Error && /requires authentication/.test(cause.message))
+  if (isError(cause) && /requires authentication/.test(cause.message))
     return new StoreError('MongoDB asks for a user and a password, and the client gives none: put them into its connection string', {
       cause,
     });
