@@ -120,6 +120,7 @@ export type {
   TasksOf,
   Unwrapped,
 } from './task/task.js';
+export type { TaskClock } from './task/task-clock.js';
 export { Task, type TaskDecorator } from './task/task-decorator.js';
 export { type FunctionTaskOptions, task } from './task/task-function.js';
 export type { KeyFunction, SetUp, TaskOptions } from './task/task-options.js';

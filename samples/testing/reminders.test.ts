@@ -45,6 +45,15 @@ describe('reminders', () => {
     expect(job.attempts).toBe(4);
   });
 
+  it('are repeated an hour later, by the clock of the task', async () => {
+    const job = await bench.async.queueJob(reminders.remindTwice, 'ann', 'tea');
+    await bench.advance(3_599_999);
+    expect(send).toHaveBeenCalledOnce();
+    await bench.advance(1);
+    expect(await job.waitForResult()).toBe('2030-01-01T01:00:00.000Z');
+    expect(send).toHaveBeenLastCalledWith('ann', 'tea!', expect.anything());
+  });
+
   it('give up on a gateway that does not answer', async () => {
     send.mockImplementation(
       (_to, _text, signal) => new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason))),

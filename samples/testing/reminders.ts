@@ -19,6 +19,16 @@ export class Reminders {
     await this.gateway.send(to, text, signal);
     return `reminded ${to} in attempt ${attempt}`;
   }
+
+  /** Waits by the clock of the task, which a test can move. */
+  @Task({ quotas: [] })
+  async remindTwice(to: string, text: string): Promise<string> {
+    const { signal, clock } = currentTask();
+    await this.gateway.send(to, text, signal);
+    await clock.wait(3_600_000);
+    await this.gateway.send(to, `${text}!`, signal);
+    return new Date(clock.now()).toISOString();
+  }
 }
 
 export const reminders = tasks(Reminders);

@@ -3,6 +3,7 @@
 import { setMaxListeners } from 'node:events';
 import { isObservable, type Observable, type Subscription } from 'rxjs';
 import { checkOption, is } from '../check.js';
+import type { Clock } from '../clock.js';
 import { NoTransactionError, TooLargeError } from '../errors.js';
 import type { Progress, QueuedJob } from '../job/job-record.js';
 import { annotationPath } from '../job/job-size.js';
@@ -14,6 +15,7 @@ import type { Report } from '../store/job-store.js';
 import { type CurrentTask, runAsTask } from '../task/current-task.js';
 import { jobLogger } from '../task/job-logger.js';
 import type { Logger } from '../task/logger.js';
+import { type TaskClock, taskClock } from '../task/task-clock.js';
 import type { StoredBytes } from './stored-bytes.js';
 
 /** Why an attempt was aborted. */
@@ -29,6 +31,7 @@ export type Ending = { readonly value: unknown } | { readonly thrown: unknown };
 export interface AttemptSources {
   readonly job: Pick<QueuedJob, 'id' | 'taskName' | 'queue' | 'role' | 'parent' | 'beginAfter' | 'principal'>;
   readonly number: number;
+  readonly clock: Clock;
   readonly logger: Logger;
   /** Whether what its errors say is not to be logged. */
   readonly redacts?: boolean;
@@ -44,6 +47,7 @@ export class Attempt implements CurrentTask {
   readonly batch: string | undefined;
   readonly scheduledFor: Date | undefined;
   readonly attempt: number;
+  readonly clock: TaskClock;
   readonly logger: Logger;
   /** Who acts in its code; what he may do is not known before the code is called. */
   readonly actor: Actor<CurrentTask>;
@@ -59,12 +63,13 @@ export class Attempt implements CurrentTask {
   /** While its code runs in a transaction. */
   #session: object | undefined;
 
-  constructor({ job, number, logger, redacts = false, report, valueLimitBytes, stored }: AttemptSources) {
+  constructor({ job, number, clock, logger, redacts = false, report, valueLimitBytes, stored }: AttemptSources) {
     this.job = { id: job.id, taskName: job.taskName };
     this.batch = job.role === 'step' ? job.parent : undefined;
     this.scheduledFor = job.beginAfter;
     this.attempt = number;
     this.actor = new Actor(job.principal ?? anonymous, this);
+    this.clock = taskClock(clock, () => this.signal);
     this.logger = jobLogger(logger, job, number);
     this.#report = report;
     this.#redacts = redacts;

@@ -346,12 +346,13 @@ export class Worker {
   }
 
   #newAttempt({ claimed: { job }, stored }: Pick<Running, 'claimed' | 'stored'>, numbers: AttemptNumbers): Attempt {
-    const { recorder, logger, registry, valueLimitBytes } = this.sources;
+    const { recorder, clock, logger, registry, valueLimitBytes } = this.sources;
     return new Attempt({
       job,
       valueLimitBytes,
       stored,
       number: numbers.number,
+      clock,
       logger,
       redacts: registry.get(job.taskName)?.options.redactErrors ?? false,
       report: (report) => recorder.report({ id: job.id, token: numbers.token, ...report }),

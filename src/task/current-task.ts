@@ -8,6 +8,7 @@ import type { Principal } from '../job/principal.js';
 import type { Session } from '../job/register.js';
 import { type Actor, actAs, currentActor } from '../principal/actor.js';
 import type { Logger } from './logger.js';
+import type { TaskClock } from './task-clock.js';
 
 export interface CurrentTask {
   readonly job: { readonly id: string; readonly taskName: string };
@@ -19,6 +20,8 @@ export interface CurrentTask {
   readonly principal: Principal;
   /** Which run of the job this is, from 1. */
   readonly attempt: number;
+  /** What the time is, and how to wait; in a test with `testAsync` it goes by virtual time. */
+  readonly clock: TaskClock;
   /** Aborted when the job is cancelled, runs longer than its `timeoutMs`, or its process stops. */
   readonly signal: AbortSignalType;
   /** Says how far it is; seen by everybody who watches the job. @throws OptionError for what is no progress, TooLargeError */

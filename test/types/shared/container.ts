@@ -13,6 +13,7 @@ import {
   type PrincipalReference,
   PrincipalResolver,
   start,
+  type TaskClock,
 } from 'millrace';
 import { type Equal, holds } from './expect.js';
 import { addNumbers, Documents, documents, RenderReport } from './services.js';
@@ -65,9 +66,14 @@ export function moduleOptionsAreChecked(): void {
 }
 
 export async function theRunningTask(): Promise<void> {
-  const { job, attempt, signal, progress, annotate, logger, onEnd } = currentTask();
+  const { job, attempt, signal, clock, progress, annotate, logger, onEnd } = currentTask();
   holds<Equal<typeof signal, AbortSignal>>();
   holds<Equal<typeof attempt, number>>();
+  holds<Equal<typeof clock, TaskClock>>();
+  const now: number = clock.now();
+  await clock.wait(now);
+  // @ts-expect-error: a test moves time by `advance`, a task cannot
+  clock.advance(1);
   holds<Equal<typeof job.id, string>>();
   progress(0.5);
   progress({ done: 1, total: 2, note: 'half' });
