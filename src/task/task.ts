@@ -42,8 +42,56 @@ export type Arg<T> = T extends AnyFunction
   : T extends Ref<unknown>
     ? 'a task takes the document itself; who queues it passes a reference'
     : T extends { readonly _id: unknown }
-      ? T | Ref<T>
-      : T;
+      ? Data<T> | Ref<T>
+      : Data<T>;
+
+/** A type of data, or else a text that says why not; a document with methods can still be named by a reference. */
+type Data<T> = IsInstance<T> extends true ? 'an instance of a class, or an object with methods, cannot be an argument of a job' : T;
+
+/** What a store gives back as it took it. */
+type Storable =
+  | string
+  | number
+  | bigint
+  | boolean
+  | symbol
+  | null
+  | undefined
+  | Date
+  | RegExp
+  | Uint8Array
+  | Promising<unknown>
+  | Ref<unknown>
+  | { readonly _bsontype: string };
+
+/** So deep a type is looked into. */
+type Depth = 3;
+type Below = [never, 0, 1, 2];
+
+/**
+ * Whether every value of a type is an instance of a class with methods or private members, or holds one. Of an instance with
+ * nothing but public data the compiler cannot tell; it is refused when it is queued.
+ */
+type IsInstance<T, D extends number = Depth> = 0 extends 1 & T
+  ? false
+  : T extends Storable
+    ? false
+    : T extends AnyFunction
+      ? true
+      : D extends 1 | 2 | 3
+        ? T extends readonly (infer E)[]
+          ? HoldsInstance<E, Below[D]>
+          : T extends object
+            ? Pick<T, keyof T> extends T
+              ? true extends { [K in keyof T]: HoldsInstance<T[K], Below[D]> }[keyof T]
+                ? true
+                : false
+              : true
+            : false
+        : false;
+
+/** Of a part; one that may be left out, or may be something else, does no harm by its type. */
+type HoldsInstance<T, D extends number> = [T] extends [never] ? false : [IsInstance<T, D>] extends [true] ? true : false;
 
 /** What a job of this function results in. */
 export type ResultOf<F> = F extends (...args: never[]) => infer R ? Unwrapped<R> : never;

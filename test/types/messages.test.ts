@@ -21,6 +21,9 @@ const MESSAGES: Readonly<Record<string, readonly string[]>> = {
   'gives a function as an argument': [
     "Argument of type '() => void' is not assignable to parameter of type '\"a function cannot be an argument of a job\"'.",
   ],
+  'gives an instance of a class as an argument': [
+    "Argument of type 'Customer' is not assignable to parameter of type '\"an instance of a class, or an object with methods, cannot be an argument of a job\"'.",
+  ],
   'queues a plain function': ["Argument of type '(x: number) => number' is not assignable to parameter of type 'Queueable'."],
   'queues the method of the class': [
     "Argument of type '(folder: string, id: string, title: string) => Promise<string>' is not assignable to parameter of type 'Queueable'.",

@@ -5,6 +5,10 @@ import { asyncModule, callback, type IAsyncService, type Job, makeJob, memorySto
 import { addNumbers, Documents, documents, mails } from './service.js';
 
 declare const async: IAsyncService;
+class Customer {
+  rename(): void {}
+}
+
 const draft = makeJob(documents.create, 'inbox', 'bar', 'A title');
 const sum = makeJob(addNumbers, 40, 2);
 const join = task('join', (jobs: [Job<number>, Job<string>]) => jobs.length);
@@ -31,6 +35,12 @@ void async.queueJob(addNumbers, 40, 2, 1);
 makeJob(
   task('each', (_onRow: () => void) => 1),
   () => {},
+);
+
+// gives an instance of a class as an argument
+makeJob(
+  task('charge', (_customer: Customer) => 1),
+  new Customer(),
 );
 
 // queues a plain function

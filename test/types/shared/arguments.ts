@@ -1,6 +1,17 @@
 /** What `makeJob` and `queueJob` accept as arguments; the two take the same. */
 
-import { type ArgsOf, type IAsyncService, type Job, makeJob, type SignatureOf } from 'millrace';
+import {
+  type ArgsOf,
+  type FunctionTask,
+  type IAsyncService,
+  type Job,
+  makeJob,
+  type Ref,
+  ref,
+  type SignatureOf,
+  type StoredError,
+  task,
+} from 'millrace';
 import { type Equal, holds } from './expect.js';
 import { addNumbers, documents, parameters, RenderReport } from './services.js';
 
@@ -82,4 +93,81 @@ export function parametersOfEverySortAreChecked(job: Job<number>): void {
   makeJob(parameters.job, job);
   // @ts-expect-error: a function cannot be stored
   makeJob(parameters.handler, () => {});
+}
+
+class Customer {
+  constructor(readonly name: string) {}
+  rename(): void {}
+}
+class Account {
+  readonly #balance = 0;
+  get balance(): number {
+    return this.#balance;
+  }
+}
+class Hidden {
+  private readonly secret = 1;
+  readonly shown = this.secret;
+}
+class Folder {
+  readonly _id = 'inbox';
+  rename(): void {}
+}
+type Json = string | number | boolean | null | readonly Json[] | { readonly [key: string]: Json };
+interface Tree {
+  readonly name: string;
+  readonly children: readonly Tree[];
+  readonly parent?: Tree;
+}
+type Id = string & { readonly brand: 'id' };
+
+export function instancesAreRefused(): void {
+  // @ts-expect-error: it has a method
+  makeJob(take<Customer>(), new Customer('ann'));
+  // @ts-expect-error: it has a private member
+  makeJob(take<Account>(), new Account());
+  // @ts-expect-error: it has a private member
+  makeJob(take<Hidden>(), new Hidden());
+  // @ts-expect-error: in a list
+  makeJob(take<readonly Customer[]>(), [new Customer('ann')]);
+  // @ts-expect-error: in an object
+  makeJob(take<{ readonly customer: Customer }>(), { customer: new Customer('ann') });
+  // @ts-expect-error: a map has methods
+  makeJob(take<Map<string, number>>(), new Map());
+  // @ts-expect-error: an object with a method
+  makeJob(take<{ readonly onDone: () => void }>(), { onDone: () => {} });
+  // @ts-expect-error: not by this alternative
+  makeJob(take<string | Customer>(), new Customer('ann'));
+  // @ts-expect-error: only by a reference
+  makeJob(take<Folder>(), new Folder());
+}
+
+export function dataAreNot(job: Job<number>, error: StoredError, bytes: Uint8Array, json: Json, tree: Tree, id: Id, value: unknown): void {
+  makeJob(take<string | Customer>(), 'ann');
+  makeJob(take<Folder>(), ref('folders', 'inbox') as Ref<Folder>);
+  makeJob(take<Date>(), new Date(0));
+  makeJob(take<RegExp>(), /a/);
+  makeJob(take<Uint8Array>(), bytes);
+  makeJob(take<Buffer>(), Buffer.from(bytes));
+  makeJob(take<Job<number>>(), job);
+  makeJob(take<readonly Job<number>[]>(), [job]);
+  makeJob(take<StoredError>(), error);
+  makeJob(take<Json>(), json);
+  makeJob(take<Tree>(), tree);
+  makeJob(take<Id>(), id);
+  makeJob(take<unknown>(), value);
+  makeJob(take<object>(), {});
+  makeJob(take<Record<string, unknown>>(), { a: 1 });
+  makeJob(take<{ readonly url: string; readonly onDone?: () => void }>(), { url: '/' });
+  makeJob(take<{ readonly kind: 'a'; readonly other?: never }>(), { kind: 'a' });
+  makeJob(take<readonly [string, { readonly at: Date }]>(), ['a', { at: new Date(0) }]);
+  makeJob(take<[]>(), []);
+  makeJob(take<bigint | null | undefined>(), 1n);
+  // biome-ignore lint/suspicious/noExplicitAny: whatever is passed for it compiles
+  makeJob(take<any>(), new Customer('ann'));
+  holds<Equal<ArgsOf<(tree: Tree, json: Json, value: unknown) => void>, [tree: Tree, json: Json, value: unknown]>>();
+}
+
+function take<T>(): FunctionTask<(value: T) => number> {
+  return task('take', (_value: T) => 1);
 }
