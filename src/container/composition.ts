@@ -7,6 +7,7 @@ import { Worker } from '../dispatch/worker.js';
 import { NotRunningError, StartError } from '../errors.js';
 import { JobIds } from '../job/job-id.js';
 import type { Ground } from '../job/job-plan.js';
+import { NO_PLACES, unknownQuota } from '../job/places.js';
 import { NO_PROTECTION, type Protection } from '../job/protection.js';
 import { storedError } from '../job/stored-error.js';
 import { currentActor } from '../principal/actor.js';
@@ -69,9 +70,24 @@ export class Composition {
     return this.service;
   }
 
-  /** Now that the quotas are known. @throws StartError for schedules whose jobs could never be queued */
+  /** Now that the quotas are known. @throws StartError for tasks and schedules whose jobs could never be queued */
   #tryOut(): void {
-    const problems = schedulesOn(this.#ground, this.options.schedules).flatMap(({ name, tree }) => {
+    const problems = [...this.#unknownQuotas(), ...this.#unqueueable()];
+    if (problems.length > 0) throw new StartError(problems);
+  }
+
+  /** The quotas that tasks name, and neither this process nor another one has configured. */
+  #unknownQuotas(): readonly string[] {
+    const { book } = this.#ground;
+    return this.registry.tasks.flatMap(({ name, options: { places = NO_PLACES } }) =>
+      Object.keys(places)
+        .filter((quota) => !book.has(quota))
+        .map((quota) => unknownQuota(`the task ${name}`, quota, book).message),
+    );
+  }
+
+  #unqueueable(): readonly string[] {
+    return schedulesOn(this.#ground, this.options.schedules).flatMap(({ name, tree }) => {
       try {
         tree(new Date(this.options.clock.now()));
         return [];
@@ -79,7 +95,6 @@ export class Composition {
         return [`\`schedules\`: ${name} cannot be queued: ${storedError(error).message}`];
       }
     });
-    if (problems.length > 0) throw new StartError(problems);
   }
 
   /** @throws NotATaskError, OptionError */

@@ -1,6 +1,17 @@
 import { Container, inject, injectable } from 'inversify';
 import { describe, expect, it } from 'vitest';
-import { asyncModule, IAsyncService, makeJob, memoryStore, NotRunningError, start, Task, task, tasks } from '../../src/index.js';
+import {
+  asyncModule,
+  IAsyncService,
+  makeJob,
+  memoryStore,
+  NotRunningError,
+  StartError,
+  start,
+  Task,
+  task,
+  tasks,
+} from '../../src/index.js';
 import { setup } from '../bundle.js';
 
 const work = task('work', { quotas: [] }, (value: number) => value);
@@ -100,6 +111,34 @@ describe('a start', () => {
     const container = new Container();
     container.bind(Service).toConstantValue({} as Service);
     await expect(setup({ container, tasks: [Service] })).rejects.toThrow('Service has no method `go`');
+  });
+
+  describe('checks the quotas that registered tasks name', () => {
+    const report = task('report', { quotas: ['reprots'] }, () => {});
+
+    it('and refuses an unknown one, with the nearest name', async () => {
+      await expect(setup({ tasks: [report, work], quotas: { reports: 4 } })).rejects.toThrow(
+        'the task report names the quota `reprots`, which is not configured; did you mean `reports`?',
+      );
+    });
+
+    it('all of them, together with schedules that could not be queued', async () => {
+      const heavy = task('heavy', { quotas: { gpu: 2 } }, () => {});
+      const schedules = [{ every: '0 3 * * *', job: makeJob(work, 1).with({ quotas: ['nights'] }) }];
+      const error = await setup({ tasks: [report, heavy, work], schedules }).catch((thrown: unknown) => thrown);
+      expect(error).toBeInstanceOf(StartError);
+      for (const name of ['reprots', 'gpu', 'nights']) expect(String(error)).toContain(`the quota \`${name}\``);
+    });
+
+    it('and accepts one that another process has configured in the same store', async () => {
+      const store = memoryStore();
+      await setup({ store, quotas: { reprots: 1 } });
+      await setup({ store, tasks: [report], dispatcher: false });
+    });
+
+    it('and accepts one that is too small for now, since an operator may have resized it', async () => {
+      await setup({ tasks: [task('wide', { quotas: { wide: 2 } }, () => {})], quotas: { wide: 1 } });
+    });
   });
 
   it.each(['serial', 'parallel', 'choice'])('is refused with a task of the name `%s`', async (name) => {
