@@ -9,3 +9,8 @@ container.load(asyncModule({ store: memoryStore(), tasks: [add] }));
 const async = await start(container);
 if ((await (await async.queueJob(add, 40, 2)).waitForResult()) !== 42) throw new Error('40 and 2 are not 42');
 await async.stop();
+const missing = await import('millrace/mongo').then(
+  () => 'no error',
+  (error: { code: string }) => error.code,
+);
+if (missing !== 'MILLRACE_STORE') throw new Error(`a missing driver is told by ${missing}`);

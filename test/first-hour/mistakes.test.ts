@@ -22,6 +22,7 @@ import {
   task,
   tasks,
 } from '../../src/index.js';
+import { withDriver } from '../../src/store/mongo/driver.js';
 import { mongoStore } from '../../src/store/mongo/index.js';
 import { problemOf } from '../../src/store/mongo/start-up.js';
 import { type TestAsync, testAsync } from '../../src/testing/index.js';
@@ -147,6 +148,8 @@ const MISTAKES: Readonly<Record<string, () => unknown>> = {
   'an agent that accepts a task that is not there': () => started({ tasks: [add], dispatcher: { agents: [{ accepts: [take] }] } }),
   'mongoStore without a client': () => mongoStore(js({ database: 'app' })),
   'mongoStore of a connection string': () => mongoStore(js({ client: 'mongodb://nowhere', database: 'app' })),
+  'a driver that is not installed': () =>
+    withDriver(() => Promise.reject(Object.assign(new Error("Cannot find package 'mongodb'"), { code: 'ERR_MODULE_NOT_FOUND' }))),
   'a standalone MongoDB': () => {
     throw new StoreError(problemOf({ maxWireVersion: 21 }) ?? '');
   },

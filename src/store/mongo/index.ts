@@ -8,6 +8,6 @@ declare module '../../job/register.js' {
   }
 }
 
+export { mongoStore } from './deferred-store.js';
 export { type MongoDocumentsOptions, mongoDocuments } from './mongo-document-source.js';
 export type { MongoStoreOptions } from './mongo-options.js';
-export { mongoStore } from './mongo-store.js';

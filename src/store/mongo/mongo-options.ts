@@ -37,7 +37,7 @@ export type CheckedMongoOptions = {
 
 /** Also of another copy of the driver; one of another version says so at its first command. */
 export const CLIENT: Rule = {
-  must: 'a `MongoClient`, such as `new MongoClient(uri)`',
+  must: 'a `MongoClient` of the package `mongodb`, such as `new MongoClient(uri)`',
   holds: (value) =>
     typeof value === 'object' && value !== null && ['db', 'startSession'].every((name) => typeof Reflect.get(value, name) === 'function'),
 };

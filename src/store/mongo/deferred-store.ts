@@ -1,0 +1,134 @@
+/** The Mongo store as the package gives it: what needs the driver is loaded when it is started, so that a missing driver is an error of Millrace. */
+
+import { defer, EMPTY, type Observable } from 'rxjs';
+import { NotRunningError } from '../../errors.js';
+import type { JobRecord, JobTree } from '../../job/job-record.js';
+import type { QuotaBook } from '../../job/places.js';
+import type {
+  Again,
+  AgentView,
+  Attempt,
+  Change,
+  ClaimedJob,
+  ClaimRequest,
+  Controls,
+  End,
+  Hold,
+  Inserted,
+  Insight,
+  Interest,
+  JobQuery,
+  JobStore,
+  Recovery,
+  Report,
+  Schedules,
+  StoreSetup,
+  Transactions,
+} from '../job-store.js';
+import { checkDriver, withDriver } from './driver.js';
+import { checkMongoOptions, type MongoStoreOptions } from './mongo-options.js';
+
+checkDriver();
+
+/** A store in a MongoDB database. @throws OptionError */
+export function mongoStore(options: MongoStoreOptions): JobStore {
+  const checked = checkMongoOptions(options);
+  return new DeferredStore(() => withDriver(async () => (await import('./mongo-store.js')).mongoStore(checked)));
+}
+
+export class DeferredStore implements JobStore {
+  #loading: Promise<JobStore> | undefined;
+  #loaded: JobStore | undefined;
+
+  constructor(private readonly load: () => Promise<JobStore>) {}
+
+  async start(setup: StoreSetup): Promise<void> {
+    this.#loading ??= this.load();
+    try {
+      this.#loaded = await this.#loading;
+    } catch (error) {
+      this.#loading = undefined;
+      throw error;
+    }
+    await this.#loaded.start(setup);
+  }
+
+  /** After the start that came before, if it is still being loaded. */
+  async stop(): Promise<void> {
+    const loaded = await this.#loading?.catch(() => undefined);
+    await loaded?.stop();
+  }
+
+  get quotas(): QuotaBook {
+    return this.#store.quotas;
+  }
+
+  get transactions(): Transactions {
+    return this.#store.transactions;
+  }
+
+  get controls(): Controls {
+    return this.#store.controls;
+  }
+
+  get schedules(): Schedules {
+    return this.#store.schedules;
+  }
+
+  get insight(): Insight {
+    return this.#store.insight;
+  }
+
+  async insert(trees: readonly JobTree[], session?: object): Promise<readonly Inserted[]> {
+    return this.#store.insert(trees, session);
+  }
+
+  async claim(request: ClaimRequest): Promise<readonly ClaimedJob[]> {
+    return this.#store.claim(request);
+  }
+
+  async report(reports: readonly Report[]): Promise<void> {
+    return this.#store.report(reports);
+  }
+
+  async settle(ends: readonly End[], session?: object): Promise<readonly boolean[]> {
+    return this.#store.settle(ends, session);
+  }
+
+  async reschedule(again: readonly Again[]): Promise<readonly (Attempt | undefined)[]> {
+    return this.#store.reschedule(again);
+  }
+
+  async release(holds: readonly Hold[]): Promise<void> {
+    return this.#store.release(holds);
+  }
+
+  async cancel(ids: readonly string[], reason: string | undefined): Promise<void> {
+    return this.#store.cancel(ids, reason);
+  }
+
+  async heartbeat(dispatcher: string, leaseMs: number, agents?: readonly AgentView[]): Promise<boolean> {
+    return this.#store.heartbeat(dispatcher, leaseMs, agents);
+  }
+
+  async recover(dispatcher: string): Promise<Recovery> {
+    return this.#store.recover(dispatcher);
+  }
+
+  async find(query: JobQuery): Promise<readonly JobRecord[]> {
+    return this.#store.find(query);
+  }
+
+  async count(query: JobQuery): Promise<number> {
+    return this.#store.count(query);
+  }
+
+  changes(interest: Interest): Observable<Change> {
+    return defer(() => this.#loaded?.changes(interest) ?? EMPTY);
+  }
+
+  get #store(): JobStore {
+    if (this.#loaded === undefined) throw new NotRunningError('the MongoDB store has not been started: await `start(container)` first');
+    return this.#loaded;
+  }
+}
