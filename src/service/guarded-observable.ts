@@ -61,6 +61,6 @@ export class GuardedObservable<T> extends Observable<T> {
   #unheard(error: unknown): void {
     const signal = taskAround()?.signal;
     if (signal?.aborted === true && error === signal.reason) return;
-    this.#logger.error('an observable failed, and nobody handled it', { err: error });
+    this.#logger.error('an observable failed, and nobody handled it', { ...this.#about(undefined), err: error });
   }
 }

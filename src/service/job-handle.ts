@@ -67,10 +67,10 @@ export class JobHandle implements Job<unknown> {
     return this.#last?.record.job.taskName ?? this[standsFor].taskName;
   }
 
-  /** Those of a log line about the job, as last seen. */
-  get details(): JobDetails {
-    const { job, state } = this.#seen.record;
-    return jobDetails(job, state.attempts);
+  /** Those of a log line about the job, as last seen, if it was. */
+  get details(): JobDetails | undefined {
+    const record = this.#last?.record;
+    return record === undefined ? undefined : jobDetails(record.job, record.state.attempts);
   }
 
   get status(): Status {

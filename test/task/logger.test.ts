@@ -222,6 +222,16 @@ describe('a line about a job', () => {
       },
     ],
     [
+      'whose changes are handled by code that throws',
+      async (logger) => {
+        const work = task('work', () => 1);
+        const { async, drain } = await setup({ tasks: [work], logger });
+        const job = await async.queueJob(work);
+        job.changes.subscribe(() => Promise.reject(new Error('it threw')));
+        await drain();
+      },
+    ],
+    [
       'that ignores its timeout',
       async (logger) => {
         const deaf = task('work', { timeoutMs: 1_000, failureLogLevel: 'none' }, () => deferred().promise);
