@@ -9,12 +9,14 @@ import {
   callback,
   currentTask,
   exponential,
+  fixedDelay,
   IAsyncService,
   isMillraceError,
   type Job,
   makeJob,
   memoryStore,
   RetryLater,
+  ref,
   StoreError,
   serial,
   start,
@@ -128,6 +130,23 @@ const MISTAKES: Readonly<Record<string, () => unknown>> = {
   'a concurrency in place of agents': () => load({ dispatcher: { concurrency: 3 } }),
   '`dispatcher: true`': () => load({ dispatcher: true }),
   'a logger without methods': () => load({ logger: (message: string) => message }),
+  'asyncModule without options': () => call(asyncModule),
+  'memoryStore with an unknown option': () => call(memoryStore, { keep: 5 }),
+  'quotas as a list': () => load({ quotas: ['default'] }),
+  'one agent in place of a list': () => load({ dispatcher: { agents: { concurrency: 3 } } }),
+  'a setUp that is not a function': () => load({ setUp: 5 }),
+  'one schedule in place of a list': () => load({ schedules: { every: '0 3 * * *' } }),
+  'a schedule without a time': () => scheduled({ every: undefined }),
+  'two schedules of one task': () => {
+    const nightly = { every: '0 3 * * *', job: makeJob(add, 1, 2) };
+    return load({ tasks: [add], schedules: [nightly, nightly] });
+  },
+  'a schedule of a batch without a name': () => scheduled({ job: serial(makeJob(add, 1, 2)) }),
+  'a secret that is too short': () => load({ secrets: { keys: { 2031: 'secret' }, current: '2031' } }),
+  'a current key that is not there': () => load({ secrets: { keys: { 2031: 'x'.repeat(44) }, current: '2030' } }),
+  'a misspelt option of a retry policy': () => call(exponential, { attempt: 5 }),
+  'a number in place of a retry policy’s options': () => call(exponential, 5),
+  'a delay of a retry policy as a text': () => call(fixedDelay, { attempts: 2, delayMs: '5 s' }),
   'no asyncModule in the container': () => start(new Container()),
   'the module in place of the container': () => start(js(asyncModule({ store: memoryStore() }))),
   'start without a container': () => start(js(undefined)),
@@ -199,6 +218,14 @@ const MISTAKES: Readonly<Record<string, () => unknown>> = {
   'a function in place of a callback': () =>
     queued(({ async }) => async.queueJob(makeJob(add, 1, 2).withCallbacks({ success: js(() => 1) }))),
   'a misspelt callback': () => makeJob(add, 1, 2).withCallbacks(js({ sucess: take })),
+  'a reference without an id': () => call(ref, 'folders'),
+  'a unique key that is a number': () => {
+    const keyed = task('keyed', { uniqueKey: js((id: number) => id) }, (id: number) => id);
+    return queued(({ async }) => async.queueJob(keyed, 7), { tasks: [keyed] });
+  },
+  'a unique key without its window': () => queuedWith({ uniqueFor: 'waiting' }),
+  'debouncing without a key': () => queuedWith({ debounceMs: 5 }),
+  'a deadline before the start': () => queuedWith({ beginAfter: new Date(2e12), beginBy: new Date(1e12) }),
   'a callback of nothing': () => call(callback, undefined),
 
   'a text in place of quotas': () => queuedWith({ quotas: 'reports' }),
@@ -231,6 +258,17 @@ const MISTAKES: Readonly<Record<string, () => unknown>> = {
         return failed(own.async.queueJob(outer), own);
       },
       { tasks: [outer, add] },
+    );
+  },
+  'waiting for its own job': () => {
+    const own = task('own', async () => (await bundle.async.getJob(currentTask().job.id))?.waitForResult());
+    let bundle: TestAsync;
+    return queued(
+      (given) => {
+        bundle = given;
+        return failed(given.async.queueJob(own), given);
+      },
+      { tasks: [own] },
     );
   },
   'a clean-up that is not a function': () => ran(() => currentTask().onEnd(js('close'))),
