@@ -79,7 +79,7 @@ const hasAll =
     value !== null &&
     methods.every((method) => typeof (value as Record<string, unknown>)[method] === 'function');
 
-const RULES: Rules<AsyncModuleOptions> = {
+export const MODULE_RULES: Rules<AsyncModuleOptions> = {
   store: {
     must: 'a store, such as `memoryStore()` or `mongoStore({ client, database })`',
     holds: hasAll('insert', 'claim', 'settle', 'changes'),
@@ -99,8 +99,8 @@ const RULES: Rules<AsyncModuleOptions> = {
 
 /** @throws OptionError */
 export function checkModuleOptions(options: AsyncModuleOptions): CheckedModuleOptions {
-  checkOptions<AsyncModuleOptions>('`asyncModule`', options, RULES);
-  checkOption('`asyncModule`', 'store', options.store, RULES.store);
+  checkOptions<AsyncModuleOptions>('`asyncModule`', options, MODULE_RULES);
+  checkOption('`asyncModule`', 'store', options.store, MODULE_RULES.store);
   const { dispatcher = MODULE_DEFAULTS.dispatcher } = options;
   return Object.freeze({
     store: options.store,

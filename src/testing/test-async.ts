@@ -5,7 +5,7 @@ import { firstValueFrom } from 'rxjs';
 import { checkOption, checkOptions, is, type Rules } from '../check.js';
 import { areTurnsFaked, nextTurn, realMs } from '../clock.js';
 import { asyncModule, start } from '../container/async-module.js';
-import type { AsyncModuleOptions } from '../container/module-options.js';
+import { type AsyncModuleOptions, MODULE_RULES } from '../container/module-options.js';
 import { EndlessJobsError, StartError } from '../errors.js';
 import type { JobRecord } from '../job/job-record.js';
 import { isWaiting, OPEN } from '../job/job-status.js';
@@ -62,7 +62,8 @@ const MAX_STEPS_OF_A_RUN = 1_440;
 /** Signs of life are rare in virtual time, so that it can be moved by days at little cost. */
 const RARE_SIGNS = { name: 'test', leaseMs: 86_400_000, heartbeatMs: 21_600_000, pollMs: 21_600_000 } as const;
 
-const RULES: Pick<Rules<TestAsyncOptions>, 'container' | 'startAt' | 'seed'> = { container: is.object, startAt: is.date, seed: is.integer };
+const { clock: _clock, random: _random, ...FOR_MODULE } = MODULE_RULES;
+const RULES: Rules<TestAsyncOptions> = { ...FOR_MODULE, container: is.object, startAt: is.date, seed: is.integer };
 
 /**
  * Starts Millrace for a test. Faked timers, as of vitest or jest, do no harm, and do not move its virtual time.
@@ -76,8 +77,8 @@ export async function testAsync(options: TestAsyncOptions = {}): Promise<TestAsy
     throw new StartError([
       'timers were faked before `millrace` was loaded, so nothing would ever run: import it first, then call `useFakeTimers`',
     ]);
+  checkOptions<TestAsyncOptions>('`testAsync`', options, RULES);
   const { store = memoryStore(), container = new Container(), startAt, seed = 1, ...rest } = options;
-  checkOptions('`testAsync`', { container, startAt, seed }, RULES);
   const clock = new VirtualClock(startAt);
   const dispatcher = rest.dispatcher === false ? false : { ...RARE_SIGNS, ...rest.dispatcher };
   container.load(asyncModule({ ...rest, dispatcher, store, clock, random: seededRandom(seed + countBench(store)) }));
