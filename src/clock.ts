@@ -1,6 +1,6 @@
 /** The only file that reads time: the clock of a process, behind one seam that tests replace. */
 
-import { asyncScheduler, Observable, type SchedulerLike } from 'rxjs';
+import { asyncScheduler, Observable, type SchedulerLike, timer } from 'rxjs';
 
 /** The process's real timers, even if a test fakes timers later: a turn of the event loop must be a real one. */
 const { setImmediate, clearImmediate, performance: realPerformance } = globalThis;
@@ -22,9 +22,27 @@ export const systemClock: Clock = {
   turn: nextTurn,
 };
 
+/** Whether the timers of a clock are the platform's: not in a test that moves the time. */
+export function isReal({ scheduler }: Pick<Clock, 'scheduler'>): boolean {
+  return scheduler === asyncScheduler;
+}
+
 /** Milliseconds that have passed, as the timers of a clock count them: setting the time of day has no effect; a sleep of the machine may be left out. */
-export function elapsedMs({ scheduler }: Clock): number {
-  return scheduler === asyncScheduler ? performance.now() : scheduler.now();
+export function elapsedMs(clock: Clock): number {
+  return isReal(clock) ? performance.now() : clock.scheduler.now();
+}
+
+/** As `timer`, but a process may end while it waits. */
+export function idleTimer(ms: number, { scheduler }: Pick<Clock, 'scheduler'>): Observable<unknown> {
+  if (!isReal({ scheduler })) return timer(ms, scheduler);
+  return new Observable((subscriber) => {
+    const handle = setTimeout(() => {
+      subscriber.next(undefined);
+      subscriber.complete();
+    }, ms);
+    handle.unref();
+    return () => clearTimeout(handle);
+  });
 }
 
 /** One turn of the real event loop; virtual clocks use it too, since a turn takes no time. */

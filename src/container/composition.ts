@@ -15,6 +15,7 @@ import { Gatekeeper } from '../principal/gatekeeper.js';
 import { SealedJobs } from '../principal/sealed-jobs.js';
 import { AsyncService, type OwnDispatcher } from '../service/async-service.js';
 import { GuardedObservable } from '../service/guarded-observable.js';
+import type { ScheduledJobs } from '../service/waiting-watch.js';
 import type { Class } from '../task/task.js';
 import { TaskRegistry } from '../task/task-registry.js';
 import { dispatcherName } from './dispatcher-name.js';
@@ -70,10 +71,12 @@ export class Composition {
     return this.service;
   }
 
-  /** Now that the quotas are known. @throws StartError for tasks and schedules whose jobs could never be queued */
-  #tryOut(): void {
-    const problems = [...this.#unknownQuotas(), ...this.#unqueueable()];
+  /** Now that the quotas are known. @returns what the schedules queue. @throws StartError for tasks and schedules whose jobs could never be queued */
+  #tryOut(): readonly ScheduledJobs[] {
+    const problems = [...this.#unknownQuotas()];
+    const scheduled = this.#scheduled(problems);
     if (problems.length > 0) throw new StartError(problems);
+    return scheduled;
   }
 
   /** The quotas that tasks name, and neither this process nor another one has configured. */
@@ -86,13 +89,15 @@ export class Composition {
     );
   }
 
-  #unqueueable(): readonly string[] {
+  /** @param problems - is told of schedules whose jobs cannot be queued */
+  #scheduled(problems: string[]): readonly ScheduledJobs[] {
+    const now = new Date(this.options.clock.now());
     return schedulesOn(this.#ground, this.options.schedules).flatMap(({ name, tree }) => {
       try {
-        tree(new Date(this.options.clock.now()));
-        return [];
+        return [{ name, tree: tree(now) }];
       } catch (error) {
-        return [`\`schedules\`: ${name} cannot be queued: ${storedError(error).message}`];
+        problems.push(`\`schedules\`: ${name} cannot be queued: ${storedError(error).message}`);
+        return [];
       }
     });
   }

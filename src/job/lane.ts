@@ -46,3 +46,12 @@ export function partsOf(key: string): LaneParts {
   const [queue, what] = JSON.parse(key) as [string, string | readonly [string]];
   return typeof what === 'string' ? { queue, form: what, isComposite: false } : { queue, form: what[0], isComposite: true };
 }
+
+/** The places that each job of a lane needs. */
+export function placesIn(key: string): Places {
+  const [, , places] = JSON.parse(key) as readonly [string, unknown, readonly string[] | string];
+  if (typeof places === 'string') return {};
+  return Object.fromEntries(
+    places.map((place) => [place.slice(0, place.lastIndexOf(':')), Number(place.slice(place.lastIndexOf(':') + 1))]),
+  );
+}

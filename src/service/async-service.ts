@@ -33,6 +33,7 @@ import { handleOf, handlesOf, readValue } from './job-handle.js';
 import { type Pausable, pausableOf } from './pausing.js';
 import { type Queues, StoreQueues } from './queues.js';
 import { type UnreadableJob, unreadableJobs } from './unreadable-jobs.js';
+import { type ScheduledJobs, WaitingWatch } from './waiting-watch.js';
 
 /** What the service does with the dispatcher of its process. */
 export interface OwnDispatcher extends DispatcherView {
@@ -58,6 +59,7 @@ export class AsyncService implements IAsyncService {
   readonly #access: JobAccess;
   readonly #queues: StoreQueues;
   readonly #intake: Intake;
+  readonly #waitingWatch: WaitingWatch;
   readonly #started = new AsyncSubject<void>();
   readonly #stopped = new ReplaySubject<void>(1);
   readonly #warned = new Set<string>();
@@ -93,6 +95,7 @@ export class AsyncService implements IAsyncService {
       note: (tree) => this.#note(tree),
     });
     this.events = new StoreEvents(this.#access);
+    this.#waitingWatch = new WaitingWatch({ store, clock, logger, claimed: () => this.#dispatcher?.claimed });
   }
 
   get dispatcher(): DispatcherView | undefined {
@@ -104,8 +107,8 @@ export class AsyncService implements IAsyncService {
     return this.#intake.isIdle;
   }
 
-  /** @param check - what can be checked only when the store has been opened; throws where nothing is to be started */
-  async start(dispatcher: OwnDispatcher | undefined, check: () => void): Promise<void> {
+  /** @param check - what can be checked only when the store has been opened; throws where nothing is to be started, and gives what recurs */
+  async start(dispatcher: OwnDispatcher | undefined, check: () => readonly ScheduledJobs[]): Promise<void> {
     if (this.#state !== 'new') throw new NotRunningError('a service is started once: make a new container with a new asyncModule');
     this.#state = 'starting';
     const { store, clock, logger, quotas, rates, protection } = this.sources;
@@ -129,17 +132,23 @@ export class AsyncService implements IAsyncService {
       await this.stop();
       throw unstarted();
     }
-    try {
-      check();
-    } catch (error) {
-      await this.stop();
-      throw error;
-    }
+    const schedules = await this.#checked(check);
     this.#started.next();
     this.#started.complete();
     logFailures(this.#access);
     this.#dispatcher = dispatcher;
+    this.#access.changes({ longWaits: 'here' }).subscribe(() => this.#waitingWatch.noteWaiting());
     dispatcher?.start();
+    await this.#waitingWatch.start(schedules);
+  }
+
+  async #checked<T>(check: () => T): Promise<T> {
+    try {
+      return check();
+    } catch (error) {
+      await this.stop();
+      throw error;
+    }
   }
 
   async quiet(): Promise<void> {
@@ -153,6 +162,7 @@ export class AsyncService implements IAsyncService {
   }
 
   async #stop(): Promise<void> {
+    this.#waitingWatch.stop();
     await this.#dispatcher?.stop();
     this.#state = 'stopped';
     await this.#answered(this.#intake.close(this.#notRunning('queued')), 'whether jobs were queued');
@@ -291,6 +301,7 @@ export class AsyncService implements IAsyncService {
   }
 
   #note(tree: JobTree): void {
+    this.#waitingWatch.noteQueued(tree);
     for (const job of tree) {
       this.#queues.note(job.queue);
       if (job.kind === 'task') this.#warnOfUnknown(job);

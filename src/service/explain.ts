@@ -13,15 +13,13 @@ import {
   takeUntil,
   takeWhile,
 } from 'rxjs';
-import { formOf } from '../job/form.js';
 import type { JobRecord, QueuedJob } from '../job/job-record.js';
 import { isFinal, OPEN } from '../job/job-status.js';
-import { isPaused, type Paused } from '../job/pauses.js';
-import { weightOf } from '../job/places.js';
-import type { AgentView, DispatcherUse, JobStore, QuotaUse } from '../store/job-store.js';
+import type { JobStore } from '../store/job-store.js';
 import type { Explanation, Reason } from './explanation.js';
 import type { JobAccess } from './job-access.js';
 import { inWords } from './reasons-in-words.js';
+import { type Line, lineOf, look, waitingReasons } from './waiting-reasons.js';
 
 /** So many jobs that come before are counted, and so many children looked at. */
 const MAX_AHEAD = 1_000;
@@ -61,7 +59,7 @@ async function reasonsOf(record: JobRecord, store: JobStore): Promise<readonly R
   const { job, state } = record;
   switch (state.status) {
     case 'pending':
-      return pendingReasons(record, store);
+      return pendingReasons(lineOf(record), store);
     case 'scheduled':
       return [{ because: 'scheduled', until: state.dueAt, lastError: state.lastError }];
     case 'assigned':
@@ -104,41 +102,6 @@ function named(jobs: readonly QueuedJob[]): readonly string[] {
   return jobs.slice(0, MAX_NAMED).map(({ id }) => id);
 }
 
-async function pendingReasons({ job, state }: JobRecord, store: JobStore): Promise<readonly Reason[]> {
-  const [paused, dispatchers, quotas] = await Promise.all([
-    store.controls.paused(),
-    store.insight.dispatchers(),
-    // One that goes on with its places lacks none.
-    store.insight.quotas(state.keepsPlaces === true ? [] : Object.keys(job.places)),
-  ]);
-  return [...pauseReasons(job, paused), ...agentReasons(job, dispatchers), ...quotas.flatMap((quota) => quotaReasons(job, quota))];
-}
-
-function pauseReasons(job: QueuedJob, paused: Paused): readonly Reason[] {
-  if (paused.everything) return [{ because: 'paused', what: 'everything' }];
-  if (isPaused(paused, job.queue)) return [{ because: 'paused', what: 'queue' }];
-  return job.kind === 'task' && isPaused(paused, job.queue, formOf(job)) ? [{ because: 'paused', what: 'task' }] : [];
-}
-
-function agentReasons(job: QueuedJob, dispatchers: readonly DispatcherUse[]): readonly Reason[] {
-  // A batch is opened by any agent of its queue, and takes no slot.
-  const accepts = ({ queue, forms }: AgentView): boolean => queue === job.queue && (job.kind !== 'task' || forms.includes(formOf(job)));
-  const able = dispatchers.filter(({ agents }) => agents.some(accepts));
-  if (able.length === 0) return [{ because: 'nobody accepts it', dispatchers: dispatchers.length }];
-  const isBusy = ({ agents, running }: DispatcherUse): boolean => {
-    const mine = agents.filter(accepts);
-    const load = running.filter(({ queue, form }) => queue === job.queue && mine.some(({ forms }) => forms.includes(form))).length;
-    return load >= mine.reduce((sum, { concurrency }) => sum + concurrency, 0);
-  };
-  if (job.kind !== 'task' || !able.every(isBusy)) return [];
-  return [{ because: 'all are busy', dispatchers: able.map(({ dispatcher }) => dispatcher) }];
-}
-
-function quotaReasons({ places }: QueuedJob, { name, size, holders, rate, nextStart }: QuotaUse): readonly Reason[] {
-  const needs = weightOf(places, name);
-  if (needs > size) return [{ because: 'quota too small', quota: name, size, needs }];
-  const free = holders.reduce((left, holder) => left - holder.places, size);
-  const full: readonly Reason[] =
-    needs > free ? [{ because: 'quota full', quota: name, size, needs, free: Math.max(0, free), holders }] : [];
-  return rate === undefined || nextStart === undefined ? full : [...full, { because: 'rate', quota: name, rate, until: nextStart }];
+async function pendingReasons(line: Line, store: JobStore): Promise<readonly Reason[]> {
+  return waitingReasons(line, await look(store, [line]));
 }

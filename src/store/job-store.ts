@@ -37,6 +37,8 @@ export interface JobStore {
    * started again; until then a stream of `changes` completes at once, without a value.
    */
   stop(): Promise<void>;
+  /** Whether its jobs live in this process alone, and end with it. */
+  readonly isEmbedded?: boolean;
   /** The quotas' sizes in lock order, as last known. */
   readonly quotas: QuotaBook;
   readonly transactions: Transactions;
@@ -188,6 +190,16 @@ export interface Insight {
   quotas(names: readonly string[]): Promise<readonly QuotaUse[]>;
   /** How many pending jobs of its queue come before a pending job, whatever keeps them; counted up to a limit. */
   ahead(id: string, limit: number): Promise<number>;
+  /** The keys of the lanes in which jobs wait to be claimed; also those whose time has come a while ago, and that nobody has made pending. */
+  lanes(): Promise<readonly string[]>;
+  /** The jobs that wait in a lane, counted up to a limit. */
+  waiting(lane: string, limit: number): Promise<WaitingJobs>;
+}
+
+export interface WaitingJobs {
+  readonly count: number;
+  /** For how long the first of them has waited, by the time of the store, since it was queued or due. */
+  readonly waitedMs: number;
 }
 
 /** What a dispatcher runs of a queue. */
@@ -354,6 +366,8 @@ export type Interest =
   | { readonly due: true }
   /** Cancellation was asked for a job that the dispatcher runs. */
   | { readonly cancelsOf: string }
+  /** A round of this process has seen that jobs wait for long. */
+  | { readonly longWaits: 'here' }
   /** A job: as it is now, then after each change, until it is final; nothing for a job that is not there. */
   | { readonly job: string }
   /** A job once it is final, and perhaps before; for who only waits for that. */
@@ -367,6 +381,7 @@ export type Interest =
 
 export type Change =
   | { readonly type: 'work' }
+  | { readonly type: 'long wait' }
   | { readonly type: 'due'; readonly at: Date }
   | { readonly type: 'cancel'; readonly id: string; readonly reason: string | undefined }
   | { readonly type: 'job'; readonly record: JobRecord };

@@ -2,7 +2,9 @@
 
 import { formOf } from '../../job/form.js';
 import type { JobRecord } from '../../job/job-record.js';
-import type { DispatcherUse, Insight, QuotaUse } from '../job-store.js';
+import { laneOf } from '../../job/lane.js';
+import type { DispatcherUse, Insight, QuotaUse, WaitingJobs } from '../job-store.js';
+import { OVERDUE_MS } from '../overdue.js';
 import type { JobTable } from './job-table.js';
 import { inOrder } from './lanes.js';
 import type { Leases } from './leases.js';
@@ -47,6 +49,26 @@ export class MemoryInsight implements Insight {
     return ahead;
   }
 
+  async lanes(): Promise<readonly string[]> {
+    return [...new Set(this.#waiting().map(laneOfRecord))];
+  }
+
+  async waiting(lane: string, limit: number): Promise<WaitingJobs> {
+    const found = this.#waiting()
+      .filter((record) => laneOfRecord(record) === lane)
+      .sort(inOrder);
+    const since = found[0] === undefined ? this.sources.now() : waitsSince(found[0]);
+    return { count: Math.min(limit, found.length), waitedMs: this.sources.now().getTime() - since.getTime() };
+  }
+
+  /** Pending, or overdue. */
+  #waiting(): JobRecord[] {
+    const overdue = this.sources.now().getTime() - OVERDUE_MS;
+    const waits = ({ state: { status, dueAt } }: JobRecord): boolean =>
+      status === 'pending' || (status === 'scheduled' && dueAt !== undefined && dueAt.getTime() <= overdue);
+    return [...this.sources.table.all()].filter(waits);
+  }
+
   #use(name: string, size: number): QuotaUse {
     const { ledger, table, now } = this.sources;
     const holders = ledger.holdersOf(name).map(({ id, places }) => {
@@ -59,4 +81,12 @@ export class MemoryInsight implements Insight {
 
 function isRunning({ job, state }: JobRecord): boolean {
   return job.kind === 'task' && state.status === 'active' && state.waitsFor === undefined;
+}
+
+function laneOfRecord({ job, state }: JobRecord): string {
+  return laneOf(job, state.keepsPlaces === true);
+}
+
+function waitsSince({ state: { queuedAt, dueAt = queuedAt } }: JobRecord): Date {
+  return dueAt > queuedAt ? dueAt : queuedAt;
 }

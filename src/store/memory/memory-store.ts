@@ -66,6 +66,7 @@ export function memoryStore(options: MemoryStoreOptions = {}): MemoryJobStore {
 }
 
 class MemoryStore implements MemoryJobStore {
+  readonly isEmbedded = true;
   readonly transactions = new MemoryTransactions((staged) => this.#operation(() => this.#commit(staged)));
   readonly #table = new JobTable();
   readonly #ledger = new QuotaLedger();

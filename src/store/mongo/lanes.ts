@@ -1,6 +1,6 @@
 /** The lanes in which jobs may wait, as far as this process has heard; a claim reads only those that it may take from. */
 
-import { type LaneParts, partsOf } from '../../job/lane.js';
+import { type LaneParts, partsOf, placesIn } from '../../job/lane.js';
 import type { Places } from '../../job/places.js';
 import { hasYetToBegin } from '../../job/unique-key-rule.js';
 import type { ClaimRequest } from '../job-store.js';
@@ -58,15 +58,6 @@ export class Lanes {
     if (from === undefined) lanes.delete(key);
     else lanes.set(key, { ...known, from });
   }
-}
-
-/** The places that each job of a lane needs. */
-export function placesIn(key: string): Places {
-  const [, , places] = JSON.parse(key) as readonly [string, unknown, readonly string[] | string];
-  if (typeof places === 'string') return {};
-  return Object.fromEntries(
-    places.map((place) => [place.slice(0, place.lastIndexOf(':')), Number(place.slice(place.lastIndexOf(':') + 1))]),
-  );
 }
 
 /** The part of a lane's key that says what its jobs need. */

@@ -1,8 +1,10 @@
 /** Shows why jobs wait: who runs what, and who has the places of quotas. Only reads, and takes part in nothing. */
 
 import type { Filter } from 'mongodb';
+import { isLane } from '../../job/lane.js';
 import { takes, weightOf } from '../../job/places.js';
-import type { DispatcherUse, Insight, QuotaHolder, QuotaUse } from '../job-store.js';
+import type { DispatcherUse, Insight, QuotaHolder, QuotaUse, WaitingJobs } from '../job-store.js';
+import { OVERDUE_MS } from '../overdue.js';
 import type { Collections } from './collections.js';
 import type { JobDocument, QuotaDocument } from './documents.js';
 import { toId } from './jobs.js';
@@ -22,6 +24,9 @@ export interface InsightSources {
 type Seen = Pick<JobDocument, '_id' | 'task' | 'version' | 'queue' | 'quotas' | 'owner' | 'held' | 'startedAt' | 'waiting'>;
 
 const SEEN = { task: 1, version: 1, queue: 1, quotas: 1, owner: 1, held: 1, startedAt: 1, waiting: 1 } as const;
+
+/** So many overdue jobs are looked at for their lanes. */
+const MAX_OVERDUE = 100;
 
 export class MongoInsight implements Insight {
   constructor(private readonly sources: InsightSources) {}
@@ -61,6 +66,37 @@ export class MongoInsight implements Insight {
     for (const come of before)
       if (ahead < limit) ahead += await jobs.countDocuments({ status: 'pending', lane, ...come }, { limit: limit - ahead });
     return ahead;
+  }
+
+  async lanes(): Promise<readonly string[]> {
+    const { jobs } = this.sources.collections;
+    const [pending, overdue] = await Promise.all([
+      jobs.distinct('lane', { status: 'pending' }),
+      jobs.find<Pick<JobDocument, 'lane'>>(this.#overdue, { sort: { dueAt: 1, order: 1 }, limit: MAX_OVERDUE, projection: { lane: 1 } }),
+    ]);
+    return [...new Set([...pending, ...overdue.map(({ lane }) => lane)])].filter(isLane);
+  }
+
+  async waiting(lane: string, limit: number): Promise<WaitingJobs> {
+    const { jobs } = this.sources.collections;
+    const now = this.sources.time.estimate().getTime();
+    const kinds = [
+      { filter: { status: 'pending', lane } as const, sort: { priority: 1, order: 1, _id: 1 } },
+      { filter: { ...this.#overdue, lane }, sort: { dueAt: 1, order: 1 } },
+    ] as const;
+    for (const { filter, sort } of kinds) {
+      const [first] = await jobs.find(filter, { sort, limit: 1 });
+      if (first === undefined) continue;
+      const { queuedAt, dueAt = queuedAt } = first;
+      const waitedMs = now - Math.max(queuedAt.getTime(), dueAt.getTime());
+      return { count: await jobs.countDocuments(filter, { limit }), waitedMs };
+    }
+    return { count: 0, waitedMs: 0 };
+  }
+
+  /** Scheduled jobs that nobody has made pending. */
+  get #overdue(): Filter<JobDocument> {
+    return { status: 'scheduled', dueAt: { $lt: new Date(this.sources.time.estimate().getTime() - OVERDUE_MS) } };
   }
 
   /** The jobs whose code these dispatchers run. */

@@ -208,7 +208,7 @@ export class MongoStore implements JobStore {
       if (parts === undefined || this.#users === 0) return EMPTY;
       // What ended here is known here; all else may be done by other processes.
       if ('outcomes' in interest && interest.outcomes === 'everywhere') return parts.outcomes.changes;
-      if (!('outcomes' in interest || 'failures' in interest)) parts.listen();
+      if (!('outcomes' in interest || 'failures' in interest || 'longWaits' in interest)) parts.listen();
       return parts.news.listen(interest);
     });
   }

@@ -84,6 +84,11 @@ export class News {
     this.#tell('due', { type: 'due', at: this.sources.time.here(at) });
   }
 
+  /** A round has seen that jobs wait for long. */
+  longWait(): void {
+    this.#tell('long waits', { type: 'long wait' });
+  }
+
   /** There may be room for jobs of every queue that somebody here looks after. */
   room(): void {
     for (const [topic, subject] of this.#topics) if (topic.startsWith(WORK)) subject.next({ type: 'work' });
@@ -265,5 +270,6 @@ function topicOf(interest: Exclude<Interest, { readonly job: string } | { readon
   if ('work' in interest) return `${WORK}${interest.work}`;
   if ('cancelsOf' in interest) return `cancels ${interest.cancelsOf}`;
   if ('due' in interest) return 'due';
+  if ('longWaits' in interest) return 'long waits';
   return 'failures' in interest ? 'failures' : 'outcomes';
 }

@@ -22,7 +22,13 @@ export interface RoundSources {
   readonly time: ServerTime;
 }
 
+/** Jobs wait for long in a lane where a round has seen some that long after another did. */
+const LONG_MS = 25_000;
+
 export class Rounds {
+  /** Since when rounds have seen jobs in a lane. */
+  #waits = new Map<string, number>();
+
   constructor(private readonly sources: RoundSources) {}
 
   async round(dispatcher: string): Promise<Answer> {
@@ -35,12 +41,21 @@ export class Rounds {
     await doDue();
     await quotas.refresh();
     const running = await this.#lookAfter(dispatcher, doDue);
-    for (const lane of await collections.jobs.distinct('lane', { status: 'pending' }))
+    const lanes = await collections.jobs.distinct('lane', { status: 'pending' });
+    for (const lane of lanes)
       if (isLane(lane)) news.found(lane);
       // Reading them ends them.
       else await collections.jobs.find({ status: 'pending', lane: { $eq: lane as string } });
     const nextAt = times.length === 0 ? {} : { nextAt: time.here(new Date(Math.min(...times.map((at) => at.getTime())))) };
+    this.#noteWaits(new Set(lanes.map(String)));
     return running.length === 0 ? nextAt : { ...nextAt, running };
+  }
+
+  #noteWaits(lanes: ReadonlySet<string>): void {
+    const { news, time } = this.sources;
+    const now = time.moment.passedMs;
+    this.#waits = new Map([...lanes].map((lane) => [lane, this.#waits.get(lane) ?? now]));
+    if ([...this.#waits.values()].some((since) => now - since >= LONG_MS)) news.longWait();
   }
 
   /** Takes over from dead dispatchers and owners that are gone. @param between - called now and then if this takes long @returns the dispatcher's own attempts */

@@ -80,6 +80,35 @@ export const insight = cases('insight', {
     equal(await lab.store.insight.ahead(last, 1), 1);
     equal(await lab.store.insight.ahead('f'.repeat(24), 10), 0);
   },
+
+  'names the lanes in which jobs wait, and none in which they run or are not due': async (lab) => {
+    await lab.queueAll(work({ queue: 'mail' }, 'send'), work(TRIO), work(TRIO), work({ delayMs: 60_000 }, 'later'));
+    deepEqual([...(await lab.store.insight.lanes())].sort(), ['["","work",["trio:2"]]', '["mail","send",[]]']);
+    await lab.claim({ queue: 'mail' });
+    deepEqual(await lab.store.insight.lanes(), ['["","work",["trio:2"]]']);
+  },
+
+  'names the lane of a job whose time has come, and that nobody has made pending': async (lab) => {
+    await lab.queue(work({ delayMs: 60_000 }, 'later'));
+    await lab.advance(65_000);
+    deepEqual(await lab.store.insight.lanes(), []);
+    await lab.advance(10_000);
+    deepEqual(await lab.store.insight.lanes(), ['["","later",[]]']);
+    const { count, waitedMs } = await lab.store.insight.waiting('["","later",[]]', 10);
+    equal(count, 1);
+    ok(waitedMs >= 14_000 && waitedMs <= 16_000, `it has waited since it was due: ${waitedMs} ms`);
+  },
+
+  'counts the jobs of a lane up to a limit, and says for how long the first has waited': async (lab) => {
+    await lab.queueAll(work({}, 'one'), work({}, 'other'));
+    await lab.advance(30_000);
+    await lab.queueAll(work({}, 'one'), work({}, 'one'));
+    const { count, waitedMs } = await lab.store.insight.waiting('["","one",[]]', 10);
+    equal(count, 3);
+    ok(waitedMs >= 29_000 && waitedMs <= 31_000, `the first has waited for ${waitedMs} ms`);
+    equal((await lab.store.insight.waiting('["","one",[]]', 2)).count, 2);
+    equal((await lab.store.insight.waiting('["","none",[]]', 2)).count, 0);
+  },
 });
 
 async function use(lab: StoreLab, name: string): Promise<QuotaUse> {

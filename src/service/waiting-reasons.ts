@@ -1,0 +1,84 @@
+/** Why pending jobs wait, by what a store shows: one rule, for what `explain` says of a job and what the log says of a lane. */
+
+import { formOf } from '../job/form.js';
+import type { JobRecord } from '../job/job-record.js';
+import { type LaneParts, partsOf, placesIn } from '../job/lane.js';
+import { isPaused, type Paused } from '../job/pauses.js';
+import { NO_PLACES, type Places, weightOf } from '../job/places.js';
+import type { AgentView, DispatcherUse, JobStore, QuotaUse } from '../store/job-store.js';
+import type { Reason } from './explanation.js';
+
+/** What pending jobs may wait for; each job of a lane for the same. */
+export type WaitingReason = Extract<
+  Reason,
+  { readonly because: 'paused' | 'nobody accepts it' | 'all are busy' | 'quota full' | 'quota too small' | 'rate' }
+>;
+
+/** What decides for whom a pending job waits. */
+export interface Line extends LaneParts {
+  readonly places: Places;
+}
+
+/** What a store shows at about one moment. */
+export interface Sight {
+  readonly paused: Paused;
+  readonly dispatchers: readonly DispatcherUse[];
+  readonly quotas: readonly QuotaUse[];
+}
+
+/** The line in which a job waits; one that goes on with its places lacks none. */
+export function lineOf({ job, state }: JobRecord): Line {
+  const places = state.keepsPlaces === true ? NO_PLACES : job.places;
+  return { queue: job.queue, form: formOf(job), isComposite: job.kind !== 'task', places };
+}
+
+export function lineOfLane(lane: string): Line {
+  return { ...partsOf(lane), places: placesIn(lane) };
+}
+
+export async function look(store: Pick<JobStore, 'controls' | 'insight'>, lines: readonly Line[]): Promise<Sight> {
+  const names = new Set(lines.flatMap(({ places }) => Object.keys(places)));
+  const [paused, dispatchers, quotas] = await Promise.all([
+    store.controls.paused(),
+    store.insight.dispatchers(),
+    store.insight.quotas([...names]),
+  ]);
+  return { paused, dispatchers, quotas };
+}
+
+/** None for a job that the next claim takes. */
+export function waitingReasons(line: Line, { paused, dispatchers, quotas }: Sight): readonly WaitingReason[] {
+  const ofQuotas = Object.keys(line.places).flatMap((name) => quotaReasons(line, name, quotas));
+  return [...pauseReasons(line, paused), ...agentReasons(line, dispatchers), ...ofQuotas];
+}
+
+function pauseReasons({ queue, form, isComposite }: Line, paused: Paused): readonly WaitingReason[] {
+  if (paused.everything) return [{ because: 'paused', what: 'everything' }];
+  if (isPaused(paused, queue)) return [{ because: 'paused', what: 'queue' }];
+  return !isComposite && isPaused(paused, queue, form) ? [{ because: 'paused', what: 'task' }] : [];
+}
+
+export function agentReasons(line: Line, dispatchers: readonly DispatcherUse[]): readonly WaitingReason[] {
+  // A batch is opened by any agent of its queue, and takes no slot.
+  const accepts = ({ queue, forms }: AgentView): boolean => queue === line.queue && (line.isComposite || forms.includes(line.form));
+  const able = dispatchers.filter(({ agents }) => agents.some(accepts));
+  if (able.length === 0) return [{ because: 'nobody accepts it', dispatchers: dispatchers.length }];
+  const isBusy = ({ agents, running }: DispatcherUse): boolean => {
+    const mine = agents.filter(accepts);
+    const load = running.filter(({ queue, form }) => queue === line.queue && mine.some(({ forms }) => forms.includes(form))).length;
+    return load >= mine.reduce((sum, { concurrency }) => sum + concurrency, 0);
+  };
+  if (line.isComposite || !able.every(isBusy)) return [];
+  return [{ because: 'all are busy', dispatchers: able.map(({ dispatcher }) => dispatcher) }];
+}
+
+/** A quota that is not there has no places. */
+function quotaReasons({ places }: Line, quota: string, quotas: readonly QuotaUse[]): readonly WaitingReason[] {
+  const needs = weightOf(places, quota);
+  const { size = 0, holders = [], rate, nextStart } = quotas.find(({ name }) => name === quota) ?? {};
+  if (needs > size) return [{ because: 'quota too small', quota, size, needs }];
+  const free = holders.reduce((left, holder) => left - holder.places, size);
+  const full: readonly WaitingReason[] =
+    needs > free ? [{ because: 'quota full', quota, size, needs, free: Math.max(0, free), holders }] : [];
+  return rate === undefined || nextStart === undefined ? full : [...full, { because: 'rate', quota, rate, until: nextStart }];
+}
