@@ -26,8 +26,7 @@ const SHAPES: readonly [...Shape[], Shape] = [
   { methods: ['bindings', 'isLevelEnabled'], args: (message, details = {}) => [details, message] },
   // winston loses the details beside a message with a `%`, unless both are in one object; and its JSON of an error is empty.
   { methods: ['configure', 'log', 'query'], args: (message, details) => [{ ...printable(details), message }] },
-  // A console reads its first argument as a format.
-  { methods: ['table', 'group', 'dir'], args: (message, details) => ['%s', message, ...given(details)] },
+  { methods: ['table', 'group', 'dir'], args: forConsole },
   { methods: [], args: (message, details) => [message, ...given(details)] },
 ];
 
@@ -35,8 +34,8 @@ const SHAPES: readonly [...Shape[], Shape] = [
 export const consoleLogger: Logger = {
   debug: () => {},
   info: () => {},
-  warn: (message, details) => console.warn('millrace: %s', message, ...given(details)),
-  error: (message, details) => console.error('millrace: %s', message, ...given(details)),
+  warn: (message, details) => console.warn(...forConsole(`millrace: ${message}`, details)),
+  error: (message, details) => console.error(...forConsole(`millrace: ${message}`, details)),
 };
 
 /** A logger that never throws, whatever the one behind it does: that a message cannot be logged must not make the work fail. */
@@ -62,6 +61,11 @@ export function loggerWith(logger: Logger, common: object): Logger {
     (message: string, details?: object): void =>
       logger[level](message, { ...common, ...(isError(details) ? { err: details } : details) });
   return { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') };
+}
+
+/** A console reads its first argument as a format, if there are others. */
+function forConsole(message: string, details: object | undefined): readonly unknown[] {
+  return details === undefined ? [message] : [message.replaceAll('%', '%%'), details];
 }
 
 function given(details: object | undefined): readonly [details?: object] {

@@ -1,5 +1,6 @@
 /** Each kind of logger shows what it is told in its own shape, and every line about a job names it in its details. */
 
+import { format } from 'node:util';
 import { runInNewContext } from 'node:vm';
 import pino from 'pino';
 import { describe, expect, it } from 'vitest';
@@ -100,8 +101,15 @@ describe('`logger: console`', () => {
     const written: unknown[][] = [];
     const fake = { ...console, error: (...args: unknown[]) => void written.push(args) };
     const err = new Error('why');
-    guardedLogger(fake).error('100%s broken', { jobId: '7', err });
-    expect(written).toEqual([['%s', '100%s broken', { jobId: '7', err }]]);
+    const guarded = guardedLogger(fake);
+    guarded.error('100%s broken', { jobId: '7', err });
+    guarded.error('100%s broken');
+    guarded.error('broken', { jobId: '7' });
+    const [withDetails, alone, plain] = written.map((args) => format(...args));
+    expect(withDetails).toMatch(/^100%s broken \{\n {2}jobId: '7',\n {2}err: Error: why\n {6}at .*logger\.test\.ts/);
+    expect(alone).toBe('100%s broken');
+    expect(plain).toBe("broken { jobId: '7' }");
+    expect(written[2]).toEqual(['broken', { jobId: '7' }]);
   });
 });
 
