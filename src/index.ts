@@ -98,6 +98,7 @@ export { callback, makeJob, parallel, serial } from './service/job-draft.js';
 export type { JobFilter } from './service/job-filter.js';
 export type { Pausable } from './service/pausing.js';
 export type { Queue, Queues } from './service/queues.js';
+export type { StopOptions, StopReport } from './service/stop-options.js';
 export type { UnreadableJob } from './service/unreadable-jobs.js';
 export type { DispatcherEvent } from './store/dispatcher-event.js';
 // ---- For those who write a store

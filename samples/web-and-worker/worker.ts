@@ -16,7 +16,8 @@ async.events.success.subscribe(({ job }) => console.log(`worker: ${job.taskName}
 process.send?.('ready');
 
 await once(process, 'SIGTERM');
-await async.stop();
+const { left } = await async.stop({ drain: true, timeoutMs: 20_000 });
+if (left > 0) console.log(`worker: ${left} jobs go on elsewhere`);
 await jobs.close();
 await shop.client.close();
 process.disconnect();

@@ -162,12 +162,16 @@ export class Dispatcher {
     );
   }
 
-  /** Quiet, waits for what runs, then aborts it; jobs that even so do not end are handed back as interrupted. */
-  async stop(): Promise<void> {
+  /**
+   * Quiet, waits for what runs, then aborts it; jobs that even so do not end are handed back as interrupted.
+   * @returns how many it had to abort
+   */
+  async stop(waitMs = this.options.stopMs): Promise<number> {
     const { worker, recorder } = this.sources;
     await this.quiet();
-    await this.#unloaded(this.options.stopMs);
-    if (worker.load > 0) {
+    await this.#unloaded(waitMs);
+    const left = worker.load;
+    if (left > 0) {
       worker.abortAll('the dispatcher stops');
       await this.#unloaded(ABORT_MS);
     }
@@ -179,6 +183,7 @@ export class Dispatcher {
     await this.#giveLeaseUp();
     this.#tell({ type: 'stopped' });
     this.#events.complete();
+    return left;
   }
 
   /** If this fails, the lease ends by itself. */

@@ -2,10 +2,12 @@
 
 import { AsyncSubject, type Observable, ReplaySubject, switchMap, takeUntil } from 'rxjs';
 import { checkOption, is } from '../check.js';
+import { isReal } from '../clock.js';
 import { JobTypeError, NotRunningError, OptionError } from '../errors.js';
 import { jobDetails } from '../job/job-details.js';
 import type { Ground } from '../job/job-plan.js';
 import type { JobRecord, JobTree, QueuedJob } from '../job/job-record.js';
+import { OPEN } from '../job/job-status.js';
 import type { Paused } from '../job/pauses.js';
 import type { Payload } from '../job/payload.js';
 import { type QuotaBook, unknownQuota } from '../job/places.js';
@@ -21,6 +23,7 @@ import { namesOf } from '../task/definition-of.js';
 import type { TaskLike } from '../task/task.js';
 import { cancelJobs, retryJobs } from './bulk.js';
 import { type DeadLetter, deadLetters } from './dead-letters.js';
+import { drained } from './drain.js';
 import { type Events, type JobEvent, outcomeEvents, StoreEvents } from './events.js';
 import { logFailures } from './failure-log.js';
 import type { DispatcherView, IAsyncService } from './i-async-service.js';
@@ -32,6 +35,7 @@ import { type JobFilter, queryOf } from './job-filter.js';
 import { handleOf, handlesOf, readValue } from './job-handle.js';
 import { type Pausable, pausableOf } from './pausing.js';
 import { type Queues, StoreQueues } from './queues.js';
+import { type CheckedStopOptions, checkStopOptions, NOTHING_LEFT, type StopOptions, type StopReport } from './stop-options.js';
 import { type UnreadableJob, unreadableJobs } from './unreadable-jobs.js';
 import { type ScheduledJobs, WaitingWatch } from './waiting-watch.js';
 
@@ -39,7 +43,8 @@ import { type ScheduledJobs, WaitingWatch } from './waiting-watch.js';
 export interface OwnDispatcher extends DispatcherView {
   start(): void;
   quiet(): Promise<void>;
-  stop(): Promise<void>;
+  /** @param waitMs - for which it waits for what runs, if not as its options say. @returns how many jobs it had to abort */
+  stop(waitMs?: number): Promise<number>;
 }
 
 export interface ServiceSources extends Pick<JobAccess, 'store' | 'clock' | 'logger'> {
@@ -64,7 +69,7 @@ export class AsyncService implements IAsyncService {
   readonly #stopped = new ReplaySubject<void>(1);
   readonly #warned = new Set<string>();
   #state: 'new' | 'starting' | 'running' | 'stopped' = 'new';
-  #stopping: Promise<void> | undefined;
+  #stopping: Promise<StopReport> | undefined;
   /** Aborted where it was to be stopped before it had started. */
   readonly #unwanted = new AbortController();
   #dispatcher: OwnDispatcher | undefined;
@@ -155,19 +160,43 @@ export class AsyncService implements IAsyncService {
     await untilAborted(Promise.resolve(this.#dispatcher?.quiet()), signalAround());
   }
 
-  stop(): Promise<void> {
-    if (this.#state === 'running') this.#stopping ??= this.#stop();
+  stop(): Promise<void>;
+  stop(options: StopOptions): Promise<StopReport>;
+  async stop(options: StopOptions = {}): Promise<unknown> {
+    const checked = checkStopOptions(options);
+    if (this.#state === 'running') this.#stopping ??= this.#stop(checked);
     else if (this.#state !== 'stopped') this.#unwanted.abort();
-    return untilAborted(this.#stopping ?? Promise.resolve(), signalAround());
+    return untilAborted(this.#stopping ?? Promise.resolve(NOTHING_LEFT), signalAround());
   }
 
-  async #stop(): Promise<void> {
+  async #stop(options: CheckedStopOptions): Promise<StopReport> {
+    const aborted = await this.#drain(options);
     this.#waitingWatch.stop();
-    await this.#dispatcher?.stop();
     this.#state = 'stopped';
     await this.#answered(this.#intake.close(this.#notRunning('queued')), 'whether jobs were queued');
     this.#stopped.next();
+    const left = this.sources.store.isEmbedded === true ? await this.#leftInMemory() : aborted;
     await this.#answered(this.sources.store.stop(), '`stop`');
+    return { left };
+  }
+
+  /** Stops the dispatcher, once what is to be finished first has been. @returns how many jobs it had to abort */
+  async #drain({ drain, timeoutMs }: CheckedStopOptions): Promise<number> {
+    if (!drain) return (await this.#dispatcher?.stop()) ?? 0;
+    const isEmbedded = this.sources.store.isEmbedded === true;
+    if (isEmbedded) await drained(this.#access, timeoutMs);
+    return (await this.#dispatcher?.stop(isEmbedded ? 0 : timeoutMs)) ?? 0;
+  }
+
+  /** Says how many jobs end with the process; in a test, which knows, only where it asks for all lines. */
+  async #leftInMemory(): Promise<number> {
+    const { store, clock, logger } = this.sources;
+    const [left, others] = await Promise.all([store.count({ statuses: OPEN }), store.insight.dispatchers()]);
+    if (left > 0 && others.length === 0)
+      logger[isReal(clock) ? 'warn' : 'info'](
+        `\`stop\` leaves ${left} ${left === 1 ? 'job' : 'jobs'} behind in memory, which ${left === 1 ? 'ends' : 'end'} with the process: \`stop({ drain: true, timeoutMs })\` finishes first what can still run, and \`mongoStore\` keeps jobs`,
+      );
+    return left;
   }
 
   /** One that never answers must not keep the process from ending. */

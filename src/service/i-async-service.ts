@@ -13,6 +13,7 @@ import type { Draft, Job, JobsOf as Jobs, Queueable, QueueResult } from './job.j
 import type { JobFilter } from './job-filter.js';
 import type { Pausable } from './pausing.js';
 import type { Queues } from './queues.js';
+import type { StopOptions, StopReport } from './stop-options.js';
 import type { UnreadableJob } from './unreadable-jobs.js';
 
 type QueueArgs<W> = W extends Draft<unknown> ? [] : ArgsOf<SignatureOf<W>>;
@@ -151,8 +152,15 @@ export interface IAsyncService {
   readonly dispatcher: DispatcherView | undefined;
   /** Takes no more jobs to run; those that run go on, and jobs can still be queued. */
   quiet(): Promise<void>;
-  /** Queues no more, waits for running jobs as long as `stopMs` says, then aborts them; leaves nothing behind. */
+  /**
+   * Queues no more, waits for running jobs as long as `stopMs` says, then aborts them. With `drain` it finishes jobs first: in memory all that
+   * can still run, also those that are queued meanwhile; in a database those that this process has in hand.
+   * @returns with options, how many jobs it has left
+   * @throws OptionError
+   * @example const { left } = await async.stop({ drain: true, timeoutMs: 20_000 });
+   */
   stop(): Promise<void>;
+  stop(options: StopOptions): Promise<StopReport>;
 }
 
 /** The injection symbol, which carries its type: `container.get(IAsyncService)` is an `IAsyncService`. */

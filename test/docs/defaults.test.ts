@@ -10,6 +10,7 @@ import { RETRY_DEFAULTS } from '../../src/job/retry-policy.js';
 import { UNIQUE_DEFAULTS } from '../../src/job/uniqueness.js';
 import { SECRETS_DEFAULTS } from '../../src/principal/secrets.js';
 import { JOB_FILTER_DEFAULTS } from '../../src/service/job-filter.js';
+import { STOP_DEFAULTS } from '../../src/service/stop-options.js';
 import { MEMORY_STORE_DEFAULTS } from '../../src/store/memory/memory-store.js';
 import { MONGO_STORE_DEFAULTS } from '../../src/store/mongo/mongo-options.js';
 import { TASK_DEFAULTS } from '../../src/task/task-options.js';
@@ -25,6 +26,7 @@ const options: readonly [string, string, Readonly<Record<string, unknown>>][] = 
   ['job/uniqueness.ts', 'UniqueOptions', UNIQUE_DEFAULTS],
   ['service/job-filter.ts', 'JobFilter', JOB_FILTER_DEFAULTS],
   ['principal/secrets.ts', 'SecretsOptions', SECRETS_DEFAULTS],
+  ['service/stop-options.ts', 'StopOptions', STOP_DEFAULTS],
   ['store/memory/memory-store.ts', 'MemoryStoreOptions', MEMORY_STORE_DEFAULTS],
   ['store/mongo/mongo-options.ts', 'MongoStoreOptions', MONGO_STORE_DEFAULTS],
   ['task/task-options.ts', 'TaskOptions', TASK_DEFAULTS],

@@ -12,6 +12,7 @@ import {
   type Principal,
   type PrincipalReference,
   PrincipalResolver,
+  type StopReport,
   start,
   type TaskClock,
 } from 'millrace';
@@ -32,6 +33,21 @@ export async function theSymbolCarriesTheType(container: Container): Promise<voi
   new IAsyncService();
   const symbol: symbol = IAsyncService;
   void symbol;
+}
+
+export async function aStopSaysWhatItLeaves(async: IAsyncService): Promise<void> {
+  const stopped: Promise<void> = async.stop();
+  await stopped;
+  const report = await async.stop({});
+  holds<Equal<typeof report, StopReport>>();
+  const { left } = await async.stop({ drain: true, timeoutMs: 20_000 });
+  holds<Equal<typeof left, number>>();
+  const nothing: Promise<unknown> = async.stop({});
+  await nothing;
+  // @ts-expect-error: no such option
+  await async.stop({ drian: true });
+  // @ts-expect-error: milliseconds are a number
+  await async.stop({ drain: true, timeoutMs: '20s' });
 }
 
 export function moduleOptions(): void {
