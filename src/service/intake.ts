@@ -1,6 +1,5 @@
 /** Takes what is to be queued: sees whether it may be, makes jobs of it, and puts them in, at once or with the transaction around it. */
 
-import { AsyncLocalStorage } from 'node:async_hooks';
 import { firstValueFrom, from, map, race, timer } from 'rxjs';
 import { JobNotFoundError, UncertainError } from '../errors.js';
 import { type CallbackPlan, type Ground, type JobPlan, plant, plantCallback, plantStep, sidesOf } from '../job/job-plan.js';
@@ -19,6 +18,7 @@ import { type JobAccess, NOBODY, see } from './job-access.js';
 import { handleOf } from './job-handle.js';
 import { retryOf } from './retries.js';
 import { Stage } from './stage.js';
+import { runIn, stageAround } from './stage-around.js';
 
 /** How many bytes one call of the store inserts at most. */
 const MAX_INSERT_BYTES = 16 * 1024 * 1024;
@@ -39,7 +39,6 @@ export interface IntakeSources {
 export class Intake {
   readonly #inserts: GroupCommit<JobTree, Inserted>;
   readonly #admissions = new Admissions();
-  readonly #stages = new AsyncLocalStorage<Stage>();
 
   constructor(private readonly sources: IntakeSources) {
     this.#inserts = new GroupCommit((trees) => sources.access.store.insert(trees), { maxBytes: MAX_INSERT_BYTES, bytesOf: treeBytes });
@@ -73,7 +72,7 @@ export class Intake {
   /** @throws JobNotFoundError */
   async extend(batchId: string, plans: readonly JobPlan[]): Promise<readonly Job<never>[]> {
     this.sources.checkRunning();
-    const staged = this.#stages.getStore();
+    const staged = stageAround(this);
     const [record] = await this.sources.access.store.find({ ids: [batchId] });
     const batch = record?.job ?? staged?.jobOf(batchId);
     if (batch === undefined)
@@ -101,7 +100,7 @@ export class Intake {
   /** Runs code in a transaction of the store, or in that in which it runs already. */
   async transaction<T>(fn: (session: object) => Promise<T>): Promise<T> {
     this.sources.checkRunning();
-    const outer = this.#stages.getStore();
+    const outer = stageAround(this);
     if (outer?.isOpen === true) return fn(outer.session);
     let stage: Stage | undefined;
     const signal = signalAround();
@@ -141,7 +140,7 @@ export class Intake {
 
   /** Stores a tree, at once or with the transaction around it. */
   async #put(tree: JobTree): Promise<Job<never>> {
-    const stage = this.#stages.getStore();
+    const stage = stageAround(this);
     return stage === undefined ? this.#inTime(this.#insert(tree), tree) : this.#stage(stage, tree);
   }
 
@@ -188,7 +187,7 @@ export class Intake {
   #stagedHandle(stage: Stage, record: JobRecord, isExisting: boolean): Job<never> {
     const checkThere = (id: string): void => stage.check(id);
     const addCallback: JobAccess['addCallback'] = async (callback, parent) => {
-      stage.checkFor(this.#stages.getStore(), parent.job.id);
+      stage.checkFor(stageAround(this), parent.job.id);
       return this.addCallback(callback, parent);
     };
     const access = { ...this.sources.access, checkThere, addCallback };
@@ -202,7 +201,7 @@ export class Intake {
   /** Runs code whose jobs are stored together when it has ended. */
   async #staged<T>(stage: Stage, fn: () => Promise<T>): Promise<T> {
     try {
-      const done = await this.#stages.run(stage, fn);
+      const done = await runIn(stage, this, fn);
       await this.#store(stage);
       return done;
     } catch (error) {

@@ -1,6 +1,7 @@
 /** Queueing in the caller's transaction, on the memory store. */
 
-import { describe, expect, it } from 'vitest';
+import { AsyncLocalStorage } from 'node:async_hooks';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import {
   JobCancelledError,
   JobNotFoundError,
@@ -251,5 +252,40 @@ describe('a session of the memory store', () => {
     const { async } = await setup({ tasks });
     for (const session of [{}, memoryStore().startSession()])
       await expect(async.withSession(session as never, async () => expect.unreachable())).rejects.toThrow('startSession()');
+  });
+});
+
+describe('transactions of several services', () => {
+  it('run within one another, and each job belongs to that of its own service', async () => {
+    const [outer, inner] = [await setup({ tasks }), await setup({ tasks })];
+    const failure = new Error('no');
+    const kept: string[] = [];
+    const lost: string[] = [];
+    const transaction = outer.async.transaction(async () => {
+      await inner.async.transaction(async () => {
+        kept.push((await inner.async.queueJob(add, 1, 2)).id);
+        lost.push((await outer.async.queueJob(add, 1, 2)).id);
+        await outer.async.transaction(async () => lost.push((await outer.async.queueJob(add, 1, 2)).id));
+      });
+      lost.push((await outer.async.queueJob(add, 1, 2)).id);
+      throw failure;
+    });
+    await expect(transaction).rejects.toBe(failure);
+    expect((await inner.async.getJobs({})).map(({ id }) => id)).toEqual(kept);
+    expect(lost).toHaveLength(3);
+    expect(await outer.async.getJobs({})).toEqual([]);
+  });
+
+  it('share one asynchronous storage, which every later promise of the process has to carry', async () => {
+    const run = vi.spyOn(AsyncLocalStorage.prototype, 'run');
+    onTestFinished(() => run.mockRestore());
+    const storages = async (): Promise<number> => {
+      const { async } = await setup({ tasks });
+      await async.transaction(() => async.queueJob(add, 1, 2));
+      return new Set(run.mock.contexts).size;
+    };
+    const one = await storages();
+    expect(one).toBeGreaterThan(0);
+    expect([await storages(), await storages()]).toEqual([one, one]);
   });
 });
