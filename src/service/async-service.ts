@@ -175,7 +175,7 @@ export class AsyncService implements IAsyncService {
     this.#state = 'stopped';
     await this.#answered(this.#intake.close(this.#notRunning('queued')), 'whether jobs were queued');
     this.#stopped.next();
-    const left = this.sources.store.isEmbedded === true ? await this.#leftInMemory() : aborted;
+    const left = this.sources.store.isEmbedded === true ? await this.#tried(this.#leftInMemory(), aborted) : aborted;
     await this.#answered(this.sources.store.stop(), '`stop`');
     return { left };
   }
@@ -184,8 +184,16 @@ export class AsyncService implements IAsyncService {
   async #drain({ drain, timeoutMs }: CheckedStopOptions): Promise<number> {
     if (!drain) return (await this.#dispatcher?.stop()) ?? 0;
     const isEmbedded = this.sources.store.isEmbedded === true;
-    if (isEmbedded) await drained(this.#access, timeoutMs);
+    if (isEmbedded) await this.#tried(drained(this.#access, timeoutMs), undefined);
     return (await this.#dispatcher?.stop(isEmbedded ? 0 : timeoutMs)) ?? 0;
+  }
+
+  /** Whatever the store does, the service stops. */
+  #tried<T>(answer: Promise<T>, otherwise: T): Promise<T> {
+    return answer.catch((error: unknown) => {
+      this.sources.logger.warn('the store has failed while the service stopped, which goes on', { err: error });
+      return otherwise;
+    });
   }
 
   /** Says how many jobs end with the process; in a test, which knows, only where it asks for all lines. */

@@ -366,7 +366,7 @@ export type Interest =
   | { readonly due: true }
   /** Cancellation was asked for a job that the dispatcher runs. */
   | { readonly cancelsOf: string }
-  /** A round of this process has seen that jobs wait for long. */
+  /** A round of this process has seen that jobs wait for long; an embedded store need not say so. */
   | { readonly longWaits: 'here' }
   /** A job: as it is now, then after each change, until it is final; nothing for a job that is not there. */
   | { readonly job: string }

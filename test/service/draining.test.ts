@@ -49,6 +49,22 @@ describe('in memory, `stop`', () => {
     expect(log).toEqual([]);
   });
 
+  it('stops also where the store fails while it is asked what is left', async () => {
+    const { log, logger } = notes();
+    const own = memoryStore();
+    const count = () => Promise.reject(new Error('no answer'));
+    const store = new Proxy(own, {
+      get: (target, key) => {
+        const value: unknown = key === 'count' ? count : Reflect.get(target, key);
+        return typeof value === 'function' ? value.bind(target) : value;
+      },
+    });
+    const { async } = await setup({ tasks: [quick], store, logger });
+    expect(await async.stop({})).toEqual({ left: 0 });
+    expect(log).toEqual(['the store has failed while the service stopped, which goes on']);
+    await expect(async.queueJob(quick, 1)).rejects.toThrow('the service was stopped');
+  });
+
   it('that is called again gives the same answer', async () => {
     const { async } = await setup({ tasks: [quick] });
     await async.queueJob(makeJob(quick, 1).with({ delayMs: 60_000 }));

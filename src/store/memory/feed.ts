@@ -98,5 +98,9 @@ function topicOf(interest: Interest): string {
   if ('job' in interest) return interest.job;
   if ('ended' in interest) return interest.ended;
   if ('due' in interest) return 'due';
-  return 'failures' in interest ? 'failures' : 'outcomes';
+  // Nobody tells of these: who has jobs in memory sees by themselves what waits.
+  if ('longWaits' in interest) return 'long waits';
+  if ('failures' in interest) return 'failures';
+  interest satisfies { readonly outcomes: string };
+  return 'outcomes';
 }

@@ -271,5 +271,7 @@ function topicOf(interest: Exclude<Interest, { readonly job: string } | { readon
   if ('cancelsOf' in interest) return `cancels ${interest.cancelsOf}`;
   if ('due' in interest) return 'due';
   if ('longWaits' in interest) return 'long waits';
-  return 'failures' in interest ? 'failures' : 'outcomes';
+  if ('failures' in interest) return 'failures';
+  interest satisfies { readonly outcomes: string };
+  return 'outcomes';
 }
