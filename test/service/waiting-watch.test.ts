@@ -1,9 +1,9 @@
 /** Nothing that is queued waits for long without a word in the log that says why, once for each queue, task and quota. */
 
 import { Container } from 'inversify';
-import { firstValueFrom } from 'rxjs';
+import { firstValueFrom, timer } from 'rxjs';
 import { describe, expect, it } from 'vitest';
-import { nextTurn } from '../../src/clock.js';
+import { idleTimer, nextTurn, systemClock } from '../../src/clock.js';
 import { asyncModule, type JobStore, type Logger, makeJob, memoryStore, parallel, start, task, upcast } from '../../src/index.js';
 import { setup } from '../bundle.js';
 import { onBothStores, type ProcessOptions } from '../parity/both-stores.js';
@@ -269,6 +269,28 @@ describe('a memory store', () => {
     await (await real(store, logger)).stop();
     expect(log).toEqual([]);
   });
+});
+
+it('a job that has waited for a short time is left to the next look', async () => {
+  const { log, logger } = notes();
+  const { async, advance } = await setup({ tasks: [quick], logger });
+  await async.queueJob(makeJob(quick).with({ queue: 'early' }));
+  await advance(20_000);
+  await async.queueJob(makeJob(quick).with({ queue: 'late' }));
+  await advance(10_000);
+  expect(log).toEqual([expect.stringContaining('queue `early`')]);
+  await advance(60_000);
+  expect(log).toEqual([expect.stringContaining('queue `early`'), expect.stringContaining('queue `late`')]);
+});
+
+it('the timer of a look does not keep the process alive', () => {
+  const alive = () => process.getActiveResourcesInfo().filter((resource) => resource === 'Timeout').length;
+  const before = alive();
+  const idle = idleTimer(60_000, systemClock).subscribe();
+  expect(alive()).toBe(before);
+  const busy = timer(60_000, systemClock.scheduler).subscribe();
+  expect(alive()).toBe(before + 1);
+  for (const waiting of [idle, busy]) waiting.unsubscribe();
 });
 
 it('not more than twenty lines come at one look, however many queues nobody serves', async () => {
