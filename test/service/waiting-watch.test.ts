@@ -85,6 +85,21 @@ onBothStores((stage, store) => {
       expect(await said(log, 2)).toEqual([expect.stringMatching(NO_AGENT), expect.stringMatching(NO_AGENT)]);
     });
 
+    it('is named again also while another one waits on, which is not', async () => {
+      const { async, advance, log } = await worker();
+      await async.queueJobs([...threeToMail(), makeJob(quick).with({ queue: 'far' })]);
+      await advance(60_000);
+      await said(log, 2);
+      const mailer = await begin({ dispatcher: { agents: [{ queue: 'mail' }] } });
+      await mailer.drain();
+      await mailer.advance(600_000);
+      await mailer.async.stop();
+      await async.queueJobs(threeToMail());
+      await advance(600_000);
+      const queues = (await said(log, 3)).map((line) => /queue `(\w+)`/.exec(line)?.[1]);
+      expect([queues.slice(0, 2).sort(), queues.slice(2)]).toEqual([['far', 'mail'], ['mail']]);
+    });
+
     it('is named by a process that only looks after the jobs that others have left', async () => {
       const left = await queuer();
       await left.async.queueJobs(threeToMail());
