@@ -163,7 +163,20 @@ export class JobFailedError extends MillraceError {
   }
 }
 
-/** The job was cancelled; `reason` is what `cancel(reason)` was given. Nothing to repair: somebody asked for it. */
+/** The reasons that Millrace itself gives for a cancellation, and their texts. */
+export const CANCEL_REASONS = Object.freeze({
+  'step-failed': 'another job of its batch failed',
+  'batch-expired': 'its batch was not started in time',
+  'record-damaged': 'its record is damaged',
+});
+
+export type CancelReason = keyof typeof CANCEL_REASONS;
+
+function cancelText(reason: string): string {
+  return Object.hasOwn(CANCEL_REASONS, reason) ? CANCEL_REASONS[reason as CancelReason] : reason;
+}
+
+/** The job was cancelled; `reason` is what `cancel(reason)` was given, or an identifier where Millrace did it. Nothing to repair: somebody asked for it. */
 export class JobCancelledError extends MillraceError {
   readonly code = 'MILLRACE_JOB_CANCELLED';
 
@@ -172,7 +185,7 @@ export class JobCancelledError extends MillraceError {
     readonly taskName: string,
     readonly reason: string | undefined,
   ) {
-    super(`job ${jobId} (${taskName}) was cancelled${reason === undefined ? '' : `: ${reason}`}`);
+    super(`job ${jobId} (${taskName}) was cancelled${reason === undefined ? '' : `: ${cancelText(reason)}`}`);
   }
 }
 
@@ -208,12 +221,21 @@ export class CircularJobError extends MillraceError {
   readonly code = 'MILLRACE_CIRCULAR_JOB';
 }
 
+/** The reasons for which a seal is refused, and their meanings. */
+export const SEAL_REASONS = Object.freeze({
+  missing: 'has no seal: it was queued by a process without secrets, or its seal was taken away',
+  altered: 'is not what was sealed: its record was altered, or copied from another job',
+  expired: 'was not run in time: its seal has expired',
+  'unknown-key': 'names a key that is not in `secrets` of this process',
+  'no-secrets': 'is sealed, but this process has no `secrets` to check it with',
+});
+
 /** A job is not what was queued by a process that has the keys, or was so too long ago; `reason` says which. None of its code has run, and it is never retried by itself. Find out who wrote to the database, or which process lacks a key (`docs/security.md`), and queue its work again. */
 export class SealError extends MillraceError {
   readonly code = 'MILLRACE_SEAL';
 
   constructor(
-    readonly reason: 'missing' | 'altered' | 'expired' | 'unknown key' | 'no secrets',
+    readonly reason: keyof typeof SEAL_REASONS,
     message: string,
   ) {
     super(message);

@@ -83,7 +83,7 @@ sent to ada
 - A task may ask to run later.
 there after 3 attempts
 - A job may have to wait, or must have begun by some time.
-[ 'nobody accepts it' ]
+[ 'no-dispatcher-accepts' ]
 ExpiredError
 scheduled
 attempt 1 to reach bob

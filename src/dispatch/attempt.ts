@@ -20,7 +20,7 @@ import type { StoredBytes } from './stored-bytes.js';
 
 /** Why an attempt was aborted. */
 export interface Abort {
-  readonly cause: 'cancelled' | 'timed out' | 'stopped';
+  readonly cause: 'cancelled' | 'timed-out' | 'stopped';
   /** What its signal gives as the reason. */
   readonly reason: unknown;
 }

@@ -27,7 +27,7 @@ import type { Clock } from '../clock.js';
 import { OptionError } from '../errors.js';
 import { taskNameIn } from '../job/form.js';
 import { jobDetails } from '../job/job-details.js';
-import type { DispatcherEvent } from '../store/dispatcher-event.js';
+import { DISPATCHER_EVENTS, type DispatcherEvent } from '../store/dispatcher-event.js';
 import type { AgentView, AttemptKey, ClaimedJob, ClaimRequest, JobStore } from '../store/job-store.js';
 import { isAnsweredInTime, LAST_ANSWER_MS } from '../store/last-answer.js';
 import { namesOf } from '../task/definition-of.js';
@@ -71,17 +71,6 @@ interface Life {
   readonly lease: Lease;
 }
 
-/** What is said of an event; the details are in the event. */
-const SAID: Readonly<Record<DispatcherEvent['type'], string>> = {
-  started: 'has begun to work',
-  'database lost': 'cannot reach the database, and goes on trying',
-  'database back': 'can reach the database again',
-  'lease lost': 'has lost its lease: its jobs are given up, and it begins anew',
-  failed: 'failed, gives up its jobs and begins anew',
-  stopped: 'has stopped',
-  refused: 'has refused a job',
-};
-
 /** Before a claim that failed is tried again. */
 const RETRY_MS = 1_000;
 /** How long a method may take to notice that its signal was aborted by `stop`. */
@@ -98,8 +87,8 @@ export class Dispatcher {
   /** They say nothing of how the dispatcher is, so that nobody is told of them later. */
   readonly #refusals: Observable<DispatcherEvent>;
   readonly #contact = new Contact({
-    onLost: (error) => this.#tell({ type: 'database lost', error }, 'warn'),
-    onBack: () => this.#tell({ type: 'database back' }),
+    onLost: (error) => this.#tell({ type: 'database-lost', error }, 'warn'),
+    onBack: () => this.#tell({ type: 'database-back' }),
   });
   #claimed = 0;
   #ended: Promise<void> = Promise.resolve();
@@ -117,7 +106,7 @@ export class Dispatcher {
     });
     this.#refusals = worker.refusals.pipe(map(({ job: { id, taskName }, error }) => ({ type: 'refused', job: { id, taskName }, error })));
     worker.refusals.subscribe(({ job, attempt, error }) =>
-      logger.error(`dispatcher ${name} ${SAID.refused}: ${error.message}`, jobDetails(job, attempt, { err: error })),
+      logger.error(`dispatcher ${name} ${DISPATCHER_EVENTS.refused}: ${error.message}`, jobDetails(job, attempt, { err: error })),
     );
   }
 
@@ -205,7 +194,7 @@ export class Dispatcher {
     return defer(() => this.#life()).pipe(
       catchError((error: unknown) => {
         this.#contact.forget();
-        this.#tell(error instanceof LeaseLost ? { type: 'lease lost' } : { type: 'failed', error }, 'error');
+        this.#tell(error instanceof LeaseLost ? { type: 'lease-lost' } : { type: 'failed', error }, 'error');
         worker.abortAll('the lease of the dispatcher is over');
         return defer(() => worker.abandonAll(false)).pipe(
           mergeMap(() => timer(RETRY_MS, this.sources.clock.scheduler)),
@@ -330,7 +319,7 @@ export class Dispatcher {
 
   #tell(event: DispatcherEvent, level: 'info' | 'warn' | 'error' = 'info'): void {
     const { logger, name } = this.sources;
-    logger[level](`dispatcher ${name} ${SAID[event.type]}`, 'error' in event ? { err: event.error } : undefined);
+    logger[level](`dispatcher ${name} ${DISPATCHER_EVENTS[event.type]}`, 'error' in event ? { err: event.error } : undefined);
     this.#events.next(event);
   }
 

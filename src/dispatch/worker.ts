@@ -277,7 +277,7 @@ export class Worker {
       const watch: Subscription = timer(timeoutMs, this.sources.clock.scheduler).subscribe(() => {
         if (attempt.aborted?.cause === 'cancelled') return resolve(judge({ thrown: attempt.aborted.reason }, attempt.aborted, trial));
         if (attempt.aborted !== undefined) return;
-        attempt.abort({ cause: 'timed out', reason: new TaskTimeoutError(`ran longer than its \`timeoutMs\` of ${timeoutMs}`) });
+        attempt.abort({ cause: 'timed-out', reason: new TaskTimeoutError(`ran longer than its \`timeoutMs\` of ${timeoutMs}`) });
         resolve(judgeTimeout(timeoutMs, trial));
       });
       running.watch = watch;

@@ -10,9 +10,9 @@ export interface BatchView {
   readonly onFailure: OnFailure;
   readonly isCancelled: boolean;
   /** The first step in order that has not ended. */
-  readonly firstOpen: 'none' | 'blocked' | 'under way';
+  readonly firstOpen: 'none' | 'blocked' | 'under-way';
   readonly hasFailedStep: boolean;
-  readonly postprocess: 'none' | 'blocked' | 'under way' | 'ended';
+  readonly postprocess: 'none' | 'blocked' | 'under-way' | 'ended';
 }
 
 /**
@@ -21,26 +21,26 @@ export interface BatchView {
  */
 export type BatchMove =
   | 'wait'
-  | 'release step'
-  | 'release postprocess'
-  | 'cancel steps'
-  | 'cancel postprocess'
+  | 'release-step'
+  | 'release-postprocess'
+  | 'cancel-steps'
+  | 'cancel-postprocess'
   | 'complete'
-  | 'take outcome'
+  | 'take-outcome'
   | 'fail'
   | 'cancel';
 
 export function nextMove(batch: BatchView): BatchMove {
   const stops = batch.isCancelled || (batch.onFailure === 'stop' && batch.hasFailedStep);
   if (batch.firstOpen !== 'none') {
-    if (stops) return 'cancel steps';
-    return batch.kind === 'serial' && batch.firstOpen === 'blocked' ? 'release step' : 'wait';
+    if (stops) return 'cancel-steps';
+    return batch.kind === 'serial' && batch.firstOpen === 'blocked' ? 'release-step' : 'wait';
   }
-  if (batch.postprocess === 'under way') return batch.isCancelled ? 'cancel postprocess' : 'wait';
-  if (batch.isCancelled) return batch.postprocess === 'blocked' ? 'cancel postprocess' : 'cancel';
-  if (batch.onFailure === 'fail' && batch.hasFailedStep) return batch.postprocess === 'blocked' ? 'cancel postprocess' : 'fail';
-  if (batch.postprocess === 'blocked') return 'release postprocess';
-  return batch.postprocess === 'ended' ? 'take outcome' : 'complete';
+  if (batch.postprocess === 'under-way') return batch.isCancelled ? 'cancel-postprocess' : 'wait';
+  if (batch.isCancelled) return batch.postprocess === 'blocked' ? 'cancel-postprocess' : 'cancel';
+  if (batch.onFailure === 'fail' && batch.hasFailedStep) return batch.postprocess === 'blocked' ? 'cancel-postprocess' : 'fail';
+  if (batch.postprocess === 'blocked') return 'release-postprocess';
+  return batch.postprocess === 'ended' ? 'take-outcome' : 'complete';
 }
 
 /** Whether one more step can be added to a batch. @param postprocess - the status of its postprocess, if it has one */

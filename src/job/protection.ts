@@ -53,7 +53,7 @@ export const NO_PROTECTION: Protection = {
   dueMs: () => 0,
   refusal: (job) => {
     if (job.seal === undefined && job.encrypted === undefined) return undefined;
-    return new SealError('no secrets', `${shownJob(job)} is sealed, but this process has no \`secrets\` by which that could be checked`);
+    return new SealError('no-secrets', `${shownJob(job)} is sealed, but this process has no \`secrets\` by which that could be checked`);
   },
   opened: (job) => checked(job),
   transferred: (from, to) => {

@@ -2,7 +2,7 @@
 
 import type { KeyObject } from 'node:crypto';
 import { shown } from '../check.js';
-import { OptionError, SealError } from '../errors.js';
+import { OptionError, SEAL_REASONS, SealError } from '../errors.js';
 import type { QueuedJob } from '../job/job-record.js';
 import { Payload } from '../job/payload.js';
 import { type Encrypted, type Protection, shownJob } from '../job/protection.js';
@@ -13,11 +13,6 @@ import type { KeyPair, Secrets } from './secrets.js';
 
 /** When a seal is to be renewed: so much of its time must be left when the job is due again. */
 const MARGIN = 0.5;
-
-const SAID: Readonly<Record<'missing' | 'altered', string>> = {
-  missing: 'has no seal: it was queued by a process without secrets, or its seal was taken away',
-  altered: 'is not what was sealed: its record was altered, or copied from another job',
-};
 
 export class SealedJobs implements Protection {
   /** @param now - the time of this process */
@@ -102,12 +97,12 @@ export class SealedJobs implements Protection {
   }
 }
 
-function refused(reason: keyof typeof SAID, job: QueuedJob): SealError {
-  return new SealError(reason, `${shownJob(job)} ${SAID[reason]}`);
+function refused(reason: 'missing' | 'altered', job: QueuedJob): SealError {
+  return new SealError(reason, `${shownJob(job)} ${SEAL_REASONS[reason]}`);
 }
 
 function unknownKey(job: QueuedJob, name: unknown): SealError {
-  return new SealError('unknown key', `${shownJob(job)} names ${shown(name)} as its key, which is not in \`secrets\` of this process`);
+  return new SealError('unknown-key', `${shownJob(job)} names ${shown(name)} as its key, which is not in \`secrets\` of this process`);
 }
 
 /** What is in front of the stored arguments of a callback is given to it when it runs. */

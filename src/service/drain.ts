@@ -36,5 +36,5 @@ async function mayGoOn(store: JobStore, untilMs: number): Promise<boolean> {
 
 /** Whether somebody has to do something before the jobs can run. */
 function isForGood({ because }: WaitingReason): boolean {
-  return because === 'paused' || because === 'nobody accepts it' || because === 'quota too small';
+  return because === 'paused' || because === 'no-dispatcher-accepts' || because === 'quota-too-small';
 }

@@ -67,7 +67,7 @@ async function reasonsOf(record: JobRecord, store: JobStore): Promise<readonly R
     case 'active':
       return [await activeReason(record, store)];
     case 'callbacks':
-      return [{ because: 'waits for', what: 'callbacks', jobs: named(await openBelow(job.id, store)) }];
+      return [{ because: 'waits-for', what: 'callbacks', jobs: named(await openBelow(job.id, store)) }];
     case 'blocked':
       return [await blockedReason(job, store)];
     default:
@@ -78,18 +78,18 @@ async function reasonsOf(record: JobRecord, store: JobStore): Promise<readonly R
 async function activeReason({ job, state }: JobRecord, store: JobStore): Promise<Reason> {
   const { waitsFor, owner: dispatcher, startedAt: since } = state;
   if (waitsFor === undefined) return { because: 'running', dispatcher, since };
-  if (waitsFor !== 'steps') return { because: 'waits for', what: 'the job it returned', jobs: [waitsFor.job] };
+  if (waitsFor !== 'steps') return { because: 'waits-for', what: 'returned-job', jobs: [waitsFor.job] };
   const open = await openBelow(job.id, store);
-  return { because: 'waits for', what: 'steps', jobs: named(open.filter(({ role }) => role !== 'callback')) };
+  return { because: 'waits-for', what: 'steps', jobs: named(open.filter(({ role }) => role !== 'callback')) };
 }
 
 async function blockedReason({ parent = '', role, index }: QueuedJob, store: JobStore): Promise<Reason> {
-  const itsJob: Reason = { because: 'waits for', what: 'its job', jobs: [parent] };
+  const itsJob: Reason = { because: 'waits-for', what: 'its-job', jobs: [parent] };
   if (role === 'callback') return itsJob;
   const isBefore = (one: QueuedJob): boolean => one.role === 'step' && (index === undefined || (one.index ?? 0) < index);
   const before = (await openBelow(parent, store)).filter(isBefore);
   // A batch that waits itself has begun none of its steps.
-  return before.length === 0 ? itsJob : { because: 'waits for', what: 'earlier steps', jobs: named(before) };
+  return before.length === 0 ? itsJob : { because: 'waits-for', what: 'earlier-steps', jobs: named(before) };
 }
 
 /** Children that have not ended. */

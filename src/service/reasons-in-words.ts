@@ -1,7 +1,7 @@
 /** Says in words why a job is not running now. */
 
 import type { QuotaHolder } from '../store/job-store.js';
-import type { Explanation, Reason } from './explanation.js';
+import { type Explanation, type Reason, WAITED_FOR } from './explanation.js';
 
 /** One line for the job, and one for each reason. */
 export function inWords({ id, taskName, queue, status, reasons, ahead }: Omit<Explanation, 'text'>): string {
@@ -19,17 +19,17 @@ function said(reason: Reason): string {
       return `it is claimed${by(reason.dispatcher)}, and begins when a place of its quotas is free`;
     case 'scheduled':
       return `it is due at ${reason.until?.toISOString() ?? 'a time of the store'}${after(reason.lastError)}`;
-    case 'waits for':
-      return `it waits for ${reason.what}: ${reason.jobs.join(', ')}`;
+    case 'waits-for':
+      return `it waits for ${WAITED_FOR[reason.what]}: ${reason.jobs.join(', ')}`;
     case 'paused':
       return { everything: 'everything is paused', queue: 'its queue is paused', task: 'its task is paused' }[reason.what];
-    case 'nobody accepts it':
+    case 'no-dispatcher-accepts':
       return `none of ${reason.dispatchers} living dispatcher(s) runs this task in this queue`;
-    case 'all are busy':
+    case 'dispatchers-busy':
       return `every slot for it is taken: ${reason.dispatchers.join(', ')}`;
-    case 'quota full':
+    case 'quota-full':
       return `the quota '${reason.quota}' has ${reason.free} of ${reason.size} place(s) free, and it needs ${reason.needs}: ${holders(reason.holders)}`;
-    case 'quota too small':
+    case 'quota-too-small':
       return `the quota '${reason.quota}' has only ${reason.size} place(s), and it needs ${reason.needs}: it never runs unless the quota is made larger`;
     case 'rate':
       return `the quota '${reason.quota}' lets ${reason.rate.starts} job(s) begin in ${reason.rate.perMs} ms: the next one at ${reason.until.toISOString()}`;

@@ -11,12 +11,16 @@ import { handlesOf } from './job-handle.js';
 /** A job that waits, and why it could not be run here; or one whose record was damaged. */
 export interface UnreadableJob {
   readonly job: Job<unknown>;
-  /**
-   * No task of its name is in `tasks`; or its arguments are older than the first step of the task's `upcast`, or newer than the last; or its
-   * record in the store was damaged, and it has failed for that reason.
-   */
-  readonly why: 'unknown task' | 'older arguments' | 'newer arguments' | 'damaged record';
+  readonly why: keyof typeof UNREADABLE;
 }
+
+/** The reasons for which a job is unreadable, and their meanings. */
+export const UNREADABLE = Object.freeze({
+  'unknown-task': 'no task of its name is in `tasks`',
+  'older-arguments': "its arguments are older than the first step of the task's `upcast`",
+  'newer-arguments': "its arguments are newer than the last step of the task's `upcast`",
+  'damaged-record': 'its record in the store was damaged, and it has failed for that reason',
+});
 
 /** Goes through all open jobs, and ends those whose records are damaged. @param formsOf - the forms of jobs of a task that can be run here. @throws OptionError, NotATaskError */
 export async function unreadableJobs(
@@ -41,11 +45,11 @@ function isUnreadable({ job, state }: JobRecord, formsOf: (taskName: string) => 
 }
 
 function why(record: JobRecord | undefined, formsOf: (taskName: string) => readonly string[]): UnreadableJob['why'] {
-  if (record?.state.isDamaged === true) return 'damaged record';
+  if (record?.state.isDamaged === true) return 'damaged-record';
   const job = record?.job;
   const forms = job === undefined ? [] : formsOf(job.taskName);
-  if (job === undefined || forms.length === 0) return 'unknown task';
+  if (job === undefined || forms.length === 0) return 'unknown-task';
   for (let older = (job.version ?? FIRST_VERSION) - 1; older >= FIRST_VERSION; older--)
-    if (forms.includes(formOf({ taskName: job.taskName, version: older }))) return 'newer arguments';
-  return 'older arguments';
+    if (forms.includes(formOf({ taskName: job.taskName, version: older }))) return 'newer-arguments';
+  return 'older-arguments';
 }

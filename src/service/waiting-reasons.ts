@@ -11,7 +11,7 @@ import type { Reason } from './explanation.js';
 /** What pending jobs may wait for; each job of a lane for the same. */
 export type WaitingReason = Extract<
   Reason,
-  { readonly because: 'paused' | 'nobody accepts it' | 'all are busy' | 'quota full' | 'quota too small' | 'rate' }
+  { readonly because: 'paused' | 'no-dispatcher-accepts' | 'dispatchers-busy' | 'quota-full' | 'quota-too-small' | 'rate' }
 >;
 
 /** What decides for whom a pending job waits. */
@@ -62,23 +62,23 @@ export function agentReasons(line: Line, dispatchers: readonly DispatcherUse[]):
   // A batch is opened by any agent of its queue, and takes no slot.
   const accepts = ({ queue, forms }: AgentView): boolean => queue === line.queue && (line.isComposite || forms.includes(line.form));
   const able = dispatchers.filter(({ agents }) => agents.some(accepts));
-  if (able.length === 0) return [{ because: 'nobody accepts it', dispatchers: dispatchers.length }];
+  if (able.length === 0) return [{ because: 'no-dispatcher-accepts', dispatchers: dispatchers.length }];
   const isBusy = ({ agents, running }: DispatcherUse): boolean => {
     const mine = agents.filter(accepts);
     const load = running.filter(({ queue, form }) => queue === line.queue && mine.some(({ forms }) => forms.includes(form))).length;
     return load >= mine.reduce((sum, { concurrency }) => sum + concurrency, 0);
   };
   if (line.isComposite || !able.every(isBusy)) return [];
-  return [{ because: 'all are busy', dispatchers: able.map(({ dispatcher }) => dispatcher) }];
+  return [{ because: 'dispatchers-busy', dispatchers: able.map(({ dispatcher }) => dispatcher) }];
 }
 
 /** A quota that is not there has no places. */
 function quotaReasons({ places }: Line, quota: string, quotas: readonly QuotaUse[]): readonly WaitingReason[] {
   const needs = weightOf(places, quota);
   const { size = 0, holders = [], rate, nextStart } = quotas.find(({ name }) => name === quota) ?? {};
-  if (needs > size) return [{ because: 'quota too small', quota, size, needs }];
+  if (needs > size) return [{ because: 'quota-too-small', quota, size, needs }];
   const free = holders.reduce((left, holder) => left - holder.places, size);
   const full: readonly WaitingReason[] =
-    needs > free ? [{ because: 'quota full', quota, size, needs, free: Math.max(0, free), holders }] : [];
+    needs > free ? [{ because: 'quota-full', quota, size, needs, free: Math.max(0, free), holders }] : [];
   return rate === undefined || nextStart === undefined ? full : [...full, { because: 'rate', quota, rate, until: nextStart }];
 }

@@ -203,7 +203,7 @@ export class WaitingWatch {
       const lines = tree.map(
         (job): Line => ({ queue: job.queue, form: formOf(job), isComposite: job.kind !== 'task', places: job.places }),
       );
-      const line = lines.find((one) => agentReasons(one, scene.dispatchers).some(({ because }) => because === 'nobody accepts it'));
+      const line = lines.find((one) => agentReasons(one, scene.dispatchers).some(({ because }) => because === 'no-dispatcher-accepts'));
       if (line === undefined) continue;
       const { of, lack } = lackFor(line, scene);
       this.sources.logger.warn(`the schedule \`${name}\` queues jobs for ${of}, and ${lack}`);

@@ -26,7 +26,7 @@ export function noticesOf(line: Line, reasons: readonly WaitingReason[], scene: 
   const [first] = reasons;
   if (first === undefined) return [];
   // These come first, and nothing else matters while they hold.
-  if (first.because === 'paused' || first.because === 'nobody accepts it' || first.because === 'all are busy')
+  if (first.because === 'paused' || first.because === 'no-dispatcher-accepts' || first.because === 'dispatchers-busy')
     return [noticeOf(first, line, scene)];
   return reasons.map((reason) => noticeOf(reason, line, scene));
 }
@@ -35,23 +35,23 @@ function noticeOf(reason: WaitingReason, line: Line, scene: Scene): Notice {
   switch (reason.because) {
     case 'paused':
       return paused(reason.what, line);
-    case 'nobody accepts it':
+    case 'no-dispatcher-accepts':
       return unaccepted(line, scene);
-    case 'all are busy':
+    case 'dispatchers-busy':
       return {
         key: `busy ${line.queue}`,
         level: 'info',
         text: (count) =>
           `${queue(line)} has ${jobs(count)} waiting, since every slot for them is taken: give its agents more \`concurrency\`, or start more processes`,
       };
-    case 'quota too small':
+    case 'quota-too-small':
       return {
         key: `too small ${reason.quota} ${line.form}`,
         level: 'warn',
         text: (count) =>
           `${task(line)} has ${jobs(count)} waiting, which need ${reason.needs} places of the quota \`${reason.quota}\` each, and it has only ${reason.size}, so they never run: make it larger, with \`quotas\` of asyncModule or \`async.resizeQuota\``,
       };
-    case 'quota full':
+    case 'quota-full':
       return { key: `full ${reason.quota}`, level: 'info', text: full(reason.quota, reason.size) };
     case 'rate':
       return {

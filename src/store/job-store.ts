@@ -381,7 +381,7 @@ export type Interest =
 
 export type Change =
   | { readonly type: 'work' }
-  | { readonly type: 'long wait' }
+  | { readonly type: 'long-wait' }
   | { readonly type: 'due'; readonly at: Date }
   | { readonly type: 'cancel'; readonly id: string; readonly reason: string | undefined }
   | { readonly type: 'job'; readonly record: JobRecord };

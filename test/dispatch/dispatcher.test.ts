@@ -624,7 +624,7 @@ describe('what a dispatcher tells of itself', () => {
     isAway = false;
     await advance(20_000);
     await stop();
-    expect(told).toEqual(['started', 'database lost', 'lease lost', 'database back', 'started', 'stopped', 'complete']);
+    expect(told).toEqual(['started', 'database-lost', 'lease-lost', 'database-back', 'started', 'stopped', 'complete']);
   });
 
   it('is the latest first, for those who come later', async () => {

@@ -44,8 +44,8 @@ onBothStores((stage) => {
       const since = new Date(clock.now());
       await advance(5_000);
       const full = await reason(second);
-      expect(full).toMatchObject({ because: 'quota full', quota: 'default', size: 1, needs: 1, free: 0 });
-      const holders = full?.because === 'quota full' ? full.holders : [];
+      expect(full).toMatchObject({ because: 'quota-full', quota: 'default', size: 1, needs: 1, free: 0 });
+      const holders = full?.because === 'quota-full' ? full.holders : [];
       expect(holders).toMatchObject([{ places: 1, job: { id: first.id, taskName: 'single' }, since }]);
       expect((await second.explain()).text).toContain(
         `the quota 'default' has 0 of 1 place(s) free, and it needs 1: job ${first.id} (single) has 1`,
@@ -71,7 +71,7 @@ onBothStores((stage) => {
       await async.resizeQuota('wide', 1);
       await async.resume('everything');
       await drain();
-      expect(await reason(job)).toEqual({ because: 'quota too small', quota: 'wide', size: 1, needs: 2 });
+      expect(await reason(job)).toEqual({ because: 'quota-too-small', quota: 'wide', size: 1, needs: 2 });
     });
 
     it('for nobody is told that no dispatcher accepts it, or its queue', async () => {
@@ -82,7 +82,7 @@ onBothStores((stage) => {
         await async.queueJob(makeJob(quick).with({ queue: 'far' })),
       ];
       await drain();
-      for (const job of jobs) expect(await reason(job)).toEqual({ because: 'nobody accepts it', dispatchers: 1 });
+      for (const job of jobs) expect(await reason(job)).toEqual({ because: 'no-dispatcher-accepts', dispatchers: 1 });
     });
 
     it('for slots is told which dispatchers are busy, and how many come before it', async () => {
@@ -90,7 +90,7 @@ onBothStores((stage) => {
       const jobs = await async.queueJobs([1, 2, 3, 4].map(() => makeJob(lasting)));
       await drain();
       const last = await jobs[3]?.explain();
-      expect(last?.reasons).toEqual([{ because: 'all are busy', dispatchers: [expect.stringContaining('process-1')] }]);
+      expect(last?.reasons).toEqual([{ because: 'dispatchers-busy', dispatchers: [expect.stringContaining('process-1')] }]);
       expect(last?.ahead).toBe(1);
     });
 
@@ -138,10 +138,10 @@ onBothStores((stage) => {
       const callback = child('active', job);
       const [step, late] = all.filter(({ status, snapshot }) => status === 'blocked' && snapshot.parent === batch.id);
       if (running === undefined || callback === undefined || step === undefined || late === undefined) throw new Error('a job is missing');
-      expect(await reason(batch)).toEqual({ because: 'waits for', what: 'steps', jobs: [running.id, step.id] });
-      expect(await reason(step)).toEqual({ because: 'waits for', what: 'earlier steps', jobs: [running.id] });
-      expect(await reason(late)).toEqual({ because: 'waits for', what: 'its job', jobs: [batch.id] });
-      expect(await reason(job)).toEqual({ because: 'waits for', what: 'callbacks', jobs: [callback.id] });
+      expect(await reason(batch)).toEqual({ because: 'waits-for', what: 'steps', jobs: [running.id, step.id] });
+      expect(await reason(step)).toEqual({ because: 'waits-for', what: 'earlier-steps', jobs: [running.id] });
+      expect(await reason(late)).toEqual({ because: 'waits-for', what: 'its-job', jobs: [batch.id] });
+      expect(await reason(job)).toEqual({ because: 'waits-for', what: 'callbacks', jobs: [callback.id] });
       expect(await reason(running)).toMatchObject({ because: 'running', dispatcher: expect.stringContaining('process-1') });
     });
 
@@ -153,7 +153,7 @@ onBothStores((stage) => {
       const job = await async.queueJob(outer);
       await drain();
       const [inner] = await async.getJobs({ task: lasting });
-      expect(await reason(job)).toEqual({ because: 'waits for', what: 'the job it returned', jobs: [inner?.id] });
+      expect(await reason(job)).toEqual({ because: 'waits-for', what: 'returned-job', jobs: [inner?.id] });
     });
   });
 
@@ -176,7 +176,7 @@ onBothStores((stage) => {
     let isOver = false;
     job.explanations.subscribe({ next: (explanation) => seen.push(explanation), complete: () => (isOver = true) });
     await advance(10_000);
-    expect(seen.map(({ reasons }) => reasons[0]?.because)).toEqual(['quota full']);
+    expect(seen.map(({ reasons }) => reasons[0]?.because)).toEqual(['quota-full']);
     release.resolve();
     await advance(5_000);
     expect(seen.at(-1)).toMatchObject({ status: 'completed', reasons: [] });
@@ -189,7 +189,7 @@ onBothStores((stage) => {
     const near = await async.queueJob(parallel(makeJob(lasting)).with({ quotas: ['default'] }));
     const second = await async.queueJob(parallel(makeJob(lasting)).with({ quotas: ['default'] }));
     await drain();
-    expect(await reason(far)).toEqual({ because: 'nobody accepts it', dispatchers: 1 });
-    expect(await reason(second)).toMatchObject({ because: 'quota full', holders: [{ job: { id: near.id, taskName: 'parallel' } }] });
+    expect(await reason(far)).toEqual({ because: 'no-dispatcher-accepts', dispatchers: 1 });
+    expect(await reason(second)).toMatchObject({ because: 'quota-full', holders: [{ job: { id: near.id, taskName: 'parallel' } }] });
   });
 });

@@ -43,7 +43,7 @@ onBothStores((stage) => {
     outage.begin();
     await other.advance(DEATH_MS);
     expect(await other.stateOf(job)).toMatchObject({ status: 'completed', attempts: 2, interruptions: 1 });
-    expect([slow.async.dispatcher?.running, told]).toEqual([[], ['started', 'database lost', 'lease lost']]);
+    expect([slow.async.dispatcher?.running, told]).toEqual([[], ['started', 'database-lost', 'lease-lost']]);
     first.resolve('first');
     await other.drain();
     expect([await job.waitForResult(), runs.length]).toEqual(['second', 2]);
@@ -117,7 +117,7 @@ onBothStores((stage) => {
     outage.end();
     await slow.advance(MORTAL.heartbeatMs);
     expect((await slow.stateOf(job)).status).toBe('completed');
-    expect(told.filter((type) => !type.startsWith('database'))).toEqual(['started', 'lease lost', 'started']);
+    expect(told.filter((type) => !type.startsWith('database'))).toEqual(['started', 'lease-lost', 'started']);
   });
 
   it('FS-62 a process whose lease is over claims nothing, though the rest of the database answers', async () => {

@@ -79,7 +79,7 @@ onBothStores((stage) => {
     await advance(1);
     expect([(await job.refresh()).status, async.dispatcher?.claimed, runs.length]).toEqual(['completed', 1, 1]);
     expect(job.result).toBe(42);
-    expect(told).toEqual(['started', 'database lost', 'database back']);
+    expect(told).toEqual(['started', 'database-lost', 'database-back']);
     expect(log.of('error')).toHaveLength(5);
   });
 

@@ -120,7 +120,7 @@ onBothStores((stage, kind) => {
     const stand = await scene({ secrets: { keys: { k2: KEYS.k2 }, current: 'k2' } });
     const forger = await stage.start({ dispatcher: false, secrets: { keys: { k1: KEYS.k1 }, current: 'k1' } });
     const job = await forger.async.queueJob(danger, 'hello');
-    await expectRefused(stand, job, 'unknown key');
+    await expectRefused(stand, job, 'unknown-key');
   });
 
   it('refuses a job that is sealed by another key of the same name', async () => {

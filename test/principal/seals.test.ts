@@ -172,7 +172,7 @@ onBothStores((stage) => {
       await job.cancel();
       const plain = await stage.start({ dispatcher: false });
       const found = await plain.async.getJob(job.id);
-      expect(await failureOf(Promise.resolve(found?.retry()))).toMatchObject({ code: 'MILLRACE_SEAL', reason: 'no secrets' });
+      expect(await failureOf(Promise.resolve(found?.retry()))).toMatchObject({ code: 'MILLRACE_SEAL', reason: 'no-secrets' });
     });
   });
 });

@@ -24,7 +24,7 @@ export interface Facts {
 
 export const NO_INPUT = 'undefined';
 const NO_REASON = 'undefined';
-const STOPPED = 'another job of its batch failed';
+const STOPPED = 'step-failed';
 
 export function expectedOf(program: Program, facts: Facts): ReadonlyMap<string, Expected> {
   const model = new Model(program, facts);

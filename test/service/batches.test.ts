@@ -90,7 +90,8 @@ describe('a serial batch', () => {
     expect([a.status, boom.status, c.status, d.status]).toEqual(['completed', 'failed', 'cancelled', 'cancelled']);
     expect(order).toEqual(['a', 'boom']);
     const reason = c.outcome?.status === 'cancelled' ? c.outcome.reason : undefined;
-    expect(reason).toMatch(/fail|stop/);
+    expect(reason).toBe('step-failed');
+    await expect(c.waitForResult()).rejects.toThrow('was cancelled: another job of its batch failed');
   });
 
   it('with `onFailure: fail` runs the rest and fails, with the first error as the cause', async () => {

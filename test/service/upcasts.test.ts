@@ -105,7 +105,7 @@ describe('a job that a build cannot read', () => {
     expect(await newer.waitForResult()).toBe('de: Dao');
     expect(['pending', 'completed']).toContain((await last.refresh()).status);
     expect(await async.getUnreadableJobs({ limit: 5 })).toEqual(
-      last.status === 'completed' ? [] : [{ job: expect.objectContaining({ id: last.id }), why: 'older arguments' }],
+      last.status === 'completed' ? [] : [{ job: expect.objectContaining({ id: last.id }), why: 'older-arguments' }],
     );
   });
 

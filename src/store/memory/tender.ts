@@ -1,6 +1,6 @@
 /** What follows from an end: callbacks and next steps released, parents ended, places given back. */
 
-import { BatchFailedError } from '../../errors.js';
+import { BatchFailedError, type CancelReason } from '../../errors.js';
 import { nextMove } from '../../job/batch-rule.js';
 import { type Changes, dueTime, type JobRecord } from '../../job/job-record.js';
 import { JobReference } from '../../job/job-reference.js';
@@ -167,7 +167,7 @@ export class Tender {
 
   /** Ends a job that was not started in time, and cancels what is below it. */
   expire(record: JobRecord, outcome: StoredOutcome): void {
-    this.#cancelBelow(record.job.id, 'its batch was not started in time');
+    this.#cancelBelow(record.job.id, 'batch-expired' satisfies CancelReason);
     this.end(record, 'expire', outcome);
   }
 
@@ -228,13 +228,13 @@ export class Tender {
     switch (move) {
       case 'wait':
         return;
-      case 'release step':
+      case 'release-step':
         return this.#unblockId(first?.job.id);
-      case 'release postprocess':
+      case 'release-postprocess':
         return this.#unblockId(below.postprocess);
-      case 'cancel postprocess':
+      case 'cancel-postprocess':
         return this.#cancelIds([below.postprocess], batch.state.cancel?.reason);
-      case 'cancel steps':
+      case 'cancel-steps':
         return this.#cancelSteps(batch, below);
       case 'cancel':
         return this.end(batch, 'end', { status: 'cancelled', reason: batch.state.cancel?.reason });
@@ -242,7 +242,7 @@ export class Tender {
         return this.end(batch, 'end', { status: 'failed', error: this.#failureOf(below) });
       case 'complete':
         return this.end(batch, 'end', { status: 'completed', result: this.#childrenOf(below) });
-      case 'take outcome':
+      case 'take-outcome':
         return this.end(batch, 'end', postprocess?.state.outcome ?? { status: 'cancelled', reason: undefined });
     }
   }
@@ -255,7 +255,7 @@ export class Tender {
     // A step that was not started in time may have failed before its turn: the one whose turn it is runs to its end.
     const failed = job.kind === 'serial' ? (below.failedStep?.index ?? 0) : 0;
     const left = below.steps.slice(below.firstOpen).filter((id, offset) => below.firstOpen + offset > failed || this.#waits(id));
-    this.#cancelIds(job.kind === 'serial' ? left : below.steps.slice(below.firstOpen), 'another job of its batch failed');
+    this.#cancelIds(job.kind === 'serial' ? left : below.steps.slice(below.firstOpen), 'step-failed' satisfies CancelReason);
   }
 
   #waits(id: string): boolean {
@@ -296,6 +296,6 @@ export class Tender {
   }
 }
 
-function progressOf({ state }: JobRecord): 'blocked' | 'under way' {
-  return state.status === 'blocked' ? 'blocked' : 'under way';
+function progressOf({ state }: JobRecord): 'blocked' | 'under-way' {
+  return state.status === 'blocked' ? 'blocked' : 'under-way';
 }

@@ -1,7 +1,7 @@
 /** How a batch goes on: looked at afresh each time one of its children has ended, and told what to do by the batch rule. */
 
 import type { ObjectId } from 'mongodb';
-import { BatchFailedError } from '../../errors.js';
+import { BatchFailedError, type CancelReason } from '../../errors.js';
 import { type BatchView, nextMove } from '../../job/batch-rule.js';
 import { isFinal, WAITING } from '../../job/job-status.js';
 import type { StoredOutcome } from '../../job/outcome.js';
@@ -88,15 +88,15 @@ export class Batches {
     switch (nextMove(viewOf(batch, below))) {
       case 'wait':
         return true;
-      case 'release step':
+      case 'release-step':
         return first === undefined || this.hands.unblock(first);
-      case 'release postprocess':
+      case 'release-postprocess':
         // More steps may have been added.
         return postprocess === undefined || this.hands.unblock(postprocess);
-      case 'cancel postprocess':
+      case 'cancel-postprocess':
         if (postprocess !== undefined) await this.hands.cancel(postprocess._id, cancelReason);
         return true;
-      case 'cancel steps':
+      case 'cancel-steps':
         return first === undefined || !(await this.#cancelSteps(batch, first));
       case 'cancel':
         return this.#done(this.hands.end(batch, 'end', { status: 'cancelled', reason: cancelReason }));
@@ -104,7 +104,7 @@ export class Batches {
         return this.#done(this.hands.end(batch, 'end', { status: 'failed', error: await this.#failureOf(batch) }));
       case 'complete':
         return this.#done(this.hands.end(batch, 'end', 'steps'));
-      case 'take outcome':
+      case 'take-outcome':
         return this.#done(this.hands.end(batch, 'end', await this.hands.outcomeOf(postprocess)));
     }
   }
@@ -147,7 +147,7 @@ export class Batches {
     // A step that was not started in time may have failed before its turn: the one whose turn it is runs to its end.
     const failed = kind === 'serial' ? await this.#firstFailed(_id) : null;
     const left = failed?.index === undefined ? {} : { $or: [{ index: { $gt: failed.index } }, { status: { $in: [...WAITING] } }] };
-    return this.hands.cut({ batches: [_id], reason: 'another job of its batch failed', parts: { role: 'step', ...left } });
+    return this.hands.cut({ batches: [_id], reason: 'step-failed' satisfies CancelReason, parts: { role: 'step', ...left } });
   }
 }
 
@@ -162,6 +162,6 @@ function viewOf(batch: JobDocument, { first, failed, postprocess }: Below): Batc
   };
 }
 
-function progressOf({ status }: JobDocument): 'blocked' | 'under way' {
-  return status === 'blocked' ? 'blocked' : 'under way';
+function progressOf({ status }: JobDocument): 'blocked' | 'under-way' {
+  return status === 'blocked' ? 'blocked' : 'under-way';
 }

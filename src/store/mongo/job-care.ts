@@ -1,6 +1,7 @@
 /** Fails jobs whose records are damaged, with an error that says so, and handles what follows, so that other jobs go on. */
 
 import { Binary, type Collection, type Document, ObjectId, type WithId } from 'mongodb';
+import type { CancelReason } from '../../errors.js';
 import { type JobDetails, jobDetails } from '../../job/job-details.js';
 import type { JobDocument } from './documents.js';
 import { damageOfJob, failedOver } from './job-damage.js';
@@ -55,7 +56,7 @@ export class JobCare implements Care<JobDocument> {
     const id = after._id.toHexString();
     const details = jobDetails({ id, taskName: after.task, queue: after.queue }, after.attempts);
     onDamage(`the record of job ${id} (${after.task}) was damaged: ${damage}; the job has ended as ${after.outcome?.kind}`, details);
-    if (typeof damaged['owner'] === 'string') cancel(damaged['owner'], id, 'its record is damaged');
+    if (typeof damaged['owner'] === 'string') cancel(damaged['owner'], id, 'record-damaged' satisfies CancelReason);
     onBackground(this.#followUp(after, damaged));
   }
 

@@ -86,7 +86,7 @@ export class News {
 
   /** A round has seen that jobs wait for long. */
   longWait(): void {
-    this.#tell('long waits', { type: 'long wait' });
+    this.#tell('long waits', { type: 'long-wait' });
   }
 
   /** There may be room for jobs of every queue that somebody here looks after. */

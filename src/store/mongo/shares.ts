@@ -35,7 +35,7 @@ export interface Asker {
 /** How many more places are wanted than are in use, for whom, and whether who asks waits only for what others leave idle. */
 interface Asked {
   readonly more: number;
-  readonly need?: Need | 'none' | 'as before';
+  readonly need?: Need | 'none' | 'as-before';
   readonly isModest?: boolean;
 }
 
@@ -339,11 +339,11 @@ export class Shares {
   }
 
   /** Asks for so many more places than are in use; one that gets too few for its first job waits. */
-  async #ask(dispatcher: string, name: string, { more, need = 'as before', isModest = false }: Asked): Promise<boolean> {
+  async #ask(dispatcher: string, name: string, { more, need = 'as-before', isModest = false }: Asked): Promise<boolean> {
     return this.of(dispatcher, name).change(async (v, inUse) => {
       const least = inUse + (typeof need === 'object' ? need.least : more);
       const first = typeof need === 'object' ? inUse + need.first : 0;
-      const ask = { dispatcher, want: inUse + more, least, need: need === 'as before' ? undefined : first, isModest, inUse, v };
+      const ask = { dispatcher, want: inUse + more, least, need: need === 'as-before' ? undefined : first, isModest, inUse, v };
       const { leases, quotas, time } = this.sources;
       const fence = leases.fence(dispatcher);
       if (fence === undefined) return undefined;

@@ -1,6 +1,7 @@
 /** What follows from an end: callbacks and next steps released, parents ended, places given back. */
 
 import type { ObjectId } from 'mongodb';
+import type { CancelReason } from '../../errors.js';
 import { isFinal, isWaiting } from '../../job/job-status.js';
 import type { StoredOutcome } from '../../job/outcome.js';
 import { recordedError } from '../../job/stored-error.js';
@@ -236,7 +237,7 @@ export class Tender {
   /** What is below a batch that never began, or was cancelled, will not be run. */
   async #cancelBelow({ _id, kind, outcome }: JobDocument): Promise<void> {
     if (kind === 'task' || outcome === undefined || outcome.kind === 'completed') return;
-    const reason = outcome.kind === 'cancelled' ? outcome.reason : 'its batch was not started in time';
+    const reason = outcome.kind === 'cancelled' ? outcome.reason : ('batch-expired' satisfies CancelReason);
     await this.cut({ batches: [_id], reason });
   }
 

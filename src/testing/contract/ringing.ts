@@ -78,12 +78,12 @@ export const ringing = cases('hints', {
       ['mail', 'end'],
       ['mail', 'delay'],
       ['mail', 'interruption'],
-      ['mail', 'kept places'],
+      ['mail', 'kept-places'],
     ] as const) {
       const [first, second] = await lab.queueAll(work({ places: ONE, ...DELAYED }, 'first'), work({ places: ONE, queue }, 'second'));
       const run = await lab.takeNext({ tasks: ['first'] });
       await lab.claim({ queue, tasks: ['second'] });
-      if (end === 'kept places') await lab.together(lab.store.settle([{ ...keyOf(run), outcome: completed(), keepsPlaces: true }]));
+      if (end === 'kept-places') await lab.together(lab.store.settle([{ ...keyOf(run), outcome: completed(), keepsPlaces: true }]));
       await rings(lab, queue, async () => {
         if (end === 'end') return lab.complete(run);
         if (end === 'delay') return lab.again(run, 1_000);

@@ -37,7 +37,7 @@ it('a job that is damaged where nobody would read it is listed as unreadable, an
   const [scheduled, sound] = await web.queueJobs([makeJob(add, 1, 2).with({ delayMs: 3_600_000 }), makeJob(add, 3, 4)]);
   await processes.collection('jobs').updateOne({ _id: new ObjectId(scheduled.id) }, { $unset: { dueAt: '' } });
   const listed = await web.getUnreadableJobs();
-  expect(listed.map(({ job, why }) => [job.id, why])).toEqual([[scheduled.id, 'damaged record']]);
+  expect(listed.map(({ job, why }) => [job.id, why])).toEqual([[scheduled.id, 'damaged-record']]);
   expect(await scheduled.waitForOutcome()).toMatchObject({
     status: 'failed',
     error: {

@@ -68,7 +68,7 @@ export async function explanationsAreTold(job: Job<string>): Promise<void> {
   holds<Equal<typeof ahead, number | undefined>>();
   holds<Equal<typeof text, string>>();
   const [reason] = reasons;
-  if (reason?.because === 'quota full') holds<Equal<typeof reason.needs, number>>();
+  if (reason?.because === 'quota-full') holds<Equal<typeof reason.needs, number>>();
   // @ts-expect-error: only of a quota that is full
   reason?.holders;
   job.explanations.subscribe(({ status }) => holds<Equal<typeof status, Status>>());
