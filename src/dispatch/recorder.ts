@@ -3,7 +3,7 @@
 import { BehaviorSubject, filter, firstValueFrom, race, timer } from 'rxjs';
 import type { Clock } from '../clock.js';
 import type { JobTree } from '../job/job-record.js';
-import { GroupCommit } from '../store/group-commit.js';
+import { GroupCommit } from '../store/async/group-commit.js';
 import type { Again, Attempt, AttemptKey, End, Hold, Inserted, JobStore, Report } from '../store/job-store.js';
 import type { Logger } from '../task/logger.js';
 import { Reports } from './reports.js';

@@ -8,7 +8,7 @@ import { Payload } from '../job/payload.js';
 import { referent } from '../job/promising.js';
 import { type RetryPolicy, retriesConflict, retryDelay } from '../job/retry-policy.js';
 import { recordedError, redactedError, type StoredError, storedError } from '../job/stored-error.js';
-import { insertedRecord } from '../store/inserted.js';
+import { insertedRecord } from '../store/insert-result.js';
 import type { Attempt as AttemptNumbers, End, Follows, Inserted } from '../store/job-store.js';
 import type { Logger } from '../task/logger.js';
 import type { Abort, Ending } from './attempt.js';

@@ -17,7 +17,7 @@ import type { RateBook } from '../job/rates.js';
 import { Actor, actAs, currentActor } from '../principal/actor.js';
 import type { Gatekeeper } from '../principal/gatekeeper.js';
 import { checkRealm, PRINCIPAL_RULE } from '../principal/reference-rule.js';
-import { isAnsweredInTime, LAST_ANSWER_MS } from '../store/last-answer.js';
+import { isAnsweredInTime, LAST_ANSWER_MS } from '../store/async/last-answer.js';
 import { signalAround, untilAborted } from '../task/current-task.js';
 import { namesOf } from '../task/definition-of.js';
 import type { TaskLike } from '../task/task.js';

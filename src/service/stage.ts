@@ -2,7 +2,7 @@
 
 import { TransactionError } from '../errors.js';
 import type { JobRecord, JobTree, QueuedJob } from '../job/job-record.js';
-import { insertedRecord } from '../store/inserted.js';
+import { insertedRecord } from '../store/insert-result.js';
 import type { Inserted } from '../store/job-store.js';
 
 export class Stage {

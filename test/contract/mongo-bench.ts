@@ -3,11 +3,11 @@
 import { type Collection, type Db, MongoClient, Timestamp } from 'mongodb';
 import { firstValueFrom } from 'rxjs';
 import { nextTurn } from '../../src/clock.js';
-import type { JobDocument } from '../../src/store/mongo/documents.js';
-import type { Expression } from '../../src/store/mongo/expression.js';
+import type { Expression } from '../../src/store/mongo/driver/expression.js';
+import { ServerTime } from '../../src/store/mongo/driver/server-time.js';
 import { checkMongoOptions } from '../../src/store/mongo/mongo-options.js';
 import { MongoStore } from '../../src/store/mongo/mongo-store.js';
-import { ServerTime } from '../../src/store/mongo/server-time.js';
+import type { JobDocument } from '../../src/store/mongo/schema/documents.js';
 import { VirtualClock } from '../../src/testing/index.js';
 import { findReplicaSet, type StandInFaults } from '../replica-set/find-replica-set.js';
 import type { StandInOptions } from '../replica-set/stand-in.js';

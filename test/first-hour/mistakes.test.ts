@@ -24,9 +24,9 @@ import {
   task,
   tasks,
 } from '../../src/index.js';
-import { withDriver } from '../../src/store/mongo/driver.js';
 import { mongoStore } from '../../src/store/mongo/index.js';
-import { problemOf } from '../../src/store/mongo/start-up.js';
+import { withDriver } from '../../src/store/mongo/installed-driver.js';
+import { problemOf } from '../../src/store/mongo/schema/store-check.js';
 import { type TestAsync, testAsync } from '../../src/testing/index.js';
 import { setup } from '../bundle.js';
 

@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe } from 'vitest';
 import { nextTurn } from '../../src/clock.js';
 import { type AsyncModuleOptions, asyncModule, type IAsyncService, type Job, type JobStore, start } from '../../src/index.js';
 import type { JobState } from '../../src/job/job-record.js';
-import type { JobDocument } from '../../src/store/mongo/documents.js';
+import type { JobDocument } from '../../src/store/mongo/schema/documents.js';
 import {
   type DocumentCollection,
   type PlainDocument,

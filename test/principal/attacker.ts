@@ -3,8 +3,8 @@
 import type { Document } from 'mongodb';
 import type { JobStore } from '../../src/index.js';
 import type { JobRecord, QueuedJob } from '../../src/job/job-record.js';
-import type { JobDocument } from '../../src/store/mongo/documents.js';
-import { toDocument, toJob } from '../../src/store/mongo/records.js';
+import { toDocument, toJob } from '../../src/store/mongo/jobs/job-codec.js';
+import type { JobDocument } from '../../src/store/mongo/schema/documents.js';
 import type { Stage } from '../parity/both-stores.js';
 
 type Change = (job: QueuedJob) => object;

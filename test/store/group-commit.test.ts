@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { GroupCommit } from '../../src/store/group-commit.js';
+import { GroupCommit } from '../../src/store/async/group-commit.js';
 import { deferred } from '../service/deferred.js';
 
 /** A writer whose writes take until they are let go, each with the doubles of its items. */

@@ -5,10 +5,10 @@ import type { JobRecord } from '../../job/job-record.js';
 import { JobReference } from '../../job/job-reference.js';
 import { reportedBytes } from '../../job/job-size.js';
 import type { Attempt, ClaimedJob, ClaimRequest } from '../job-store.js';
-import type { Calendar } from './calendar.js';
+import type { Calendar } from './due-jobs.js';
 import type { Lane } from './lanes.js';
+import type { Rooms } from './memory-context.js';
 import type { MemoryControls } from './memory-controls.js';
-import type { Rooms } from './rooms.js';
 
 export class Claimer {
   constructor(

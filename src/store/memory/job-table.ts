@@ -3,10 +3,10 @@
 import { type Changes, firstState, type JobRecord, moved, type QueuedJob } from '../../job/job-record.js';
 import type { MoveName, Status } from '../../job/job-status.js';
 import { hasKey } from '../../job/unique-key-rule.js';
-import { Agenda } from './agenda.js';
-import { Feed } from './feed.js';
-import { Kin } from './kin.js';
+import { Agenda } from './due-times.js';
+import { Kin } from './family-index.js';
 import { Lanes } from './lanes.js';
+import { Feed } from './notifier.js';
 
 /** Orders are milliseconds in units of this fraction, so that jobs of one millisecond keep their order. */
 const ORDERS_PER_MS = 4_096;

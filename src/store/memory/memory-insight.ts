@@ -5,9 +5,9 @@ import type { JobRecord } from '../../job/job-record.js';
 import { laneOf } from '../../job/lane.js';
 import type { DispatcherUse, Insight, QuotaUse, WaitingJobs } from '../job-store.js';
 import { OVERDUE_MS } from '../overdue.js';
+import type { Leases } from './dispatcher-leases.js';
 import type { JobTable } from './job-table.js';
 import { inOrder } from './lanes.js';
-import type { Leases } from './leases.js';
 import type { QuotaLedger } from './quota-ledger.js';
 
 export interface InsightSources {

@@ -1,7 +1,7 @@
 /** Up to when schedules have fired, in memory. */
 
 import type { JobTree } from '../../job/job-record.js';
-import { insertedRecord } from '../inserted.js';
+import { insertedRecord } from '../insert-result.js';
 import type { Inserted, Schedules } from '../job-store.js';
 
 export class MemorySchedules implements Schedules {

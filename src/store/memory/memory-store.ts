@@ -24,22 +24,22 @@ import type {
   Report,
   StoreSetup,
 } from '../job-store.js';
-import { Archive } from './archive.js';
-import { Attempts } from './attempts.js';
-import { Calendar } from './calendar.js';
+import { Attempts } from './attempt-transitions.js';
 import { Claimer } from './claimer.js';
-import { Finder } from './finder.js';
-import { Inserts } from './inserts.js';
+import { Tender } from './completion.js';
+import { Leases } from './dispatcher-leases.js';
+import { Calendar } from './due-jobs.js';
+import { Inserts } from './inserter.js';
+import { Finder } from './job-finder.js';
 import { JobTable } from './job-table.js';
-import { Leases } from './leases.js';
+import type { Rooms } from './memory-context.js';
 import { MemoryControls } from './memory-controls.js';
 import { MemoryInsight } from './memory-insight.js';
 import { MemorySchedules } from './memory-schedules.js';
 import type { MemorySession, Staged } from './memory-session.js';
 import { MemoryTransactions } from './memory-transactions.js';
 import { QuotaLedger } from './quota-ledger.js';
-import type { Rooms } from './rooms.js';
-import { Tender } from './tender.js';
+import { Archive } from './retention.js';
 
 export interface MemoryStoreOptions {
   /**

@@ -2,8 +2,8 @@
 
 import { couldEverFit, DEFAULT_QUOTA, NO_PLACES, type Places, placesInAll, takes, weightOf } from '../../job/places.js';
 import { NO_RATES, type RateBook } from '../../job/rates.js';
-import { type Free, Savers } from '../savers.js';
-import { Starts } from './starts.js';
+import { type Free, Savers } from '../place-savers.js';
+import { Starts } from './rate-limiter.js';
 
 /** The attempt for which places are kept after its end. */
 interface Keeper {

@@ -25,7 +25,7 @@ import type {
   StoreSetup,
   Transactions,
 } from '../job-store.js';
-import { checkDriver, withDriver } from './driver.js';
+import { checkDriver, withDriver } from './installed-driver.js';
 import { checkMongoOptions, type MongoStoreOptions } from './mongo-options.js';
 
 checkDriver();

@@ -5,14 +5,14 @@ import { isLane } from '../../job/lane.js';
 import { takes, weightOf } from '../../job/places.js';
 import type { DispatcherUse, Insight, QuotaHolder, QuotaUse, WaitingJobs } from '../job-store.js';
 import { OVERDUE_MS } from '../overdue.js';
-import type { Collections } from './collections.js';
-import type { JobDocument, QuotaDocument } from './documents.js';
-import { toId } from './jobs.js';
-import { isHeld } from './quota-commands.js';
-import type { Quotas } from './quotas.js';
-import { formOfDocument } from './records.js';
-import type { ServerTime } from './server-time.js';
-import type { Starts } from './starts.js';
+import type { ServerTime } from './driver/server-time.js';
+import { formOfDocument } from './jobs/job-codec.js';
+import { toId } from './jobs/job-collection.js';
+import type { Quotas } from './quotas/quota-cache.js';
+import { isHeld } from './quotas/quota-pipelines.js';
+import type { Starts } from './quotas/rate-limiter.js';
+import type { Collections } from './schema/collections.js';
+import type { JobDocument, QuotaDocument } from './schema/documents.js';
 
 export interface InsightSources {
   readonly collections: Collections;

@@ -29,17 +29,17 @@ import type {
   StoreSetup,
   Transactions,
 } from '../job-store.js';
-import type { Collections } from './collections.js';
-import type { JobDocument } from './documents.js';
-import { hasNoServer, isUnanswered } from './driver-errors.js';
-import { toId } from './jobs.js';
-import { Members } from './members.js';
+import { hasNoServer, isUnanswered } from './driver/driver-errors.js';
+import { ServerTime } from './driver/server-time.js';
+import { toId } from './jobs/job-collection.js';
 import { type CheckedMongoOptions, checkMongoOptions, type MongoStoreOptions } from './mongo-options.js';
-import { Parts } from './parts.js';
-import { explainedAtStart, reach } from './reaching.js';
-import { ServerTime } from './server-time.js';
-import { isOutcome } from './settlements.js';
-import { checkPool, checkSameCluster, checkStore } from './start-up.js';
+import type { Collections } from './schema/collections.js';
+import type { JobDocument } from './schema/documents.js';
+import { Members } from './schema/members.js';
+import { explainedAtStart, reach } from './schema/reaching.js';
+import { checkPool, checkSameCluster, checkStore } from './schema/store-check.js';
+import { isOutcome } from './settle/settler.js';
+import { Parts } from './wiring.js';
 
 /** A store in a MongoDB database. @throws OptionError */
 export function mongoStore(options: MongoStoreOptions): JobStore {

@@ -4,7 +4,7 @@ import { deepEqual, equal, notEqual, ok } from 'node:assert/strict';
 import { formOf } from '../../job/form.js';
 import type { JobTree } from '../../job/job-record.js';
 import type { UniqueOptions } from '../../job/uniqueness.js';
-import { insertedRecord } from '../../store/inserted.js';
+import { insertedRecord } from '../../store/insert-result.js';
 import type { Inserted } from '../../store/job-store.js';
 import { work } from './plans.js';
 import { retry } from './retrying.js';

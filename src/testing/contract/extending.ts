@@ -4,7 +4,7 @@ import { deepEqual, equal, ok, rejects } from 'node:assert/strict';
 import { JobNotFoundError, JobStateError } from '../../errors.js';
 import { type JobPlan, plantStep } from '../../job/job-plan.js';
 import type { JobTree } from '../../job/job-record.js';
-import { insertedRecord } from '../../store/inserted.js';
+import { insertedRecord } from '../../store/insert-result.js';
 import { both, parallel, serial, summary, work } from './plans.js';
 import { cases } from './store-case.js';
 import { completed, type StoreLab } from './store-lab.js';

@@ -5,7 +5,7 @@ import { JobNotFoundError } from '../../errors.js';
 import { copiedTree } from '../../job/copied-tree.js';
 import type { JobTree } from '../../job/job-record.js';
 import { NO_PLACES } from '../../job/places.js';
-import { insertedRecord } from '../../store/inserted.js';
+import { insertedRecord } from '../../store/insert-result.js';
 import { both, onError, onSuccess, parallel, work } from './plans.js';
 import { cases } from './store-case.js';
 import type { StoreLab } from './store-lab.js';

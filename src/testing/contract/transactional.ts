@@ -3,7 +3,7 @@
 import { deepEqual, equal, ok, rejects } from 'node:assert/strict';
 import { CircularJobError, JobNotFoundError } from '../../errors.js';
 import type { JobTree } from '../../job/job-record.js';
-import { insertedRecord } from '../../store/inserted.js';
+import { insertedRecord } from '../../store/insert-result.js';
 import type { AttemptKey, End } from '../../store/job-store.js';
 import { both, onSuccess, parallel, work } from './plans.js';
 import { cases } from './store-case.js';

@@ -3,7 +3,7 @@
 import { deepEqual, equal, ok, rejects, throws } from 'node:assert/strict';
 import { JobNotFoundError, OptionError } from '../../errors.js';
 import type { JobTree } from '../../job/job-record.js';
-import { insertedRecord } from '../../store/inserted.js';
+import { insertedRecord } from '../../store/insert-result.js';
 import { both, onSuccess, parallel, serial, work } from './plans.js';
 import { cases } from './store-case.js';
 import type { StoreLab } from './store-lab.js';

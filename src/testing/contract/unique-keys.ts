@@ -3,7 +3,7 @@
 import { deepEqual, equal, notEqual, ok } from 'node:assert/strict';
 import type { JobTree } from '../../job/job-record.js';
 import type { UniqueOptions } from '../../job/uniqueness.js';
-import { insertedRecord } from '../../store/inserted.js';
+import { insertedRecord } from '../../store/insert-result.js';
 import { both, type Extras, parallel, serial, work } from './plans.js';
 import { cases } from './store-case.js';
 import type { StoreLab } from './store-lab.js';

@@ -21,11 +21,11 @@ import {
   systemClock,
   task,
 } from '../../../src/index.js';
-import { Members } from '../../../src/store/mongo/members.js';
 import type { MongoStoreOptions } from '../../../src/store/mongo/mongo-options.js';
 import { mongoStore } from '../../../src/store/mongo/mongo-store.js';
-import { explainedAtStart } from '../../../src/store/mongo/reaching.js';
-import { memberProblem } from '../../../src/store/mongo/start-up.js';
+import { Members } from '../../../src/store/mongo/schema/members.js';
+import { explainedAtStart } from '../../../src/store/mongo/schema/reaching.js';
+import { memberProblem } from '../../../src/store/mongo/schema/store-check.js';
 import { VirtualClock } from '../../../src/testing/index.js';
 import { type StandIn, startStandIn } from '../../replica-set/stand-in.js';
 

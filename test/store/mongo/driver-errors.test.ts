@@ -1,7 +1,7 @@
 /** Errors of the driver: whether the command may have been executed. */
 
 import { expect, it } from 'vitest';
-import { asUncertain, isUnanswered } from '../../../src/store/mongo/driver-errors.js';
+import { asUncertain, isUnanswered } from '../../../src/store/mongo/driver/driver-errors.js';
 import { ownStandIn } from '../../replica-set/own-stand-in.js';
 import { deferred, failureOf } from '../../service/deferred.js';
 

@@ -1,8 +1,8 @@
 /** A value from outside does not compile where the server would take it for an expression. */
 
 import { expect, it } from 'vitest';
-import { type Expression, literal, type Pipeline } from '../../../src/store/mongo/expression.js';
-import { asPipeline, Computed } from '../../../src/store/mongo/jobs.js';
+import { type Expression, literal, type Pipeline } from '../../../src/store/mongo/driver/expression.js';
+import { asPipeline, Computed } from '../../../src/store/mongo/jobs/job-collection.js';
 
 const named: string = '$HOSTNAME';
 

@@ -5,7 +5,7 @@ import type { ChangeStream } from 'mongodb';
 import { firstValueFrom } from 'rxjs';
 import { expect, it } from 'vitest';
 import { nextTurn } from '../../../src/clock.js';
-import { ResumedStream } from '../../../src/store/mongo/resumed-stream.js';
+import { ResumedStream } from '../../../src/store/mongo/driver/resumable-stream.js';
 import { VirtualClock } from '../../../src/testing/index.js';
 
 /** A stream that says nothing by itself. @param close - what comes of closing it */

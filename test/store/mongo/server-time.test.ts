@@ -2,7 +2,7 @@
 
 import { describe, expect, it, vi } from 'vitest';
 import type { Clock } from '../../../src/clock.js';
-import { likelier, ServerTime } from '../../../src/store/mongo/server-time.js';
+import { likelier, ServerTime } from '../../../src/store/mongo/driver/server-time.js';
 import { VirtualClock } from '../../../src/testing/index.js';
 
 const HOUR = 3_600_000;

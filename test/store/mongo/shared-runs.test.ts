@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { SharedRuns } from '../../../src/store/mongo/shared-runs.js';
+import { SharedRuns } from '../../../src/store/async/single-flight.js';
 import { deferred } from '../../service/deferred.js';
 
 describe('shared runs', () => {

@@ -1,8 +1,8 @@
 /** What the queues of one dispatcher are told of the places that it holds for all of them. */
 
 import { expect, it } from 'vitest';
-import { ServerTime } from '../../../src/store/mongo/server-time.js';
-import { type ShareSources, Shares } from '../../../src/store/mongo/shares.js';
+import { ServerTime } from '../../../src/store/mongo/driver/server-time.js';
+import { type ShareSources, Shares } from '../../../src/store/mongo/quotas/place-leases.js';
 import { VirtualClock } from '../../../src/testing/index.js';
 
 const never = (): boolean => false;

@@ -4,10 +4,10 @@ import { Container } from 'inversify';
 import { MongoClient } from 'mongodb';
 import { afterAll, describe, expect, it } from 'vitest';
 import { asyncModule, currentTask, makeJob, StoreError, start, systemClock, task } from '../../../src/index.js';
-import { openCollections } from '../../../src/store/mongo/collections.js';
-import { Deadline } from '../../../src/store/mongo/deadline.js';
+import { Deadline } from '../../../src/store/mongo/driver/command-deadline.js';
 import { mongoStore } from '../../../src/store/mongo/mongo-store.js';
-import { checkPool, checkStore, problemOf, STORE_VERSION } from '../../../src/store/mongo/start-up.js';
+import { openCollections } from '../../../src/store/mongo/schema/collections.js';
+import { checkPool, checkStore, problemOf, STORE_VERSION } from '../../../src/store/mongo/schema/store-check.js';
 import { findReplicaSet } from '../../replica-set/find-replica-set.js';
 import { ownStandIn } from '../../replica-set/own-stand-in.js';
 

@@ -3,9 +3,9 @@
 import { expect, it, onTestFinished, vi } from 'vitest';
 import type { Clock } from '../../../src/clock.js';
 import type { Begun, Rate } from '../../../src/job/rates.js';
-import type { Quotas } from '../../../src/store/mongo/quotas.js';
-import { ServerTime } from '../../../src/store/mongo/server-time.js';
-import { Starts } from '../../../src/store/mongo/starts.js';
+import { ServerTime } from '../../../src/store/mongo/driver/server-time.js';
+import type { Quotas } from '../../../src/store/mongo/quotas/quota-cache.js';
+import { Starts } from '../../../src/store/mongo/quotas/rate-limiter.js';
 import { VirtualClock } from '../../../src/testing/index.js';
 
 const HOUR = 3_600_000;

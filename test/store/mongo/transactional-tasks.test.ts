@@ -5,7 +5,7 @@ import { firstValueFrom, filter as where } from 'rxjs';
 import { describe, expect, it } from 'vitest';
 import { nextTurn } from '../../../src/clock.js';
 import { currentTask, fixedDelay, type Job, makeJob, TransactionError, task } from '../../../src/index.js';
-import { explained } from '../../../src/store/mongo/driver-errors.js';
+import { explained } from '../../../src/store/mongo/driver/driver-errors.js';
 import { VirtualClock } from '../../../src/testing/index.js';
 import { deferred } from '../../service/deferred.js';
 import { Processes } from './processes.js';

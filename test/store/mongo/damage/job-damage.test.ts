@@ -3,9 +3,9 @@
 import { type Document, ObjectId, Timestamp } from 'mongodb';
 import { describe, expect, it } from 'vitest';
 import { Payload } from '../../../../src/job/payload.js';
-import { damageOfJob, failedOver } from '../../../../src/store/mongo/job-damage.js';
-import { errorOf } from '../../../../src/store/mongo/records.js';
-import { packed, toBytes } from '../../../../src/store/mongo/values.js';
+import { errorOf } from '../../../../src/store/mongo/jobs/job-codec.js';
+import { damageOfJob, failedOver } from '../../../../src/store/mongo/jobs/job-damage.js';
+import { packed, toBytes } from '../../../../src/store/mongo/schema/payload-codec.js';
 import { JOB_FIELDS, VALUES } from './seeds.js';
 
 const [id, parent] = [new ObjectId(), new ObjectId()];

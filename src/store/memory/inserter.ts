@@ -1,0 +1,143 @@
+/** Puts trees in, at once or with a transaction; what has a unique key, or retries a job, may be there already in another form. */
+
+import { ConflictError, JobNotFoundError, type MillraceError } from '../../errors.js';
+import { notBelow, notExtended, takesSteps } from '../../job/batch-rule.js';
+import { firstState, type JobRecord, type JobTree, type QueuedJob } from '../../job/job-record.js';
+import { hasKey, hasYetToBegin, isPutOffBy, putOff } from '../../job/unique-key-rule.js';
+import { insertedRecord } from '../insert-result.js';
+import type { Inserted } from '../job-store.js';
+import type { Place } from './job-table.js';
+import type { Rooms } from './memory-context.js';
+import type { MemorySession, StagedTree } from './memory-session.js';
+
+export class Inserts {
+  constructor(private readonly rooms: Rooms) {}
+
+  /** Trees with their places in the order, which they have from now on. */
+  placed(trees: readonly JobTree[]): readonly StagedTree[] {
+    const now = this.rooms.now();
+    const place = (): Place => this.rooms.table.place(now);
+    return trees.map((tree) => ({ tree, places: [place(), ...tree.slice(1).map(place)] }));
+  }
+
+  /** @returns what is there now: the tree, or what is there in its place */
+  insert({ tree, places }: StagedTree): Inserted {
+    const { table, tender } = this.rooms;
+    const [root] = tree;
+    const existing = table.get(root.id);
+    if (existing !== undefined) return { record: existing };
+    const refusal = this.#refusal(root);
+    if (refusal !== undefined) return { refused: refusal };
+    const instead = this.#retryBefore(root) ?? this.#holderPutOff(root, places[0].now);
+    if (instead !== undefined) return { record: instead };
+    this.#noteRetry(root);
+    for (const [index, at] of places.entries()) {
+      const job = index === 0 ? this.#numbered(root) : tree[index];
+      if (job !== undefined) table.add(job, at, index > 0 || job.parent !== undefined);
+    }
+    if (root.role === 'callback') tender.releaseCallback(root.id);
+    if (root.role === 'step') tender.extended(root.id, root.parent ?? '');
+    return { record: table.get(root.id) as JobRecord };
+  }
+
+  /** @returns what will be there with the commit, or what is there in its place */
+  stage(staged: StagedTree, session: MemorySession): Inserted {
+    const [job] = staged.tree;
+    const retry = this.#retryBefore(job) ?? this.#stagedRetry(job, session);
+    if (retry !== undefined) return { record: retry };
+    const holder = this.#holderWithin(job, session);
+    if (holder === undefined) session.stage([staged]);
+    else if (hasYetToBegin(holder.job)) session.stage([{ ...staged, holder: holder.job.id }]);
+    return { record: holder === undefined ? firstRecord(staged) : this.#afterAnswer(holder, staged) };
+  }
+
+  /** All at once, or nothing where a job is gone that is to have a callback, or what was seen of unique keys and retries is no longer so. */
+  commit(staged: readonly StagedTree[]): void {
+    const jobs = new Map(staged.flatMap(({ tree }) => tree.map((job) => [job.id, job] as const)));
+    for (const { tree, holder } of staged) {
+      const [root] = tree;
+      const above = jobs.get(root.parent ?? '');
+      const refusal = above === undefined ? this.#refusal(root) : notBelow(root, above);
+      if (refusal !== undefined) throw refusal;
+      const holderThere = jobs.has(holder ?? '') ? undefined : holder;
+      if (this.#holderOf(root)?.job.id !== holderThere)
+        throw new ConflictError(`queued, or run, the job of the unique key ${root.unique?.key}`);
+      if (this.#retryBefore(root) !== undefined) throw new ConflictError(`retried job ${root.retryOf}`);
+    }
+    for (const one of staged) insertedRecord(this.insert(one));
+  }
+
+  #refusal({ parent, role, retryOf }: QueuedJob): MillraceError | undefined {
+    const { table } = this.rooms;
+    const above = parent === undefined ? undefined : table.get(parent);
+    if (parent !== undefined && above === undefined)
+      return new JobNotFoundError(`job ${parent} is not there, so nothing can be added to it: its retention is over`);
+    if (above !== undefined && role === 'step') {
+      const { postprocess } = table.kin.of(above.job.id);
+      const after = postprocess === undefined ? undefined : table.get(postprocess)?.state.status;
+      if (!takesSteps(above, after)) return notExtended(above);
+    }
+    if (retryOf !== undefined && table.get(retryOf) === undefined)
+      return new JobNotFoundError(`job ${retryOf} is not there, so it cannot be retried: its retention is over`);
+    return undefined;
+  }
+
+  /** A step that is added has the place after those that are there. */
+  #numbered(job: QueuedJob): QueuedJob {
+    return job.role === 'step' && job.parent !== undefined ? { ...job, index: this.rooms.table.kin.of(job.parent).steps.length } : job;
+  }
+
+  /** The job that has the unique key of one that is to be inserted. */
+  #holderOf({ unique }: QueuedJob): JobRecord | undefined {
+    return unique === undefined ? undefined : this.rooms.table.holderOf(unique.key, this.rooms.now());
+  }
+
+  /** The same; a debounced one is put off by it. */
+  #holderPutOff(job: QueuedJob, at: Date): JobRecord | undefined {
+    const holder = this.#holderOf(job);
+    return holder !== undefined && isPutOffBy(job, holder.job)
+      ? this.rooms.table.replace(putOff(holder, job, at, this.rooms.putOff))
+      : holder;
+  }
+
+  /** The same as a transaction sees it, with what was queued in that before. */
+  #holderWithin(job: QueuedJob, session: MemorySession): JobRecord | undefined {
+    const holder = this.#stagedHolder(job, session) ?? this.#holderOf(job);
+    return holder === undefined
+      ? undefined
+      : session.answeredWith(holder.job.id).reduce((record, staged) => this.#afterAnswer(record, staged), holder);
+  }
+
+  /** The job that has the key of another one, after that was answered with it. */
+  #afterAnswer(holder: JobRecord, { tree: [job], places: [at] }: StagedTree): JobRecord {
+    return isPutOffBy(job, holder.job) ? putOff(holder, job, at.now, this.rooms.putOff) : holder;
+  }
+
+  /** The job that was queued in place of the one that this is to retry. */
+  #retryBefore({ retryOf = '' }: QueuedJob): JobRecord | undefined {
+    const { table } = this.rooms;
+    return table.get(table.get(retryOf)?.state.retriedAs ?? '');
+  }
+
+  #stagedRetry({ retryOf }: QueuedJob, session: MemorySession): JobRecord | undefined {
+    const before = retryOf === undefined ? undefined : session.retryOf(retryOf);
+    return before === undefined ? undefined : firstRecord(before);
+  }
+
+  #stagedHolder({ unique }: QueuedJob, session: MemorySession): JobRecord | undefined {
+    const before = unique === undefined ? undefined : session.lastUnder(unique.key);
+    if (before === undefined) return undefined;
+    const record = firstRecord(before);
+    return hasKey(record.job, record.state, this.rooms.now()) ? record : undefined;
+  }
+
+  #noteRetry({ id, retryOf = '' }: QueuedJob): void {
+    const retried = this.rooms.table.get(retryOf);
+    if (retried !== undefined) this.rooms.table.note(retried, { retriedAs: id });
+  }
+}
+
+/** A job as it will be there when its transaction commits. */
+function firstRecord({ tree: [job], places: [at] }: StagedTree): JobRecord {
+  return { job, state: firstState(job, at, job.parent !== undefined) };
+}

@@ -1,0 +1,138 @@
+/** Which dispatchers are alive: each renews its lease by one document, and by the server's time alone. */
+
+import type { AgentView } from '../../job-store.js';
+import { type Expression, type Fields, literal } from '../driver/expression.js';
+import type { ServerTime } from '../driver/server-time.js';
+import type { Collections } from '../schema/collections.js';
+import type { DispatcherDocument } from '../schema/documents.js';
+
+/** Added to a lease before others may act on its end. */
+const GRACE_MS = 5_000;
+/** The lease of one that is buried: nobody has to look at it again. */
+const NEVER = new Date(8.64e15);
+/** Longer than any command may be under way. */
+const REMEMBERED_MS = 86_400_000;
+
+export interface Roster {
+  readonly known: ReadonlySet<string>;
+  readonly living: readonly string[];
+  readonly dead: readonly string[];
+}
+
+export class Leases {
+  /** The leases of this process, as the server answered last. */
+  readonly #own = new Map<string, DispatcherDocument>();
+  /** The last change of what is paused that the dispatchers of this process follow. */
+  #follows = 0;
+
+  /** @param beforeLife - awaited when a lease is there, before anybody who was not alive counts as alive by it */
+  constructor(
+    private readonly collections: Collections,
+    private readonly time: ServerTime,
+    private readonly beforeLife: () => Promise<void>,
+  ) {}
+
+  /** Renews; a lease of 0 ms is given up. @returns `false` when others took over */
+  async renew(dispatcher: string, leaseMs: number, agents: readonly AgentView[] = []): Promise<boolean> {
+    if (leaseMs === 0) return this.#giveUp(dispatcher);
+    const sentAt = this.time.moment;
+    const renewed = await this.#renew(dispatcher, leaseMs, this.#own.has(dispatcher) ? [] : agents);
+    if (renewed === undefined || renewed.state === 'dead') {
+      this.#own.delete(dispatcher);
+      return false;
+    }
+    this.time.learn(new Date(renewed.leaseUntil.getTime() - leaseMs), sentAt);
+    const isNew = !this.isAlive(dispatcher);
+    // Who paused before the lease was there did not wait for this one to follow.
+    if (isNew) await this.beforeLife();
+    this.#own.set(dispatcher, renewed);
+    if (isNew && (renewed.follows ?? 0) < this.#follows) await this.follow(this.#follows);
+    return true;
+  }
+
+  /** From now on the dispatchers of this process follow a change of what is paused. */
+  async follow(rev: number): Promise<void> {
+    this.#follows = Math.max(this.#follows, rev);
+    const late = { _id: { $in: [...this.#own.keys()] }, $or: [{ follows: { $lt: rev } }, { follows: { $exists: false } }] };
+    await this.collections.dispatchers.updateMany(late, { $set: { follows: rev } });
+  }
+
+  /** The condition that a dispatcher's lease still holds when the server executes a command; `undefined` for one without a lease. */
+  fence(dispatcher: string): Expression | undefined {
+    const lease = this.#own.get(dispatcher);
+    return lease === undefined ? undefined : { $lt: [this.time.now, literal(lease.leaseUntil)] };
+  }
+
+  /** Whether it seems to be alive; the fence decides. */
+  isAlive(dispatcher: string): boolean {
+    const lease = this.#own.get(dispatcher);
+    return lease !== undefined && lease.leaseUntil > this.time.estimate();
+  }
+
+  /**
+   * All that may hold jobs or places: alive, or dead and not buried yet; the living; and those that are dead by now.
+   * Declares dead whose lease is over. Only one whose own lease has been held for its whole length may:
+   * after a pause of the database or of this process nobody has, and everybody gets the time to renew.
+   */
+  async roster(by: string): Promise<Roster> {
+    const found = await this.collections.dispatchers.find({ leaseUntil: { $not: { $gte: NEVER } } });
+    const dead = new Set<string>();
+    if (this.#hasHeldOn(by)) {
+      const longAgo = new Date(this.time.estimate().getTime() - GRACE_MS);
+      for (const { _id, leaseUntil } of found) if (leaseUntil < longAgo && (await this.#declareDead(_id, by))) dead.add(_id);
+    }
+    const living = found.filter(({ _id, state }) => state === 'alive' && !dead.has(_id)).map(({ _id }) => _id);
+    return { known: new Set(found.map(({ _id }) => _id)), living, dead: [...dead] };
+  }
+
+  /** Whether a lease has been held for its whole length. */
+  #hasHeldOn(dispatcher: string): boolean {
+    const own = this.#own.get(dispatcher);
+    const now = this.time.estimate().getTime();
+    return own !== undefined && own.leaseUntil.getTime() > now && now - own.since.getTime() >= own.leaseMs;
+  }
+
+  /** So that others leave it to this one, for the length of its lease. */
+  async #declareDead(dispatcher: string, by: string): Promise<boolean> {
+    const over: { $expr: Expression } = { $expr: { $gt: [this.time.now, { $add: ['$leaseUntil', GRACE_MS] }] } };
+    const leaseMs = this.#own.get(by)?.leaseMs ?? 0;
+    const declared = await this.collections.dispatchers.updateOne({ _id: dispatcher, ...over }, [
+      { $set: { state: 'dead', leaseUntil: this.time.after(leaseMs) } },
+    ]);
+    if (declared.modifiedCount > 0) this.#own.delete(dispatcher);
+    return declared.modifiedCount > 0;
+  }
+
+  /** Jobs and places have all been taken back. Its document stays for a while, so that a late sign of life brings nothing back. */
+  async buried(dispatcher: string): Promise<void> {
+    await this.collections.dispatchers.updateOne({ _id: dispatcher, state: 'dead' }, [
+      { $set: { leaseUntil: NEVER, expireAt: this.time.after(REMEMBERED_MS) } },
+    ]);
+  }
+
+  /** Whoever looks next may take back what it holds, if it cannot do that itself. */
+  async #giveUp(dispatcher: string): Promise<true> {
+    this.#own.delete(dispatcher);
+    const over: Fields = { state: 'dead', leaseUntil: { $subtract: [this.time.now, GRACE_MS + 1] } };
+    await this.collections.dispatchers.updateOne({ _id: dispatcher }, [{ $set: over }]);
+    return true;
+  }
+
+  async #renew(dispatcher: string, leaseMs: number, agents: readonly AgentView[]): Promise<DispatcherDocument | undefined> {
+    const isAlive: Expression = { $ne: ['$state', 'dead'] };
+    const wasHeld: Expression = { $and: [{ $eq: [{ $type: '$since' }, 'date'] }, { $gte: ['$leaseUntil', this.time.now] }] };
+    const lease: Fields = {
+      state: { $ifNull: ['$state', 'alive'] },
+      leaseMs: leaseMs,
+      ...(agents.length === 0 ? {} : { agents: literal(agents) }),
+      ...(this.#follows === 0 ? {} : { follows: this.#follows }),
+      since: { $cond: [wasHeld, '$since', this.time.now] },
+      leaseUntil: { $cond: [isAlive, this.time.after(leaseMs), '$leaseUntil'] },
+    };
+    const renewed = await this.collections.dispatchers.findOneAndUpdate({ _id: dispatcher }, [{ $set: lease }], {
+      upsert: true,
+      returnDocument: 'after',
+    });
+    return renewed ?? undefined;
+  }
+}

@@ -1,0 +1,129 @@
+/** What is paused in the deployment, as this process knows it; and whether every living dispatcher knows it as well. */
+
+import { firstValueFrom, ReplaySubject, takeUntil, timer } from 'rxjs';
+import { shown } from '../../../check.js';
+import type { Clock } from '../../../clock.js';
+import { NotRunningError } from '../../../errors.js';
+import type { JobDetails } from '../../../job/job-details.js';
+import { changed, isLanePaused, isPaused, NOTHING_PAUSED, type Pausable, type Paused } from '../../../job/pauses.js';
+import type { Unfinished } from '../../async/background-retry.js';
+import type { ServerTime } from '../driver/server-time.js';
+import type { Collections } from '../schema/collections.js';
+import type { ControlDocument, DispatcherDocument, PausedDocument } from '../schema/documents.js';
+import { isPausedDocument } from '../schema/other-damage.js';
+import type { Where } from '../schema/timed-collection.js';
+import type { Leases } from './dispatcher-leases.js';
+
+/** Between two looks whether all have followed. */
+const LOOK_MS = 100;
+
+export interface PauseSources {
+  readonly clock: Clock;
+  readonly collections: Collections;
+  readonly leases: Leases;
+  readonly time: ServerTime;
+  readonly unfinished: Unfinished;
+  /** Told when something else is paused: puts back what was claimed and has not begun, and resolves when no claim of before is under way. */
+  readonly onChange: () => Promise<void>;
+  readonly onDamage: (message: string, details?: JobDetails) => void;
+  /** Told of work that nobody waits for. */
+  readonly onBackground: (work: Promise<void>) => void;
+}
+
+export class Pauses {
+  #paused: PausedDocument = { ...NOTHING_PAUSED, rev: 0 };
+  /** The first try to follow the last change; never rejects, since what fails is done again. */
+  #tried: Promise<void> = Promise.resolve();
+  #told: string | undefined;
+  readonly #closed = new ReplaySubject<true>(1);
+
+  constructor(private readonly sources: PauseSources) {}
+
+  /** Whether jobs of a form must not begin in a queue; without a form, whether none must. */
+  isPaused(queue: string, form?: string): boolean {
+    return isPaused(this.#paused, queue, form);
+  }
+
+  isLanePaused(lane: string): boolean {
+    return isLanePaused(this.#paused, lane);
+  }
+
+  async read(): Promise<Paused> {
+    await this.refresh();
+    const { everything, queues, taskNames } = this.#paused;
+    return { everything, queues, taskNames };
+  }
+
+  /** Pauses or resumes something; resolves when every living dispatcher follows. */
+  async change(what: Pausable, isPaused: boolean): Promise<void> {
+    const { control } = this.sources.collections;
+    for (;;) {
+      const stored: unknown = (await control.findOne({ _id: 'paused' }))?.paused;
+      const { before, unchanged, rev } = this.#standing(stored);
+      const paused: PausedDocument = { ...changed(before, what, isPaused), rev };
+      if (stored === undefined) await control.updateOne({ _id: 'paused' }, { $setOnInsert: { version: 1 } }, { upsert: true });
+      const { modifiedCount } = await control.updateOne({ _id: 'paused', ...unchanged }, { $set: { paused } });
+      if (modifiedCount === 0) continue;
+      this.notice({ _id: 'paused', paused });
+      // Its own dispatchers follow by then, mostly.
+      await this.#tried;
+      return this.#allFollow(paused.rev);
+    }
+  }
+
+  async refresh(): Promise<void> {
+    this.notice((await this.sources.collections.control.findOne({ _id: 'paused' })) ?? undefined);
+  }
+
+  /** The present pauses, and the number that orders changes of them; if the document is damaged, those that are known here. */
+  #standing(stored: unknown): { readonly before: Paused; readonly unchanged: object; readonly rev: number } {
+    if (isPausedDocument(stored)) return { before: stored, unchanged: { 'paused.rev': stored.rev }, rev: stored.rev + 1 };
+    if (stored === undefined) return { before: NOTHING_PAUSED, unchanged: { paused: { $exists: false } }, rev: 1 };
+    return { before: this.#paused, unchanged: { paused: { $eq: stored } }, rev: this.sources.time.estimate().getTime() };
+  }
+
+  /** Takes over what was read, unless it is older than what is known: from now on nothing that is paused is begun here. */
+  notice({ paused }: Partial<ControlDocument> = {}): void {
+    if (paused !== undefined && !isPausedDocument(paused)) return this.#tellDamaged(paused);
+    this.#told = undefined;
+    if (paused === undefined || paused.rev <= this.#paused.rev) return;
+    this.#paused = paused;
+    this.#tried = this.sources.unfinished.finish(() => this.#follow(paused.rev));
+    this.sources.onBackground(this.#tried);
+  }
+
+  /** Reports the damage once, and not at each read. */
+  #tellDamaged(paused: unknown): void {
+    const message = `\`paused\` of the document paused of ${this.sources.collections.control.collectionName} is damaged: it must say what is paused, but is ${shown(paused)}; the earlier pauses hold until something is paused or resumed`;
+    if (this.#told !== message) this.sources.onDamage(message);
+    this.#told = message;
+  }
+
+  /** Nobody waits for the others any more. */
+  close(): void {
+    this.#closed.next(true);
+  }
+
+  async #follow(rev: number): Promise<void> {
+    await this.sources.onChange();
+    await this.sources.leases.follow(rev);
+  }
+
+  /** One that has not is asked for again and again: it will, or its lease ends. */
+  async #allFollow(rev: number): Promise<void> {
+    const { clock, collections, time } = this.sources;
+    const late: Where<DispatcherDocument> = {
+      state: 'alive' as const,
+      $or: [{ follows: { $lt: rev } }, { follows: { $exists: false } }],
+      $expr: { $gt: ['$leaseUntil', time.now] },
+    };
+    while ((await collections.dispatchers.findOne(late)) !== null) {
+      const next = timer(LOOK_MS, clock.scheduler).pipe(takeUntil(this.#closed));
+      if ((await firstValueFrom(next, { defaultValue: 'closed' })) === 'closed') throw stopped();
+    }
+  }
+}
+
+function stopped(): NotRunningError {
+  return new NotRunningError('the service was stopped before every dispatcher followed; what was paused or resumed is so nevertheless');
+}

@@ -1,0 +1,171 @@
+/** Hears of what other processes did, by one change stream that is filtered on the server; a hint that is lost costs time, never a job. */
+
+import { type Document, ObjectId } from 'mongodb';
+import { type Subscription, timer } from 'rxjs';
+import { is } from '../../../check.js';
+import type { Clock } from '../../../clock.js';
+import { isLane } from '../../../job/lane.js';
+import { type Expression, literal, type Stage } from '../driver/expression.js';
+import { ResumedStream } from '../driver/resumable-stream.js';
+import type { Collections } from '../schema/collections.js';
+import { damagesOf, isRecord } from '../schema/damage.js';
+import type { QuotaDocument } from '../schema/documents.js';
+import { QUOTA_RULES } from '../schema/other-damage.js';
+
+/** How long those are gathered that are to be followed before the stream is opened anew with them. */
+const GATHER_MS = 50;
+/** More jobs than these are looked at by polling alone. */
+const MAX_FOLLOWED = 1_000;
+
+/** What the stream tells, of whichever kind of write it came from. */
+export interface Heard {
+  readonly collection: string;
+  readonly id: unknown;
+  /** The whole document of a quota, where the event has it. */
+  readonly quota: QuotaDocument | undefined;
+  readonly rev: number | undefined;
+  readonly isInsert: boolean;
+  readonly origin: string | undefined;
+  readonly isStaged: boolean;
+  /** This process has to see to it now that it is committed. */
+  readonly isLate: boolean;
+  readonly bell: string | undefined;
+  readonly dueAt: Date | undefined;
+  readonly startBy: Date | undefined;
+  /** Its cancellation was asked for. */
+  readonly isCancelled: boolean;
+  readonly cancelOwner: string | undefined;
+  readonly cancelReason: string | undefined;
+  readonly told: string | undefined;
+}
+
+/** The sound part of an event. Damaged fields are left out; the next read of the document finds them. */
+function heardIn(event: Document): Heard {
+  const text = (field: string): string | undefined => (typeof event[field] === 'string' ? event[field] : undefined);
+  const date = (field: string): Date | undefined => (is.date.holds(event[field]) ? event[field] : undefined);
+  const quota =
+    isRecord(event['quota']) && damagesOf(event['quota'], QUOTA_RULES).length === 0
+      ? (event['quota'] as unknown as QuotaDocument)
+      : undefined;
+  return {
+    collection: String(event['collection']),
+    id: event['id'],
+    quota,
+    rev: Number.isSafeInteger(event['rev']) ? event['rev'] : undefined,
+    isInsert: event['isInsert'] === true,
+    origin: text('origin'),
+    isStaged: event['isStaged'] === true,
+    isLate: event['isLate'] === true,
+    bell: isLane(event['bell']) ? event['bell'] : undefined,
+    dueAt: date('dueAt'),
+    startBy: date('startBy'),
+    isCancelled: event['isCancelled'] === true,
+    cancelOwner: text('cancelOwner'),
+    cancelReason: text('cancelReason'),
+    told: text('told'),
+  };
+}
+
+export interface WatchSources {
+  readonly collections: Collections;
+  readonly clock: Clock;
+  /** Those who wait in this process are told of ends by it. */
+  readonly process: string;
+  readonly onHeard: (heard: Heard) => void;
+  /** The stream has been opened: what happened before may have been missed. */
+  readonly onOpened: () => void;
+}
+
+export class Watch {
+  readonly #stream: ResumedStream;
+  #isOpen = false;
+  readonly #followed = new Set<string>();
+  /** Those of them that the open stream tells of. */
+  #listed: readonly string[] = [];
+  #gathering: Subscription | undefined;
+
+  constructor(private readonly sources: WatchSources) {
+    const { clock, collections, onHeard, onOpened } = sources;
+    this.#stream = new ResumedStream({
+      clock,
+      watch: (options) => {
+        this.#listed = [...this.#followed];
+        return collections.database.watch([...this.#pipeline(this.#listed)], options);
+      },
+      onEvent: (event) => onHeard(heardIn(event)),
+      onOpened,
+    });
+  }
+
+  /** Listens, if it does not yet. */
+  open(): void {
+    this.#isOpen = true;
+    this.#stream.open();
+  }
+
+  /** From now on every change of this job is heard of, whoever queued it. */
+  follow(id: string): void {
+    if (this.#followed.size >= MAX_FOLLOWED || this.#followed.has(id)) return;
+    this.#followed.add(id);
+    if (!this.#isOpen || this.#listed.includes(id)) return;
+    this.#gathering ??= timer(GATHER_MS, this.sources.clock.scheduler).subscribe(() => {
+      this.#gathering = undefined;
+      this.#stream.renew();
+    });
+  }
+
+  unfollow(id: string): void {
+    this.#followed.delete(id);
+  }
+
+  async close(): Promise<void> {
+    this.#isOpen = false;
+    this.#gathering?.unsubscribe();
+    await this.#stream.close();
+  }
+
+  #pipeline(followed: readonly string[]): readonly Stage[] {
+    const { control, jobs, notes, quotas } = this.sources.collections;
+    const of = (field: string): Expression => ({ $ifNull: [`$updateDescription.updatedFields.${field}`, `$fullDocument.${field}`] });
+    const has = (field: string) => [
+      { [`fullDocument.${field}`]: { $exists: true } },
+      { [`updateDescription.updatedFields.${field}`]: { $exists: true } },
+    ];
+    const told = [{ 'fullDocument.told': this.sources.process }, { 'updateDescription.updatedFields.told': this.sources.process }];
+    const late = { operationType: 'insert', 'fullDocument.isStaged': true, 'fullDocument.owner': this.sources.process };
+    const ids = followed.length === 0 ? [] : [{ 'documentKey._id': { $in: followed.map((id) => new ObjectId(id)) } }];
+    const worth = [...has('bell'), ...has('dueAt'), ...has('cancel'), ...told, late, ...ids];
+    return [
+      {
+        $match: {
+          $or: [
+            { 'ns.coll': { $in: [quotas.collectionName, control.collectionName] } },
+            { 'ns.coll': jobs.collectionName, $or: worth },
+            ...ids.map((followed) => ({ 'ns.coll': notes.collectionName, ...followed })),
+            { operationType: 'invalidate' },
+          ],
+        },
+      },
+      {
+        $project: {
+          operationType: 1,
+          collection: '$ns.coll',
+          id: '$documentKey._id',
+          quota: { $cond: [{ $eq: ['$ns.coll', literal(quotas.collectionName)] }, '$fullDocument', '$$REMOVE'] },
+          rev: of('rev'),
+          isInsert: { $eq: ['$operationType', 'insert'] },
+          origin: '$fullDocument.origin',
+          isStaged: { $eq: ['$fullDocument.isStaged', true] },
+          isLate: { $and: [{ $eq: ['$fullDocument.isStaged', true] }, { $eq: ['$fullDocument.owner', literal(this.sources.process)] }] },
+          bell: of('bell'),
+          dueAt: of('dueAt'),
+          startBy: of('startBy'),
+          isCancelled: { $ne: [{ $type: of('cancel') }, 'missing'] },
+          cancelOwner: of('cancel.owner'),
+          cancelReason: of('cancel.reason'),
+          told: of('told'),
+        },
+      },
+    ];
+  }
+}

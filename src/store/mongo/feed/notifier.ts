@@ -1,0 +1,277 @@
+/** Tells those who listen in this process what has happened, from its own writes and from what the server tells of others'. */
+
+import { ObjectId } from 'mongodb';
+import { firstValueFrom, Observable, Subject } from 'rxjs';
+import { nextTurn } from '../../../clock.js';
+import type { JobRecord } from '../../../job/job-record.js';
+import type { JobReference } from '../../../job/job-reference.js';
+import { isFinal } from '../../../job/job-status.js';
+import type { Change, Interest } from '../../job-store.js';
+import type { ServerTime } from '../driver/server-time.js';
+import type { Notes } from '../jobs/attempt-reports.js';
+import { referenceOf, toRecord } from '../jobs/job-codec.js';
+import type { Collections } from '../schema/collections.js';
+import type { JobDocument } from '../schema/documents.js';
+
+/** How the topics of queues begin. */
+const WORK = 'work ';
+
+/** For so many turns of the event loop jobs to be read are gathered. */
+const GATHER_TURNS = 3;
+
+export interface NewsSources {
+  readonly collections: Collections;
+  readonly notes: Notes;
+  readonly time: ServerTime;
+  /** Told of a lane in which a job waits. */
+  readonly onPending: (lane: string) => void;
+  /** Told of a job of which every change is to be heard. */
+  readonly follow: (id: string) => void;
+  readonly unfollow: (id: string) => void;
+  /** Told of a queue for which nobody here asks for work any more. */
+  readonly onLeft: (queue: string) => void;
+  /** Ends a job that was claimed ahead and has not begun. @returns whether it was one */
+  readonly dropAhead: (id: string, reason: string | undefined) => boolean;
+}
+
+export class News {
+  readonly #topics = new Map<string, Subject<Change>>();
+  /** Jobs that somebody watches and that have to be read, and those that are being read. */
+  readonly #unread = new Set<string>();
+  readonly #reading = new Set<string>();
+  #isReading = false;
+  readonly #pending = new Set<Promise<void>>();
+  /** Jobs queued here in this turn: nothing can have become of them yet. */
+  readonly #fresh = new Map<string, JobDocument>();
+
+  constructor(private readonly sources: NewsSources) {}
+
+  /** A job waits now: for its turn, or for its time. */
+  waits(job: JobDocument): void {
+    if (job.status === 'pending') {
+      this.sources.onPending(job.lane);
+      this.work(job.queue);
+    } else if (job.status === 'scheduled' && job.dueAt !== undefined) this.due(job.dueAt);
+    if (job.startBy !== undefined) this.due(job.startBy);
+  }
+
+  /** A lane in which something waits, as a look at the store found. */
+  found(lane: string): void {
+    this.sources.onPending(lane);
+    const [queue] = JSON.parse(lane) as [string];
+    this.work(queue);
+  }
+
+  /** There is something to be claimed of a queue. */
+  work(queue: string): void {
+    this.#tell(topicOf({ work: queue }), { type: 'work' });
+  }
+
+  /** Whether somebody here would hear of work of a queue. */
+  isLookedAfter(queue: string): boolean {
+    return this.#topics.has(topicOf({ work: queue }));
+  }
+
+  /** A job was queued here just now: whoever watches it from now on in this turn misses nothing. */
+  queued(job: JobDocument): void {
+    if (this.#fresh.size === 0) nextTurn().subscribe(() => this.#fresh.clear());
+    this.#fresh.set(job._id.toHexString(), job);
+    this.waits(job);
+  }
+
+  /** Something is due at a time of the server's. */
+  due(at: Date): void {
+    this.#tell('due', { type: 'due', at: this.sources.time.here(at) });
+  }
+
+  /** A round has seen that jobs wait for long. */
+  longWait(): void {
+    this.#tell('long waits', { type: 'long-wait' });
+  }
+
+  /** There may be room for jobs of every queue that somebody here looks after. */
+  room(): void {
+    for (const [topic, subject] of this.#topics) if (topic.startsWith(WORK)) subject.next({ type: 'work' });
+  }
+
+  cancel({ _id, owner, cancel }: JobDocument): void {
+    if (owner !== undefined) this.cancelOf(owner, _id.toHexString(), cancel?.reason);
+  }
+
+  cancelOf(owner: string, id: string, reason: string | undefined): void {
+    if (this.sources.dropAhead(id, reason)) return;
+    this.#tell(topicOf({ cancelsOf: owner }), { type: 'cancel', id, reason });
+  }
+
+  /** A job was written; what it is now is told to those who watch it, or read first where only that is known. */
+  changed(job: Pick<JobDocument, '_id'> | JobDocument): void {
+    const id = job._id.toHexString();
+    this.#fresh.delete(id);
+    if (!this.#topics.has(id)) return;
+    const isWhole = 'status' in job && job.outcome?.steps !== true && job.apart !== true;
+    if (isWhole && !this.#unread.has(id) && !this.#reading.has(id)) this.#tellJob(job);
+    else this.#readSoon(id);
+  }
+
+  /** Reads all jobs that are watched, in case that news of them was lost. */
+  readAll(): void {
+    for (const topic of this.#topics.keys()) if (ObjectId.isValid(topic)) this.#readSoon(topic);
+  }
+
+  /** Whether anything here listens to every outcome that is recorded here. */
+  get areOutcomesHeard(): boolean {
+    return this.#topics.has('outcomes');
+  }
+
+  /** An outcome was recorded here. */
+  outcome(job: JobDocument): void {
+    this.changed(job);
+    if (this.areOutcomesHeard) this.track(this.#tellOutcome(job));
+    if (job.outcome?.kind === 'failed') this.#tell('failures', { type: 'job', record: toRecord(job) });
+  }
+
+  listen(interest: Interest): Observable<Change> {
+    if ('job' in interest) return this.#jobChanges(interest.job, true);
+    return 'ended' in interest ? this.#jobChanges(interest.ended, false) : this.#changes(topicOf(interest));
+  }
+
+  /** The record of a document, with the steps of a batch whose result they are. */
+  async recordOf(job: JobDocument): Promise<JobRecord> {
+    const [noted = job] = await this.sources.notes.addTo([job]);
+    const steps = await this.stepsOf(job);
+    return toRecord(steps.length === 0 ? noted : { ...noted, stepsOf: steps });
+  }
+
+  async stepsOf(job: JobDocument): Promise<readonly JobReference[]> {
+    if (job.outcome?.steps !== true) return [];
+    const batch = job.kind === 'serial' || job.kind === 'parallel' ? job._id : job.inner;
+    const steps = await this.sources.collections.jobs.find<Pick<JobDocument, '_id' | 'task'>>(
+      { parent: batch ?? job._id, role: 'step' },
+      { sort: { index: 1 }, projection: { task: 1 } },
+    );
+    return steps.map(referenceOf);
+  }
+
+  /** Resolves when everything that has happened has been told. */
+  async idle(): Promise<void> {
+    while (this.#pending.size > 0) await Promise.all(this.#pending);
+  }
+
+  complete(): void {
+    const subjects = [...this.#topics.values()];
+    this.#topics.clear();
+    for (const subject of subjects) subject.complete();
+  }
+
+  /** Work that nobody waits for, but `idle` does. */
+  track(work: Promise<void>): void {
+    const tracked = work.catch(() => undefined).finally(() => this.#pending.delete(tracked));
+    this.#pending.add(tracked);
+  }
+
+  async #tellOutcome(job: JobDocument): Promise<void> {
+    this.#tell('outcomes', { type: 'job', record: await this.recordOf(job) });
+  }
+
+  /** Those of one turn are read together; what changes while they are read is read again. */
+  #readSoon(id: string): void {
+    this.#unread.add(id);
+    if (this.#isReading) return;
+    this.#isReading = true;
+    const done = (): void => {
+      this.#isReading = false;
+      // One may have been noted after the last look at what is unread.
+      const [late] = this.#unread;
+      if (late !== undefined) this.#readSoon(late);
+    };
+    this.track(this.#read().finally(done));
+  }
+
+  async #read(): Promise<void> {
+    while (this.#unread.size > 0) {
+      // Events of one answer of the server come one after the other, and are read about together.
+      for (let turns = 0; turns < GATHER_TURNS; turns++) await firstValueFrom(nextTurn());
+      const ids = [...this.#unread];
+      this.#unread.clear();
+      for (const id of ids) this.#reading.add(id);
+      try {
+        await this.#tellEach(ids);
+      } catch {
+        // The next look at all that are watched reads them.
+        return;
+      } finally {
+        this.#reading.clear();
+      }
+    }
+  }
+
+  async #tellEach(ids: readonly string[]): Promise<void> {
+    const found = await this.sources.collections.jobs.causal.find({ _id: { $in: ids.map((id) => new ObjectId(id)) } });
+    const gone = new Set(ids);
+    for (const job of await this.sources.notes.addTo(found)) {
+      gone.delete(job._id.toHexString());
+      if (job.outcome?.steps === true) this.#tellRecord(await this.recordOf(job));
+      else this.#tellJob(job);
+    }
+    for (const id of gone) this.#topics.get(id)?.complete();
+  }
+
+  #tellJob(job: JobDocument): void {
+    this.#tellRecord(toRecord(job));
+  }
+
+  #tellRecord(record: JobRecord): void {
+    this.#tell(record.job.id, { type: 'job', record });
+  }
+
+  #tell(topic: string, change: Change): void {
+    this.#topics.get(topic)?.next(change);
+  }
+
+  #changes(topic: string): Observable<Change> {
+    return new Observable((subscriber) => {
+      const subject = this.#topics.get(topic) ?? new Subject<Change>();
+      this.#topics.set(topic, subject);
+      const subscription = subject.subscribe(subscriber);
+      return () => {
+        subscription.unsubscribe();
+        if (subject.observed || this.#topics.get(topic) !== subject) return;
+        this.#topics.delete(topic);
+        if (topic.startsWith(WORK)) this.sources.onLeft(topic.slice(WORK.length));
+      };
+    });
+  }
+
+  /** As it is now, then after each change, until it is final. */
+  #jobChanges(id: string, isFull: boolean): Observable<Change> {
+    return new Observable((subscriber) => {
+      if (!ObjectId.isValid(id)) return subscriber.complete();
+      const fresh = this.#fresh.get(id);
+      // The end of a job that was queued here is heard of in any case.
+      if (isFull || fresh === undefined) this.sources.follow(id);
+      const subscription = this.#changes(id).subscribe({
+        next: (change) => {
+          subscriber.next(change);
+          if (change.type === 'job' && isFinal(change.record.state.status)) subscriber.complete();
+        },
+        complete: () => subscriber.complete(),
+      });
+      if (fresh === undefined) this.changed({ _id: new ObjectId(id) });
+      else subscriber.next({ type: 'job', record: toRecord(fresh) });
+      subscription.add(() => {
+        if (!this.#topics.has(id)) this.sources.unfollow(id);
+      });
+      return subscription;
+    });
+  }
+}
+
+function topicOf(interest: Exclude<Interest, { readonly job: string } | { readonly ended: string }>): string {
+  if ('work' in interest) return `${WORK}${interest.work}`;
+  if ('cancelsOf' in interest) return `cancels ${interest.cancelsOf}`;
+  if ('due' in interest) return 'due';
+  if ('longWaits' in interest) return 'long waits';
+  if ('failures' in interest) return 'failures';
+  interest satisfies { readonly outcomes: string };
+  return 'outcomes';
+}

@@ -1,0 +1,158 @@
+/** Puts trees in through a transaction that is under way: by one command, and what follows is done after the commit. */
+
+import type { ClientSession, ObjectId } from 'mongodb';
+import { notBelow } from '../../../job/batch-rule.js';
+import type { JobTree, QueuedJob } from '../../../job/job-record.js';
+import type { PutOff } from '../../../job/protection.js';
+import { isPutOffBy } from '../../../job/unique-key-rule.js';
+import type { Unfinished } from '../../async/background-retry.js';
+import type { Inserted } from '../../job-store.js';
+import { refuseForeign } from '../driver/driver-errors.js';
+import type { ServerTime } from '../driver/server-time.js';
+import type { SessionTransactions } from '../driver/session-transactions.js';
+import type { News } from '../feed/notifier.js';
+import { toRecord } from '../jobs/job-codec.js';
+import type { Jobs } from '../jobs/job-collection.js';
+import { grafted, rungOnce, staged } from '../jobs/new-documents.js';
+import type { Collections } from '../schema/collections.js';
+import type { JobDocument } from '../schema/documents.js';
+import type { Tender } from '../settle/completion.js';
+import { announce, type Grower, type Grown, type Ungrown, type Within } from './tree-builder.js';
+import type { UniqueKeys } from './unique-keys.js';
+
+export interface InsertWithinSources {
+  readonly grower: Grower;
+  /** Through the client that sessions of the application belong to. */
+  readonly inSession: Collections;
+  readonly jobs: Jobs;
+  /** Begins to hear of commits. */
+  readonly listen: () => void;
+  readonly news: News;
+  /** What is done with a debounced job and the one that puts it off. */
+  readonly putOff: PutOff;
+  readonly tender: Tender;
+  readonly time: ServerTime;
+  readonly transactions: SessionTransactions;
+  readonly uniqueKeys: UniqueKeys;
+  readonly unfinished: Unfinished;
+}
+
+export class InsertsWithin {
+  constructor(private readonly sources: InsertWithinSources) {}
+
+  async insert(trees: readonly JobTree[], session: ClientSession): Promise<readonly Inserted[]> {
+    const { grower, inSession, listen, time, transactions } = this.sources;
+    const within: Within = { collections: inSession, session };
+    const grown: Grown[] = [];
+    const ungrown = refusedAmong(trees);
+    let rivals: Rivals = { firsts: [], insteadOf: new Map() };
+    const isOwn = transactions.afterCommit(session, () => this.#committedAll(grown));
+    try {
+      await time.sure();
+      for (const [id, instead] of await this.#there(trees, within)) ungrown.set(id, { instead });
+      rivals = withoutRivals(
+        trees.filter(([{ id }]) => !ungrown.has(id)),
+        this.sources.putOff,
+      );
+      for (const tree of grafted(rivals.firsts)) {
+        const one = await grower.grow(tree, within);
+        if ('documents' in one) grown.push(one);
+        else ungrown.set(tree[0].id, one);
+      }
+      const documents = rungOnce(grown.flatMap((one) => one.documents)).map((job) => staged(job, isOwn));
+      if (documents.length > 0) await inSession.jobs.insertMany(documents, { session });
+    } catch (error) {
+      refuseForeign(error);
+      throw error;
+    }
+    // Nobody else tells of the commit.
+    if (!isOwn && grown.some(({ first }) => first.owner !== undefined)) listen();
+    const byId = new Map(grown.flatMap(({ documents }) => documents.map((job) => [job._id.toHexString(), job])));
+    return trees.map(([root]) => {
+      const id = rivals.insteadOf.get(root.id) ?? root.id;
+      const not = ungrown.get(id);
+      if (not !== undefined && 'refused' in not) return not;
+      const job = not?.instead ?? byId.get(id);
+      if (job === undefined) throw new Error(`the tree of job ${root.id} was not put in`);
+      return { record: toRecord(job) };
+    });
+  }
+
+  /** By the id of its root, what is there in place of a tree: an earlier retry of the same job, or else the job that has its key. */
+  async #there(trees: readonly JobTree[], within: Within): Promise<ReadonlyMap<string, JobDocument>> {
+    const { grower, uniqueKeys } = this.sources;
+    const there = new Map<string, JobDocument>();
+    const keyed = trees.flatMap(([root]) => (root.unique === undefined ? [] : [root]));
+    for (const { id, retryOf } of keyed) {
+      const retry = retryOf === undefined ? undefined : await grower.retryOf(retryOf, within);
+      if (retry !== undefined) there.set(id, retry);
+    }
+    const holders = await uniqueKeys.holders(
+      keyed.filter(({ id }) => !there.has(id)),
+      within,
+    );
+    for (const { id, unique } of keyed) {
+      const holder = holders.get(unique?.key ?? '');
+      if (holder !== undefined && !there.has(id)) there.set(id, holder);
+    }
+    return there;
+  }
+
+  async #committedAll(grown: readonly Grown[]): Promise<void> {
+    const { news, tender, unfinished } = this.sources;
+    for (const one of grown) announce(one, news);
+    const late = grown.flatMap(({ first, isLate }) => (isLate ? [first] : []));
+    // Of the steps of one batch, one is enough.
+    const each = new Map(late.map((job) => [job.role === 'step' ? job.parent?.toHexString() : job._id.toHexString(), job]));
+    for (const job of each.values()) await unfinished.finish(() => tender.joined(job));
+  }
+
+  /** A job that was queued here in a session of the application has been committed. */
+  async committed(id: ObjectId): Promise<void> {
+    const job = await this.sources.jobs.get(id);
+    if (job !== undefined) await this.sources.tender.joined(job);
+  }
+}
+
+/** By id, why some of those that go in together can never be. */
+function refusedAmong(trees: readonly JobTree[]): Map<string, Ungrown> {
+  const jobs = new Map(trees.flatMap((tree) => tree.map((job) => [job.id, job] as const)));
+  return new Map(
+    trees.flatMap(([root]) => {
+      const above = jobs.get(root.parent ?? '');
+      const refused = above === undefined ? undefined : notBelow(root, above);
+      return refused === undefined ? [] : [[root.id, { refused }] as const];
+    }),
+  );
+}
+
+/** Of trees that go in together, those that are put in, and by the ids of the other roots that of the one that stands in for each. */
+interface Rivals {
+  readonly firsts: readonly JobTree[];
+  readonly insteadOf: ReadonlyMap<string, string>;
+}
+
+/** Of one retry, and of one key, the first; a debounced one with the arguments of the last, and due by what that says. */
+function withoutRivals(trees: readonly JobTree[], putOff: PutOff): Rivals {
+  const firsts = new Map<string, JobTree>();
+  const insteadOf = new Map<string, string>();
+  const idOf = new Map<string, string>();
+  for (const tree of trees) {
+    const [root] = tree;
+    const names = [root.retryOf, root.unique?.key].filter((name) => name !== undefined);
+    const first = firsts.get(names.map((name) => idOf.get(name)).find((id) => id !== undefined) ?? '');
+    if (first === undefined) {
+      firsts.set(root.id, tree);
+      for (const name of names) idOf.set(name, root.id);
+    } else {
+      const [job, ...below] = first;
+      insteadOf.set(root.id, job.id);
+      if (isPutOffBy(root, job)) firsts.set(job.id, [{ ...putOff(job, root), ...delayOf(root) }, ...below]);
+    }
+  }
+  return { firsts: [...firsts.values()], insteadOf };
+}
+
+function delayOf({ delayMs }: QueuedJob): Pick<QueuedJob, 'delayMs'> {
+  return delayMs === undefined ? {} : { delayMs };
+}

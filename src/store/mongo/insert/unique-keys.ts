@@ -1,0 +1,112 @@
+/** Unique keys: one that is over is taken off its job by who needs it, so that no move of a job has to care. */
+
+import type { ClientSession, ObjectId } from 'mongodb';
+import type { QueuedJob } from '../../../job/job-record.js';
+import { laneOf } from '../../../job/lane.js';
+import type { PutOff } from '../../../job/protection.js';
+import { hasKey, hasYetToBegin, isPutOffBy } from '../../../job/unique-key-rule.js';
+import { type Expression, numberIn } from '../driver/expression.js';
+import type { ServerTime } from '../driver/server-time.js';
+import type { News } from '../feed/notifier.js';
+import { toJob } from '../jobs/job-codec.js';
+import { asPipeline, Computed } from '../jobs/job-collection.js';
+import type { Collections } from '../schema/collections.js';
+import type { JobDocument } from '../schema/documents.js';
+import { toBytes } from '../schema/payload-codec.js';
+
+export interface UniqueKeySources {
+  readonly news: News;
+  readonly time: ServerTime;
+  /** What is done with the jobs themselves. */
+  readonly putOff: PutOff;
+}
+
+/** Where to look: in the transaction of a session, or in none. */
+export interface Place {
+  readonly collections: Collections;
+  readonly session?: ClientSession;
+}
+
+/** Whatever else is written, the job is not as it was. */
+const ONCE_MORE: Expression = { $add: [numberIn('$asked'), 1] };
+
+export class UniqueKeys {
+  constructor(private readonly sources: UniqueKeySources) {}
+
+  /**
+   * The jobs that have the keys of these, by key; debounced ones have been put off by them. What is not among
+   * them was free a moment ago: who puts a job in under it may find that somebody was faster, and asks again.
+   */
+  async holders(jobs: readonly QueuedJob[], place: Place): Promise<ReadonlyMap<string, JobDocument>> {
+    const wanted = new Map(jobs.flatMap((job) => (job.unique === undefined ? [] : [[job.unique.key, job] as const])));
+    const { collections, session } = place;
+    const found = wanted.size === 0 ? [] : await collections.jobs.find({ keyHeld: { $in: [...wanted.keys()] } }, given(session));
+    const now = this.sources.time.estimate();
+    const over = new Set(found.filter((document) => !hasKey(document, document, now)));
+    await this.#relieve([...over], place);
+    const holders = new Map<string, JobDocument>();
+    const kept: JobDocument[] = [];
+    for (const document of found.filter((one) => !over.has(one))) {
+      const { keyHeld = '' } = document;
+      const by = wanted.get(keyHeld);
+      const isPutOff = by !== undefined && isPutOffBy(by, document);
+      const holder = isPutOff ? await this.#putOff(document, by, place) : document;
+      if (holder !== undefined) holders.set(keyHeld, holder);
+      if (!isPutOff) kept.push(document);
+    }
+    await this.#keepWaiting(kept.filter(hasYetToBegin), place);
+    return holders;
+  }
+
+  /** Takes the keys off jobs that are as they were read. */
+  async #relieve(jobs: readonly JobDocument[], { collections, session }: Place): Promise<void> {
+    if (jobs.length === 0) return;
+    const alike = new Map<string, { readonly ids: ObjectId[] } & Pick<JobDocument, 'status' | 'attempts'>>();
+    for (const { _id, status, attempts } of jobs) {
+      const those = alike.get(`${status} ${attempts}`) ?? { ids: [], status, attempts };
+      those.ids.push(_id);
+      alike.set(`${status} ${attempts}`, those);
+    }
+    const asRead = [...alike.values()].map(({ ids, ...as }) => ({ _id: { $in: ids }, ...as }));
+    const filter = { _id: { $in: jobs.map(({ _id }) => _id) }, $or: asRead };
+    await collections.jobs.updateMany(filter, { $unset: { keyHeld: '' } }, { hint: { _id: 1 }, ...given(session) });
+  }
+
+  /** Until a transaction ends, these do not begin; one that has begun since it was read makes it run again. */
+  async #keepWaiting(jobs: readonly JobDocument[], { collections, session }: Place): Promise<void> {
+    if (session === undefined || jobs.length === 0) return;
+    const filter = { _id: { $in: jobs.map(({ _id }) => _id) } };
+    await collections.jobs.updateMany(filter, { $inc: { asked: 1 } }, { hint: { _id: 1 }, session });
+  }
+
+  /** @returns `undefined` where it has become due meanwhile */
+  async #putOff(document: JobDocument, by: QueuedJob, { collections, session }: Place): Promise<JobDocument | undefined> {
+    const { news, time } = this.sources;
+    const { _id, keyHeld = '' } = document;
+    const debounce = by.unique?.debounce;
+    const soonest = time.after(debounce?.ms ?? 0);
+    const dueAt: Expression = debounce?.maxMs === undefined ? soonest : { $min: [soonest, { $add: ['$queuedAt', debounce.maxMs] }] };
+    const job = this.sources.putOff(toJob(document), by);
+    const written = asPipeline({
+      args: toBytes(job.args),
+      encrypted: job.encrypted,
+      seal: job.seal,
+      version: job.version,
+      principal: job.principal,
+      // The version of the arguments says who can run it.
+      lane: laneOf(job, false),
+      asked: new Computed(ONCE_MORE),
+      dueAt: new Computed(dueAt),
+    });
+    const waiting = { _id, keyHeld, status: 'scheduled' as const, attempts: 0 };
+    const after = await collections.jobs.findOneAndUpdate(waiting, [{ $set: written }], { returnDocument: 'after', ...given(session) });
+    if (after === null) return undefined;
+    if (after.dueAt !== undefined) news.due(after.dueAt);
+    news.changed(after);
+    return after;
+  }
+}
+
+function given(session: ClientSession | undefined): { readonly session?: ClientSession } {
+  return session === undefined ? {} : { session };
+}

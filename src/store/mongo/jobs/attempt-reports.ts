@@ -1,0 +1,83 @@
+/** What transactional attempts report, kept apart from their jobs: a write to the job would conflict with the transaction. */
+
+import type { Binary, ObjectId } from 'mongodb';
+import { Payload } from '../../../job/payload.js';
+import type { Report } from '../../job-store.js';
+import { ignoreDuplicates } from '../driver/driver-errors.js';
+import { type Fields, literal } from '../driver/expression.js';
+import type { ServerTime } from '../driver/server-time.js';
+import type { Collections } from '../schema/collections.js';
+import type { JobDocument, NoteDocument } from '../schema/documents.js';
+import { toBytes } from '../schema/payload-codec.js';
+import { toKey } from './job-codec.js';
+import { asPipeline, Computed } from './job-collection.js';
+
+export type Noted = Pick<JobDocument, 'progress' | 'annotations'>;
+
+export class Notes {
+  constructor(
+    private readonly collections: Collections,
+    private readonly time: ServerTime,
+  ) {}
+
+  /** Adds the reports of attempts; the report of an attempt is dropped if a later attempt of its job has reported. */
+  async report(reports: readonly { readonly job: JobDocument; readonly noted: Noted }[]): Promise<void> {
+    const updates = reports.map(({ job, noted }) => ({
+      filter: { _id: job._id, attempt: { $lte: job.attempts } },
+      update: [{ $set: asPipeline({ ...fieldsOf(noted), attempt: job.attempts, expireAt: new Computed(this.time.removal) }) }],
+      upsert: true,
+    }));
+    if (updates.length > 0) await this.collections.notes.updateEach(updates).catch(ignoreDuplicates);
+  }
+
+  /** Jobs with what is noted of them. */
+  async addTo(jobs: readonly JobDocument[]): Promise<readonly JobDocument[]> {
+    const apart = jobs.filter((job) => job.apart === true);
+    if (apart.length === 0) return jobs;
+    const found = await this.collections.notes.find({ _id: { $in: apart.map(({ _id }) => _id) } });
+    const noted = new Map(found.map((note) => [note._id.toHexString(), note]));
+    return jobs.map((job) => (job.apart === true ? withNote(job, noted.get(job._id.toHexString())) : job));
+  }
+
+  /** What is noted of a job whose attempt ends. @param job - as it is known where it runs; the first attempt has nobody's reports but its own */
+  async of(id: ObjectId, job: JobDocument | undefined): Promise<Noted> {
+    if (job?.attempts === 1) return job;
+    return (await this.collections.notes.findOne({ _id: id })) ?? {};
+  }
+}
+
+/** A report, as it is stored. */
+export function notedOf({ progress, annotations }: Report): Noted {
+  return {
+    ...(progress === undefined ? {} : { progress: toBytes(Payload.of(progress, 'progress')) }),
+    ...(annotations === undefined
+      ? {}
+      : { annotations: Object.fromEntries(Object.entries(annotations).map(([name, value]) => [toKey(name), toBytes(value)])) }),
+  };
+}
+
+/** The fields of a document that take it in, each annotation apart from those that are there. */
+export function fieldsOf({ progress, annotations = {} }: Noted): Readonly<Record<string, Binary>> {
+  const added = Object.entries(annotations).map(([key, value]) => [`annotations.${key}`, value] as const);
+  return { ...(progress === undefined ? {} : { progress }), ...Object.fromEntries(added) };
+}
+
+/** As it is when nothing can have been noted of it yet, or all of it is in it. */
+export function withNote({ apart: _, ...job }: JobDocument, note: NoteDocument | undefined = undefined): JobDocument {
+  if (note === undefined) return job;
+  const { progress, annotations } = note;
+  return {
+    ...job,
+    ...(progress === undefined ? {} : { progress }),
+    ...(annotations === undefined ? {} : { annotations: { ...job.annotations, ...annotations } }),
+  };
+}
+
+/** What is noted, as the end of the job takes it in. */
+export function takenIn({ progress, annotations }: Noted): Fields {
+  return {
+    ...(progress === undefined ? {} : { progress: literal(progress) }),
+    ...(annotations === undefined ? {} : { annotations: { $mergeObjects: ['$annotations', literal(annotations)] } }),
+    apart: '$$REMOVE',
+  };
+}

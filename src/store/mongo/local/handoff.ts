@@ -1,0 +1,76 @@
+/** Gives a job whose turn has come straight to a dispatcher of this process that has room: nobody has to find and claim it. */
+
+import { ObjectId } from 'mongodb';
+import type { ClaimRequest } from '../../job-store.js';
+import type { Leases } from '../control/dispatcher-leases.js';
+import type { Pauses } from '../control/pause-control.js';
+import type { News } from '../feed/notifier.js';
+import { formOfDocument } from '../jobs/job-codec.js';
+import type { Jobs, Written } from '../jobs/job-collection.js';
+import type { JobDocument } from '../schema/documents.js';
+import { nameOf, type Takes } from './claim-writes.js';
+import { mayBeClaimedAhead } from './known-lanes.js';
+
+export interface HandoverSources {
+  readonly jobs: Jobs;
+  readonly leases: Leases;
+  readonly news: News;
+  readonly pauses: Pauses;
+  readonly takes: Takes;
+}
+
+/** Who looked for jobs of a queue last, and how many more it could have run. */
+interface Room {
+  readonly request: ClaimRequest;
+  left: number;
+}
+
+export class Handovers {
+  readonly #rooms = new Map<string, Room>();
+
+  constructor(private readonly sources: HandoverSources) {}
+
+  /** A dispatcher has claimed, and could run so many more. */
+  hasRoom(request: ClaimRequest, left: number): void {
+    this.#rooms.set(nameOf(request), { request, left });
+  }
+
+  /** Writes a job whose turn has come as a dispatcher's. @returns it, or `undefined` where none has room, or somebody was faster */
+  async hand(job: JobDocument, written: Written): Promise<JobDocument | undefined> {
+    const { jobs, leases, news, takes } = this.sources;
+    const room = this.#roomFor(job);
+    const fence = room === undefined ? undefined : leases.fence(room.request.dispatcher);
+    if (room === undefined || fence === undefined) return undefined;
+    const { dispatcher } = room.request;
+    const token = new ObjectId().toHexString();
+    const as: Written = { ...written, bell: undefined, owner: dispatcher, token };
+    room.left--;
+    const [handed] = await takes.under(dispatcher, { now: [], forLater: [job], token }, async () => {
+      const after = await jobs.move(job, 'claimAhead', 'assigned', as, fence);
+      return after === undefined ? [] : [after];
+    });
+    if (handed !== undefined) news.work(handed.queue);
+    return handed;
+  }
+
+  /** The life of a dispatcher is over. */
+  forget(dispatcher: string): void {
+    for (const [name, { request }] of this.#rooms) if (request.dispatcher === dispatcher) this.#rooms.delete(name);
+  }
+
+  /** One that needs places is claimed, since others may wait for them; so is one for whose queue nobody is awake here. */
+  #roomFor(job: JobDocument): Room | undefined {
+    if (job.held !== undefined || Object.keys(job.quotas).length > 0) return undefined;
+    if (!this.sources.news.isLookedAfter(job.queue)) return undefined;
+    const form = formOfDocument(job);
+    if (this.sources.pauses.isPaused(job.queue, form)) return undefined;
+    return [...this.#rooms.values()].find(
+      ({ request, left }) =>
+        left > 0 &&
+        request.queue === job.queue &&
+        request.forms.has(form) &&
+        mayBeClaimedAhead(job, request) &&
+        this.sources.leases.isAlive(request.dispatcher),
+    );
+  }
+}

@@ -1,0 +1,77 @@
+/** The lanes in which jobs may wait, as far as this process has heard; a claim reads only those that it may take from. */
+
+import { type LaneParts, partsOf, placesIn } from '../../../job/lane.js';
+import type { Places } from '../../../job/places.js';
+import { hasYetToBegin } from '../../../job/unique-key-rule.js';
+import type { ClaimRequest } from '../../job-store.js';
+import { formOfDocument } from '../jobs/job-codec.js';
+import type { JobDocument } from '../schema/documents.js';
+import type { Position } from './order.js';
+
+/** A lane in which jobs may wait, as a claim knows it. */
+export interface HeardLane {
+  /** The places that each of its jobs needs. */
+  readonly places: Places;
+  /** The number of its last ring: if it rings during a read, the result of that read is out of date. */
+  readonly rung: number;
+  /** None of its jobs comes before this; `undefined` if it has rung since it was read. */
+  readonly from?: Position | undefined;
+}
+
+interface Known extends HeardLane {
+  readonly lane: LaneParts;
+}
+
+export class Lanes {
+  readonly #byQueue = new Map<string, Map<string, Known>>();
+
+  readonly #rings = new Map<string, number>();
+
+  /** A job waits in it. */
+  ring(key: string): void {
+    const lane = partsOf(key);
+    const lanes = this.#byQueue.get(lane.queue) ?? new Map<string, Known>();
+    this.#byQueue.set(lane.queue, lanes);
+    const rung = this.rings(lane.queue) + 1;
+    this.#rings.set(lane.queue, rung);
+    lanes.set(key, { lane, places: lanes.get(key)?.places ?? placesIn(key), rung });
+  }
+
+  /** How often any lane of a queue has rung. */
+  rings(queue: string): number {
+    return this.#rings.get(queue) ?? 0;
+  }
+
+  /** The lanes of a queue whose jobs may be taken. @param mayHave - whether asking for such places makes sense now */
+  of(queue: string, forms: ReadonlySet<string>, mayHave: (places: Places) => boolean): ReadonlyMap<string, HeardLane> {
+    const found = new Map<string, HeardLane>();
+    for (const [key, known] of this.#byQueue.get(queue) ?? [])
+      if ((known.lane.isComposite || forms.has(known.lane.form)) && mayHave(known.places)) found.set(key, known);
+    return found;
+  }
+
+  /** Where the jobs of a lane begin, or that there are none, as it was when that ring was its last. */
+  note(queue: string, key: string, { rung, from }: Pick<HeardLane, 'rung' | 'from'>): void {
+    const lanes = this.#byQueue.get(queue);
+    const known = lanes?.get(key);
+    if (lanes === undefined || known?.rung !== rung) return;
+    if (from === undefined) lanes.delete(key);
+    else lanes.set(key, { ...known, from });
+  }
+}
+
+/** The part of a lane's key that says what its jobs need. */
+export function placesOfLane(key: string): string {
+  return JSON.stringify((JSON.parse(key) as readonly unknown[])[2]);
+}
+
+/**
+ * One that must not be begun twice has to be recorded as begun before it is, and so has one whose beginning sets its key free,
+ * and one that ends in a transaction, with which the record would conflict; one that expires stays where it is looked for.
+ */
+export function mayBeClaimedAhead(job: JobDocument, { transactional }: Pick<ClaimRequest, 'transactional'>): boolean {
+  const { kind, limits, startBy, unique } = job;
+  if (transactional?.has(formOfDocument(job)) === true) return false;
+  const freesKey = unique !== undefined && unique.debounce === undefined && hasYetToBegin({ unique });
+  return kind === 'task' && limits.interruptions > 0 && startBy === undefined && !freesKey;
+}

@@ -1,0 +1,70 @@
+/** Reads the jobs that a claim can select from: the first of the lanes with room, and whether anything waits in lanes whose places others hold. */
+
+import type { ServerTime } from '../driver/server-time.js';
+import type { Wanted } from '../quotas/allocation.js';
+import type { Prospect, Shares } from '../quotas/place-leases.js';
+import type { Collections } from '../schema/collections.js';
+import type { HeardLane } from './known-lanes.js';
+import { both, type Candidates, readCandidates, readLanes } from './lane-heads.js';
+
+export interface SelectionSources {
+  readonly collections: Collections;
+  readonly shares: Shares;
+  readonly time: ServerTime;
+}
+
+export interface Selection {
+  readonly candidates: Candidates;
+  /** Lanes with jobs for whose places others are to be asked. */
+  readonly asking: readonly Wanted[];
+  /** Lanes that have asked already, and wait. */
+  readonly inLine: readonly Wanted[];
+}
+
+interface SelectionWish {
+  readonly dispatcher: string;
+  /** How many jobs are to be run now. */
+  readonly limit: number;
+  /** How many are to be claimed ahead. */
+  readonly ahead: number;
+}
+
+type Lanes = ReadonlyMap<string, HeardLane>;
+
+export async function readSelection({ collections, shares, time }: SelectionSources, rung: Lanes, wish: SelectionWish): Promise<Selection> {
+  const { dispatcher, limit, ahead } = wish;
+  const { open, next, shut, inLine } = byProspect(rung, (lane) => shares.prospectOf(dispatcher, lane));
+  const now = time.estimate();
+  const atOnce = [...open.values()].some(({ places }) => Object.keys(places).length > 0) ? limit + ahead : limit;
+  // One for the place that may be free by then, and those behind it: claiming ahead makes sense only if some are left.
+  const few = 1 + Math.max(1, ahead);
+  const [first, following, used] = await Promise.all([
+    readCandidates(collections, open, { limit, atOnce, reachOf: (name) => shares.reach(dispatcher, name), now }),
+    readCandidates(collections, next, { limit: few, atOnce: few, reachOf: () => Number.POSITIVE_INFINITY, now }),
+    readLanes(collections, [...shut.keys()]),
+  ]);
+  const empty = [...shut.keys()].filter((key) => !used.has(key));
+  const asking = [...shut].filter(([key]) => used.has(key) && !following.read.has(key)).map(wantedOf);
+  return {
+    candidates: both(first, { ...following, count: 0, wholeLanes: new Set([...following.wholeLanes, ...empty]) }),
+    asking: shares.firstToAsk(asking, limit),
+    inLine: [...inLine].map(wantedOf),
+  };
+}
+
+/** A lane may be among `next` and `shut`: the dispatcher has places of it in use, and others may give more. */
+function byProspect(rung: Lanes, prospectOf: (lane: Wanted) => Prospect): Readonly<Record<'open' | 'next' | 'shut' | 'inLine', Lanes>> {
+  const lanes = [...rung].map((entry) => ({ entry, prospect: prospectOf(wantedOf(entry)) }));
+  const those = (passes: (prospect: Prospect) => boolean): Lanes =>
+    new Map(lanes.flatMap(({ entry, prospect }) => (passes(prospect) ? [entry] : [])));
+  return {
+    open: those(({ isOpen }) => isOpen),
+    next: those(({ isNext }) => isNext),
+    shut: those(({ mayAsk }) => mayAsk),
+    inLine: those(({ isOpen, isNext, mayAsk }) => !isOpen && !isNext && !mayAsk),
+  };
+}
+
+function wantedOf([lane, { places }]: readonly [string, HeardLane]): Wanted {
+  return { lane, quotas: places };
+}

@@ -1,0 +1,170 @@
+/** Moves jobs whose time has come, many by one write: scheduled jobs become pending, jobs not started in time end. */
+
+import { ObjectId, type Sort } from 'mongodb';
+import { ExpiredError } from '../../../errors.js';
+import { WAITING } from '../../../job/job-status.js';
+import { recordedError } from '../../../job/stored-error.js';
+import type { Unfinished } from '../../async/background-retry.js';
+import { type Expression, literal } from '../driver/expression.js';
+import { ownValues } from '../driver/own-values.js';
+import type { ServerTime } from '../driver/server-time.js';
+import { toOutcome } from '../jobs/job-codec.js';
+import { asPipeline, Computed } from '../jobs/job-collection.js';
+import { endedAsItIs } from '../jobs/transition-updates.js';
+import type { Collections } from '../schema/collections.js';
+import type { JobDocument, OutcomeDocument } from '../schema/documents.js';
+import type { Where } from '../schema/timed-collection.js';
+import type { Tender } from '../settle/completion.js';
+
+export interface DueSources {
+  readonly collections: Collections;
+  readonly tender: Tender;
+  readonly time: ServerTime;
+  readonly unfinished: Unfinished;
+  /** Is called with work that nobody waits for. */
+  readonly onBackground: (work: Promise<void>) => void;
+  /** This process, which handles what follows from an end. */
+  readonly process: string;
+}
+
+/** The fields that are read of a job whose time has come. */
+type DueJob = Pick<JobDocument, '_id' | 'task' | 'lane' | 'status' | 'dueAt' | 'startBy'>;
+
+/** Jobs that wait for a time. */
+interface Agenda {
+  readonly field: 'dueAt' | 'startBy';
+  readonly waiting: Where<JobDocument>;
+  /** In the order of their index. */
+  readonly sort: Sort;
+  /** How many of them one write moves. */
+  readonly atOnce: number;
+}
+
+/** Scheduled jobs, which become pending. */
+const STARTS: Agenda = { field: 'dueAt', waiting: { status: 'scheduled' }, sort: { dueAt: 1, order: 1 }, atOnce: 500 };
+/** Jobs that have not begun in time, which end. */
+const DEADLINES: Agenda = {
+  field: 'startBy',
+  waiting: { status: { $in: [...WAITING] }, attempts: 0 },
+  sort: { startBy: 1 },
+  atOnce: 200,
+};
+
+/** How many are read at first: usually all that are due, and the one that comes next. */
+const FEW = 20;
+/** How many writes make a turn, after which other work has one. */
+const WRITES = 4;
+/** The wait when other processes were faster, or when earlier ends are still being handled. */
+const AGAIN_MS = 1_000;
+/** The bounds of dates that JavaScript can represent. */
+const [FIRST_DATE, LAST_DATE] = [new Date(-8.64e15), new Date(8.64e15)];
+const BY_ID = { hint: { _id: 1 } } as const;
+
+export class Due {
+  /** How many writes have ended jobs whose effects are still being handled. */
+  #following = 0;
+
+  constructor(private readonly sources: DueSources) {}
+
+  /** One turn for due jobs, and one for late jobs unless earlier ones are still being handled. @returns when the next turn is needed, possibly at once */
+  async turn(): Promise<readonly Date[]> {
+    const due = await this.#turn(STARTS, (jobs) => this.#promote(jobs));
+    const late = this.#following > 0 ? [this.#soon] : await this.#turn(DEADLINES, (jobs) => this.#expire(jobs));
+    return [...due, ...late];
+  }
+
+  /** @param move - returns how many it has moved */
+  async #turn(agenda: Agenda, move: (jobs: readonly DueJob[]) => Promise<number>): Promise<readonly Date[]> {
+    const { time } = this.sources;
+    for (let writes = 0, moved = 1; ; writes++) {
+      const { due, next } = await this.#read(agenda);
+      const [first] = due;
+      if (first === undefined) return next === undefined ? [] : [next];
+      if (moved === 0) return [this.#soon];
+      if (writes === WRITES) return [timeOf(agenda, first)];
+      moved = await move(due);
+      if (moved === due.length && due.length < FEW) return next === undefined ? [] : [next];
+      // By the server's own clock it may not be time yet.
+      if (moved === 0) await time.askAgain();
+    }
+  }
+
+  get #soon(): Date {
+    return new Date(this.sources.time.estimate().getTime() + AGAIN_MS);
+  }
+
+  /** The due jobs in the order of their times and, if these are few, the time of the next one. */
+  async #read(agenda: Agenda): Promise<{ readonly due: readonly DueJob[]; readonly next?: Date }> {
+    const first = await this.#find(agenda, FEW, LAST_DATE);
+    const now = this.sources.time.estimate();
+    const due = first.filter((job) => timeOf(agenda, job) <= now);
+    if (due.length === FEW) return { due: await this.#find(agenda, agenda.atOnce, now) };
+    const next = first[due.length];
+    return next === undefined ? { due } : { due, next: timeOf(agenda, next) };
+  }
+
+  #find({ field, waiting, sort }: Agenda, limit: number, until: Date): Promise<DueJob[]> {
+    const hasTime = { ...waiting, [field]: { $gte: FIRST_DATE, $lte: until }, ...hasDate(field) };
+    const projection = { task: 1, lane: 1, status: 1, [field]: 1 };
+    return this.sources.collections.jobs.find<DueJob>(hasTime, { sort, limit, projection });
+  }
+
+  /** Matches jobs that still wait for the time that was read, if it has come by the server's clock as well. */
+  #still({ field, waiting }: Agenda, jobs: readonly DueJob[]): Where<JobDocument> {
+    const isSame: Expression = { $eq: [`$${field}`, ownValues(jobs)(jobs.map((job) => job[field]))] };
+    const hasCome: Expression = { $lte: [`$${field}`, this.sources.time.now] };
+    return { ...waiting, _id: { $in: jobs.map(({ _id }) => _id) }, $expr: { $and: [isSame, hasCome] } };
+  }
+
+  /** Puts each job in line as if it had been queued when it was due. */
+  async #promote(due: readonly DueJob[]): Promise<number> {
+    const { collections, tender, time } = this.sources;
+    const orders = due.map(({ dueAt = time.estimate() }) => time.orderAt(dueAt));
+    const order = new Computed(ownValues(due)(orders));
+    const written = asPipeline({ status: 'pending', order, dueAt: undefined, bell: new Computed('$lane') });
+    const { modifiedCount } = await collections.jobs.updateMany(this.#still(STARTS, due), [{ $set: written }], BY_ID);
+    if (modifiedCount > 0) tender.released(due.map(({ _id, lane }) => ({ _id, lane })));
+    return modifiedCount;
+  }
+
+  /** Ends each job with an error of its own; the receipt marks the jobs that this write has ended. */
+  async #expire(late: readonly DueJob[]): Promise<number> {
+    const { collections, onBackground, time, unfinished, process } = this.sources;
+    const receipt = new ObjectId().toHexString();
+    const outcome = ownValues(late)(late.map(expired));
+    const written = { ...endedAsItIs({ outcome, kind: 'failed' }, { time, by: process }), receipt: literal(receipt) };
+    const follow = (): Promise<void> => this.#followUp(late, receipt);
+    const writing = collections.jobs.updateMany(this.#still(DEADLINES, late), [{ $set: written }], BY_ID);
+    const { modifiedCount } = await writing.catch((error: unknown): never => {
+      unfinished.again(follow);
+      throw error;
+    });
+    if (modifiedCount === 0) return 0;
+    this.#following++;
+    // A round does not wait for it: it takes some commands for each job that has callbacks, or a parent.
+    onBackground(unfinished.finish(follow).finally(() => this.#following--));
+    return modifiedCount;
+  }
+
+  async #followUp(late: readonly DueJob[], receipt: string): Promise<void> {
+    const { collections, tender } = this.sources;
+    const waited = new Map(late.map(({ _id, status }) => [_id.toHexString(), status]));
+    const ended = await collections.jobs.find({ _id: { $in: late.map(({ _id }) => _id) }, receipt });
+    for (const job of ended) await tender.tend(job, waited.get(job._id.toHexString()) === 'pending');
+  }
+}
+
+/** None is read without its time. */
+function timeOf({ field }: Agenda, job: DueJob): Date {
+  return job[field] ?? FIRST_DATE;
+}
+
+/** A comparison with dates also matches a list that contains one; this leaves such lists out. */
+function hasDate(field: Agenda['field']): { readonly $expr: Expression } {
+  return { $expr: { $eq: [{ $type: `$${field}` }, 'date'] } };
+}
+
+function expired({ _id, task, startBy }: DueJob): OutcomeDocument {
+  const error = new ExpiredError(`job ${_id.toHexString()} (${task}) was not started by ${startBy?.toISOString()}, its \`beginBy\``);
+  return toOutcome({ status: 'failed', error: recordedError(error) });
+}

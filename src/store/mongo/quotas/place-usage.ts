@@ -1,0 +1,101 @@
+/** Which attempts of this process use which places of their dispatcher's share. */
+
+import type { Places } from '../../../job/places.js';
+import { ownIn, type Shares } from './place-leases.js';
+import { isHeld, keepPipeline } from './quota-pipelines.js';
+
+/** What an attempt uses, and of which quotas its places have become its job's own. */
+interface Use {
+  readonly dispatcher: string;
+  readonly places: Places;
+  readonly kept: Set<string>;
+}
+
+export interface UseSources {
+  readonly shares: Shares;
+  /** Told when places may have become free for others. */
+  readonly onFreed: () => void;
+  /** Told of work that nobody waits for. */
+  readonly onBackground: (work: Promise<void>) => void;
+}
+
+export class Uses {
+  readonly #uses = new Map<string, Use>();
+
+  constructor(private readonly sources: UseSources) {}
+
+  /** Uses places in hand for an attempt, all or none. @param lane - whose jobs all need the same */
+  use(
+    attempt: string,
+    { dispatcher, lane, places }: { readonly dispatcher: string; readonly lane: string; readonly places: Places },
+  ): boolean {
+    const { shares } = this.sources;
+    const saved = shares.savedBefore(dispatcher, lane);
+    for (const [name, weight] of Object.entries(places)) {
+      if (shares.of(dispatcher, name).free - (saved.get(name) ?? 0) >= weight && !shares.isOverbooked(name)) continue;
+      shares.save(dispatcher, lane, places);
+      return false;
+    }
+    for (const [name, weight] of Object.entries(places)) shares.of(dispatcher, name).inUse += weight;
+    shares.stopSaving(lane, dispatcher);
+    this.#uses.set(attempt, { dispatcher, places, kept: new Set() });
+    return true;
+  }
+
+  /** An attempt that goes on under another name. */
+  rename(attempt: string, to: string): void {
+    const use = this.#uses.get(attempt);
+    this.#uses.delete(attempt);
+    if (use !== undefined) this.#uses.set(to, use);
+  }
+
+  /** As `free`, but nobody waits for others to be given what they wait for. */
+  freeSoon(attempt: string): void {
+    this.sources.onBackground(this.free(attempt));
+  }
+
+  /** An attempt needs its places no longer: they are for the dispatcher's next job, or for others that wait. */
+  async free(attempt: string): Promise<void> {
+    const { shares, onFreed } = this.sources;
+    const use = this.#uses.get(attempt);
+    if (use === undefined) return;
+    this.#uses.delete(attempt);
+    const names = Object.keys(use.places).filter((name) => !use.kept.has(name));
+    for (const name of names) shares.of(use.dispatcher, name).inUse -= use.places[name] ?? 0;
+    if (names.length > 0) onFreed();
+    await shares.giveWay(use.dispatcher, names);
+  }
+
+  /**
+   * Makes the places of an attempt its job's own, which no lease ends; before the job is written so, since a place that
+   * is held too long is found and dropped, and one too few lets another job run beside it. Sent again it goes on.
+   * @returns whether it has them all
+   */
+  async keepFor(job: string, { attempt, key }: { readonly attempt: string; readonly key: string }): Promise<boolean> {
+    const { shares } = this.sources;
+    const use = this.#uses.get(key);
+    if (use === undefined) return false;
+    for (const [name, n] of Object.entries(use.places)) {
+      if (use.kept.has(name)) continue;
+      const held = { job, n, attempt };
+      let isKept = false;
+      const send = async (v: number): Promise<number | undefined> => {
+        const quota = await shares.write(name, use.dispatcher, keepPipeline({ dispatcher: use.dispatcher, held, v }));
+        isKept = quota?.holders.some((holder) => isHeld(holder) && holder.attempt === attempt) === true;
+        return ownIn(quota, use.dispatcher);
+      };
+      const share = shares.of(use.dispatcher, name);
+      const isDone = await share.change(send, n);
+      if (isKept) use.kept.add(name);
+      else if (isDone) share.inUse += n;
+      if (!isKept) return false;
+    }
+    this.#uses.delete(key);
+    return true;
+  }
+
+  /** The life of a dispatcher is over. */
+  forget(dispatcher: string): void {
+    for (const [attempt, use] of this.#uses) if (use.dispatcher === dispatcher) this.#uses.delete(attempt);
+  }
+}

@@ -1,0 +1,191 @@
+/** What is written to a quota: its document is read and computed anew by the server, so that each command is one step. */
+
+import { type Begun, grainOf, type Rate } from '../../../job/rates.js';
+import { SAVES_AFTER_MS } from '../../place-savers.js';
+import { type Expression, type Fields, literal, numberIn, type Pipeline } from '../driver/expression.js';
+import type { ServerTime } from '../driver/server-time.js';
+import type { Held, Holder, QuotaDocument } from '../schema/documents.js';
+
+/** A dispatcher that waits for places and has not asked again for so long waits no more. */
+const WAITS_FOR_MS = 45_000;
+
+/** How many places nobody holds. */
+export function roomOf({ size, holders }: QuotaDocument): number {
+  return holders.reduce((room, { n }) => room - n, size);
+}
+
+/** Whether places are held by a job in its own name. */
+export function isHeld(holder: Holder): holder is Held {
+  return 'job' in holder;
+}
+
+/** Appends the quotas that are new to the lock order. */
+export function appendPipeline(names: readonly string[]): Pipeline {
+  const known: Expression = { $cond: [{ $isArray: '$names' }, '$names', []] };
+  const added: Expression = { $filter: { input: literal(names), as: 'w', cond: { $not: [{ $in: ['$$w', known] }] } } };
+  return [{ $set: { names: { $concatArrays: [known, added] } } }];
+}
+
+/** Writes a quota as it is configured, or as the store needs one that is not configured; an equal one stays as it is. */
+export interface Configured {
+  readonly size: number;
+  readonly rate: Rate | undefined;
+  readonly isConfigured: boolean;
+}
+
+/** A size that was set at run time stays as long as the configured one does not change. */
+export function configurePipeline({ size, rate, isConfigured }: Configured): Pipeline {
+  const isMissing = (field: `$${string}`): Expression => ({ $eq: [{ $type: field }, 'missing'] });
+  const isNew: Expression = { $and: [isMissing('$size'), isMissing('$configured')] };
+  const wantedRate: Expression = rate === undefined ? '$$REMOVE' : literal(rate);
+  const hasSameRate: Expression = rate === undefined ? { $eq: [{ $type: '$rate' }, 'missing'] } : { $eq: ['$rate', literal(rate)] };
+  const isSame: Expression = { $and: [{ $eq: ['$configured', size] }, hasSameRate] };
+  const mayChange: Expression = isConfigured ? { $not: [isSame] } : false;
+  const written: Fields = {
+    holders: { $cond: [isNew, [], '$holders'] },
+    waiting: { $cond: [isNew, [], '$waiting'] },
+    rev: { $cond: [{ $and: [mayChange, { $not: [isNew] }] }, NEXT, '$rev'] },
+    size: { $cond: [{ $or: [isNew, { $and: [mayChange, { $ne: ['$configured', size] }] }] }, size, '$size'] },
+    configured: { $cond: [{ $or: [isNew, mayChange] }, size, '$configured'] },
+    rate: { $cond: [mayChange, wantedRate, '$rate'] },
+  };
+  return [{ $set: written }];
+}
+
+export interface Ask {
+  readonly dispatcher: string;
+  readonly want: number;
+  /** No more than it has, unless there are so many: fewer would be of no use. */
+  readonly least: number;
+  /** For its first job; who only gives places up waits on, if it does. */
+  readonly need: number | undefined;
+  /** Its own places suffice for its jobs one after the other: it waits for what others leave idle, and for nothing else. */
+  readonly isModest: boolean;
+  readonly inUse: number;
+  readonly v: number;
+}
+
+/** Gives as much as is wanted and there is, never less than what is in use; an older command that comes late changes nothing. */
+export function askPipeline({ dispatcher, want, least, need, isModest, inUse, v }: Ask, time: ServerTime): Pipeline {
+  const mine = shareOf(dispatcher);
+  const others: Expression = { $sum: { $map: { input: sharesBut(dispatcher), as: 'h', in: '$$h.n' } } };
+  const longSince: Expression = { $subtract: [time.now, SAVES_AFTER_MS] };
+  const me: Expression = { $indexOfArray: ['$waiting.by', literal(dispatcher)] };
+  const isBefore: Expression = {
+    $and: [
+      { $ne: ['$$w.by', literal(dispatcher)] },
+      { $gt: ['$$w.until', time.now] },
+      { $lte: ['$$w.since', longSince] },
+      { $or: [{ $lt: ['$$me', 0] }, { $lt: [{ $indexOfArray: ['$waiting.by', '$$w.by'] }, '$$me'] }] },
+    ],
+  };
+  const ahead: Expression = {
+    $sum: { $map: { input: { $filter: { input: '$waiting', as: 'w', cond: isBefore } }, as: 'w', in: '$$w.n' } },
+  };
+  const had: Expression = { $ifNull: ['$$mine.n', 0] };
+  const there: Expression = { $min: [want, { $subtract: ['$size', { $add: [others, ahead] }] }] };
+  const useful: Expression = {
+    $let: { vars: { there }, in: { $cond: [{ $gte: ['$$there', least] }, '$$there', { $min: ['$$there', had] }] } },
+  };
+  const isOld: Expression = { $gte: [{ $ifNull: ['$$mine.v', -1] }, v] };
+  const give: Expression = {
+    $let: { vars: { mine, me }, in: { $cond: [isOld, '$$mine.n', { $max: [{ $min: [inUse, had] }, useful, 0] }] } },
+  };
+  const isLate: Expression = { $let: { vars: { mine }, in: isOld } };
+  const share: Expression = { by: literal(dispatcher), n: '$give', v: v };
+  const since: Expression = {
+    $let: {
+      vars: { old: { $first: { $filter: { input: '$waiting', as: 'w', cond: { $eq: ['$$w.by', literal(dispatcher)] } } } } },
+      in: { $ifNull: ['$$old.since', time.now] },
+    },
+  };
+  const lacks: Expression = isModest ? 0 : { $subtract: [need ?? 0, '$give'] };
+  const entry: Expression = { by: literal(dispatcher), n: lacks, since, until: time.after(WAITS_FOR_MS) };
+  const place: Expression = { $indexOfArray: ['$waiting.by', literal(dispatcher)] };
+  const withMine = (changed: Expression): Expression => ({
+    $map: { input: '$waiting', as: 'w', in: { $cond: [{ $eq: ['$$w.by', literal(dispatcher)] }, changed, '$$w'] } },
+  });
+  const asked: Expression = {
+    $cond: [
+      { $lt: ['$give', need ?? 0] },
+      { $cond: [{ $gte: [place, 0] }, withMine(entry), { $concatArrays: ['$waiting', [entry]] }] },
+      waitingBut(dispatcher),
+    ],
+  };
+  // What it gives up, it lacks in addition.
+  const given: Expression = { $let: { vars: { mine }, in: { $subtract: [had, '$give'] } } };
+  const lacksMore: Expression = { $mergeObjects: ['$$w', { n: { $cond: [{ $gt: ['$$w.n', 0] }, { $add: ['$$w.n', given] }, 0] } }] };
+  const waiting: Expression = need === undefined ? withMine(lacksMore) : asked;
+  // Also a share of none stays, for its number.
+  const holders: Expression = { $concatArrays: [sharesBut(dispatcher), [share]] };
+  const unlessLate = (field: `$${string}`, written: Expression): Expression => ({ $cond: ['$isLate', field, written] });
+  const written: Expression = { rev: NEXT, holders: unlessLate('$holders', holders), waiting: unlessLate('$waiting', waiting) };
+  return [{ $set: { give, isLate } }, { $set: written }, { $unset: ['give', 'isLate'] }];
+}
+
+/** Rises with each write, so that what was seen already need not be read again. */
+export const NEXT: Expression = { $add: [numberIn('$rev'), 1] };
+
+export function sharesBut(dispatcher: string): Expression {
+  return { $filter: { input: '$holders', as: 'h', cond: { $ne: ['$$h.by', literal(dispatcher)] } } };
+}
+
+export function heldBut(job: string, attempt: string): Expression {
+  const isIt: Expression = { $and: [{ $eq: ['$$h.job', literal(job)] }, { $eq: ['$$h.attempt', literal(attempt)] }] };
+  return { $filter: { input: '$holders', as: 'h', cond: { $not: [isIt] } } };
+}
+
+export function waitingBut(dispatcher: string): Expression {
+  return { $filter: { input: '$waiting', as: 'w', cond: { $ne: ['$$w.by', literal(dispatcher)] } } };
+}
+
+function shareOf(dispatcher: string): Expression {
+  return { $first: { $filter: { input: '$holders', as: 'h', cond: { $eq: ['$$h.by', literal(dispatcher)] } } } };
+}
+
+export interface Keep {
+  readonly dispatcher: string;
+  readonly held: Held;
+  readonly v: number;
+}
+
+/** Gives as many starts as are wanted and the rate leaves; `given` says how many. */
+export function startsPipeline({ want, rate }: { readonly want: number; readonly rate: Rate }, time: ServerTime): Pipeline {
+  const grain = grainOf(rate);
+  const countedMs: Expression = { $add: [{ $toLong: time.now }, rate.perMs] };
+  const until: Expression = { $toDate: { $multiply: [{ $ceil: { $divide: [countedMs, grain] } }, grain] } };
+  const still: Expression = { $filter: { input: { $ifNull: ['$begun', []] }, as: 'b', cond: { $gt: ['$$b.until', time.now] } } };
+  const n: Expression = { $max: [0, { $min: [want, { $subtract: [rate.starts, { $sum: '$begun.n' }] }] }] };
+  const withTime = (is: '$eq' | '$ne'): Expression => ({
+    $filter: { input: '$begun', as: 'b', cond: { [is]: ['$$b.until', '$given.until'] } },
+  });
+  const same: Expression = { $sum: { $map: { input: withTime('$eq'), as: 'b', in: '$$b.n' } } };
+  const added: Expression = { $concatArrays: [withTime('$ne'), [{ until: '$given.until', n: { $add: [same, '$given.n'] } }]] };
+  return [
+    { $set: { begun: still, rev: NEXT } },
+    { $set: { given: { until, n } } },
+    { $set: { begun: { $cond: [{ $gt: ['$given.n', 0] }, added, '$begun'] } } },
+  ];
+}
+
+/** Takes starts back that were given and not used. */
+export function unusedPipeline({ until, n }: Begun): Pipeline {
+  const less: Expression = { $mergeObjects: ['$$b', { n: { $subtract: ['$$b.n', n] } }] };
+  const begun: Expression = { $map: { input: '$begun', as: 'b', in: { $cond: [{ $eq: ['$$b.until', until] }, less, '$$b'] } } };
+  return [{ $set: { rev: NEXT, begun } }];
+}
+
+/** Takes places off a dispatcher's share and makes them a job's own, once however often it is asked for. */
+export function keepPipeline({ dispatcher, held, v }: Keep): Pipeline {
+  const share: Expression = { by: literal(dispatcher), n: { $subtract: ['$$mine.n', held.n] }, v: v };
+  const kept: Expression = { $concatArrays: [sharesBut(dispatcher), [share], [literal(held)]] };
+  const mayBeKept: Expression = {
+    $and: [
+      { $lt: [{ $ifNull: ['$$mine.v', v] }, v] },
+      { $gte: ['$$mine.n', held.n] },
+      { $not: [{ $in: [literal(held.attempt), '$holders.attempt'] }] },
+    ],
+  };
+  const holders: Expression = { $let: { vars: { mine: shareOf(dispatcher) }, in: { $cond: [mayBeKept, kept, '$holders'] } } };
+  return [{ $set: { rev: NEXT, holders } }];
+}

@@ -1,0 +1,118 @@
+/** Rates of quotas: asks the server for as many starts as a claim has jobs for, before they are taken. */
+
+import { type Subscription, timer } from 'rxjs';
+import type { Clock } from '../../../clock.js';
+import { type Places, takes } from '../../../job/places.js';
+import { type Begun, nextStart, startsLeft } from '../../../job/rates.js';
+import type { ServerTime } from '../driver/server-time.js';
+import type { JobDocument } from '../schema/documents.js';
+import type { Quotas } from './quota-cache.js';
+import { startsPipeline, unusedPipeline } from './quota-pipelines.js';
+
+export interface StartSources {
+  readonly clock: Clock;
+  readonly quotas: Quotas;
+  readonly time: ServerTime;
+  /** Told when a start is there that some job lacked. */
+  readonly onFreed: () => void;
+}
+
+/** A timer is not trusted for longer: it rings, and the time is checked again. */
+const LOOK_MS = 30_000;
+
+/** The starts that a claim was given, by quota. */
+type Grant = ReadonlyMap<string, Begun>;
+
+export interface Begin {
+  readonly may: ReadonlySet<JobDocument>;
+  readonly grant: Grant;
+}
+
+export class Starts {
+  /** By quota that has no start left: rings when it has. */
+  readonly #bells = new Map<string, Subscription>();
+
+  constructor(private readonly sources: StartSources) {}
+
+  /** Whether any quota of these places has a rate. */
+  isRated(places: Places): boolean {
+    return this.#rated(places).length > 0;
+  }
+
+  /** Whether no job with these places may begin now, as far as is known; then it is told of when one may. */
+  isUsedUp(places: Places): boolean {
+    const lacking = this.#rated(places).filter((name) => this.#left(name) <= 0);
+    for (const name of lacking) this.#ringLater(name);
+    return lacking.length > 0;
+  }
+
+  /** Sets a start of each quota aside for a job with these places, if there seem to be some. @param aside - how many were set aside before */
+  setAside(places: Places, aside: Map<string, number>): boolean {
+    const rated = this.#rated(places);
+    if (rated.some((name) => this.#left(name) <= (aside.get(name) ?? 0))) return false;
+    for (const name of rated) aside.set(name, (aside.get(name) ?? 0) + 1);
+    return true;
+  }
+
+  /** Asks for a start of each quota that these jobs need, in their order. */
+  async begin(jobs: readonly JobDocument[]): Promise<Begin> {
+    const may = new Set(jobs);
+    const grant = new Map<string, Begun>();
+    for (const name of this.sources.quotas.book.keys()) {
+      const rate = this.sources.quotas.rateOf(name);
+      const needing = needingStart([...may], name);
+      if (rate === undefined || needing.length === 0) continue;
+      const { given } =
+        (await this.sources.quotas.write({ _id: name }, startsPipeline({ want: needing.length, rate }, this.sources.time))) ?? {};
+      if (given !== undefined) grant.set(name, given);
+      for (const job of needing.slice(given?.n ?? 0)) may.delete(job);
+    }
+    return { may, grant };
+  }
+
+  /** Gives back what was granted for jobs that have not begun after all. @param begun - those that have */
+  async giveBack(grant: Grant, begun: readonly JobDocument[]): Promise<void> {
+    for (const [name, { until, n }] of grant) {
+      const unused = n - needingStart(begun, name).length;
+      if (unused > 0) await this.sources.quotas.write({ _id: name }, unusedPipeline({ until, n: unused }));
+    }
+  }
+
+  /** When another job may begin under the rate of a quota, where none may now. */
+  nextOf(name: string): Date | undefined {
+    const { quotas, time } = this.sources;
+    return this.#left(name) > 0 ? undefined : nextStart(quotas.begunOf(name), time.estimate().getTime());
+  }
+
+  close(): void {
+    for (const bell of this.#bells.values()) bell.unsubscribe();
+    this.#bells.clear();
+  }
+
+  #rated(places: Places): readonly string[] {
+    return Object.keys(places).filter((name) => this.sources.quotas.rateOf(name) !== undefined);
+  }
+
+  #left(name: string): number {
+    const { quotas, time } = this.sources;
+    const rate = quotas.rateOf(name);
+    return rate === undefined ? Number.POSITIVE_INFINITY : startsLeft(rate, quotas.begunOf(name), time.estimate().getTime());
+  }
+
+  #ringLater(name: string): void {
+    const { clock, quotas, time, onFreed } = this.sources;
+    const nowMs = time.estimate().getTime();
+    const next = nextStart(quotas.begunOf(name), nowMs);
+    if (next === undefined || this.#bells.has(name)) return;
+    const rings = timer(Math.min(next.getTime() - nowMs, LOOK_MS), clock.scheduler).subscribe(() => {
+      this.#bells.delete(name);
+      onFreed();
+    });
+    this.#bells.set(name, rings);
+  }
+}
+
+/** One that goes on with its places has begun before. */
+function needingStart(jobs: readonly JobDocument[], name: string): readonly JobDocument[] {
+  return jobs.filter(({ held, quotas }) => held === undefined && takes(quotas, name));
+}

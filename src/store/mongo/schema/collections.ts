@@ -1,0 +1,73 @@
+/** The collections of the store, opened with concerns of our own, whatever the client's are. */
+
+import { type Db, type Document, type MongoClient, ReadConcern, type WriteConcernSettings } from 'mongodb';
+import { Causality } from '../driver/causality.js';
+import type { Deadline } from '../driver/command-deadline.js';
+import type { ControlDocument, DispatcherDocument, JobDocument, NoteDocument, QuotaDocument, ScheduleDocument } from './documents.js';
+import { type Care, Table } from './timed-collection.js';
+
+/** What is answered is on the disks of a majority. */
+const DURABLE: WriteConcernSettings = { w: 'majority', journal: true };
+/** What is read can never be rolled back, and has all that was answered before. */
+const CERTAIN = new ReadConcern('majority');
+
+export interface Collections {
+  readonly database: Db;
+  /** What the server says of itself. */
+  readonly hello: () => Promise<Document>;
+  readonly jobs: Table<JobDocument>;
+  readonly quotas: Table<QuotaDocument>;
+  readonly dispatchers: Table<DispatcherDocument>;
+  readonly control: Table<ControlDocument>;
+  readonly schedules: Table<ScheduleDocument>;
+  readonly notes: Table<NoteDocument>;
+}
+
+/** Repairs the damaged documents of each collection. */
+export interface Cares {
+  readonly jobs: Care<JobDocument>;
+  readonly quotas: Care<QuotaDocument>;
+  readonly dispatchers: Care<DispatcherDocument>;
+  readonly schedules: Care<ScheduleDocument>;
+  readonly notes: Care<NoteDocument>;
+}
+
+export interface CollectionsOptions {
+  readonly database: string;
+  /** Begins the names of all. */
+  readonly prefix: string;
+  readonly deadline: Deadline;
+  /** The commits that causal reads must not miss. @default none */
+  readonly causality?: Causality;
+  readonly cares?: Partial<Cares>;
+}
+
+export function openCollections(
+  client: MongoClient,
+  { database, prefix, deadline, causality = new Causality(), cares = {} }: CollectionsOptions,
+): Collections {
+  const db = client.db(database, {
+    readPreference: 'primary',
+    readConcern: CERTAIN,
+    writeConcern: DURABLE,
+    ignoreUndefined: true,
+    promoteValues: true,
+    promoteLongs: true,
+    promoteBuffers: false,
+    bsonRegExp: false,
+    serializeFunctions: false,
+    useBigInt64: false,
+  });
+  const table = <T extends Document>(name: string, care?: Care<T>): Table<T> =>
+    new Table<T>(db.collection<T>(`${prefix}${name}`), deadline, { causally: (read) => causality.read(client, read), care });
+  return {
+    database: db,
+    hello: () => deadline.of(() => db.command({ hello: 1 }), 'hello'),
+    jobs: table('jobs', cares.jobs),
+    quotas: table('quotas', cares.quotas),
+    dispatchers: table('dispatchers', cares.dispatchers),
+    control: table('control'),
+    schedules: table('schedules', cares.schedules),
+    notes: table('notes', cares.notes),
+  };
+}

@@ -1,0 +1,167 @@
+/** How a batch goes on: looked at afresh each time one of its children has ended, and told what to do by the batch rule. */
+
+import type { ObjectId } from 'mongodb';
+import { BatchFailedError, type CancelReason } from '../../../errors.js';
+import { type BatchView, nextMove } from '../../../job/batch-rule.js';
+import { isFinal, WAITING } from '../../../job/job-status.js';
+import type { StoredOutcome } from '../../../job/outcome.js';
+import { recordedError, type StoredError } from '../../../job/stored-error.js';
+import { SharedRuns } from '../../async/single-flight.js';
+import { type Expression, literal } from '../driver/expression.js';
+import { errorOf } from '../jobs/job-codec.js';
+import type { Jobs } from '../jobs/job-collection.js';
+import type { Collections } from '../schema/collections.js';
+import type { JobDocument } from '../schema/documents.js';
+import type { Cut } from './cancellation.js';
+
+export interface BatchSources {
+  readonly collections: Collections;
+  readonly jobs: Jobs;
+}
+
+/** What a batch has done to its jobs, and to itself. */
+export interface BatchHands {
+  /** @returns `false` where the job has changed meanwhile */
+  unblock(job: JobDocument): Promise<boolean>;
+  /** Steps that have been written as pending. */
+  released(steps: readonly Pick<JobDocument, '_id' | 'lane'>[]): void;
+  cancel(id: ObjectId, reason: string | undefined): Promise<void>;
+  /** @returns whether there was anything left to cancel in the batches themselves */
+  cut(cut: Cut): Promise<boolean>;
+  end(job: JobDocument, move: 'end', outcome: StoredOutcome | 'steps'): Promise<JobDocument | undefined>;
+  outcomeOf(job: JobDocument | undefined): Promise<StoredOutcome>;
+  /** Makes a job final whose work is over, if nothing below it is open. */
+  finish(id: ObjectId): Promise<void>;
+}
+
+interface Below {
+  readonly first: JobDocument | undefined;
+  readonly failed: JobDocument | undefined;
+  readonly postprocess: JobDocument | undefined;
+}
+
+export class Batches {
+  readonly #runs = new SharedRuns();
+
+  constructor(
+    private readonly sources: BatchSources,
+    private readonly hands: BatchHands,
+  ) {}
+
+  /** Lets the steps of a batch that has just been opened begin. */
+  async open(batch: JobDocument): Promise<void> {
+    if (batch.kind === 'parallel') await this.#releaseSteps(batch);
+    await this.advance(batch._id);
+  }
+
+  /** All at once, but for those that have a time of their own. */
+  async #releaseSteps(batch: JobDocument): Promise<void> {
+    const { jobs } = this.sources.collections;
+    const unblock = (step: JobDocument): Promise<boolean> => this.hands.unblock(step);
+    const isBlocked = { parent: batch._id, role: 'step' as const, status: 'blocked' as const };
+    const timed = await jobs.find({ ...isBlocked, $or: [{ beginAfter: { $exists: true } }, { delayMs: { $exists: true } }] });
+    await Promise.all(timed.map((step) => this.sources.jobs.whileBlocked(step, unblock)));
+    const untimed = { ...isBlocked, beginAfter: { $exists: false }, delayMs: { $exists: false } };
+    const steps = await jobs.find<Pick<JobDocument, '_id' | 'lane'>>(untimed, { projection: { lane: 1 } });
+    if (steps.length === 0) return;
+    const firsts = [...new Map(steps.map((step) => [step.lane, step._id])).values()];
+    const bell: Expression = { $cond: [{ $in: ['$_id', literal(firsts)] }, '$lane', '$$REMOVE'] };
+    await jobs.updateMany(untimed, [{ $set: { status: 'pending', bell } }], { hint: 'tree' });
+    this.hands.released(steps);
+  }
+
+  /** Does for a batch what is to be done next. */
+  advance(id: ObjectId): Promise<void> {
+    return this.#runs.run(id.toHexString(), async () => {
+      while (!(await this.#advance(id)));
+    });
+  }
+
+  /** @returns `false` where the batch has changed meanwhile */
+  async #advance(id: ObjectId): Promise<boolean> {
+    const { job: batch, open: first } = await this.sources.jobs.withFirstOpen(id, 'step');
+    if (batch?.status === 'callbacks' && batch.attempts === 0) await this.hands.finish(id);
+    if (batch?.status !== 'active' || batch.waiting !== 'steps') return true;
+    const below = { first, ...(await this.#besides(batch, first)) };
+    const { postprocess } = below;
+    const cancelReason = batch.cancel?.reason;
+    switch (nextMove(viewOf(batch, below))) {
+      case 'wait':
+        return true;
+      case 'release-step':
+        return first === undefined || this.hands.unblock(first);
+      case 'release-postprocess':
+        // More steps may have been added.
+        return postprocess === undefined || this.hands.unblock(postprocess);
+      case 'cancel-postprocess':
+        if (postprocess !== undefined) await this.hands.cancel(postprocess._id, cancelReason);
+        return true;
+      case 'cancel-steps':
+        return first === undefined || !(await this.#cancelSteps(batch, first));
+      case 'cancel':
+        return this.#done(this.hands.end(batch, 'end', { status: 'cancelled', reason: cancelReason }));
+      case 'fail':
+        return this.#done(this.hands.end(batch, 'end', { status: 'failed', error: await this.#failureOf(batch) }));
+      case 'complete':
+        return this.#done(this.hands.end(batch, 'end', 'steps'));
+      case 'take-outcome':
+        return this.#done(this.hands.end(batch, 'end', await this.hands.outcomeOf(postprocess)));
+    }
+  }
+
+  async #done(ending: Promise<JobDocument | undefined>): Promise<boolean> {
+    return (await ending) !== undefined;
+  }
+
+  /** What else the rule asks for, as far as it matters now. */
+  async #besides(batch: JobDocument, first: JobDocument | undefined): Promise<Pick<Below, 'failed' | 'postprocess'>> {
+    const { jobs } = this.sources.collections;
+    const asksForFailed = batch.onFailure === 'stop' || (batch.onFailure === 'fail' && first === undefined);
+    const [failed, postprocess] = await Promise.all([
+      asksForFailed ? this.#firstFailed(batch._id) : null,
+      first === undefined ? jobs.findOne({ parent: batch._id, role: 'postprocess' }) : null,
+    ]);
+    return { failed: failed ?? undefined, postprocess: postprocess ?? undefined };
+  }
+
+  #firstFailed(parent: ObjectId): Promise<JobDocument | null> {
+    return this.sources.collections.jobs.findOne({ parent, role: 'step', status: 'failed' }, { sort: { index: 1 } });
+  }
+
+  async #failureOf(batch: JobDocument): Promise<StoredError> {
+    const { jobs } = this.sources.collections;
+    const [first, failed, all] = await Promise.all([
+      this.#firstFailed(batch._id),
+      jobs.countDocuments({ parent: batch._id, role: 'step', status: 'failed' }),
+      jobs.countDocuments({ parent: batch._id, role: 'step' }),
+    ]);
+    const cause = errorOf(first?.outcome?.error);
+    const message = `${failed} of ${all} jobs of the batch failed; the first is ${first?._id.toHexString()} (${first?.task}): ${cause.message}`;
+    return recordedError(new BatchFailedError(message), cause);
+  }
+
+  /** Cancels all that are left; the last running job to end looks again. @returns whether there were any */
+  async #cancelSteps({ _id, kind, cancel }: JobDocument, first: JobDocument): Promise<boolean> {
+    // The process that cancelled the batch handles all of them.
+    if (cancel !== undefined) return first.cancel === undefined && this.hands.cut({ batches: [_id], reason: cancel.reason });
+    // A step that was not started in time may have failed before its turn: the one whose turn it is runs to its end.
+    const failed = kind === 'serial' ? await this.#firstFailed(_id) : null;
+    const left = failed?.index === undefined ? {} : { $or: [{ index: { $gt: failed.index } }, { status: { $in: [...WAITING] } }] };
+    return this.hands.cut({ batches: [_id], reason: 'step-failed' satisfies CancelReason, parts: { role: 'step', ...left } });
+  }
+}
+
+function viewOf(batch: JobDocument, { first, failed, postprocess }: Below): BatchView {
+  return {
+    kind: batch.kind === 'serial' ? 'serial' : 'parallel',
+    onFailure: batch.onFailure ?? 'continue',
+    isCancelled: batch.cancel !== undefined,
+    firstOpen: first === undefined ? 'none' : progressOf(first),
+    hasFailedStep: failed !== undefined,
+    postprocess: postprocess === undefined ? 'none' : isFinal(postprocess.status) ? 'ended' : progressOf(postprocess),
+  };
+}
+
+function progressOf({ status }: JobDocument): 'blocked' | 'under-way' {
+  return status === 'blocked' ? 'blocked' : 'under-way';
+}

@@ -1,0 +1,184 @@
+/** Cancels the jobs below batches, level by level: one write ends those that wait, another asks those that run to end. */
+
+import type { Filter, ObjectId } from 'mongodb';
+import { isWaiting, WAITING } from '../../../job/job-status.js';
+import type { Unfinished } from '../../async/background-retry.js';
+import type { ServerTime } from '../driver/server-time.js';
+import type { News } from '../feed/notifier.js';
+import { askedToEndAsItIs, cancelledAsItIs, endedWithWhatIsBelow } from '../jobs/transition-updates.js';
+import type { Shares } from '../quotas/place-leases.js';
+import type { Collections } from '../schema/collections.js';
+import type { JobDocument } from '../schema/documents.js';
+import type { CancelledBatches } from './cancelled-batches.js';
+import type { Relief } from './owner-release.js';
+
+export interface CancellationSources {
+  readonly cancelled: CancelledBatches;
+  readonly collections: Collections;
+  readonly news: News;
+  readonly relief: Relief;
+  readonly shares: Shares;
+  readonly time: ServerTime;
+  readonly unfinished: Unfinished;
+  /** This process, which handles what follows. */
+  readonly process: string;
+}
+
+/** The steps for a single job whose end has more effects than a write for many jobs can have. */
+export interface CancellationHands {
+  cancel(id: ObjectId, reason: string | undefined): Promise<void>;
+  tend(job: JobDocument): Promise<void>;
+  advance(batch: ObjectId): Promise<void>;
+}
+
+/** The parts of batches that are to be cancelled, and why. */
+export interface Cut {
+  readonly batches: readonly ObjectId[];
+  readonly reason: string | undefined;
+  /** Which parts are meant, if not all. */
+  readonly parts?: Filter<JobDocument>;
+}
+
+type Part = Pick<JobDocument, '_id' | 'kind' | 'lane' | 'status' | 'owner' | 'inner'>;
+
+/** How many jobs are cancelled by one write at most. */
+const AT_ONCE = 10_000;
+const PART = { kind: 1, lane: 1, status: 1, owner: 1, inner: 1 } as const;
+const IS_OPEN_PART = { role: { $in: ['step' as const, 'postprocess' as const] }, open: true as const };
+const IS_WAITING = { $in: [...WAITING] };
+const IS_UNDER_WAY = { $in: ['active' as const, 'assigned' as const] };
+const MAY_BE_CANCELLED = { status: { $in: [...WAITING, ...IS_UNDER_WAY.$in] }, cancel: { $exists: false } };
+/** The end of such a batch concerns only the batch that it is in. */
+const IS_PLAIN = { tail: { $exists: false }, followed: { $exists: false }, held: { $exists: false } };
+
+export class Cancellation {
+  constructor(
+    private readonly sources: CancellationSources,
+    private readonly hands: CancellationHands,
+  ) {}
+
+  /**
+   * Once it resolves, none of these jobs can begin any more, on any level. Called again, it goes on where it was interrupted.
+   * @returns whether there was anything left to cancel in the batches themselves
+   */
+  async cut(top: Cut): Promise<boolean> {
+    const isAny = await this.#cancelParts(top);
+    const below: Cut[] = [];
+    for (let level = await this.#batchesBelow(top); level.length > 0; ) {
+      below.push(...level);
+      const next: Cut[] = [];
+      for (const cut of level) {
+        await this.#cancelParts(cut);
+        next.push(...(await this.#batchesBelow(cut)));
+      }
+      level = next;
+    }
+    for (const { batches } of below.reverse()) await this.#endBatches(batches);
+    return isAny;
+  }
+
+  /** Repeats until none is left: a job may move between the read and the write. */
+  async #cancelParts({ batches, reason, parts: which = {} }: Cut): Promise<boolean> {
+    const isLeft: Filter<JobDocument> = { parent: { $in: [...batches] }, ...IS_OPEN_PART, ...MAY_BE_CANCELLED, ...which };
+    for (let isAny = false; ; isAny = true) {
+      const parts = await this.sources.collections.jobs.find<Part>(isLeft, { projection: PART, limit: AT_ONCE });
+      if (parts.length === 0) return isAny;
+      const followers = parts.filter(({ inner }) => inner !== undefined);
+      const others = parts.filter(({ inner }) => inner === undefined);
+      // First, so that batches among them let nothing begin meanwhile.
+      const underWay = others.filter(({ status }) => !isWaiting(status));
+      await this.#ask(underWay, reason);
+      const waiting = others.filter(({ status }) => isWaiting(status));
+      await this.#end(waiting, reason);
+      for (const { _id } of followers) await this.hands.cancel(_id, reason);
+    }
+  }
+
+  /** The dispatcher that runs a job is told; for a batch, this process handles the jobs below it. */
+  async #ask(parts: readonly Part[], reason: string | undefined): Promise<void> {
+    const { cancelled, collections, news, process } = this.sources;
+    if (parts.length === 0) return;
+    for (const { _id, kind } of parts) if (kind !== 'task') cancelled.add(_id.toHexString());
+    const isStill = { _id: { $in: idsOf(parts) }, status: IS_UNDER_WAY, inner: { $exists: false }, cancel: { $exists: false } };
+    await collections.jobs.updateMany(isStill, [{ $set: askedToEndAsItIs(reason, process) }], { hint: { _id: 1 } });
+    for (const { _id, kind, owner } of parts) {
+      if (owner !== undefined && kind === 'task') news.cancelOf(owner, _id.toHexString(), reason);
+      news.changed({ _id });
+    }
+  }
+
+  /** One job of each lane rings: a claim may have found only these in it. */
+  async #end(parts: readonly Part[], reason: string | undefined): Promise<void> {
+    const { collections, news, process, shares, time, unfinished } = this.sources;
+    if (parts.length === 0) return;
+    const ids = idsOf(parts);
+    const lanes = new Map(parts.flatMap(({ _id, lane, status }) => (status === 'pending' ? [[lane, _id] as const] : [])));
+    const written = cancelledAsItIs(reason, { time, by: process, ringing: [...lanes.values()] });
+    const write = collections.jobs.updateMany({ _id: { $in: ids }, status: IS_WAITING }, [{ $set: written }], { hint: { _id: 1 } });
+    await write.catch((error: unknown): never => {
+      unfinished.again(() => this.#end(parts, reason));
+      throw error;
+    });
+    for (const lane of lanes.keys()) {
+      shares.stopSaving(lane);
+      news.found(lane);
+    }
+    const owned = await collections.jobs.find({ _id: { $in: ids }, owner: process, kind: 'task', outcome: { $exists: true } });
+    await this.#tell(ids, owned);
+    for (const job of owned) await this.hands.tend(job);
+  }
+
+  /** Publishes the ends that one write has made for many jobs. @param but - jobs whose outcome is published elsewhere */
+  async #tell(ids: readonly ObjectId[], but: readonly JobDocument[] = []): Promise<void> {
+    const { collections, news } = this.sources;
+    for (const _id of ids) news.changed({ _id });
+    if (!news.areOutcomesHeard || ids.length === 0) return;
+    const told = new Set(but.map(({ _id }) => _id.toHexString()));
+    const ended = await collections.jobs.find({ _id: { $in: [...ids] }, outcome: { $exists: true } });
+    for (const job of ended) if (!told.has(job._id.toHexString())) news.outcome(job);
+  }
+
+  /** The open batches that were cancelled, by any process; the jobs below each are cancelled for its reason. */
+  async #batchesBelow({ batches }: Cut): Promise<readonly Cut[]> {
+    const isCancelled = [{ cancel: { $exists: true } }, { 'outcome.kind': 'cancelled' as const }];
+    const filter: Filter<JobDocument> = { parent: { $in: [...batches] }, ...IS_OPEN_PART, kind: { $ne: 'task' }, $or: isCancelled };
+    const options = { projection: { cancel: 1, outcome: 1 } };
+    const found = await this.sources.collections.jobs.find<Pick<JobDocument, '_id' | 'cancel' | 'outcome'>>(filter, options);
+    const byReason = new Map<string | undefined, ObjectId[]>();
+    for (const { _id, cancel, outcome } of found) {
+      const { reason } = cancel ?? outcome ?? {};
+      const same = byReason.get(reason) ?? [];
+      same.push(_id);
+      byReason.set(reason, same);
+    }
+    return [...byReason].map(([reason, ids]) => ({ batches: ids, reason }));
+  }
+
+  /** Ends the batches below which nothing is open any more; each of the others ends with its last job. */
+  async #endBatches(ids: readonly ObjectId[]): Promise<void> {
+    const { collections, process, relief, time } = this.sources;
+    const open = await collections.jobs.find({ _id: { $in: [...ids] }, open: true });
+    const parents = await collections.jobs.distinct('parent', { parent: { $in: [...ids] }, ...IS_OPEN_PART });
+    const busy = new Set(parents.map(String));
+    const isOver = (batch: JobDocument): boolean => isPlain(batch) && !busy.has(batch._id.toHexString());
+    const over = open.filter(isOver);
+    if (over.length > 0) {
+      const isStill = { _id: { $in: idsOf(over) }, open: true as const, ...IS_PLAIN };
+      await collections.jobs.updateMany(isStill, [{ $set: endedWithWhatIsBelow(time) }], { hint: { _id: 1 } });
+      await this.#tell(idsOf(over.filter(({ outcome }) => outcome === undefined)));
+      for (const { _id } of over) this.sources.news.changed({ _id });
+    }
+    for (const batch of open.filter((one) => !isOver(one))) {
+      if (!isPlain(batch)) await (batch.outcome === undefined ? this.hands.advance(batch._id) : this.hands.tend(batch));
+      if (batch.owner === process) relief.add(batch);
+    }
+  }
+}
+
+function isPlain({ tail, followed, held }: JobDocument): boolean {
+  return tail === undefined && followed === undefined && held === undefined;
+}
+
+function idsOf(jobs: readonly Pick<JobDocument, '_id'>[]): ObjectId[] {
+  return jobs.map(({ _id }) => _id);
+}

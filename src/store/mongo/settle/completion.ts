@@ -1,0 +1,315 @@
+/** What follows from an end: callbacks and next steps released, parents ended, places given back. */
+
+import type { ObjectId } from 'mongodb';
+import type { CancelReason } from '../../../errors.js';
+import { isFinal, isWaiting } from '../../../job/job-status.js';
+import type { StoredOutcome } from '../../../job/outcome.js';
+import { recordedError } from '../../../job/stored-error.js';
+import type { Unfinished } from '../../async/background-retry.js';
+import { SharedRuns } from '../../async/single-flight.js';
+import { ignoreDuplicates } from '../driver/driver-errors.js';
+import { type Expression, literal } from '../driver/expression.js';
+import type { ServerTime } from '../driver/server-time.js';
+import type { News } from '../feed/notifier.js';
+import { choiceOf, fromOutcome, type QueuedPart } from '../jobs/job-codec.js';
+import { type Jobs, unchanged } from '../jobs/job-collection.js';
+import { chosenDocuments } from '../jobs/new-documents.js';
+import { ended, hasOpenBelow, turn, writeOutcome } from '../jobs/transition-updates.js';
+import type { Handovers } from '../local/handoff.js';
+import type { HeldPlaces } from '../quotas/job-places.js';
+import type { Shares } from '../quotas/place-leases.js';
+import type { Collections } from '../schema/collections.js';
+import type { JobDocument } from '../schema/documents.js';
+import { Batches } from './batch-progress.js';
+import { Cancellation, type Cut } from './cancellation.js';
+import type { CancelledBatches } from './cancelled-batches.js';
+import type { Relief } from './owner-release.js';
+import { circular, type WaitGraph } from './wait-graph.js';
+
+export interface TenderSources {
+  readonly cancelled: CancelledBatches;
+  readonly collections: Collections;
+  readonly jobs: Jobs;
+  readonly shares: Shares;
+  readonly graph: WaitGraph;
+  readonly held: HeldPlaces;
+  readonly handovers: Handovers;
+  readonly unfinished: Unfinished;
+  readonly time: ServerTime;
+  readonly news: News;
+  readonly relief: Relief;
+  /** Names this process as the one who sees to what follows. */
+  readonly process: string;
+}
+
+type EndMove = 'end' | 'cancel' | 'expire' | 'pass';
+
+/** Work that was begun is finished before the call that began it resolves; every part of it may be done twice. */
+export class Tender {
+  readonly #finishing = new SharedRuns();
+  readonly #batches: Batches;
+  readonly #cancellation: Cancellation;
+
+  constructor(private readonly sources: TenderSources) {
+    this.#batches = new Batches(sources, this);
+    this.#cancellation = new Cancellation(sources, this);
+  }
+
+  /** Lets the steps of a batch that has just been opened begin. */
+  open(batch: JobDocument): Promise<void> {
+    return this.#batches.open(batch);
+  }
+
+  /** Does for a batch what is to be done next. */
+  advance(batch: ObjectId): Promise<void> {
+    return this.#batches.advance(batch);
+  }
+
+  /** Records the outcome of a job, and sees to what follows. @returns the job after it, or `undefined` where somebody was faster */
+  async end(job: JobDocument, move: EndMove, outcome: StoredOutcome | 'steps'): Promise<JobDocument | undefined> {
+    const after = await this.#record(job, move, outcome).catch((error: unknown): never => {
+      this.sources.unfinished.again(() => this.#tendUnanswered(job._id));
+      throw error;
+    });
+    if (after !== undefined) await this.tend(after, job.status === 'pending');
+    return after;
+  }
+
+  #record(job: JobDocument, move: EndMove, outcome: StoredOutcome | 'steps'): Promise<JobDocument | undefined> {
+    const { jobs, time, process } = this.sources;
+    const write = (one: StoredOutcome | 'steps'): Promise<JobDocument | undefined> => {
+      const kind = one === 'steps' ? 'completed' : one.status;
+      return jobs.move(job, move, hasOpenBelow(job) ? 'callbacks' : kind, ended(job, one, { time, by: process }));
+    };
+    return outcome === 'steps' ? write(outcome) : writeOutcome(outcome, job, write);
+  }
+
+  /** Sees to everything that follows from an end that is recorded, if need be later. @param wasPending - it may have had places saved up */
+  async tend(job: JobDocument, wasPending = false): Promise<void> {
+    const { shares, news, unfinished } = this.sources;
+    if (wasPending) shares.stopSaving(job.lane);
+    news.outcome(job);
+    await unfinished.finish(() => this.#followUp(job));
+  }
+
+  /** An end that was not answered: if it has been recorded all the same, what follows from it is for this process. */
+  async #tendUnanswered(id: ObjectId): Promise<void> {
+    const job = await this.sources.jobs.get(id);
+    if (job?.outcome === undefined || job.owner !== this.sources.process) return;
+    this.sources.news.outcome(job);
+    await this.#followUp(job);
+  }
+
+  /** The duty for a job is over only when all that follows has been done. */
+  async #followUp(job: JobDocument): Promise<void> {
+    await this.sources.held.drop(job);
+    await this.#cancelBelow(job);
+    if (job.status === 'callbacks') {
+      await this.#releaseCallbacks(job);
+      this.sources.relief.add(job);
+    } else await this.#afterFinal(job);
+  }
+
+  /** Lets a callback run, if the work of its job is over: the side that is needed, or none. */
+  releaseCallback(callback: JobDocument, outcome: StoredOutcome): Promise<void> {
+    return this.sources.jobs.whileBlocked(callback, (now) => this.#release(now, outcome));
+  }
+
+  /** @returns `false` where it has changed meanwhile */
+  async #release(callback: JobDocument, outcome: StoredOutcome): Promise<boolean> {
+    if (callback.choice === undefined) return this.unblock(callback);
+    const { success, failure } = choiceOf(callback.choice);
+    const side = outcome.status === 'completed' ? success : outcome.status === 'failed' ? failure : undefined;
+    return side === undefined ? (await this.end(callback, 'pass', outcome)) !== undefined : this.#become(callback, side);
+  }
+
+  /** Sees to what came when its parent was under way, or over: lets a callback run if the work of its job is over; looks whether a batch stops. */
+  async joined(job: JobDocument): Promise<void> {
+    if (job.parent === undefined) return;
+    if (job.role === 'step') return this.advance(job.parent);
+    const parent = await this.sources.jobs.get(job.parent);
+    if (parent?.outcome !== undefined) await this.releaseCallback(job, await this.outcomeOf(parent));
+  }
+
+  /** Lets a job wait for another one's outcome, or gives it that at once. Two that began to wait for each other at the same time both see it now. */
+  async follow(follower: JobDocument, inner: ObjectId): Promise<void> {
+    const { jobs, graph } = this.sources;
+    await this.#noteFollowed(inner);
+    const now = await jobs.get(follower._id);
+    if (now === undefined || !(await graph.waitsFor(inner, now))) return;
+    const error = recordedError(circular(follower._id, inner));
+    await jobs.decide(follower._id, (job) =>
+      job.inner?.equals(inner) === true ? this.end(job, 'end', { status: 'failed', error }) : 'nothing',
+    );
+  }
+
+  async #noteFollowed(inner: ObjectId): Promise<void> {
+    const { jobs } = this.sources;
+    const followed = await jobs.decide(inner, (other) => {
+      if (other.followed === true) return Promise.resolve(other);
+      return jobs.note(other, { followed: true, adds: (other.adds ?? 0) + 1 });
+    });
+    if (followed !== undefined && isFinal(followed.status)) await this.#endFollowers(followed);
+  }
+
+  /** It is the job's turn. @returns `false` where it has changed meanwhile */
+  async unblock(job: JobDocument): Promise<boolean> {
+    const { jobs, time, news, handovers } = this.sources;
+    const { status, written } = turn(job, time);
+    if (status === 'pending' && (await handovers.hand(job, written)) !== undefined) return true;
+    const after = await jobs.move(job, 'unblock', status, written);
+    if (after !== undefined) news.waits(after);
+    return after !== undefined;
+  }
+
+  released(steps: readonly Pick<JobDocument, '_id' | 'lane'>[]): void {
+    const { news } = this.sources;
+    for (const step of steps) news.changed(step);
+    for (const lane of new Set(steps.map((step) => step.lane))) news.found(lane);
+  }
+
+  /** Does again what somebody who is gone may have left undone. */
+  async resume(job: JobDocument): Promise<void> {
+    if (job.status === 'callbacks' || isFinal(job.status)) {
+      await this.#followUp(job);
+    } else if (job.status === 'blocked') await this.joined(job);
+    else if (job.waiting === 'steps') await (job.cancel === undefined ? this.open(job) : this.#cancelBatch(job));
+    else if (job.inner !== undefined) await this.follow(job, job.inner);
+    const held = job.outcome === undefined ? {} : { held: '' as const };
+    const { _id, owner = '', status } = job;
+    await this.sources.collections.jobs.updateOne({ _id, owner, status }, { $unset: { owner: '', ...held } });
+  }
+
+  /** Cancels a job with everything below it, as far as each can be. */
+  cancel(id: ObjectId, reason: string | undefined): Promise<void> {
+    const { cancelled, jobs } = this.sources;
+    return cancelled.whileCancelling(id.toHexString(), () =>
+      jobs.decide(id, (job) => {
+        // The jobs below it end after it: a batch that is opened meanwhile must not find all its steps ended.
+        if (isWaiting(job.status)) return this.end(job, 'cancel', { status: 'cancelled', reason });
+        if (job.status !== 'active' && job.status !== 'assigned') return 'nothing';
+        return job.inner === undefined ? this.#askToEnd(job, reason) : this.#cancelFollower(job, reason);
+      }),
+    );
+  }
+
+  /** Cancels the jobs below batches. @returns whether there was anything left to cancel in the batches themselves */
+  cut(cut: Cut): Promise<boolean> {
+    return this.#cancellation.cut(cut);
+  }
+
+  /** The outcome of a job that has ended, with the steps of a batch. */
+  async outcomeOf(job: JobDocument | undefined): Promise<StoredOutcome> {
+    if (job?.outcome === undefined) return { status: 'cancelled', reason: undefined };
+    return fromOutcome(job.outcome, await this.sources.news.stepsOf(job));
+  }
+
+  async #cancelFollower(job: JobDocument, reason: string | undefined): Promise<JobDocument | undefined> {
+    if (job.ownsInner === true && job.inner !== undefined) await this.cancel(job.inner, reason);
+    return this.end(job, 'end', { status: 'cancelled', reason });
+  }
+
+  /** The process that asks a batch to end handles the jobs below it. */
+  async #askToEnd(job: JobDocument, reason: string | undefined): Promise<JobDocument | undefined> {
+    const { jobs, news, process, unfinished } = this.sources;
+    const isBatch = job.waiting === 'steps';
+    const wish = { ...(reason === undefined ? {} : { reason }), ...(isBatch || job.owner === undefined ? {} : { owner: job.owner }) };
+    const told = job.cancel === undefined ? await jobs.note(job, { cancel: wish, ...(isBatch ? { owner: process } : {}) }) : job;
+    if (told === undefined) return undefined;
+    if (!isBatch) news.cancel(told);
+    else
+      await this.#cancelBatch(told).catch((error: unknown): never => {
+        unfinished.again(() => this.#cancelBatch(told));
+        throw error;
+      });
+    return told;
+  }
+
+  /** Goes on where it was interrupted. */
+  async #cancelBatch(batch: JobDocument): Promise<void> {
+    const { cancelled, process, relief } = this.sources;
+    cancelled.add(batch._id.toHexString());
+    await this.cut({ batches: [batch._id], reason: batch.cancel?.reason });
+    await this.advance(batch._id);
+    if (batch.owner === process) relief.add(batch);
+  }
+
+  /** What is below a batch that never began, or was cancelled, will not be run. */
+  async #cancelBelow({ _id, kind, outcome }: JobDocument): Promise<void> {
+    if (kind === 'task' || outcome === undefined || outcome.kind === 'completed') return;
+    const reason = outcome.kind === 'cancelled' ? outcome.reason : ('batch-expired' satisfies CancelReason);
+    await this.cut({ batches: [_id], reason });
+  }
+
+  async #releaseCallbacks(job: JobDocument): Promise<void> {
+    const outcome = await this.outcomeOf(job);
+    const callbacks = await this.sources.jobs.find({ parent: job._id, role: 'callback', status: 'blocked' });
+    await Promise.all(callbacks.map((callback) => this.releaseCallback(callback, outcome)));
+    // Otherwise the last of them to end looks whether it is the last.
+    if (callbacks.length === 0) await this.finish(job._id);
+  }
+
+  /** Lets a callback become the one of its two sides that is needed, with everything below that. @returns `false` where it has changed meanwhile */
+  async #become(callback: JobDocument, side: readonly QueuedPart[]): Promise<boolean> {
+    const { jobs } = this.sources.collections;
+    const [chosen, ...below] = chosenDocuments(callback, side, this.sources.time.estimate());
+    if (chosen === undefined) return true;
+    if (below.length > 0) await jobs.insertMany(below, { ordered: false }).catch(ignoreDuplicates);
+    const { _id: _, ...replacement } = chosen;
+    const replaced = await jobs.findOneAndReplace(unchanged(callback), replacement, { returnDocument: 'after' });
+    if (replaced !== null) this.sources.news.waits(replaced);
+    return replaced !== null;
+  }
+
+  async #afterFinal(job: JobDocument): Promise<void> {
+    await this.#endFollowers(job);
+    if (job.root?.equals(job._id) === true) await this.#expireTree(job);
+    if (job.parent === undefined) return this.sources.relief.add(job);
+    // Not waited for: it may be this very parent whose turn it is, and which ends its steps.
+    const { parent } = job;
+    const next = (): Promise<void> => (job.role === 'callback' ? this.finish(parent) : this.#batches.advance(parent));
+    this.sources.news.track(this.sources.unfinished.finish(() => next().then(() => this.sources.relief.add(job))));
+  }
+
+  /**
+   * The top of a tree has ended, and with it everything below: all of it is removed together. With that the duty for it
+   * is over, but for what does not hold the top up: who follows a job, what it holds, what is below a batch that was cancelled;
+   * and, of a top that is a late callback, the job that it was added to.
+   */
+  async #expireTree(top: JobDocument): Promise<void> {
+    const { collections, time } = this.sources;
+    const isThere = (field: `$${string}`): Expression => ({ $ne: [{ $type: field }, 'missing'] });
+    const isLeftBelow: Expression = { $or: ['$open', '$followed', { $ne: ['$kind', 'task'] }, isThere('$held')] };
+    const root = top._id;
+    const isLeft: Expression = { $cond: [{ $eq: ['$_id', literal(root)] }, isThere('$parent'), isLeftBelow] };
+    const unlessDone = (field: `$${string}`): Expression => ({ $cond: [isLeft, field, '$$REMOVE'] });
+    const duties = { owner: unlessDone('$owner'), held: unlessDone('$held') };
+    await collections.jobs.updateMany({ root }, [{ $set: { expireAt: time.removalWith(top), ...duties } }]);
+  }
+
+  async #endFollowers(job: JobDocument): Promise<void> {
+    if (job.followed !== true) return;
+    const outcome = await this.outcomeOf(job);
+    for (const follower of await this.sources.jobs.find({ inner: job._id, open: true }))
+      await this.sources.jobs.decide(follower._id, (now) =>
+        now.inner?.equals(job._id) === true ? this.end(now, 'end', outcome) : 'nothing',
+      );
+  }
+
+  /** A job is final when the last of its callbacks has ended, and of those below a batch that never began. */
+  finish(id: ObjectId): Promise<void> {
+    return this.#finishing.run(id.toHexString(), async () => {
+      while (!(await this.#tryToFinish(id)));
+    });
+  }
+
+  async #tryToFinish(id: ObjectId): Promise<boolean> {
+    const { jobs, process } = this.sources;
+    const { job, open } = await jobs.withFirstOpen(id, 'callback', 'step', 'postprocess');
+    if (job?.status !== 'callbacks' || job.outcome === undefined || open !== undefined) return true;
+    const final = await jobs.move(job, 'finish', job.outcome.kind, { open: undefined, told: job.origin, owner: process });
+    if (final === undefined) return false;
+    await this.#afterFinal(final);
+    return true;
+  }
+}

@@ -1,0 +1,210 @@
+/** Records ends: all that are asked for at once by one write, in which every job finds its own outcome. */
+
+import { filter, firstValueFrom, last, type Observable, race, repeat, timer } from 'rxjs';
+import type { Clock } from '../../../clock.js';
+import type { StoredOutcome } from '../../../job/outcome.js';
+import { GroupCommit } from '../../async/group-commit.js';
+import type { AttemptKey, End } from '../../job-store.js';
+import { isRefused } from '../driver/driver-errors.js';
+import { ownValues } from '../driver/own-values.js';
+import type { ServerTime } from '../driver/server-time.js';
+import type { News } from '../feed/notifier.js';
+import { problemOfFit, toOutcome } from '../jobs/job-codec.js';
+import { Computed, type Jobs, toId } from '../jobs/job-collection.js';
+import { ended, endedAsItIs, hasDuties, writeOutcome } from '../jobs/transition-updates.js';
+import type { Ahead } from '../local/local-queue.js';
+import { attemptKey, type Running } from '../local/running-attempts.js';
+import type { Uses } from '../quotas/place-usage.js';
+import type { Collections } from '../schema/collections.js';
+import type { JobDocument, OutcomeDocument } from '../schema/documents.js';
+import type { Where } from '../schema/timed-collection.js';
+import type { Tender } from './completion.js';
+import { Asked } from './idempotent-calls.js';
+
+/** How many ends are recorded by one write at most, and how large their outcomes may be together: a command may have 16 MB. */
+const MAX_TOGETHER = 500;
+const MAX_BYTES_TOGETHER = 8 * 1024 * 1024;
+/** So many are worth a write of their own, though more follow. */
+const ENOUGH = 100;
+const LINGER_MS = 5;
+/** A turn with nothing to do takes a microsecond or two: so ends are recorded soon also while time stands still. */
+const LINGER_TURNS = 1_000;
+
+export interface SettlementSources {
+  readonly clock: Clock;
+  readonly collections: Collections;
+  readonly ahead: Ahead;
+  readonly jobs: Jobs;
+  readonly running: Running;
+  readonly uses: Uses;
+  readonly tender: Tender;
+  readonly time: ServerTime;
+  readonly news: News;
+  readonly process: string;
+}
+
+/** An end of work, as against one that waits for another job. */
+export interface Outcome extends AttemptKey {
+  readonly outcome: StoredOutcome;
+  readonly keepsPlaces?: boolean;
+}
+
+interface Known {
+  readonly end: Outcome;
+  readonly job: JobDocument;
+  readonly outcome: OutcomeDocument;
+}
+
+export function isOutcome(end: End): end is Outcome {
+  return end.outcome.status !== 'follows';
+}
+
+export class Settlements {
+  readonly #group: GroupCommit<Known, boolean>;
+  readonly #asked = new Asked<Outcome, boolean>((end, wasUnanswered) => this.#settle(end, wasUnanswered));
+
+  constructor(private readonly sources: SettlementSources) {
+    const linger = (waiting: number, added: Observable<number>): Promise<void> => this.#linger(waiting, added);
+    this.#group = new GroupCommit<Known, boolean>((known) => this.#settleTogether(known), {
+      maxItems: MAX_TOGETHER,
+      maxBytes: MAX_BYTES_TOGETHER,
+      bytesOf: ({ outcome }) => outcomeBytes(outcome),
+      linger,
+    });
+  }
+
+  /** @returns of each whether its token was not stale. After an error what was recorded is recognised when it is sent again. */
+  settle(ends: readonly Outcome[]): Promise<readonly boolean[]> {
+    return this.#asked.all(ends, false);
+  }
+
+  async #settle(end: Outcome, wasUnanswered: boolean): Promise<boolean> {
+    const { running } = this.sources;
+    const job = running.get(end);
+    if (job !== undefined) this.#workIsOver(end);
+    return this.#record(end, { job, wasUnanswered });
+  }
+
+  /** With others, where all is as it was when the attempt began; what follows is seen to when the next may be recorded. */
+  async #record(end: Outcome, { job, wasUnanswered }: { readonly job: JobDocument | undefined; readonly wasUnanswered: boolean }) {
+    if (job === undefined || keepsOwn(end, job) || problemOfFit(end.outcome, job) !== undefined)
+      return this.#settleAlone(end, wasUnanswered);
+    const known: Known = { end, job, outcome: toOutcome(end.outcome) };
+    if (!(await this.#group.add(known))) return this.#settleAlone(end, wasUnanswered);
+    await this.#after(known);
+    return true;
+  }
+
+  /** While more is at hand to follow, ends are gathered, for a few milliseconds at most; nobody waits longer than for what runs. */
+  async #linger(waiting: number, added: Observable<number>): Promise<void> {
+    const { ahead, clock } = this.sources;
+    if (!ahead.hasSome || waiting >= ENOUGH) return;
+    const isEnough = added.pipe(filter((count) => count >= ENOUGH));
+    const isQuiet = clock.turn().pipe(repeat(LINGER_TURNS), last());
+    await firstValueFrom(race(isEnough, ahead.drained, isQuiet, timer(LINGER_MS, clock.scheduler)), { defaultValue: undefined });
+  }
+
+  /** Its places are free as soon as the work is over, for what it leaves to be written needs none. */
+  #workIsOver(end: Outcome): void {
+    this.sources.running.remove(end);
+    this.sources.ahead.ends(attemptKey(end));
+    if (end.keepsPlaces !== true) this.sources.uses.freeSoon(attemptKey(end));
+  }
+
+  /** @returns of each whether it was recorded */
+  async #settleTogether(known: readonly Known[]): Promise<readonly boolean[]> {
+    const { collections, time, process } = this.sources;
+    const { filter, written } = groupOf(known, { time, process });
+    const writing = collections.jobs.updateMany(filter, [{ $set: written }], { hint: { _id: 1 } });
+    // A refused end keeps the ends after it from being written, so each of them is recorded alone.
+    const { modifiedCount } = await writing.catch((error: unknown) => {
+      if (!isRefused(error)) throw error;
+      return { modifiedCount: undefined };
+    });
+    const recorded = new Set(modifiedCount === known.length ? known : await this.#recorded(known));
+    return known.map((one) => recorded.has(one));
+  }
+
+  async #recorded(known: readonly Known[]): Promise<readonly Known[]> {
+    const { jobs } = this.sources.collections;
+    const ids = known.map(({ job }) => job._id);
+    const options = { projection: { _id: 1, receipt: 1 } };
+    const found = await jobs.find<Pick<JobDocument, '_id' | 'receipt'>>({ _id: { $in: ids } }, options);
+    const receipts = new Set(found.map(({ _id, receipt = '' }) => attemptKey({ id: _id.toHexString(), token: receipt })));
+    return known.filter(({ end }) => receipts.has(attemptKey(end)));
+  }
+
+  async #after({ end, job, outcome }: Known): Promise<void> {
+    const { time, tender, news, process } = this.sources;
+    const after = {
+      ...job,
+      ...withoutUndefined(ended(job, end.outcome, { time, by: process })),
+      status: job.tail === true ? 'callbacks' : outcome.kind,
+      outcome,
+      endedAt: time.estimate(),
+      owner: hasDuties(job) ? process : undefined,
+    } as JobDocument;
+    if (hasDuties(job)) await tender.tend(after);
+    else news.outcome(after);
+  }
+
+  /** One that is not known here, or has changed since, or was not answered: it is read, and decided about. */
+  async #settleAlone(end: Outcome, wasUnanswered: boolean): Promise<boolean> {
+    const { jobs, tender, time, process, uses } = this.sources;
+    const id = toId(end.id);
+    if (id === undefined) return false;
+    const after = await jobs.decide(id, (job) => {
+      if (wasUnanswered && job.receipt === end.token) return Promise.resolve(job);
+      if (!mayEnd(job) || job.token !== end.token || job.waiting !== undefined) return 'nothing';
+      // One that was claimed ahead has begun without its being recorded.
+      const begun = job.status === 'assigned' ? { attempts: job.attempts + 1, startedAt: new Computed(time.now) } : {};
+      const by = keepsOwn(end, job) ? (job.owner ?? process) : process;
+      return writeOutcome(end.outcome, job, (outcome) => {
+        const written = { ...ended(job, outcome, { time, by }), ...begun, receipt: end.token };
+        return jobs.move(job, 'end', job.tail === true ? 'callbacks' : outcome.status, written);
+      });
+    });
+    if (end.keepsPlaces !== true) await uses.free(attemptKey(end));
+    if (after === undefined) return false;
+    const { held: _, owner: __, ...rest } = after;
+    await tender.tend(keepsOwn(end, after) ? rest : after);
+    return true;
+  }
+}
+
+function outcomeBytes({ value, error, reason = '' }: OutcomeDocument): number {
+  return (value ?? error)?.length() ?? 3 * reason.length;
+}
+
+/** One write for all: each job has its own token, and its own outcome. */
+function groupOf(known: readonly Known[], { time, process }: { readonly time: ServerTime; readonly process: string }) {
+  const own = ownValues(known.map(({ job }) => job));
+  const outcomes = known.map(({ outcome }) => outcome);
+  const filter: Where<JobDocument> = {
+    _id: { $in: known.map(({ job }) => job._id) },
+    status: { $in: ['active' as const, 'assigned' as const] },
+    waiting: { $exists: false },
+    $expr: {
+      $and: [
+        { $eq: ['$token', own(known.map(({ job }) => job.token))] },
+        { $eq: [{ $ifNull: ['$adds', 0] }, own(known.map(({ job }) => job.adds ?? 0))] },
+      ],
+    },
+  };
+  const written = endedAsItIs({ outcome: own(outcomes), kind: own(outcomes.map(({ kind }) => kind)) }, { time, by: process });
+  return { filter, written };
+}
+
+/** Its method runs on, with places in the job's own name: who runs it has to see to them still. */
+function keepsOwn({ keepsPlaces }: Outcome, { held }: JobDocument): boolean {
+  return keepsPlaces === true && held !== undefined;
+}
+
+/** By a dispatcher; one claimed ahead may have begun without its being recorded yet. */
+function mayEnd({ status }: JobDocument): boolean {
+  return status === 'active' || status === 'assigned';
+}
+
+function withoutUndefined(written: object): object {
+  return Object.fromEntries(Object.entries(written).map(([key, value]) => [key, value instanceof Computed ? undefined : value]));
+}
