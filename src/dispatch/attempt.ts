@@ -11,7 +11,7 @@ import { Payload } from '../job/payload.js';
 import { anonymous, type Principal } from '../job/principal.js';
 import type { Session } from '../job/register.js';
 import { Actor } from '../principal/actor.js';
-import type { Report } from '../store/job-store.js';
+import type { AttemptReport } from '../store/job-store.js';
 import { type CurrentTask, runAsTask } from '../task/current-task.js';
 import { jobLogger } from '../task/job-logger.js';
 import type { Logger } from '../task/logger.js';
@@ -35,7 +35,7 @@ export interface AttemptSources {
   readonly logger: Logger;
   /** Whether what its errors say is not to be logged. */
   readonly redacts?: boolean;
-  readonly report: (report: Omit<Report, 'id' | 'token'>) => void;
+  readonly report: (report: Omit<AttemptReport, 'id' | 'token'>) => void;
   /** The limit on progress, and on each annotation. */
   readonly valueLimitBytes: number;
   /** The bytes that the job has stored by now. */

@@ -29,7 +29,7 @@ import { taskNameIn } from '../job/form.js';
 import { jobDetails } from '../job/job-details.js';
 import { isAnsweredInTime, LAST_ANSWER_MS } from '../store/async/last-answer.js';
 import { DISPATCHER_EVENTS, type DispatcherEvent } from '../store/dispatcher-event.js';
-import type { AgentView, AttemptKey, ClaimedJob, ClaimRequest, JobStore } from '../store/job-store.js';
+import type { AgentInfo, AttemptKey, ClaimedJob, ClaimRequest, JobStore } from '../store/job-store.js';
 import { namesOf } from '../task/definition-of.js';
 import type { Logger } from '../task/logger.js';
 import type { TaskRegistry } from '../task/task-registry.js';
@@ -212,7 +212,7 @@ export class Dispatcher {
     this.#id = dispatcher;
     const contact = this.#contact;
     const isBusy = (): boolean => this.sources.worker.load > 0 || !this.isSettled;
-    const agents = this.#agents.map(({ queue, forms, concurrency }): AgentView => ({ queue, forms: [...forms], concurrency }));
+    const agents = this.#agents.map(({ queue, forms, concurrency }): AgentInfo => ({ queue, forms: [...forms], concurrency }));
     const lease = new Lease({ store, clock, logger, contact, dispatcher, agents, leaseMs, heartbeatMs, idleHeartbeatMs, isBusy });
     const work = defer(() => {
       this.#tell({ type: 'started' });

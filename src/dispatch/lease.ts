@@ -22,7 +22,7 @@ import {
   timer,
 } from 'rxjs';
 import type { Clock } from '../clock.js';
-import type { AgentView, JobStore } from '../store/job-store.js';
+import type { AgentInfo, JobStore } from '../store/job-store.js';
 import type { Logger } from '../task/logger.js';
 import { coalesceMap } from './coalesce-map.js';
 import type { Contact } from './contact.js';
@@ -34,7 +34,7 @@ export interface LeaseSources {
   readonly contact: Pick<Contact, 'failed' | 'worked'>;
   readonly dispatcher: string;
   /** What it runs. */
-  readonly agents: readonly AgentView[];
+  readonly agents: readonly AgentInfo[];
   readonly leaseMs: number;
   readonly heartbeatMs: number;
   readonly idleHeartbeatMs: number;

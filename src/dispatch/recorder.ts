@@ -4,7 +4,16 @@ import { BehaviorSubject, filter, firstValueFrom, race, timer } from 'rxjs';
 import type { Clock } from '../clock.js';
 import type { JobTree } from '../job/job-record.js';
 import { GroupCommit } from '../store/async/group-commit.js';
-import type { Again, Attempt, AttemptKey, End, Hold, Inserted, JobStore, Report } from '../store/job-store.js';
+import type {
+  Attempt,
+  AttemptKey,
+  AttemptReport,
+  InsertResult,
+  JobStore,
+  ReleaseRequest,
+  RescheduleRequest,
+  Settlement,
+} from '../store/job-store.js';
 import type { Logger } from '../task/logger.js';
 import { Reports } from './reports.js';
 
@@ -18,11 +27,11 @@ export interface RecorderSources {
 }
 
 export class Recorder {
-  readonly #ends: GroupCommit<End, boolean>;
-  readonly #agains: GroupCommit<Again, Attempt | undefined>;
-  readonly #holds: GroupCommit<Hold, undefined>;
+  readonly #ends: GroupCommit<Settlement, boolean>;
+  readonly #agains: GroupCommit<RescheduleRequest, Attempt | undefined>;
+  readonly #holds: GroupCommit<ReleaseRequest, undefined>;
   readonly #reports: Reports;
-  readonly #insert: (trees: readonly JobTree[]) => Promise<readonly Inserted[]>;
+  readonly #insert: (trees: readonly JobTree[]) => Promise<readonly InsertResult[]>;
   /** The writes under way, with all their retries. */
   readonly #writing = new Set<AttemptKey>();
   readonly #hasGivenUp = new BehaviorSubject(false);
@@ -44,15 +53,15 @@ export class Recorder {
     this.#reports = new Reports((reports) => this.#report(reports));
   }
 
-  settle(end: End): Promise<boolean> {
+  settle(end: Settlement): Promise<boolean> {
     return this.#written(end, this.#ends);
   }
 
-  reschedule(again: Again): Promise<Attempt | undefined> {
+  reschedule(again: RescheduleRequest): Promise<Attempt | undefined> {
     return this.#written(again, this.#agains);
   }
 
-  async release(hold: Hold): Promise<void> {
+  async release(hold: ReleaseRequest): Promise<void> {
     await this.#written(hold, this.#holds);
   }
 
@@ -62,13 +71,13 @@ export class Recorder {
   }
 
   /** Queues jobs that a task returned as a draft. @returns `undefined` where it was given up */
-  async insert(tree: JobTree): Promise<Inserted | undefined> {
+  async insert(tree: JobTree): Promise<InsertResult | undefined> {
     const [inserted] = await this.#insert([tree]);
     return inserted;
   }
 
   /** Progress and annotations: only the latest is written. */
-  report(report: Report): void {
+  report(report: AttemptReport): void {
     this.#reports.add(report);
   }
 
@@ -96,7 +105,7 @@ export class Recorder {
     await Promise.all([this.#ends.idle(), this.#agains.idle(), this.#holds.idle(), this.#reports.idle()]);
   }
 
-  async #report(reports: readonly Report[]): Promise<void> {
+  async #report(reports: readonly AttemptReport[]): Promise<void> {
     const { store, logger } = this.sources;
     try {
       await store.report(reports);

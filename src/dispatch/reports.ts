@@ -2,7 +2,7 @@
 
 import type { Progress } from '../job/job-record.js';
 import type { Payload } from '../job/payload.js';
-import type { AttemptKey, Report } from '../store/job-store.js';
+import type { AttemptKey, AttemptReport } from '../store/job-store.js';
 
 /** The last progress that an attempt has reported, and the last value of each annotation. It is added to in place, so that thousands cost little. */
 interface Latest {
@@ -22,9 +22,9 @@ export class Reports {
   #writing: Promise<void> | undefined;
 
   /** @param write - reports of a rejected write go with the next write, if there is one */
-  constructor(private readonly write: (reports: readonly Report[]) => Promise<void>) {}
+  constructor(private readonly write: (reports: readonly AttemptReport[]) => Promise<void>) {}
 
-  add({ id, token, progress, annotations = {} }: Report): void {
+  add({ id, token, progress, annotations = {} }: AttemptReport): void {
     const key = keyOf({ id, token });
     const latest: Latest = this.#waiting.get(key) ?? { attempt: { id, token }, annotations: new Map() };
     this.#waiting.set(key, latest);
@@ -82,7 +82,7 @@ export class Reports {
   }
 }
 
-function reportOf({ attempt, progress, annotations }: Latest): Report {
+function reportOf({ attempt, progress, annotations }: Latest): AttemptReport {
   return {
     ...attempt,
     ...(progress === undefined ? {} : { progress }),

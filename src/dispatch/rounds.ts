@@ -2,7 +2,7 @@
 
 import { defer, filter, interval, map, merge, type Observable, of, retry, Subject, tap, timer } from 'rxjs';
 import type { Clock } from '../clock.js';
-import type { JobStore, Recovery } from '../store/job-store.js';
+import type { JobStore, RecoveryResult } from '../store/job-store.js';
 import { alarm } from './alarm.js';
 import { coalesceMap } from './coalesce-map.js';
 
@@ -16,7 +16,7 @@ export interface RoundSources {
 /** After a round that failed. */
 const RETRY_MS = 1_000;
 
-export function rounds({ store, clock, dispatcher, pollMs }: RoundSources): Observable<Recovery> {
+export function rounds({ store, clock, dispatcher, pollMs }: RoundSources): Observable<RecoveryResult> {
   return defer(() => {
     const nextTimes = new Subject<Date>();
     const news = store.changes({ due: true }).pipe(

@@ -100,9 +100,9 @@ export class TaskCaller {
     return plantFor(job, plan, this.sources.ground);
   }
 
-  async #callWith({ code, options }: TaskDefinition, { job, given }: ClaimedJob, attempt: Underway): Promise<unknown> {
+  async #callWith({ code, options }: TaskDefinition, { job, input }: ClaimedJob, attempt: Underway): Promise<unknown> {
     const stored = (await this.sources.read(job.args)) as unknown[];
-    if (job.input !== 'none') stored.unshift(await this.#given(job.input, given));
+    if (job.input !== 'none') stored.unshift(await this.#given(job.input, input));
     throwIfAborted(attempt);
     const args = options.upcast === undefined ? stored : [...options.upcast.apply(stored, job.version)];
     const session = options.transactional ? (attempt.session as object) : undefined;
@@ -132,7 +132,7 @@ export class TaskCaller {
   }
 
   /** What a callback or postprocess gets in front: something of its parent. */
-  async #given(input: Input, given: ClaimedJob['given']): Promise<unknown> {
+  async #given(input: Input, given: ClaimedJob['input']): Promise<unknown> {
     if (given === undefined) return undefined;
     if (!('status' in given)) return this.sources.read(Payload.of(given, 'jobs'));
     const outcome =

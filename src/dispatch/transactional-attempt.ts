@@ -2,7 +2,7 @@
 
 import { TransactionError, UncertainError } from '../errors.js';
 import type { JobTree } from '../job/job-record.js';
-import type { AttemptKey, End, JobStore } from '../store/job-store.js';
+import type { AttemptKey, JobStore, Settlement } from '../store/job-store.js';
 import type { Attempt, Ending } from './attempt.js';
 import { type Conflict, following, isConflict, judge, planOf, type Trial, type Verdict } from './verdict.js';
 
@@ -68,7 +68,7 @@ export class TransactionalAttempt {
   async #runIn(session: object): Promise<void> {
     const { attempt, code, reported, key } = this.run;
     const { store, queueIn } = this.sources;
-    const mayCommit = store.transactions.join(session);
+    const mayCommit = store.transactions.attach(session);
     const ending = await attempt.runIn(session, () => queueIn(session, () => attempt.resultOf(code)));
     this.#return(ending);
     if ('thrown' in ending) throw ending.thrown;
@@ -88,7 +88,7 @@ export class TransactionalAttempt {
   }
 
   /** What the end is to be, with the jobs of a draft in the transaction. @throws NotCommitted for a result that cannot be stored */
-  async #outcomeOf(ending: Ending & { readonly value: unknown }, session: object): Promise<End['outcome']> {
+  async #outcomeOf(ending: Ending & { readonly value: unknown }, session: object): Promise<Settlement['outcome']> {
     const plan = planOf(ending.value);
     if (plan !== undefined) return this.#queued(await this.run.planted(plan), session);
     const verdict = judge(ending, undefined, this.run.trial);
@@ -96,7 +96,7 @@ export class TransactionalAttempt {
     throw new NotCommitted(verdict);
   }
 
-  async #queued(tree: JobTree, session: object): Promise<End['outcome']> {
+  async #queued(tree: JobTree, session: object): Promise<Settlement['outcome']> {
     const [inserted] = await this.sources.store.insert([tree], session);
     if (inserted === undefined) throw new Error(`the store has not answered for job ${tree[0].id}`);
     return following(tree, inserted);

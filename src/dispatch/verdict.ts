@@ -8,13 +8,13 @@ import { Payload } from '../job/payload.js';
 import { referent } from '../job/promising.js';
 import { type RetryPolicy, retriesConflict, retryDelay } from '../job/retry-policy.js';
 import { recordedError, redactedError, type StoredError, storedError } from '../job/stored-error.js';
-import { insertedRecord } from '../store/insert-result.js';
-import type { Attempt as AttemptNumbers, End, Follows, Inserted } from '../store/job-store.js';
+import { recordOrThrow } from '../store/insert-result.js';
+import type { Attempt as AttemptNumbers, FollowOutcome, InsertResult, Settlement } from '../store/job-store.js';
 import type { Logger } from '../task/logger.js';
 import type { Abort, Ending } from './attempt.js';
 
 export type Verdict =
-  | { readonly type: 'end'; readonly outcome: End['outcome'] }
+  | { readonly type: 'end'; readonly outcome: Settlement['outcome'] }
   | { readonly type: 'again'; readonly delayMs: number; readonly error?: StoredError }
   | { readonly type: 'interrupted' };
 
@@ -84,8 +84,8 @@ export function planOf(value: unknown): JobPlan | undefined {
 }
 
 /** The end of a job whose task returned a draft; one that was there under its unique key is not cancelled with it. */
-export function following([root]: JobTree, inserted: Inserted): Follows {
-  const { id } = insertedRecord(inserted).job;
+export function following([root]: JobTree, inserted: InsertResult): FollowOutcome {
+  const { id } = recordOrThrow(inserted).job;
   return id === root.id ? { status: 'follows', job: id, isOwn: true } : { status: 'follows', job: id };
 }
 

@@ -7,7 +7,7 @@ import type { JobPlan } from '../job/job-plan.js';
 import type { QueuedJob } from '../job/job-record.js';
 import { type Protection, shownJob } from '../job/protection.js';
 import { recordedError } from '../job/stored-error.js';
-import type { Again, Attempt as AttemptNumbers, ClaimedJob } from '../store/job-store.js';
+import type { Attempt as AttemptNumbers, ClaimedJob, RescheduleRequest } from '../store/job-store.js';
 import { jobLogger } from '../task/job-logger.js';
 import type { Logger } from '../task/logger.js';
 import type { TaskDefinition } from '../task/task-definition.js';
@@ -340,7 +340,7 @@ export class Worker {
   }
 
   /** A seal that lasts until the next attempt, and beyond. */
-  #renewal(job: QueuedJob, { delayMs }: Verdict & { type: 'again' }): Pick<Again, 'seal'> {
+  #renewal(job: QueuedJob, { delayMs }: Verdict & { type: 'again' }): Pick<RescheduleRequest, 'seal'> {
     const seal = this.sources.protection.renewed(job, delayMs);
     return seal === undefined ? {} : { seal };
   }

@@ -4,7 +4,7 @@ import { concatMap, filter, map, type Observable, of } from 'rxjs';
 import type { JobDetails } from '../job/job-details.js';
 import { type Outcome, readOutcome, type StoredOutcome } from '../job/outcome.js';
 import type { StoredError } from '../job/stored-error.js';
-import type { Interest } from '../store/job-store.js';
+import type { ChangeFilter } from '../store/job-store.js';
 import { namesOf } from '../task/definition-of.js';
 import type { ResultOf, SignatureOf, TaskLike } from '../task/task.js';
 import { GuardedObservable } from './guarded-observable.js';
@@ -35,7 +35,7 @@ export interface Events {
 /** Outcomes as the application sees them. */
 export function outcomeEvents(
   access: JobAccess,
-  interest: Extract<Interest, { readonly outcomes: unknown }>,
+  interest: Extract<ChangeFilter, { readonly outcomes: unknown }>,
 ): Observable<JobEvent<unknown>> {
   const events = access.changes(interest).pipe(
     inOwnContext(),

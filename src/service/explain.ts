@@ -34,7 +34,7 @@ export async function explain(id: string, store: JobStore): Promise<Explanation 
   const [record] = await store.find({ ids: [id] });
   if (record === undefined) return undefined;
   const { job, state } = record;
-  const ahead = state.status === 'pending' ? await store.insight.ahead(id, MAX_AHEAD) : undefined;
+  const ahead = state.status === 'pending' ? await store.insight.countAhead(id, MAX_AHEAD) : undefined;
   const reasons = await reasonsOf(record, store);
   const seen = { id, taskName: job.taskName, queue: job.queue, status: state.status, reasons, ahead };
   return Object.freeze({ ...seen, text: inWords(seen) });

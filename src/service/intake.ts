@@ -9,8 +9,8 @@ import type { Protection } from '../job/protection.js';
 import { currentActor } from '../principal/actor.js';
 import type { Gatekeeper } from '../principal/gatekeeper.js';
 import { GroupCommit } from '../store/async/group-commit.js';
-import { insertedRecord } from '../store/insert-result.js';
-import type { Inserted } from '../store/job-store.js';
+import { recordOrThrow } from '../store/insert-result.js';
+import type { InsertResult } from '../store/job-store.js';
 import { signalAround, untilAborted } from '../task/current-task.js';
 import { Admissions } from './admissions.js';
 import type { Job } from './job.js';
@@ -37,7 +37,7 @@ export interface IntakeSources {
 }
 
 export class Intake {
-  readonly #inserts: GroupCommit<JobTree, Inserted>;
+  readonly #inserts: GroupCommit<JobTree, InsertResult>;
   readonly #admissions = new Admissions();
 
   constructor(private readonly sources: IntakeSources) {
@@ -145,7 +145,7 @@ export class Intake {
   }
 
   async #insert(tree: JobTree): Promise<Job<never>> {
-    const record = insertedRecord(await this.#inserts.add(tree));
+    const record = recordOrThrow(await this.#inserts.add(tree));
     return this.#handle(record, record.job.id !== tree[0].id);
   }
 
@@ -195,7 +195,7 @@ export class Intake {
   }
 
   #newStage(session: object): Stage {
-    return new Stage(session, this.sources.access.store.transactions.join(session));
+    return new Stage(session, this.sources.access.store.transactions.attach(session));
   }
 
   /** Runs code whose jobs are stored together when it has ended. */
@@ -214,7 +214,7 @@ export class Intake {
     const trees = stage.close();
     if (trees.length === 0) return;
     this.sources.checkRunning();
-    for (const answer of await this.sources.access.store.insert(trees, stage.session)) insertedRecord(answer);
+    for (const answer of await this.sources.access.store.insert(trees, stage.session)) recordOrThrow(answer);
   }
 }
 

@@ -8,7 +8,7 @@ import type { JobRecord } from '../job/job-record.js';
 import type { JobReference } from '../job/job-reference.js';
 import { namedIn } from '../job/outcome.js';
 import type { Revive } from '../job/payload.js';
-import type { Change, Interest, JobStore } from '../store/job-store.js';
+import type { ChangeFilter, JobStore, StoreChange } from '../store/job-store.js';
 import type { Logger } from '../task/logger.js';
 import type { Job } from './job.js';
 
@@ -17,7 +17,7 @@ export interface JobAccess {
   readonly clock: Clock;
   readonly logger: Logger;
   /** What happens in the store, until the service stops. */
-  readonly changes: (interest: Interest) => Observable<Change>;
+  readonly changes: (interest: ChangeFilter) => Observable<StoreChange>;
   /** Whether the service goes on telling of changes. */
   readonly isRunning: () => boolean;
   /** Of jobs queued in a transaction: throws while they cannot be there. */
@@ -45,7 +45,7 @@ export function see(record: JobRecord, store: JobStore): Sighting | Promise<Sigh
 }
 
 /** The sightings of the jobs that are told of, in order. Each is begun at once: what a job names may be forgotten after that. */
-export function sightings(store: JobStore): OperatorFunction<Change, Sighting> {
+export function sightings(store: JobStore): OperatorFunction<StoreChange, Sighting> {
   return (changes) =>
     changes.pipe(
       filter((change) => change.type === 'job'),

@@ -14,7 +14,7 @@ import type { Payload, Revive } from '../job/payload.js';
 import { anonymous } from '../job/principal.js';
 import { type result, standsFor } from '../job/promising.js';
 import { revivedError, type StoredError } from '../job/stored-error.js';
-import type { Interest } from '../store/job-store.js';
+import type { ChangeFilter } from '../store/job-store.js';
 import { type CurrentTask, taskAround, untilAborted } from '../task/current-task.js';
 import { problemOfWaiting } from './deadlock.js';
 import { explain, explanations } from './explain.js';
@@ -200,7 +200,7 @@ export class JobHandle implements Job<unknown> {
   }
 
   /** Each change of the record, with everything that is needed to read it, in order. */
-  #sightings(interest: Interest): Observable<Sighting> {
+  #sightings(interest: ChangeFilter): Observable<Sighting> {
     const { store, changes } = this.#access;
     return changes(interest).pipe(
       sightings(store),

@@ -2,8 +2,8 @@
 
 import { TransactionError } from '../errors.js';
 import type { JobRecord, JobTree, QueuedJob } from '../job/job-record.js';
-import { insertedRecord } from '../store/insert-result.js';
-import type { Inserted } from '../store/job-store.js';
+import { recordOrThrow } from '../store/insert-result.js';
+import type { InsertResult } from '../store/job-store.js';
 
 export class Stage {
   #trees: JobTree[] = [];
@@ -39,11 +39,11 @@ export class Stage {
    * @returns the record of each; the last is that of the tree
    * @throws TransactionError when its function has ended
    */
-  insertWith(tree: JobTree, insert: (trees: readonly JobTree[]) => Promise<readonly Inserted[]>): Promise<readonly JobRecord[]> {
+  insertWith(tree: JobTree, insert: (trees: readonly JobTree[]) => Promise<readonly InsertResult[]>): Promise<readonly JobRecord[]> {
     this.add(tree);
     const trees = this.#trees;
     this.#trees = [];
-    const inserting = this.#inserting.then(() => insert(trees)).then((answers) => answers.map(insertedRecord));
+    const inserting = this.#inserting.then(() => insert(trees)).then((answers) => answers.map(recordOrThrow));
     this.#inserting = inserting.catch((error: unknown) => {
       this.#failure ??= { error };
     });

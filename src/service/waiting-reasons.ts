@@ -5,7 +5,7 @@ import type { JobRecord } from '../job/job-record.js';
 import { type LaneParts, partsOf, placesIn } from '../job/lane.js';
 import { isPaused, type Paused } from '../job/pauses.js';
 import { NO_PLACES, type Places, weightOf } from '../job/places.js';
-import type { AgentView, DispatcherUse, JobStore, QuotaUse } from '../store/job-store.js';
+import type { AgentInfo, DispatcherStatus, JobStore, QuotaStatus } from '../store/job-store.js';
 import type { Reason } from './explanation.js';
 
 /** What pending jobs may wait for; each job of a lane for the same. */
@@ -22,8 +22,8 @@ export interface Line extends LaneParts {
 /** What a store shows at about one moment. */
 export interface Sight {
   readonly paused: Paused;
-  readonly dispatchers: readonly DispatcherUse[];
-  readonly quotas: readonly QuotaUse[];
+  readonly dispatchers: readonly DispatcherStatus[];
+  readonly quotas: readonly QuotaStatus[];
 }
 
 /** The line in which a job waits; one that goes on with its places lacks none. */
@@ -58,12 +58,12 @@ function pauseReasons({ queue, form, isComposite }: Line, paused: Paused): reado
   return !isComposite && isPaused(paused, queue, form) ? [{ because: 'paused', what: 'task' }] : [];
 }
 
-export function agentReasons(line: Line, dispatchers: readonly DispatcherUse[]): readonly WaitingReason[] {
+export function agentReasons(line: Line, dispatchers: readonly DispatcherStatus[]): readonly WaitingReason[] {
   // A batch is opened by any agent of its queue, and takes no slot.
-  const accepts = ({ queue, forms }: AgentView): boolean => queue === line.queue && (line.isComposite || forms.includes(line.form));
+  const accepts = ({ queue, forms }: AgentInfo): boolean => queue === line.queue && (line.isComposite || forms.includes(line.form));
   const able = dispatchers.filter(({ agents }) => agents.some(accepts));
   if (able.length === 0) return [{ because: 'no-dispatcher-accepts', dispatchers: dispatchers.length }];
-  const isBusy = ({ agents, running }: DispatcherUse): boolean => {
+  const isBusy = ({ agents, running }: DispatcherStatus): boolean => {
     const mine = agents.filter(accepts);
     const load = running.filter(({ queue, form }) => queue === line.queue && mine.some(({ forms }) => forms.includes(form))).length;
     return load >= mine.reduce((sum, { concurrency }) => sum + concurrency, 0);
@@ -73,7 +73,7 @@ export function agentReasons(line: Line, dispatchers: readonly DispatcherUse[]):
 }
 
 /** A quota that is not there has no places. */
-function quotaReasons({ places }: Line, quota: string, quotas: readonly QuotaUse[]): readonly WaitingReason[] {
+function quotaReasons({ places }: Line, quota: string, quotas: readonly QuotaStatus[]): readonly WaitingReason[] {
   const needs = weightOf(places, quota);
   const { size = 0, holders = [], rate, nextStart } = quotas.find(({ name }) => name === quota) ?? {};
   if (needs > size) return [{ because: 'quota-too-small', quota, size, needs }];

@@ -2,7 +2,7 @@
 
 import { taskNameIn } from '../job/form.js';
 import { DEFAULT_QUOTA } from '../job/places.js';
-import type { DispatcherUse } from '../store/job-store.js';
+import type { DispatcherStatus } from '../store/job-store.js';
 import type { Line, WaitingReason } from './waiting-reasons.js';
 
 /** Something that jobs wait for. */
@@ -16,7 +16,7 @@ export interface Notice {
 
 /** What a notice depends on besides its reason. */
 export interface Scene {
-  readonly dispatchers: readonly DispatcherUse[];
+  readonly dispatchers: readonly DispatcherStatus[];
   /** No other process can see the jobs. */
   readonly isEmbedded: boolean;
 }
@@ -126,7 +126,7 @@ export const ALONE =
 const START_ONE = 'start a process whose asyncModule has the tasks, and `dispatcher` not `false`';
 
 /** Whether somebody runs other versions of the task. */
-function isKnown({ queue, form }: Line, dispatchers: readonly DispatcherUse[]): boolean {
+function isKnown({ queue, form }: Line, dispatchers: readonly DispatcherStatus[]): boolean {
   const name = taskNameIn(form);
   return dispatchers.some(({ agents }) =>
     agents.some((agent) => agent.queue === queue && agent.forms.some((one) => taskNameIn(one) === name)),

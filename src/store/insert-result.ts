@@ -1,10 +1,10 @@
 /** What a store has answered to one tree. */
 
 import type { JobRecord } from '../job/job-record.js';
-import type { Inserted } from './job-store.js';
+import type { InsertResult } from './job-store.js';
 
 /** The record of its root. @throws why there is none */
-export function insertedRecord(answer: Inserted): JobRecord {
+export function recordOrThrow(answer: InsertResult): JobRecord {
   if ('refused' in answer) throw answer.refused;
   if ('failed' in answer) throw answer.failed;
   return answer.record;

@@ -55,7 +55,7 @@ export interface JobStore {
    * @param session - of a transaction, with which all of it commits or vanishes: nobody sees it before, but it has
    * its place in the order from now on. The trees are new ones; what is answered is what will be there
    */
-  insert(trees: readonly JobTree[], session?: object): Promise<readonly Inserted[]>;
+  insert(trees: readonly JobTree[], session?: object): Promise<readonly InsertResult[]>;
 
   /**
    * Hands out up to `limit` jobs to be run at once, in order of priority, then insertion, and with them
@@ -67,7 +67,7 @@ export interface JobStore {
   claim(request: ClaimRequest): Promise<readonly ClaimedJob[]>;
 
   /** Records progress and annotations of running attempts, unless their token is stale. */
-  report(reports: readonly Report[]): Promise<void>;
+  report(reports: readonly AttemptReport[]): Promise<void>;
 
   /**
    * Records how attempts ended. A stale token changes nothing and answers `false`. A job that returned another
@@ -79,21 +79,21 @@ export interface JobStore {
    * also where cancellation was asked for, and a job that could never follow the one it returned, or whose result does not fit, is an error; the transaction is to be aborted.
    * Where nothing comes of it the attempt goes on, and where nobody knows, what is asked for next with its token tells.
    */
-  settle(ends: readonly End[], session?: object): Promise<readonly boolean[]>;
+  settle(ends: readonly Settlement[], session?: object): Promise<readonly boolean[]>;
 
   /**
    * Gives jobs another attempt: at once, with a new token and the same places, or after a delay, the
    * places given back. Answers with the new attempt where it is to run at once. A job that is paused
    * waits in its line instead, its places given back; one whose cancellation was asked for is cancelled.
    */
-  reschedule(again: readonly Again[]): Promise<readonly (Attempt | undefined)[]>;
+  reschedule(again: readonly RescheduleRequest[]): Promise<readonly (Attempt | undefined)[]>;
 
   /**
    * Takes back what a dispatcher cannot go on with. A job that had not begun returns to its place in
    * line as if never claimed; one that had is interrupted, which is counted, and returns in front with
    * its places, later, or not at all, as its limits say. Of a job that has ended, the places it kept.
    */
-  release(holds: readonly Hold[]): Promise<void>;
+  release(holds: readonly ReleaseRequest[]): Promise<void>;
 
   /**
    * Cancels jobs with everything below them: at once those that wait, while those that run are told. A batch that
@@ -108,14 +108,14 @@ export interface JobStore {
    * jobs. With 0 ms it gives the lease up, and the jobs that it still holds come back as those of a dead one.
    * @param agents - what it runs, for `insight`; kept from the first heartbeat that says it
    */
-  heartbeat(dispatcher: string, leaseMs: number, agents?: readonly AgentView[]): Promise<boolean>;
+  heartbeat(dispatcher: string, leaseMs: number, agents?: readonly AgentInfo[]): Promise<boolean>;
 
   /**
    * Does what time makes due: scheduled jobs become pending, late ones expire, jobs and places of
    * dispatchers whose lease is over come back. Safe to be called by any number, at any time.
    * @returns also the attempts that count as the dispatcher's, so that it releases those which it has not in hand
    */
-  recover(dispatcher: string): Promise<Recovery>;
+  recover(dispatcher: string): Promise<RecoveryResult>;
 
   /**
    * Jobs as they are now, in the order of their insertion (of those that had a due time, in that of the time), or as the query says; in that of
@@ -127,7 +127,7 @@ export interface JobStore {
   count(query: JobQuery): Promise<number>;
 
   /** What happens from now on, as far as one is interested; a hint may come late or twice, an outcome never is lost. */
-  changes(interest: Interest): Observable<Change>;
+  changes(interest: ChangeFilter): Observable<StoreChange>;
 }
 
 /** The transactions in which jobs can be queued. */
@@ -143,7 +143,7 @@ export interface Transactions {
    * @throws OptionError for what is no session that this store can use
    * @throws TransactionError for one that is in no transaction
    */
-  join(session: object): () => boolean;
+  attach(session: object): () => boolean;
 }
 
 export interface TransactionRunOptions {
@@ -185,11 +185,11 @@ export interface Schedules {
 /** What explains why a job waits, as it is at about one moment; only reads. */
 export interface Insight {
   /** The living dispatchers. */
-  dispatchers(): Promise<readonly DispatcherUse[]>;
+  dispatchers(): Promise<readonly DispatcherStatus[]>;
   /** Those of the quotas that are there. */
-  quotas(names: readonly string[]): Promise<readonly QuotaUse[]>;
+  quotas(names: readonly string[]): Promise<readonly QuotaStatus[]>;
   /** How many pending jobs of its queue come before a pending job, whatever keeps them; counted up to a limit. */
-  ahead(id: string, limit: number): Promise<number>;
+  countAhead(id: string, limit: number): Promise<number>;
   /** The keys of the lanes in which jobs wait to be claimed; also those whose time has come a while ago, and that nobody has made pending. */
   lanes(): Promise<readonly string[]>;
   /** The jobs that wait in a lane, counted up to a limit. */
@@ -203,21 +203,21 @@ export interface WaitingJobs {
 }
 
 /** What a dispatcher runs of a queue. */
-export interface AgentView {
+export interface AgentInfo {
   readonly queue: string;
   readonly forms: readonly string[];
   readonly concurrency: number;
 }
 
-export interface DispatcherUse {
+export interface DispatcherStatus {
   readonly dispatcher: string;
   /** As it said with its first heartbeat, if it did. */
-  readonly agents: readonly AgentView[];
+  readonly agents: readonly AgentInfo[];
   /** The jobs whose code it runs. */
   readonly running: readonly { readonly queue: string; readonly form: string }[];
 }
 
-export interface QuotaUse {
+export interface QuotaStatus {
   readonly name: string;
   readonly size: number;
   readonly holders: readonly QuotaHolder[];
@@ -257,7 +257,7 @@ export interface StoreSetup {
 }
 
 /** What became of a tree: it is there; it can never be; or the store failed, for this one or for all. */
-export type Inserted = { readonly record: JobRecord } | { readonly refused: MillraceError } | { readonly failed: unknown };
+export type InsertResult = { readonly record: JobRecord } | { readonly refused: MillraceError } | { readonly failed: unknown };
 
 export interface ClaimRequest {
   readonly dispatcher: string;
@@ -282,7 +282,7 @@ export interface ClaimedJob {
   readonly job: QueuedJob;
   readonly attempt: Attempt;
   /** What `job.input` asks for: the outcome of the job it is a callback of, or the steps of its batch. */
-  readonly given?: StoredOutcome | readonly JobReference[];
+  readonly input?: StoredOutcome | readonly JobReference[];
   /** How many bytes of it earlier attempts have reported, by path: `progress`, `annotations.file`; absent for none. */
   readonly reported?: ReadonlyMap<string, number>;
 }
@@ -293,27 +293,27 @@ export interface AttemptKey {
   readonly token: string;
 }
 
-export interface Report extends AttemptKey {
+export interface AttemptReport extends AttemptKey {
   readonly progress?: Progress;
   readonly annotations?: Readonly<Record<string, Payload>>;
 }
 
-export interface End extends AttemptKey {
+export interface Settlement extends AttemptKey {
   /** The outcome, or the job whose outcome will be this one's. */
-  readonly outcome: StoredOutcome | Follows;
+  readonly outcome: StoredOutcome | FollowOutcome;
   /** The method still runs (it ignored its signal), so its places are kept until they are released. */
   readonly keepsPlaces?: boolean;
 }
 
 /** The task returned another job. */
-export interface Follows {
+export interface FollowOutcome {
   readonly status: 'follows';
   readonly job: string;
   /** It was queued for this purpose, so it is cancelled with the one that follows it. */
   readonly isOwn?: boolean;
 }
 
-export interface Again extends AttemptKey {
+export interface RescheduleRequest extends AttemptKey {
   readonly delayMs: number;
   /** Counted as a failure of the attempt; absent where the task itself asked to run later. */
   readonly error?: StoredError;
@@ -321,11 +321,11 @@ export interface Again extends AttemptKey {
   readonly seal?: Seal;
 }
 
-export interface Hold extends AttemptKey {
+export interface ReleaseRequest extends AttemptKey {
   readonly hasBegun: boolean;
 }
 
-export interface Recovery {
+export interface RecoveryResult {
   /** When something will be due next, as far as is known: by the clock of this process. */
   readonly nextAt?: Date;
   /**
@@ -359,7 +359,7 @@ export interface JobQuery {
   readonly withNamed?: boolean | undefined;
 }
 
-export type Interest =
+export type ChangeFilter =
   /** There may be something to claim in the queue. */
   | { readonly work: string }
   /** Something will be due at a time by the clock of this process, which may be earlier than what `recover` knew. */
@@ -379,7 +379,7 @@ export type Interest =
   /** Jobs whose outcome any process recorded, from about when one begins to listen. */
   | { readonly outcomes: 'everywhere' };
 
-export type Change =
+export type StoreChange =
   | { readonly type: 'work' }
   | { readonly type: 'long-wait' }
   | { readonly type: 'due'; readonly at: Date }

@@ -14,20 +14,20 @@ interface Saver {
 }
 
 /** What may be saved from: the quotas in their lock order, and how many of their places are not in use. */
-export interface Free {
+export interface FreePlaces {
   readonly book: QuotaBook;
-  readonly of: (name: string) => number;
+  readonly freeOf: (name: string) => number;
 }
 
 /** By quota: what is set aside for those who save, and what of it each has already with all that it needs of the quotas before. */
-export interface Saved {
-  readonly places: ReadonlyMap<string, number>;
-  readonly inHand: ReadonlyMap<string, number>;
+export interface SavedPlaces {
+  readonly setAside: ReadonlyMap<string, number>;
+  readonly secured: ReadonlyMap<string, number>;
 }
 
-const NOTHING: Saved = { places: new Map(), inHand: new Map() };
+const NOTHING: SavedPlaces = { setAside: new Map(), secured: new Map() };
 
-export class Savers {
+export class PlaceSavers {
   /** By lane, whose jobs all need the same, so that it is for whoever stands first; in the order in which they found too little room. */
   readonly #savers = new Map<string, Saver>();
 
@@ -65,19 +65,19 @@ export class Savers {
    * What is saved for lanes before this one, or for all. Each saves in the lock order of the quotas, up to the first of
    * which it has too little: two who save then never hold what the other waits for.
    */
-  savedBefore(lane: string | undefined, { book, of }: Free, nowMs: number): Saved {
+  savedBefore(lane: string | undefined, { book, freeOf }: FreePlaces, nowMs: number): SavedPlaces {
     if (this.#savers.size === 0) return NOTHING;
-    const saved = { places: new Map<string, number>(), inHand: new Map<string, number>() };
+    const saved = { setAside: new Map<string, number>(), secured: new Map<string, number>() };
     const add = (to: Map<string, number>, name: string, n: number): Map<string, number> => to.set(name, (to.get(name) ?? 0) + n);
     for (const [other, saver] of this.#savers) {
       if (other === lane) break;
       if (!saves(saver, nowMs)) continue;
       for (const name of book.keys()) {
         const needed = weightOf(saver.places, name);
-        const left = of(name) - (saved.places.get(name) ?? 0);
-        add(saved.places, name, needed);
+        const left = freeOf(name) - (saved.setAside.get(name) ?? 0);
+        add(saved.setAside, name, needed);
         if (left < needed) break;
-        add(saved.inHand, name, needed);
+        add(saved.secured, name, needed);
       }
     }
     return saved;

@@ -3,7 +3,7 @@
 import { describe, expect, it } from 'vitest';
 import { Reports } from '../../src/dispatch/reports.js';
 import { Payload } from '../../src/job/payload.js';
-import type { Report } from '../../src/store/job-store.js';
+import type { AttemptReport } from '../../src/store/job-store.js';
 import { deferred } from '../service/deferred.js';
 
 const a = { id: 'a', token: '1' };
@@ -12,7 +12,7 @@ const note = (value: unknown): Payload => Payload.of(value, 'note');
 
 /** Reports whose writes wait until they are let go, or refused. */
 function held() {
-  const writes: { readonly reports: readonly Report[]; readonly done: ReturnType<typeof deferred<void>> }[] = [];
+  const writes: { readonly reports: readonly AttemptReport[]; readonly done: ReturnType<typeof deferred<void>> }[] = [];
   const reports = new Reports((some) => {
     const done = deferred<void>();
     writes.push({ reports: some, done });

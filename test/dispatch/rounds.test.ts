@@ -1,14 +1,19 @@
 import { NEVER, type Observable, of, throwError } from 'rxjs';
 import { describe, expect, it } from 'vitest';
 import { rounds } from '../../src/dispatch/rounds.js';
-import type { Change, Recovery } from '../../src/store/job-store.js';
+import type { RecoveryResult, StoreChange } from '../../src/store/job-store.js';
 import { answer, type Marbles, marbles, storeOf } from './marbles.js';
 
-const due = (at: number): Change => ({ type: 'due', at: new Date(at) });
-const next = (at: number): Recovery => ({ nextAt: new Date(at) });
+const due = (at: number): StoreChange => ({ type: 'due', at: new Date(at) });
+const next = (at: number): RecoveryResult => ({ nextAt: new Date(at) });
 
 /** Rounds over a store that answers as the test says, by the time it is asked at. */
-function roundsWith({ clock }: Marbles, reply: (at: number) => Observable<Recovery>, news: Observable<Change> = NEVER, pollMs = 1_000) {
+function roundsWith(
+  { clock }: Marbles,
+  reply: (at: number) => Observable<RecoveryResult>,
+  news: Observable<StoreChange> = NEVER,
+  pollMs = 1_000,
+) {
   const asked: number[] = [];
   const store = storeOf({
     changes: () => news,
@@ -41,7 +46,7 @@ describe('rounds', () => {
 
   it('goes round for what is due earlier than the last round knew', () => {
     marbles((helpers) => {
-      const news = helpers.hot<Change>('--n', { n: due(8) });
+      const news = helpers.hot<StoreChange>('--n', { n: due(8) });
       const { asked, recoveries } = roundsWith(helpers, (at) => of(at === 0 ? next(15) : {}), news);
       helpers.expectObservable(recoveries, '^ 40ms !').toBe('a 7ms b', { a: next(15), b: {} });
       helpers.flush();
@@ -51,7 +56,7 @@ describe('rounds', () => {
 
   it('looks at no other news', () => {
     marbles((helpers) => {
-      const { asked, recoveries } = roundsWith(helpers, () => of({}), helpers.hot<Change>('--w', { w: { type: 'work' } }));
+      const { asked, recoveries } = roundsWith(helpers, () => of({}), helpers.hot<StoreChange>('--w', { w: { type: 'work' } }));
       helpers.expectObservable(recoveries, '^ 40ms !').toBe('r', { r: {} });
       helpers.flush();
       expect(asked).toEqual([0]);
@@ -60,7 +65,7 @@ describe('rounds', () => {
 
   it('has one round under way at a time, and one more for all that came due during it', () => {
     marbles((helpers) => {
-      const news = helpers.hot<Change>('-nmo', { n: due(2), m: due(3), o: due(4) });
+      const news = helpers.hot<StoreChange>('-nmo', { n: due(2), m: due(3), o: due(4) });
       const { asked, recoveries } = roundsWith(helpers, () => helpers.cold('----------(r|)', { r: {} }), news);
       helpers.expectObservable(recoveries, '^ 40ms !').toBe('10ms r 9ms r', { r: {} });
       helpers.flush();
@@ -90,7 +95,7 @@ describe('rounds', () => {
 
   it('unsubscribes from the news', () => {
     marbles((helpers) => {
-      const news = helpers.hot<Change>('----n', { n: due(9) });
+      const news = helpers.hot<StoreChange>('----n', { n: due(9) });
       const { recoveries } = roundsWith(helpers, () => of({}), news);
       helpers.expectObservable(recoveries, '^-!').toBe('r', { r: {} });
       helpers.expectSubscriptions(news.subscriptions).toBe('^-!');

@@ -1,11 +1,11 @@
 import { NEVER } from 'rxjs';
 import { describe, expect, it } from 'vitest';
 import { wakeUps } from '../../src/dispatch/wake-ups.js';
-import type { Change, Interest } from '../../src/store/job-store.js';
+import type { ChangeFilter, StoreChange } from '../../src/store/job-store.js';
 import { marbles, storeOf } from './marbles.js';
 
 const wake = { w: undefined };
-const work: Change = { type: 'work' };
+const work: StoreChange = { type: 'work' };
 
 describe('wakeUps', () => {
   it('wakes at once, so that a first look is taken', () => {
@@ -17,8 +17,8 @@ describe('wakeUps', () => {
 
   it('wakes for work in its queue, and for nothing else', () => {
     marbles(({ hot, clock, expectObservable }) => {
-      const interests: Interest[] = [];
-      const news = hot<Change>('--w-d-w', { w: work, d: { type: 'due', at: new Date(5) } });
+      const interests: ChangeFilter[] = [];
+      const news = hot<StoreChange>('--w-d-w', { w: work, d: { type: 'due', at: new Date(5) } });
       const store = storeOf({
         changes: (interest) => {
           interests.push(interest);
@@ -39,14 +39,14 @@ describe('wakeUps', () => {
 
   it('goes on polling when the news have completed', () => {
     marbles(({ hot, clock, expectObservable }) => {
-      const store = storeOf({ changes: () => hot<Change>('-|') });
+      const store = storeOf({ changes: () => hot<StoreChange>('-|') });
       expectObservable(wakeUps({ store, queue: '', clock, pollMs: 3 }), '^------!').toBe('w--w--w', wake);
     });
   });
 
   it('unsubscribes from the news', () => {
     marbles(({ hot, clock, expectObservable, expectSubscriptions }) => {
-      const news = hot<Change>('--w---', { w: work });
+      const news = hot<StoreChange>('--w---', { w: work });
       expectObservable(wakeUps({ store: storeOf({ changes: () => news }), queue: '', clock, pollMs: 100 }), '^---!').toBe('w-w', wake);
       expectSubscriptions(news.subscriptions).toBe('^---!');
     });

@@ -52,7 +52,7 @@ export function failingStore(store: JobStore, faults: Faults): JobStore {
 function failingTransactions(transactions: Transactions, faults: Faults): Transactions {
   return {
     run: (fn, options) => struck('transaction', () => transactions.run(fn, options), faults),
-    join: (session) => transactions.join(session),
+    attach: (session) => transactions.attach(session),
   };
 }
 

@@ -6,7 +6,7 @@ import { plantStep } from '../../src/job/job-plan.js';
 import type { JobTree } from '../../src/job/job-record.js';
 import { FINAL } from '../../src/job/job-status.js';
 import { NO_PLACES } from '../../src/job/places.js';
-import type { AttemptKey, ClaimedJob, ClaimRequest, End, Inserted, JobStore } from '../../src/store/job-store.js';
+import type { AttemptKey, ClaimedJob, ClaimRequest, InsertResult, JobStore, Settlement } from '../../src/store/job-store.js';
 import { both, onError, onSuccess, parallel, serial, steps, summary, work } from '../../src/testing/contract/plans.js';
 import { completed, failed, keyOf } from '../../src/testing/contract/store-lab.js';
 import type { Arena } from './arena.js';
@@ -252,7 +252,7 @@ async function completeAll(store: JobStore, claimed: readonly ClaimedJob[]): Pro
   await store.settle(claimed.map(({ job, attempt }) => ({ id: job.id, token: attempt.token, outcome: completed(42) })));
 }
 
-function ended(run: AttemptKey): End {
+function ended(run: AttemptKey): Settlement {
   return { ...keyOf(run), outcome: completed(42) };
 }
 
@@ -260,7 +260,7 @@ function claimOf(dispatcher: string, ...forms: readonly string[]): ClaimRequest 
   return { dispatcher, queue: '', forms: new Set(forms), limit: 10 };
 }
 
-function idOf(answer: Inserted): string {
+function idOf(answer: InsertResult): string {
   ok('record' in answer, 'a job is there');
   return answer.record.job.id;
 }

@@ -5,33 +5,33 @@ import type { Clock } from '../../clock.js';
 
 const AGAIN_MS = 1_000;
 
-export interface UnfinishedSources {
+export interface BackgroundRetrySources {
   readonly clock: Clock;
   /** Told of work that nobody waits for. */
   readonly onBackground: (work: Promise<void>) => void;
 }
 
-export class Unfinished {
+export class BackgroundRetry {
   readonly #waiting = new Set<Subscription>();
   #isClosed = false;
 
-  constructor(private readonly sources: UnfinishedSources) {}
+  constructor(private readonly sources: BackgroundRetrySources) {}
 
   /** Does it now; what fails is done again after a while, and nobody is told. @param work - may be done twice */
-  async finish(work: () => Promise<unknown>): Promise<void> {
+  async run(work: () => Promise<unknown>): Promise<void> {
     try {
       await work();
     } catch {
-      this.again(work);
+      this.schedule(work);
     }
   }
 
   /** Does it after a while. */
-  again(work: () => Promise<unknown>): void {
+  schedule(work: () => Promise<unknown>): void {
     if (this.#isClosed) return;
     const waiting = timer(AGAIN_MS, this.sources.clock.scheduler).subscribe(() => {
       this.#waiting.delete(waiting);
-      this.sources.onBackground(this.finish(work));
+      this.sources.onBackground(this.run(work));
     });
     this.#waiting.add(waiting);
   }

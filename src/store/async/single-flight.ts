@@ -7,7 +7,7 @@ interface Runs {
   next: Promise<void> | undefined;
 }
 
-export class SharedRuns {
+export class SingleFlight {
   readonly #runs = new Map<string, Runs>();
 
   /** Resolves when a run that began after the call has ended. */

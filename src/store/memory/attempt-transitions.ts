@@ -6,44 +6,44 @@ import type { Changes, JobRecord, QueuedJob } from '../../job/job-record.js';
 import { problemOfSize, storedBytes } from '../../job/job-size.js';
 import type { StoredOutcome } from '../../job/outcome.js';
 import { recordedError } from '../../job/stored-error.js';
-import type { Again, Attempt, AttemptKey, End, Follows, Hold, Report } from '../job-store.js';
-import type { Rooms } from './memory-context.js';
+import type { Attempt, AttemptKey, AttemptReport, FollowOutcome, ReleaseRequest, RescheduleRequest, Settlement } from '../job-store.js';
+import type { MemoryContext } from './memory-context.js';
 import type { MemoryControls } from './memory-controls.js';
 import type { MemorySession } from './memory-session.js';
 import { quotaHeldAround, waitsFor } from './wait-graph.js';
 
-export class Attempts {
+export class AttemptTransitions {
   constructor(
-    private readonly rooms: Rooms,
+    private readonly context: MemoryContext,
     private readonly controls: MemoryControls,
   ) {}
 
   /** Those that a dispatcher runs. */
   of(owner: string): readonly AttemptKey[] {
     const isOwn = ({ state }: JobRecord): boolean => state.owner === owner && state.status === 'active' && state.waitsFor === undefined;
-    return [...this.rooms.table.all()].filter(isOwn).map(({ job: { id }, state: { token = '' } }) => ({ id, token }));
+    return [...this.context.table.all()].filter(isOwn).map(({ job: { id }, state: { token = '' } }) => ({ id, token }));
   }
 
-  report({ progress, annotations, ...key }: Report): void {
+  report({ progress, annotations, ...key }: AttemptReport): void {
     const record = this.#running(key);
     if (record === undefined) return;
-    this.rooms.table.note(record, {
+    this.context.table.note(record, {
       progress: progress ?? record.state.progress,
       annotations: annotations === undefined ? record.state.annotations : { ...record.state.annotations, ...annotations },
     });
   }
 
   /** @returns whether the token was not stale */
-  settle({ outcome, keepsPlaces = false, ...key }: End): boolean {
+  settle({ outcome, keepsPlaces = false, ...key }: Settlement): boolean {
     const record = this.#running(key);
     if (record === undefined) return false;
     if (outcome.status === 'follows') this.#follow(record, outcome);
-    else this.rooms.tender.end(record, 'end', outcome, keepsPlaces);
+    else this.context.completion.end(record, 'end', outcome, keepsPlaces);
     return true;
   }
 
   /** As `settle`, but it ends with the commit of a transaction. @throws why it could never follow the job that it returned, or that its result does not fit */
-  stage(end: End, session: MemorySession): boolean {
+  stage(end: Settlement, session: MemorySession): boolean {
     if (!this.#mayCommit(end)) return false;
     const { outcome, id } = end;
     const problem =
@@ -56,7 +56,7 @@ export class Attempts {
   }
 
   /** @throws ConflictError */
-  checkMayCommit(end: End): void {
+  checkMayCommit(end: Settlement): void {
     if (!this.#mayCommit(end)) throw new ConflictError(`cancelled job ${end.id}, or taken it over,`);
   }
 
@@ -66,13 +66,13 @@ export class Attempts {
     return record !== undefined && record.state.cancel === undefined;
   }
 
-  reschedule({ id, token, delayMs, error, seal }: Again): Attempt | undefined {
+  reschedule({ id, token, delayMs, error, seal }: RescheduleRequest): Attempt | undefined {
     const running = this.#running({ id, token });
     if (running === undefined) return undefined;
     const record = seal === undefined ? running : { ...running, job: { ...running.job, seal } };
     const { cancel, attempts, failures } = record.state;
     if (cancel !== undefined) {
-      this.rooms.tender.end(record, 'end', { status: 'cancelled', reason: cancel.reason });
+      this.context.completion.end(record, 'end', { status: 'cancelled', reason: cancel.reason });
       return undefined;
     }
     const counted = { failures: failures + (error === undefined ? 0 : 1), lastError: error ?? record.state.lastError };
@@ -80,26 +80,26 @@ export class Attempts {
       this.#putOff(record, delayMs, counted);
       return undefined;
     }
-    const attempt: Attempt = { token: this.rooms.newToken(), number: attempts + 1, failures: counted.failures };
-    this.rooms.table.move(record, 'rerun', 'active', {
+    const attempt: Attempt = { token: this.context.newToken(), number: attempts + 1, failures: counted.failures };
+    this.context.table.move(record, 'rerun', 'active', {
       ...counted,
       token: attempt.token,
       attempts: attempt.number,
-      startedAt: this.rooms.now(),
+      startedAt: this.context.now(),
     });
     return attempt;
   }
 
-  release({ id, token, hasBegun }: Hold): void {
-    const record = this.rooms.table.get(id);
-    if (this.rooms.ledger.dropKept(id, token)) return this.rooms.tender.wakeAll();
+  release({ id, token, hasBegun }: ReleaseRequest): void {
+    const record = this.context.table.get(id);
+    if (this.context.ledger.dropKept(id, token)) return this.context.completion.wakeAll();
     if (record?.state.status !== 'active' || record.state.token !== token || record.state.waitsFor !== undefined) return;
     if (hasBegun) this.interrupt(record);
     else if (record.state.cancel !== undefined)
-      this.rooms.tender.end(record, 'end', { status: 'cancelled', reason: record.state.cancel.reason });
+      this.context.completion.end(record, 'end', { status: 'cancelled', reason: record.state.cancel.reason });
     else {
-      if (record.state.keepsPlaces === undefined) this.rooms.tender.giveUpPlaces(id);
-      this.rooms.table.move(record, 'handBack', 'pending', {
+      if (record.state.keepsPlaces === undefined) this.context.completion.giveUpPlaces(id);
+      this.context.table.move(record, 'handBack', 'pending', {
         owner: undefined,
         token: undefined,
         startedAt: undefined,
@@ -113,53 +113,53 @@ export class Attempts {
     const { job, state } = record;
     const { limit, delayMs } = job.interruptions;
     const interruptions = state.interruptions + 1;
-    if (state.cancel !== undefined) return this.rooms.tender.end(record, 'end', { status: 'cancelled', reason: state.cancel.reason });
+    if (state.cancel !== undefined) return this.context.completion.end(record, 'end', { status: 'cancelled', reason: state.cancel.reason });
     if (interruptions > limit) {
       const error = new AbortedError(`job ${job.id} (${job.taskName}) was interrupted ${interruptions} times, ${limit} are allowed`);
-      return this.rooms.tender.end(record, 'end', { status: 'failed', error: recordedError(error) });
+      return this.context.completion.end(record, 'end', { status: 'failed', error: recordedError(error) });
     }
     const freed = { interruptions, owner: undefined, token: undefined } as const;
     if (delayMs > 0) {
-      this.rooms.tender.giveUpPlaces(job.id);
-      this.rooms.table.move(record, 'interrupt', 'scheduled', {
+      this.context.completion.giveUpPlaces(job.id);
+      this.context.table.move(record, 'interrupt', 'scheduled', {
         ...freed,
         keepsPlaces: undefined,
-        dueAt: new Date(this.rooms.now().getTime() + delayMs),
+        dueAt: new Date(this.context.now().getTime() + delayMs),
       });
-    } else this.rooms.table.move(record, 'interrupt', 'pending', { ...freed, keepsPlaces: true });
+    } else this.context.table.move(record, 'interrupt', 'pending', { ...freed, keepsPlaces: true });
   }
 
   /** Its next attempt comes later, or as soon as it is its turn. */
   #putOff(record: JobRecord, delayMs: number, counted: Changes): void {
     const freed = { ...counted, owner: undefined, token: undefined, keepsPlaces: undefined };
-    this.rooms.tender.giveUpPlaces(record.job.id);
-    if (delayMs === 0) this.rooms.table.move(record, 'retryLater', 'pending', freed);
-    else this.rooms.table.move(record, 'retryLater', 'scheduled', { ...freed, dueAt: new Date(this.rooms.now().getTime() + delayMs) });
+    this.context.completion.giveUpPlaces(record.job.id);
+    if (delayMs === 0) this.context.table.move(record, 'retryLater', 'pending', freed);
+    else this.context.table.move(record, 'retryLater', 'scheduled', { ...freed, dueAt: new Date(this.context.now().getTime() + delayMs) });
   }
 
-  #follow(record: JobRecord, { job, isOwn = false }: Follows): void {
+  #follow(record: JobRecord, { job, isOwn = false }: FollowOutcome): void {
     const { cancel } = record.state;
     const problem = this.#problemOfFollowing(record.job.id, job);
     if (cancel !== undefined) {
-      if (isOwn) this.rooms.tender.cancelId(job, cancel.reason);
-      this.rooms.tender.end(record, 'end', { status: 'cancelled', reason: cancel.reason });
-    } else if (problem === undefined) this.rooms.tender.follow(record, job, isOwn);
-    else this.rooms.tender.end(record, 'end', { status: 'failed', error: recordedError(problem) });
+      if (isOwn) this.context.completion.cancelId(job, cancel.reason);
+      this.context.completion.end(record, 'end', { status: 'cancelled', reason: cancel.reason });
+    } else if (problem === undefined) this.context.completion.follow(record, job, isOwn);
+    else this.context.completion.end(record, 'end', { status: 'failed', error: recordedError(problem) });
   }
 
   #problemOfSize(id: string, outcome: StoredOutcome): MillraceError | undefined {
-    const record = this.rooms.table.get(id);
+    const record = this.context.table.get(id);
     return record === undefined ? undefined : problemOfSize(outcome, record.job, storedBytes(record));
   }
 
   /** @param staged - the job that was returned, where it is yet to be there */
   #problemOfFollowing(id: string, jobId: string, staged?: QueuedJob): MillraceError | undefined {
-    const { table } = this.rooms;
+    const { table } = this.context;
     const returned = `the task of job ${id} returned job ${jobId}`;
     if (staged === undefined && table.get(jobId) === undefined) return new JobNotFoundError(`${returned}, which is not there`);
     const isCallbackOfIt = staged?.role === 'callback' && staged.parent === id;
-    if (isCallbackOfIt || waitsFor(this.rooms, jobId, id)) return new CircularJobError(`${returned}, which waits for job ${id} itself`);
-    const quota = quotaHeldAround(id, jobId, this.rooms);
+    if (isCallbackOfIt || waitsFor(this.context, jobId, id)) return new CircularJobError(`${returned}, which waits for job ${id} itself`);
+    const quota = quotaHeldAround(id, jobId, this.context);
     if (quota === undefined) return undefined;
     return new QuotaError(
       `${returned}, which could never run: a batch that waits for job ${id} holds places of the quota \`${quota}\` that it needs. Give the batch \`quotas: []\``,
@@ -168,7 +168,7 @@ export class Attempts {
 
   /** The job of a running attempt, if the token is not stale. */
   #running({ id, token }: AttemptKey): JobRecord | undefined {
-    const record = this.rooms.table.get(id);
+    const record = this.context.table.get(id);
     return record?.state.status === 'active' && record.state.token === token && record.state.waitsFor === undefined ? record : undefined;
   }
 }

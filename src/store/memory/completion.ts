@@ -10,10 +10,10 @@ import { laneOf } from '../../job/lane.js';
 import type { StoredOutcome } from '../../job/outcome.js';
 import { Payload } from '../../job/payload.js';
 import { recordedError } from '../../job/stored-error.js';
-import type { Below } from './family-index.js';
+import type { Children } from './family-index.js';
 import type { JobTable } from './job-table.js';
 import type { QuotaLedger } from './quota-ledger.js';
-import type { Archive } from './retention.js';
+import type { Retention } from './retention.js';
 
 const NO_FOLLOWERS: ReadonlySet<string> = new Set();
 
@@ -25,7 +25,7 @@ interface Cancellation {
   readonly reason: string | undefined;
 }
 
-export class Tender {
+export class Completion {
   /** Jobs that have just come to `callbacks` or to a final status; a list, since a long chain would be too deep for calls. */
   #ended: { readonly id: string; readonly status: Status }[] = [];
   /** Jobs still to be cancelled: a list as well. */
@@ -36,7 +36,7 @@ export class Tender {
   constructor(
     private readonly table: JobTable,
     private readonly ledger: QuotaLedger,
-    private readonly archive: Archive,
+    private readonly retention: Retention,
     private readonly now: () => Date,
   ) {}
 
@@ -47,16 +47,16 @@ export class Tender {
     if (keepsPlaces) this.ledger.keep(id, { token: record.state.token, owner: record.state.owner });
     else this.giveUpPlaces(id);
     if (record.state.status === 'pending' && this.ledger.stopSaving(laneOf(record.job, false))) this.wakeAll();
-    const status = this.table.kin.hasOpen(id) ? 'callbacks' : outcome.status;
+    const status = this.table.family.hasOpen(id) ? 'callbacks' : outcome.status;
     const ended = this.table.move(record, move, status, { ...OVER, outcome, endedAt: this.now() });
-    this.table.feed.outcome(ended);
+    this.table.notifier.outcome(ended);
     this.#noteEnd(ended);
   }
 
   /** At once for its batch, which may come to its end with another step that ended in the same operation. */
   #noteEnd(record: JobRecord): void {
     const { status } = record.state;
-    if (isFinal(status)) this.table.kin.ended(record);
+    if (isFinal(status)) this.table.family.ended(record);
     this.#ended.push({ id: record.job.id, status });
   }
 
@@ -75,7 +75,7 @@ export class Tender {
   /** @param status - the one that it came to; it may have come to another since, for which it is in the list once more */
   #afterEnd(status: Status, record: JobRecord | undefined): void {
     if (record === undefined) return;
-    if (status === 'callbacks') for (const id of this.table.kin.of(record.job.id).callbacks) this.releaseCallback(id);
+    if (status === 'callbacks') for (const id of this.table.family.of(record.job.id).callbacks) this.releaseCallback(id);
     else this.#afterFinal(record);
   }
 
@@ -98,14 +98,14 @@ export class Tender {
   /** Opens a batch that has its places. */
   open(batch: JobRecord): void {
     const opened = this.table.move(batch, 'claim', 'active', { waitsFor: 'steps', startedAt: this.now(), attempts: 1 });
-    if (batch.job.kind === 'parallel') for (const step of this.table.kin.of(batch.job.id).steps) this.#unblockId(step);
+    if (batch.job.kind === 'parallel') for (const step of this.table.family.of(batch.job.id).steps) this.#unblockId(step);
     this.#advance(opened.job.id);
   }
 
   /** A batch has got one more step. */
   extended(step: string, batchId: string): void {
     const batch = this.table.get(batchId);
-    this.table.kin.of(batchId).areStepsCancelled = false;
+    this.table.family.of(batchId).areStepsCancelled = false;
     if (batch?.state.status !== 'active') return;
     if (batch.job.kind === 'parallel') this.#unblockId(step);
     this.#advance(batchId);
@@ -152,7 +152,7 @@ export class Tender {
     }
     const { cancel } = state.cancel === undefined ? this.table.note(record, { cancel: { reason } }).state : state;
     if (state.waitsFor === 'steps') this.#advance(job.id);
-    else if (state.owner !== undefined) this.table.feed.cancelOf(state.owner, job.id, cancel?.reason);
+    else if (state.owner !== undefined) this.table.notifier.cancelOf(state.owner, job.id, cancel?.reason);
   }
 
   #cancelWaiting({ id, reason }: Cancellation): void {
@@ -178,13 +178,13 @@ export class Tender {
 
   /** There may be room for jobs of any queue. */
   wakeAll(): void {
-    for (const queue of this.table.lanes.queues()) this.table.feed.work(queue);
+    for (const queue of this.table.lanes.queues()) this.table.notifier.work(queue);
   }
 
   #afterFinal(record: JobRecord): void {
     const { job } = record;
     this.#endFollowers(record);
-    if (job.parent === undefined) this.archive.add(job.id);
+    if (job.parent === undefined) this.retention.add(job.id);
     else {
       if (job.role !== 'callback') this.#advance(job.parent);
       this.#finish(job.parent);
@@ -198,7 +198,7 @@ export class Tender {
     for (const id of followers) {
       const follower = this.table.get(id);
       if (follower === undefined || typeof follower.state.waitsFor !== 'object') continue;
-      if (job.parent === undefined) this.archive.keepWith(id, job.id);
+      if (job.parent === undefined) this.retention.keepWith(id, job.id);
       this.end(follower, 'end', state.outcome);
     }
   }
@@ -206,7 +206,7 @@ export class Tender {
   /** A job is final when the last of its callbacks has ended, and of those below a batch that never began. */
   #finish(id: string): void {
     const record = this.table.get(id);
-    if (record?.state.status !== 'callbacks' || record.state.outcome === undefined || this.table.kin.hasOpen(id)) return;
+    if (record?.state.status !== 'callbacks' || record.state.outcome === undefined || this.table.family.hasOpen(id)) return;
     const { status } = record.state.outcome;
     this.#noteEnd(this.table.move(record, 'finish', status));
   }
@@ -214,8 +214,8 @@ export class Tender {
   #advance(id: string): void {
     const batch = this.table.get(id);
     if (batch?.state.status !== 'active' || batch.state.waitsFor !== 'steps') return;
-    const below = this.table.kin.of(id);
-    const first = this.table.kin.firstOpenStep(below);
+    const below = this.table.family.of(id);
+    const first = this.table.family.firstOpenStep(below);
     const postprocess = below.postprocess === undefined ? undefined : this.table.get(below.postprocess);
     const move = nextMove({
       kind: batch.job.kind === 'serial' ? 'serial' : 'parallel',
@@ -248,7 +248,7 @@ export class Tender {
   }
 
   /** Once: each step that ends later would otherwise look at all the others again. */
-  #cancelSteps({ job, state }: JobRecord, below: Below): void {
+  #cancelSteps({ job, state }: JobRecord, below: Children): void {
     if (below.areStepsCancelled) return;
     below.areStepsCancelled = true;
     if (state.cancel !== undefined) return this.#cancelIds([...below.steps.slice(below.firstOpen), below.postprocess], state.cancel.reason);
@@ -263,7 +263,7 @@ export class Tender {
   }
 
   #cancelBelow(id: string, reason: string | undefined): void {
-    const { steps, postprocess } = this.table.kin.of(id);
+    const { steps, postprocess } = this.table.family.of(id);
     this.#cancelIds([...steps, postprocess], reason);
   }
 
@@ -281,14 +281,14 @@ export class Tender {
     this.table.move(record, 'unblock', dueAt === undefined ? 'pending' : 'scheduled', { dueAt });
   }
 
-  #childrenOf(below: Below): Payload {
+  #childrenOf(below: Children): Payload {
     return Payload.of(
       below.steps.map((id) => new JobReference(id, this.table.get(id)?.job.taskName ?? '')),
       'result',
     );
   }
 
-  #failureOf({ failedStep, failedSteps, steps }: Below): ReturnType<typeof recordedError> {
+  #failureOf({ failedStep, failedSteps, steps }: Children): ReturnType<typeof recordedError> {
     const first = this.table.get(failedStep?.id ?? '');
     const cause = first?.state.outcome?.status === 'failed' ? first.state.outcome.error : undefined;
     const message = `${failedSteps} of ${steps.length} jobs of the batch failed; the first is ${first?.job.id} (${first?.job.taskName}): ${cause?.message}`;

@@ -1,6 +1,6 @@
 /** Which dispatchers are alive: each holds a lease that it renews, and whose jobs others take when it is over. */
 
-import type { AgentView } from '../job-store.js';
+import type { AgentInfo } from '../job-store.js';
 
 /** Added to a lease before others may act on its end. */
 const GRACE_MS = 5_000;
@@ -10,15 +10,15 @@ interface Lease {
   readonly untilMs: number;
   /** Since when it was renewed without a gap. */
   readonly sinceMs: number;
-  readonly agents: readonly AgentView[];
+  readonly agents: readonly AgentInfo[];
 }
 
-export class Leases {
+export class DispatcherLeases {
   readonly #leases = new Map<string, Lease>();
   readonly #dead = new Set<string>();
 
   /** Renews; a lease of 0 ms is given up. @returns `false` when it is known no more, because others took over */
-  renew(dispatcher: string, lengthMs: number, nowMs: number, agents: readonly AgentView[] = []): boolean {
+  renew(dispatcher: string, lengthMs: number, nowMs: number, agents: readonly AgentInfo[] = []): boolean {
     const old = this.#leases.get(dispatcher);
     if (lengthMs === 0) return this.#leases.delete(dispatcher);
     if (old === undefined && this.#dead.has(dispatcher)) return false;
@@ -33,7 +33,7 @@ export class Leases {
   }
 
   /** What each living dispatcher runs. */
-  living(nowMs: number): readonly (readonly [dispatcher: string, agents: readonly AgentView[]])[] {
+  living(nowMs: number): readonly (readonly [dispatcher: string, agents: readonly AgentInfo[]])[] {
     return [...this.#leases].filter(([, { untilMs }]) => untilMs > nowMs).map(([dispatcher, { agents }]) => [dispatcher, agents]);
   }
 

@@ -49,7 +49,7 @@ class Times {
   }
 }
 
-export class Agenda {
+export class DueTimes {
   readonly #starts = new Times(({ id, atMs }) => this.find(id)?.state.dueAt?.getTime() === atMs);
   readonly #deadlines = new Times(({ id }) => {
     const record = this.find(id);

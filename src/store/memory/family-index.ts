@@ -4,7 +4,7 @@ import type { JobRecord } from '../../job/job-record.js';
 import { isFinal } from '../../job/job-status.js';
 
 /** What is below one job. */
-export interface Below {
+export interface Children {
   /** In declared order. */
   readonly steps: string[];
   postprocess?: string;
@@ -19,8 +19,8 @@ export interface Below {
   areStepsCancelled: boolean;
 }
 
-export class Kin {
-  readonly #below = new Map<string, Below>();
+export class FamilyIndex {
+  readonly #below = new Map<string, Children>();
 
   constructor(private readonly find: (id: string) => JobRecord | undefined) {}
 
@@ -37,7 +37,7 @@ export class Kin {
     }
   }
 
-  of(id: string): Below {
+  of(id: string): Children {
     return this.#below.get(id) ?? NOBODY;
   }
 
@@ -54,7 +54,7 @@ export class Kin {
   }
 
   /** The first step that has not ended. */
-  firstOpenStep(below: Below): JobRecord | undefined {
+  firstOpenStep(below: Children): JobRecord | undefined {
     for (; below.firstOpen < below.steps.length; below.firstOpen++) {
       const step = this.find(below.steps[below.firstOpen] ?? '');
       if (step !== undefined && !isFinal(step.state.status)) return step;
@@ -90,8 +90,8 @@ export class Kin {
 }
 
 /** Below a job without children. */
-const NOBODY: Below = nobody();
+const NOBODY: Children = nobody();
 
-function nobody(): Below {
+function nobody(): Children {
   return { steps: [], callbacks: [], firstOpen: 0, openCallbacks: 0, failedSteps: 0, areStepsCancelled: false };
 }

@@ -4,25 +4,25 @@ import { ConflictError, JobNotFoundError, type MillraceError } from '../../error
 import { notBelow, notExtended, takesSteps } from '../../job/batch-rule.js';
 import { firstState, type JobRecord, type JobTree, type QueuedJob } from '../../job/job-record.js';
 import { hasKey, hasYetToBegin, isPutOffBy, putOff } from '../../job/unique-key-rule.js';
-import { insertedRecord } from '../insert-result.js';
-import type { Inserted } from '../job-store.js';
-import type { Place } from './job-table.js';
-import type { Rooms } from './memory-context.js';
+import { recordOrThrow } from '../insert-result.js';
+import type { InsertResult } from '../job-store.js';
+import type { InsertionPoint } from './job-table.js';
+import type { MemoryContext } from './memory-context.js';
 import type { MemorySession, StagedTree } from './memory-session.js';
 
-export class Inserts {
-  constructor(private readonly rooms: Rooms) {}
+export class Inserter {
+  constructor(private readonly context: MemoryContext) {}
 
   /** Trees with their places in the order, which they have from now on. */
   placed(trees: readonly JobTree[]): readonly StagedTree[] {
-    const now = this.rooms.now();
-    const place = (): Place => this.rooms.table.place(now);
+    const now = this.context.now();
+    const place = (): InsertionPoint => this.context.table.place(now);
     return trees.map((tree) => ({ tree, places: [place(), ...tree.slice(1).map(place)] }));
   }
 
   /** @returns what is there now: the tree, or what is there in its place */
-  insert({ tree, places }: StagedTree): Inserted {
-    const { table, tender } = this.rooms;
+  insert({ tree, places }: StagedTree): InsertResult {
+    const { table, completion } = this.context;
     const [root] = tree;
     const existing = table.get(root.id);
     if (existing !== undefined) return { record: existing };
@@ -35,13 +35,13 @@ export class Inserts {
       const job = index === 0 ? this.#numbered(root) : tree[index];
       if (job !== undefined) table.add(job, at, index > 0 || job.parent !== undefined);
     }
-    if (root.role === 'callback') tender.releaseCallback(root.id);
-    if (root.role === 'step') tender.extended(root.id, root.parent ?? '');
+    if (root.role === 'callback') completion.releaseCallback(root.id);
+    if (root.role === 'step') completion.extended(root.id, root.parent ?? '');
     return { record: table.get(root.id) as JobRecord };
   }
 
   /** @returns what will be there with the commit, or what is there in its place */
-  stage(staged: StagedTree, session: MemorySession): Inserted {
+  stage(staged: StagedTree, session: MemorySession): InsertResult {
     const [job] = staged.tree;
     const retry = this.#retryBefore(job) ?? this.#stagedRetry(job, session);
     if (retry !== undefined) return { record: retry };
@@ -64,16 +64,16 @@ export class Inserts {
         throw new ConflictError(`queued, or run, the job of the unique key ${root.unique?.key}`);
       if (this.#retryBefore(root) !== undefined) throw new ConflictError(`retried job ${root.retryOf}`);
     }
-    for (const one of staged) insertedRecord(this.insert(one));
+    for (const one of staged) recordOrThrow(this.insert(one));
   }
 
   #refusal({ parent, role, retryOf }: QueuedJob): MillraceError | undefined {
-    const { table } = this.rooms;
+    const { table } = this.context;
     const above = parent === undefined ? undefined : table.get(parent);
     if (parent !== undefined && above === undefined)
       return new JobNotFoundError(`job ${parent} is not there, so nothing can be added to it: its retention is over`);
     if (above !== undefined && role === 'step') {
-      const { postprocess } = table.kin.of(above.job.id);
+      const { postprocess } = table.family.of(above.job.id);
       const after = postprocess === undefined ? undefined : table.get(postprocess)?.state.status;
       if (!takesSteps(above, after)) return notExtended(above);
     }
@@ -84,19 +84,19 @@ export class Inserts {
 
   /** A step that is added has the place after those that are there. */
   #numbered(job: QueuedJob): QueuedJob {
-    return job.role === 'step' && job.parent !== undefined ? { ...job, index: this.rooms.table.kin.of(job.parent).steps.length } : job;
+    return job.role === 'step' && job.parent !== undefined ? { ...job, index: this.context.table.family.of(job.parent).steps.length } : job;
   }
 
   /** The job that has the unique key of one that is to be inserted. */
   #holderOf({ unique }: QueuedJob): JobRecord | undefined {
-    return unique === undefined ? undefined : this.rooms.table.holderOf(unique.key, this.rooms.now());
+    return unique === undefined ? undefined : this.context.table.holderOf(unique.key, this.context.now());
   }
 
   /** The same; a debounced one is put off by it. */
   #holderPutOff(job: QueuedJob, at: Date): JobRecord | undefined {
     const holder = this.#holderOf(job);
     return holder !== undefined && isPutOffBy(job, holder.job)
-      ? this.rooms.table.replace(putOff(holder, job, at, this.rooms.putOff))
+      ? this.context.table.replace(putOff(holder, job, at, this.context.putOff))
       : holder;
   }
 
@@ -110,12 +110,12 @@ export class Inserts {
 
   /** The job that has the key of another one, after that was answered with it. */
   #afterAnswer(holder: JobRecord, { tree: [job], places: [at] }: StagedTree): JobRecord {
-    return isPutOffBy(job, holder.job) ? putOff(holder, job, at.now, this.rooms.putOff) : holder;
+    return isPutOffBy(job, holder.job) ? putOff(holder, job, at.now, this.context.putOff) : holder;
   }
 
   /** The job that was queued in place of the one that this is to retry. */
   #retryBefore({ retryOf = '' }: QueuedJob): JobRecord | undefined {
-    const { table } = this.rooms;
+    const { table } = this.context;
     return table.get(table.get(retryOf)?.state.retriedAs ?? '');
   }
 
@@ -128,12 +128,12 @@ export class Inserts {
     const before = unique === undefined ? undefined : session.lastUnder(unique.key);
     if (before === undefined) return undefined;
     const record = firstRecord(before);
-    return hasKey(record.job, record.state, this.rooms.now()) ? record : undefined;
+    return hasKey(record.job, record.state, this.context.now()) ? record : undefined;
   }
 
   #noteRetry({ id, retryOf = '' }: QueuedJob): void {
-    const retried = this.rooms.table.get(retryOf);
-    if (retried !== undefined) this.rooms.table.note(retried, { retriedAs: id });
+    const retried = this.context.table.get(retryOf);
+    if (retried !== undefined) this.context.table.note(retried, { retriedAs: id });
   }
 }
 

@@ -6,7 +6,7 @@ import { namedIn } from '../../job/outcome.js';
 import type { JobQuery } from '../job-store.js';
 import type { JobTable } from './job-table.js';
 
-export class Finder {
+export class JobFinder {
   constructor(private readonly table: JobTable) {}
 
   find(query: JobQuery): readonly JobRecord[] {

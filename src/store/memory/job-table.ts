@@ -3,16 +3,16 @@
 import { type Changes, firstState, type JobRecord, moved, type QueuedJob } from '../../job/job-record.js';
 import type { MoveName, Status } from '../../job/job-status.js';
 import { hasKey } from '../../job/unique-key-rule.js';
-import { Agenda } from './due-times.js';
-import { Kin } from './family-index.js';
+import { DueTimes } from './due-times.js';
+import { FamilyIndex } from './family-index.js';
 import { Lanes } from './lanes.js';
-import { Feed } from './notifier.js';
+import { Notifier } from './notifier.js';
 
 /** Orders are milliseconds in units of this fraction, so that jobs of one millisecond keep their order. */
 const ORDERS_PER_MS = 4_096;
 
 /** When a job was inserted, and its place in the order of insertion. */
-export interface Place {
+export interface InsertionPoint {
   readonly now: Date;
   readonly order: number;
 }
@@ -21,9 +21,9 @@ export class JobTable {
   readonly #records = new Map<string, JobRecord>();
   readonly #find = (id: string): JobRecord | undefined => this.#records.get(id);
   readonly lanes = new Lanes((record) => this.#records.get(record.job.id) === record);
-  readonly agenda = new Agenda(this.#find);
-  readonly kin = new Kin(this.#find);
-  readonly feed = new Feed(this.#find);
+  readonly dueTimes = new DueTimes(this.#find);
+  readonly family = new FamilyIndex(this.#find);
+  readonly notifier = new Notifier(this.#find);
   /** Who had each unique key last. */
   readonly #keys = new Map<string, string>();
   #lastOrder = 0;
@@ -37,14 +37,14 @@ export class JobTable {
   }
 
   /** The next place in the order: that of a job inserted now, also where it is seen later. */
-  place(now: Date): Place {
+  place(now: Date): InsertionPoint {
     this.#lastOrder = Math.max(this.#lastOrder + 1, now.getTime() * ORDERS_PER_MS);
     return { now, order: this.#lastOrder };
   }
 
-  add(job: QueuedJob, at: Place, blocked: boolean): JobRecord {
+  add(job: QueuedJob, at: InsertionPoint, blocked: boolean): JobRecord {
     const record: JobRecord = { job: { ...job }, state: firstState(job, at, blocked) };
-    this.kin.add(record);
+    this.family.add(record);
     if (job.unique !== undefined) this.#keys.set(job.unique.key, job.id);
     this.#put(record);
     if (job.beginBy !== undefined) this.#limit(record, job.beginBy);
@@ -89,12 +89,12 @@ export class JobTable {
     const key = this.#records.get(id)?.job.unique?.key ?? '';
     if (this.#keys.get(key) === id) this.#keys.delete(key);
     this.#records.delete(id);
-    this.kin.forget(id);
+    this.family.forget(id);
   }
 
   #limit(record: JobRecord, beginBy: Date): void {
-    this.agenda.limit(record);
-    this.feed.due(beginBy);
+    this.dueTimes.limit(record);
+    this.notifier.due(beginBy);
   }
 
   #put(record: JobRecord): JobRecord {
@@ -103,12 +103,12 @@ export class JobTable {
     if (state.status === 'pending') {
       if (job.beginBy !== undefined) this.#limit(record, job.beginBy);
       this.lanes.push(record);
-      this.feed.work(job.queue);
+      this.notifier.work(job.queue);
     } else if (state.status === 'scheduled') {
-      this.agenda.schedule(record);
-      this.feed.due(state.dueAt ?? state.queuedAt);
+      this.dueTimes.schedule(record);
+      this.notifier.due(state.dueAt ?? state.queuedAt);
     }
-    this.feed.changed(record);
+    this.notifier.changed(record);
     return record;
   }
 }

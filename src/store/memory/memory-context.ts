@@ -1,14 +1,14 @@
 /** What the parts of the memory store share. */
 
 import type { PutOff } from '../../job/protection.js';
-import type { Tender } from './completion.js';
+import type { Completion } from './completion.js';
 import type { JobTable } from './job-table.js';
 import type { QuotaLedger } from './quota-ledger.js';
 
-export interface Rooms {
+export interface MemoryContext {
   readonly table: JobTable;
   readonly ledger: QuotaLedger;
-  readonly tender: Tender;
+  readonly completion: Completion;
   readonly now: () => Date;
   readonly newToken: () => string;
   /** What is done with a debounced job and the one that puts it off. */

@@ -3,9 +3,9 @@
 import { formOf } from '../../job/form.js';
 import type { JobRecord } from '../../job/job-record.js';
 import { laneOf } from '../../job/lane.js';
-import type { DispatcherUse, Insight, QuotaUse, WaitingJobs } from '../job-store.js';
+import type { DispatcherStatus, Insight, QuotaStatus, WaitingJobs } from '../job-store.js';
 import { OVERDUE_MS } from '../overdue.js';
-import type { Leases } from './dispatcher-leases.js';
+import type { DispatcherLeases } from './dispatcher-leases.js';
 import type { JobTable } from './job-table.js';
 import { inOrder } from './lanes.js';
 import type { QuotaLedger } from './quota-ledger.js';
@@ -13,14 +13,14 @@ import type { QuotaLedger } from './quota-ledger.js';
 export interface InsightSources {
   readonly table: JobTable;
   readonly ledger: QuotaLedger;
-  readonly leases: Leases;
+  readonly leases: DispatcherLeases;
   readonly now: () => Date;
 }
 
 export class MemoryInsight implements Insight {
   constructor(private readonly sources: InsightSources) {}
 
-  async dispatchers(): Promise<readonly DispatcherUse[]> {
+  async dispatchers(): Promise<readonly DispatcherStatus[]> {
     const { table, leases, now } = this.sources;
     const running = [...table.all()].filter(isRunning);
     return leases.living(now().getTime()).map(([dispatcher, agents]) => {
@@ -29,7 +29,7 @@ export class MemoryInsight implements Insight {
     });
   }
 
-  async quotas(names: readonly string[]): Promise<readonly QuotaUse[]> {
+  async quotas(names: readonly string[]): Promise<readonly QuotaStatus[]> {
     const { ledger } = this.sources;
     return names.flatMap((name) => {
       const size = ledger.sizes.get(name);
@@ -37,7 +37,7 @@ export class MemoryInsight implements Insight {
     });
   }
 
-  async ahead(id: string, limit: number): Promise<number> {
+  async countAhead(id: string, limit: number): Promise<number> {
     const { table } = this.sources;
     const own = table.get(id);
     if (own === undefined) return 0;
@@ -69,13 +69,13 @@ export class MemoryInsight implements Insight {
     return [...this.sources.table.all()].filter(waits);
   }
 
-  #use(name: string, size: number): QuotaUse {
+  #use(name: string, size: number): QuotaStatus {
     const { ledger, table, now } = this.sources;
     const holders = ledger.holdersOf(name).map(({ id, places }) => {
       const { job, state } = table.get(id) ?? {};
       return { places, job: job && { id, taskName: job.taskName }, since: state?.startedAt, dispatcher: state?.owner };
     });
-    return { name, size, holders, rate: ledger.starts.rateOf(name), nextStart: ledger.starts.nextOf(name, now().getTime()) };
+    return { name, size, holders, rate: ledger.rateLimiter.rateOf(name), nextStart: ledger.rateLimiter.nextOf(name, now().getTime()) };
   }
 }
 

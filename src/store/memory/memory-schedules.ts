@@ -1,8 +1,8 @@
 /** Up to when schedules have fired, in memory. */
 
 import type { JobTree } from '../../job/job-record.js';
-import { insertedRecord } from '../insert-result.js';
-import type { Inserted, Schedules } from '../job-store.js';
+import { recordOrThrow } from '../insert-result.js';
+import type { InsertResult, Schedules } from '../job-store.js';
 
 export class MemorySchedules implements Schedules {
   readonly #firedUntil = new Map<string, Date>();
@@ -10,7 +10,7 @@ export class MemorySchedules implements Schedules {
 
   constructor(
     private readonly time: () => Date,
-    private readonly insert: (trees: readonly JobTree[]) => readonly Inserted[],
+    private readonly insert: (trees: readonly JobTree[]) => readonly InsertResult[],
   ) {}
 
   async now(): Promise<Date> {
@@ -28,7 +28,7 @@ export class MemorySchedules implements Schedules {
 
   async fire(name: string, { after, until }: { readonly after: Date; readonly until: Date }, trees: readonly JobTree[]): Promise<boolean> {
     if (this.#firedUntil.get(name)?.getTime() !== after.getTime() || until > this.time()) return false;
-    this.insert(trees).forEach(insertedRecord);
+    this.insert(trees).forEach(recordOrThrow);
     this.#firedUntil.set(name, until);
     return true;
   }

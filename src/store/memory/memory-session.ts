@@ -2,13 +2,13 @@
 
 import { TransactionError } from '../../errors.js';
 import type { JobTree, QueuedJob } from '../../job/job-record.js';
-import type { End, StoreSession } from '../job-store.js';
-import type { Place } from './job-table.js';
+import type { Settlement, StoreSession } from '../job-store.js';
+import type { InsertionPoint } from './job-table.js';
 
 /** A tree that is to be inserted, and the place in the order that each of its jobs has got. */
 export interface StagedTree {
   readonly tree: JobTree;
-  readonly places: readonly [root: Place, ...below: Place[]];
+  readonly places: readonly [root: InsertionPoint, ...below: InsertionPoint[]];
   /** The job that has the tree's unique key, with which it was answered, there or staged: it is to be put off, or at least to have it still. */
   readonly holder?: string;
 }
@@ -24,13 +24,13 @@ export interface Participant {
 /** What comes to be with a commit, all of it or nothing. */
 export interface Staged {
   readonly trees: readonly StagedTree[];
-  readonly ends: readonly End[];
+  readonly ends: readonly Settlement[];
   readonly participants: Iterable<Participant>;
 }
 
 export class MemorySession implements StoreSession {
   readonly #trees: StagedTree[] = [];
-  readonly #ends: End[] = [];
+  readonly #ends: Settlement[] = [];
   readonly #participants = new Set<Participant>();
   readonly #apply: (staged: Staged) => void;
   #state: 'open' | 'committed' | 'aborted' = 'open';
@@ -71,7 +71,7 @@ export class MemorySession implements StoreSession {
   }
 
   /** An attempt ends with its commit. */
-  end(end: End): void {
+  end(end: Settlement): void {
     this.checkOpen();
     this.#ends.push(end);
   }

@@ -8,38 +8,38 @@ import type { QuotaBook } from '../../job/places.js';
 import type { PutOff } from '../../job/protection.js';
 import { putOffBy } from '../../job/unique-key-rule.js';
 import type {
-  Again,
-  AgentView,
+  AgentInfo,
   Attempt,
-  Change,
+  AttemptReport,
+  ChangeFilter,
   ClaimedJob,
   ClaimRequest,
-  End,
-  Hold,
-  Inserted,
-  Interest,
+  InsertResult,
   JobQuery,
   JobStore,
-  Recovery,
-  Report,
+  RecoveryResult,
+  ReleaseRequest,
+  RescheduleRequest,
+  Settlement,
+  StoreChange,
   StoreSetup,
 } from '../job-store.js';
-import { Attempts } from './attempt-transitions.js';
+import { AttemptTransitions } from './attempt-transitions.js';
 import { Claimer } from './claimer.js';
-import { Tender } from './completion.js';
-import { Leases } from './dispatcher-leases.js';
-import { Calendar } from './due-jobs.js';
-import { Inserts } from './inserter.js';
-import { Finder } from './job-finder.js';
+import { Completion } from './completion.js';
+import { DispatcherLeases } from './dispatcher-leases.js';
+import { DueJobs } from './due-jobs.js';
+import { Inserter } from './inserter.js';
+import { JobFinder } from './job-finder.js';
 import { JobTable } from './job-table.js';
-import type { Rooms } from './memory-context.js';
+import type { MemoryContext } from './memory-context.js';
 import { MemoryControls } from './memory-controls.js';
 import { MemoryInsight } from './memory-insight.js';
 import { MemorySchedules } from './memory-schedules.js';
 import type { MemorySession, Staged } from './memory-session.js';
 import { MemoryTransactions } from './memory-transactions.js';
 import { QuotaLedger } from './quota-ledger.js';
-import { Archive } from './retention.js';
+import { Retention } from './retention.js';
 
 export interface MemoryStoreOptions {
   /**
@@ -70,20 +70,20 @@ class MemoryStore implements MemoryJobStore {
   readonly transactions = new MemoryTransactions((staged) => this.#operation(() => this.#commit(staged)));
   readonly #table = new JobTable();
   readonly #ledger = new QuotaLedger();
-  readonly #finder = new Finder(this.#table);
+  readonly #jobFinder = new JobFinder(this.#table);
   readonly schedules = new MemorySchedules(
     () => this.#now(),
-    (trees) => this.#operation(() => this.#inserts.placed(trees).map((one) => this.#inserts.insert(one))),
+    (trees) => this.#operation(() => this.#inserter.placed(trees).map((one) => this.#inserter.insert(one))),
   );
-  readonly controls = new MemoryControls(this.#ledger, () => this.#operation(() => this.#tender.wakeAll()));
-  readonly #leases = new Leases();
+  readonly controls = new MemoryControls(this.#ledger, () => this.#operation(() => this.#completion.wakeAll()));
+  readonly #leases = new DispatcherLeases();
   readonly insight = new MemoryInsight({ table: this.#table, ledger: this.#ledger, leases: this.#leases, now: () => this.#now() });
-  readonly #archive: Archive;
-  readonly #tender: Tender;
-  readonly #inserts: Inserts;
-  readonly #calendar: Calendar;
+  readonly #retention: Retention;
+  readonly #completion: Completion;
+  readonly #inserter: Inserter;
+  readonly #dueJobs: DueJobs;
   readonly #claimer: Claimer;
-  readonly #attempts: Attempts;
+  readonly #transitions: AttemptTransitions;
   #setup: StoreSetup | undefined;
   #putOff: PutOff = putOffBy;
   /** How many containers have it open: several may share one store. */
@@ -92,20 +92,20 @@ class MemoryStore implements MemoryJobStore {
 
   constructor(keepEnded: number) {
     const now = (): Date => this.#now();
-    this.#archive = new Archive(this.#table, keepEnded);
-    this.#tender = new Tender(this.#table, this.#ledger, this.#archive, now);
-    const rooms: Rooms = {
+    this.#retention = new Retention(this.#table, keepEnded);
+    this.#completion = new Completion(this.#table, this.#ledger, this.#retention, now);
+    const context: MemoryContext = {
       table: this.#table,
       ledger: this.#ledger,
-      tender: this.#tender,
+      completion: this.#completion,
       now,
       newToken: () => String(++this.#lastToken),
       putOff: (job, by) => this.#putOff(job, by),
     };
-    this.#inserts = new Inserts(rooms);
-    this.#calendar = new Calendar(rooms);
-    this.#claimer = new Claimer(rooms, this.#calendar, this.controls);
-    this.#attempts = new Attempts(rooms, this.controls);
+    this.#inserter = new Inserter(context);
+    this.#dueJobs = new DueJobs(context);
+    this.#claimer = new Claimer(context, this.#dueJobs, this.controls);
+    this.#transitions = new AttemptTransitions(context, this.controls);
   }
 
   get quotas(): QuotaBook {
@@ -118,56 +118,56 @@ class MemoryStore implements MemoryJobStore {
     this.#users++;
     this.#operation(() => {
       this.#ledger.configure(setup.quotas, setup.rates);
-      this.#tender.wakeAll();
+      this.#completion.wakeAll();
     });
   }
 
   async stop(): Promise<void> {
-    if (this.#users > 0 && --this.#users === 0) this.#table.feed.complete();
+    if (this.#users > 0 && --this.#users === 0) this.#table.notifier.complete();
   }
 
   startSession(): MemorySession {
     return this.transactions.begin();
   }
 
-  async insert(trees: readonly JobTree[], session?: object): Promise<readonly Inserted[]> {
-    const placed = this.#inserts.placed(trees);
-    if (session === undefined) return this.#operation(() => placed.map((one) => this.#inserts.insert(one)));
+  async insert(trees: readonly JobTree[], session?: object): Promise<readonly InsertResult[]> {
+    const placed = this.#inserter.placed(trees);
+    if (session === undefined) return this.#operation(() => placed.map((one) => this.#inserter.insert(one)));
     const own = this.transactions.own(session);
-    return placed.map((one) => this.#inserts.stage(one, own));
+    return placed.map((one) => this.#inserter.stage(one, own));
   }
 
   async claim(request: ClaimRequest): Promise<readonly ClaimedJob[]> {
     return this.#operation(() => {
       const now = this.#now();
       if (!this.#leases.isAlive(request.dispatcher, now.getTime())) return [];
-      this.#calendar.promote(now);
+      this.#dueJobs.promote(now);
       const claimed = this.#claimer.claim(request, now);
-      const startsAt = this.#ledger.starts.nextAt(now.getTime());
-      if (startsAt !== undefined) this.#table.feed.due(startsAt);
+      const startsAt = this.#ledger.rateLimiter.nextAt(now.getTime());
+      if (startsAt !== undefined) this.#table.notifier.due(startsAt);
       return claimed;
     });
   }
 
-  async report(reports: readonly Report[]): Promise<void> {
+  async report(reports: readonly AttemptReport[]): Promise<void> {
     this.#operation(() => {
-      for (const report of reports) this.#attempts.report(report);
+      for (const report of reports) this.#transitions.report(report);
     });
   }
 
-  async settle(ends: readonly End[], session?: object): Promise<readonly boolean[]> {
-    if (session === undefined) return this.#operation(() => ends.map((end) => this.#attempts.settle(end)));
+  async settle(ends: readonly Settlement[], session?: object): Promise<readonly boolean[]> {
+    if (session === undefined) return this.#operation(() => ends.map((end) => this.#transitions.settle(end)));
     const own = this.transactions.own(session);
-    return ends.map((end) => this.#attempts.stage(end, own));
+    return ends.map((end) => this.#transitions.stage(end, own));
   }
 
-  async reschedule(again: readonly Again[]): Promise<readonly (Attempt | undefined)[]> {
-    return this.#operation(() => again.map((one) => this.#attempts.reschedule(one)));
+  async reschedule(again: readonly RescheduleRequest[]): Promise<readonly (Attempt | undefined)[]> {
+    return this.#operation(() => again.map((one) => this.#transitions.reschedule(one)));
   }
 
-  async release(holds: readonly Hold[]): Promise<void> {
+  async release(holds: readonly ReleaseRequest[]): Promise<void> {
     this.#operation(() => {
-      for (const hold of holds) this.#attempts.release(hold);
+      for (const hold of holds) this.#transitions.release(hold);
     });
   }
 
@@ -175,12 +175,12 @@ class MemoryStore implements MemoryJobStore {
     this.#operation(() => {
       for (const id of ids) {
         const record = this.#table.get(id);
-        if (record !== undefined) this.#tender.cancel(record, reason);
+        if (record !== undefined) this.#completion.cancel(record, reason);
       }
     });
   }
 
-  async heartbeat(dispatcher: string, leaseMs: number, agents?: readonly AgentView[]): Promise<boolean> {
+  async heartbeat(dispatcher: string, leaseMs: number, agents?: readonly AgentInfo[]): Promise<boolean> {
     return this.#operation(() => {
       const nowMs = this.#now().getTime();
       const wasAlive = this.#leases.isAlive(dispatcher, nowMs);
@@ -188,60 +188,60 @@ class MemoryStore implements MemoryJobStore {
       // Who gives its lease up takes care of nothing any more, so what it has not handed back comes back now.
       if (leaseMs === 0) this.#takeBack(new Set([dispatcher]));
       // What rang while it had no lease, and so could claim nothing, rings again.
-      if (isHeld && !wasAlive) this.#tender.wakeAll();
+      if (isHeld && !wasAlive) this.#completion.wakeAll();
       return isHeld;
     });
   }
 
-  async recover(dispatcher: string): Promise<Recovery> {
+  async recover(dispatcher: string): Promise<RecoveryResult> {
     return this.#operation(() => {
       const now = this.#now();
-      this.#calendar.promote(now);
-      this.#calendar.expireLate(now);
+      this.#dueJobs.promote(now);
+      this.#dueJobs.expireLate(now);
       this.#takeBack(this.#leases.declareDead(dispatcher, now.getTime()));
-      if (this.#ledger.starts.haveCome(now.getTime())) this.#tender.wakeAll();
-      const nextAt = earlier(this.#table.agenda.next(), this.#ledger.starts.nextAt(now.getTime()));
-      const running = this.#attempts.of(dispatcher);
+      if (this.#ledger.rateLimiter.haveCome(now.getTime())) this.#completion.wakeAll();
+      const nextAt = earlier(this.#table.dueTimes.next(), this.#ledger.rateLimiter.nextAt(now.getTime()));
+      const running = this.#transitions.of(dispatcher);
       return { ...(nextAt === undefined ? {} : { nextAt }), ...(running.length === 0 ? {} : { running }) };
     });
   }
 
   async find(query: JobQuery): Promise<readonly JobRecord[]> {
-    return this.#finder.find(query);
+    return this.#jobFinder.find(query);
   }
 
   async count(query: JobQuery): Promise<number> {
-    return this.#finder.count(query);
+    return this.#jobFinder.count(query);
   }
 
-  changes(interest: Interest): Observable<Change> {
-    return defer(() => (this.#users === 0 ? EMPTY : this.#table.feed.listen(interest)));
+  changes(interest: ChangeFilter): Observable<StoreChange> {
+    return defer(() => (this.#users === 0 ? EMPTY : this.#table.notifier.listen(interest)));
   }
 
   /** Runs one operation of the port: does what follows from it, then tells those who listen. */
   #operation<T>(operate: () => T): T {
     const result = operate();
-    this.#tender.tend();
-    this.#table.feed.flush();
-    this.#archive.forgetOldest();
+    this.#completion.tend();
+    this.#table.notifier.flush();
+    this.#retention.forgetOldest();
     return result;
   }
 
   /** Whatever may fail comes first; what else takes part is there before anybody is told. */
   #commit({ trees, ends, participants }: Staged): void {
     for (const participant of participants) participant.check();
-    for (const end of ends) this.#attempts.checkMayCommit(end);
-    this.#inserts.commit(trees);
+    for (const end of ends) this.#transitions.checkMayCommit(end);
+    this.#inserter.commit(trees);
     for (const participant of participants) participant.apply();
-    for (const end of ends) this.#attempts.settle(end);
+    for (const end of ends) this.#transitions.settle(end);
   }
 
   #takeBack(dead: ReadonlySet<string>): void {
     if (dead.size === 0) return;
-    if (this.#ledger.dropKeptBy(dead)) this.#tender.wakeAll();
+    if (this.#ledger.dropKeptBy(dead)) this.#completion.wakeAll();
     for (const record of [...this.#table.all()]) {
       const { owner, status } = record.state;
-      if (status === 'active' && owner !== undefined && dead.has(owner)) this.#attempts.interrupt(record);
+      if (status === 'active' && owner !== undefined && dead.has(owner)) this.#transitions.interrupt(record);
     }
   }
 

@@ -34,7 +34,7 @@ export class MemoryTransactions implements Transactions {
     }
   }
 
-  join(session: object): () => boolean {
+  attach(session: object): () => boolean {
     const own = this.own(session);
     own.checkOpen();
     return () => own.isOpen;

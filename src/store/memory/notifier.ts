@@ -3,12 +3,12 @@
 import { Observable, Subject } from 'rxjs';
 import type { JobRecord } from '../../job/job-record.js';
 import { isFinal } from '../../job/job-status.js';
-import type { Change, Interest } from '../job-store.js';
+import type { ChangeFilter, StoreChange } from '../job-store.js';
 
-export class Feed {
-  readonly #topics = new Map<string, Subject<Change>>();
+export class Notifier {
+  readonly #topics = new Map<string, Subject<StoreChange>>();
   readonly #rung = new Set<string>();
-  #news: { readonly topic: string; readonly change: Change }[] = [];
+  #news: { readonly topic: string; readonly change: StoreChange }[] = [];
 
   constructor(private readonly find: (id: string) => JobRecord | undefined) {}
 
@@ -48,7 +48,7 @@ export class Feed {
     }
   }
 
-  listen(interest: Interest): Observable<Change> {
+  listen(interest: ChangeFilter): Observable<StoreChange> {
     const id = 'job' in interest ? interest.job : 'ended' in interest ? interest.ended : undefined;
     return id === undefined ? this.#changes(topicOf(interest)) : this.#jobChanges(id);
   }
@@ -58,13 +58,13 @@ export class Feed {
     this.#topics.clear();
   }
 
-  #tell(topic: string, change: Change): void {
+  #tell(topic: string, change: StoreChange): void {
     if (this.#topics.has(topic)) this.#news.push({ topic, change });
   }
 
-  #changes(topic: string): Observable<Change> {
+  #changes(topic: string): Observable<StoreChange> {
     return new Observable((subscriber) => {
-      const subject = this.#topics.get(topic) ?? new Subject<Change>();
+      const subject = this.#topics.get(topic) ?? new Subject<StoreChange>();
       this.#topics.set(topic, subject);
       const subscription = subject.subscribe(subscriber);
       return () => {
@@ -74,7 +74,7 @@ export class Feed {
     });
   }
 
-  #jobChanges(id: string): Observable<Change> {
+  #jobChanges(id: string): Observable<StoreChange> {
     return new Observable((subscriber) => {
       const tell = (record: JobRecord): void => {
         subscriber.next({ type: 'job', record });
@@ -92,7 +92,7 @@ export class Feed {
   }
 }
 
-function topicOf(interest: Interest): string {
+function topicOf(interest: ChangeFilter): string {
   if ('work' in interest) return `work ${interest.work}`;
   if ('cancelsOf' in interest) return `cancels ${interest.cancelsOf}`;
   if ('job' in interest) return interest.job;

@@ -2,8 +2,8 @@
 
 import { couldEverFit, DEFAULT_QUOTA, NO_PLACES, type Places, placesInAll, takes, weightOf } from '../../job/places.js';
 import { NO_RATES, type RateBook } from '../../job/rates.js';
-import { type Free, Savers } from '../place-savers.js';
-import { Starts } from './rate-limiter.js';
+import { type FreePlaces, PlaceSavers } from '../place-savers.js';
+import { RateLimiter } from './rate-limiter.js';
 
 /** The attempt for which places are kept after its end. */
 interface Keeper {
@@ -19,9 +19,9 @@ export class QuotaLedger {
   readonly #held = new Map<string, Places>();
   /** Attempts whose end is recorded, but whose method still runs, by job. */
   readonly #kept = new Map<string, Keeper>();
-  readonly #savers = new Savers();
-  readonly starts = new Starts();
-  readonly #free: Free = { book: this.#sizes, of: (name) => (this.#sizes.get(name) ?? 0) - this.#inUse(name) };
+  readonly #savers = new PlaceSavers();
+  readonly rateLimiter = new RateLimiter();
+  readonly #free: FreePlaces = { book: this.#sizes, freeOf: (name) => (this.#sizes.get(name) ?? 0) - this.#inUse(name) };
 
   get sizes(): ReadonlyMap<string, number> {
     return this.#sizes;
@@ -29,7 +29,7 @@ export class QuotaLedger {
 
   /** Takes over the rates that are given, and the sizes that are not the same as last time; a new quota goes to the end of the lock order, `default` before all others. */
   configure(sizes: ReadonlyMap<string, number>, rates: RateBook = NO_RATES): void {
-    this.starts.configure(sizes, rates);
+    this.rateLimiter.configure(sizes, rates);
     if (!this.#sizes.has(DEFAULT_QUOTA)) for (const book of [this.#sizes, this.#configured]) book.set(DEFAULT_QUOTA, 1);
     this.resize(new Map([...sizes].filter(([name, size]) => this.#configured.get(name) !== size)));
     for (const [name, size] of sizes) this.#configured.set(name, size);
@@ -46,12 +46,12 @@ export class QuotaLedger {
   take(jobId: string, places: Places, lane: string, nowMs: number): boolean {
     if (this.#held.has(jobId)) return true;
     // What waits for time keeps no places from others.
-    if (!this.starts.mayBegin(places, nowMs)) return false;
+    if (!this.rateLimiter.mayBegin(places, nowMs)) return false;
     if (!this.#fits(lane, places, nowMs)) {
       if (couldEverFit(places, this.#sizes)) this.#savers.save(lane, places, nowMs);
       return false;
     }
-    this.starts.begin(places, nowMs);
+    this.rateLimiter.begin(places, nowMs);
     for (const name in places) this.#used.set(name, this.#inUse(name) + (places[name] ?? 0));
     if (placesInAll(places) > 0) this.#held.set(jobId, places);
     this.#savers.stop(lane);
@@ -106,8 +106,8 @@ export class QuotaLedger {
   }
 
   #fits(lane: string, places: Places, nowMs: number): boolean {
-    const saved = this.#savers.savedBefore(lane, this.#free, nowMs).places;
-    for (const name in places) if ((places[name] ?? 0) > this.#free.of(name) - (saved.get(name) ?? 0)) return false;
+    const saved = this.#savers.savedBefore(lane, this.#free, nowMs).setAside;
+    for (const name in places) if ((places[name] ?? 0) > this.#free.freeOf(name) - (saved.get(name) ?? 0)) return false;
     return true;
   }
 

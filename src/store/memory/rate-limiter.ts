@@ -3,7 +3,7 @@
 import type { Places, QuotaBook } from '../../job/places.js';
 import { type Begun, countsUntil, nextStart, type Rate, type RateBook, startsLeft } from '../../job/rates.js';
 
-export class Starts {
+export class RateLimiter {
   readonly #rates = new Map<string, Rate>();
   readonly #begun = new Map<string, readonly Begun[]>();
   /** Quotas of which a job lacked a start. */

@@ -3,7 +3,7 @@
 import { isFinal } from '../../job/job-status.js';
 import type { JobTable } from './job-table.js';
 
-export class Archive {
+export class Retention {
   /** Roots, oldest first; those before `#first` are forgotten already. */
   #roots: string[] = [];
   #first = 0;
@@ -43,7 +43,7 @@ export class Archive {
 
   /** @returns the roots of which nobody is left who took their outcome */
   #forget(root: string): readonly string[] {
-    const tree = this.table.kin.tree(root);
+    const tree = this.table.family.tree(root);
     const isOver = tree.every((id) => isFinal(this.table.get(id)?.state.status ?? 'completed'));
     if (!isOver) this.#roots.push(root);
     return isOver ? tree.flatMap((id) => this.#remove(id)) : [];

@@ -3,7 +3,7 @@
 import type { JobRecord } from '../../job/job-record.js';
 import { isFinal, isWaiting } from '../../job/job-status.js';
 import type { JobTable } from './job-table.js';
-import type { Rooms } from './memory-context.js';
+import type { MemoryContext } from './memory-context.js';
 
 /** A moment in the life of a job that others wait for: its turn, its outcome, or its end, callbacks included. */
 interface Moment {
@@ -12,8 +12,8 @@ interface Moment {
 }
 
 /** Whether the end of `id` has to wait for the outcome of `other`, over however many jobs. */
-export function waitsFor({ table, tender }: Rooms, id: string, other: string): boolean {
-  const awaiting = parentOf(table, other).length + table.kin.childrenOf(other).length + tender.followersOf(other).size;
+export function waitsFor({ table, completion }: MemoryContext, id: string, other: string): boolean {
+  const awaiting = parentOf(table, other).length + table.family.childrenOf(other).length + completion.followersOf(other).size;
   // So a chain of jobs that each wait for an earlier one is not walked along.
   if (id !== other && awaiting === 0) return false;
   const open: Moment[] = [{ of: 'end', id }];
@@ -30,12 +30,12 @@ export function waitsFor({ table, tender }: Rooms, id: string, other: string): b
 }
 
 /** A quota of which those who wait for a job hold so much that another one, or one that it waits for, could not be started before they end. */
-export function quotaHeldAround(id: string, other: string, { table, ledger, tender }: Rooms): string | undefined {
+export function quotaHeldAround(id: string, other: string, { table, ledger, completion }: MemoryContext): string | undefined {
   const needed = neededBelow(other, table);
   const isBatch = (holder: string): boolean => table.get(holder)?.state.waitsFor === 'steps';
   if (!needed.some(([name]) => ledger.holdersOf(name).some((holder) => isBatch(holder.id)))) return undefined;
   const held = new Map<string, number>();
-  for (const above of reached(id, (at) => [...parentOf(table, at), ...tender.followersOf(at)])) {
+  for (const above of reached(id, (at) => [...parentOf(table, at), ...completion.followersOf(at)])) {
     // What the job itself holds it gives back.
     for (const [name, weight] of above === id ? [] : Object.entries(ledger.heldBy(above))) held.set(name, (held.get(name) ?? 0) + weight);
   }
@@ -44,7 +44,7 @@ export function quotaHeldAround(id: string, other: string, { table, ledger, tend
 
 /** The places that a job, those below it and those that it waits for have still to be given. */
 function neededBelow(id: string, table: JobTable): readonly [string, number][] {
-  return [...reached(id, (at) => [...table.kin.childrenOf(at), ...followedBy(table, at)])].flatMap((below) => {
+  return [...reached(id, (at) => [...table.family.childrenOf(at), ...followedBy(table, at)])].flatMap((below) => {
     const record = table.get(below);
     return record !== undefined && isWaiting(record.state.status) ? Object.entries(record.job.places) : [];
   });
@@ -73,7 +73,7 @@ function before(table: JobTable, of: Moment['of'], record: JobRecord): readonly 
   if (of === 'turn') return state.status === 'blocked' ? beforeTurn(table, record) : [];
   if (of === 'outcome') return state.outcome === undefined ? beforeOutcome(table, record) : [];
   if (isFinal(state.status)) return [];
-  const callbacks = table.kin.of(job.id).callbacks.map((id): Moment => ({ of: 'end', id }));
+  const callbacks = table.family.of(job.id).callbacks.map((id): Moment => ({ of: 'end', id }));
   return [{ of: 'outcome', id: job.id }, ...callbacks, ...(state.outcome === undefined ? [] : openWork(table, job.id))];
 }
 
@@ -85,7 +85,7 @@ function beforeOutcome(table: JobTable, { job, state }: JobRecord): readonly Mom
 
 /** Of a batch that is not open yet as well, or was cancelled by then: its steps may have ended, but for their callbacks. */
 function openWork(table: JobTable, id: string): readonly Moment[] {
-  const { postprocess } = table.kin.of(id);
+  const { postprocess } = table.family.of(id);
   return [...openSteps(table, id), ...(postprocess === undefined ? [] : [{ of: 'end', id: postprocess } as const])];
 }
 
@@ -99,7 +99,7 @@ function beforeTurn(table: JobTable, { job }: JobRecord): readonly Moment[] {
 }
 
 function openSteps(table: JobTable, batch: string): readonly Moment[] {
-  const below = table.kin.of(batch);
-  table.kin.firstOpenStep(below);
+  const below = table.family.of(batch);
+  table.family.firstOpenStep(below);
   return below.steps.slice(below.firstOpen).map((id): Moment => ({ of: 'end', id }));
 }

@@ -5,23 +5,23 @@ import { NotRunningError } from '../../errors.js';
 import type { JobRecord, JobTree } from '../../job/job-record.js';
 import type { QuotaBook } from '../../job/places.js';
 import type {
-  Again,
-  AgentView,
+  AgentInfo,
   Attempt,
-  Change,
+  AttemptReport,
+  ChangeFilter,
   ClaimedJob,
   ClaimRequest,
   Controls,
-  End,
-  Hold,
-  Inserted,
+  InsertResult,
   Insight,
-  Interest,
   JobQuery,
   JobStore,
-  Recovery,
-  Report,
+  RecoveryResult,
+  ReleaseRequest,
+  RescheduleRequest,
   Schedules,
+  Settlement,
+  StoreChange,
   StoreSetup,
   Transactions,
 } from '../job-store.js';
@@ -79,7 +79,7 @@ export class DeferredStore implements JobStore {
     return this.#store.insight;
   }
 
-  async insert(trees: readonly JobTree[], session?: object): Promise<readonly Inserted[]> {
+  async insert(trees: readonly JobTree[], session?: object): Promise<readonly InsertResult[]> {
     return this.#store.insert(trees, session);
   }
 
@@ -87,19 +87,19 @@ export class DeferredStore implements JobStore {
     return this.#store.claim(request);
   }
 
-  async report(reports: readonly Report[]): Promise<void> {
+  async report(reports: readonly AttemptReport[]): Promise<void> {
     return this.#store.report(reports);
   }
 
-  async settle(ends: readonly End[], session?: object): Promise<readonly boolean[]> {
+  async settle(ends: readonly Settlement[], session?: object): Promise<readonly boolean[]> {
     return this.#store.settle(ends, session);
   }
 
-  async reschedule(again: readonly Again[]): Promise<readonly (Attempt | undefined)[]> {
+  async reschedule(again: readonly RescheduleRequest[]): Promise<readonly (Attempt | undefined)[]> {
     return this.#store.reschedule(again);
   }
 
-  async release(holds: readonly Hold[]): Promise<void> {
+  async release(holds: readonly ReleaseRequest[]): Promise<void> {
     return this.#store.release(holds);
   }
 
@@ -107,11 +107,11 @@ export class DeferredStore implements JobStore {
     return this.#store.cancel(ids, reason);
   }
 
-  async heartbeat(dispatcher: string, leaseMs: number, agents?: readonly AgentView[]): Promise<boolean> {
+  async heartbeat(dispatcher: string, leaseMs: number, agents?: readonly AgentInfo[]): Promise<boolean> {
     return this.#store.heartbeat(dispatcher, leaseMs, agents);
   }
 
-  async recover(dispatcher: string): Promise<Recovery> {
+  async recover(dispatcher: string): Promise<RecoveryResult> {
     return this.#store.recover(dispatcher);
   }
 
@@ -123,7 +123,7 @@ export class DeferredStore implements JobStore {
     return this.#store.count(query);
   }
 
-  changes(interest: Interest): Observable<Change> {
+  changes(interest: ChangeFilter): Observable<StoreChange> {
     return defer(() => this.#loaded?.changes(interest) ?? EMPTY);
   }
 

@@ -3,21 +3,21 @@
 import type { Filter } from 'mongodb';
 import { isLane } from '../../job/lane.js';
 import { takes, weightOf } from '../../job/places.js';
-import type { DispatcherUse, Insight, QuotaHolder, QuotaUse, WaitingJobs } from '../job-store.js';
+import type { DispatcherStatus, Insight, QuotaHolder, QuotaStatus, WaitingJobs } from '../job-store.js';
 import { OVERDUE_MS } from '../overdue.js';
 import type { ServerTime } from './driver/server-time.js';
 import { formOfDocument } from './jobs/job-codec.js';
-import { toId } from './jobs/job-collection.js';
-import type { Quotas } from './quotas/quota-cache.js';
+import { objectIdOf } from './jobs/job-collection.js';
+import type { QuotaCache } from './quotas/quota-cache.js';
 import { isHeld } from './quotas/quota-pipelines.js';
-import type { Starts } from './quotas/rate-limiter.js';
+import type { RateLimiter } from './quotas/rate-limiter.js';
 import type { Collections } from './schema/collections.js';
 import type { JobDocument, QuotaDocument } from './schema/documents.js';
 
 export interface InsightSources {
   readonly collections: Collections;
-  readonly quotas: Quotas;
-  readonly starts: Starts;
+  readonly quotas: QuotaCache;
+  readonly rateLimiter: RateLimiter;
   readonly time: ServerTime;
 }
 
@@ -31,7 +31,7 @@ const MAX_OVERDUE = 100;
 export class MongoInsight implements Insight {
   constructor(private readonly sources: InsightSources) {}
 
-  async dispatchers(): Promise<readonly DispatcherUse[]> {
+  async dispatchers(): Promise<readonly DispatcherStatus[]> {
     const { dispatchers } = this.sources.collections;
     const living = await dispatchers.find({ state: 'alive', $expr: { $gt: ['$leaseUntil', this.sources.time.now] } });
     const running = await this.#runBy(living.map(({ _id }) => _id));
@@ -41,21 +41,21 @@ export class MongoInsight implements Insight {
     });
   }
 
-  async quotas(names: readonly string[]): Promise<readonly QuotaUse[]> {
+  async quotas(names: readonly string[]): Promise<readonly QuotaStatus[]> {
     if (names.length === 0) return [];
     const { collections, quotas } = this.sources;
     const found = await collections.quotas.find({ _id: { $in: [...names] } });
     for (const quota of found) quotas.notice(quota);
     const holders = found.flatMap((quota) => quota.holders);
     const running = await this.#runBy(holders.flatMap((holder) => (isHeld(holder) ? [] : [holder.by])));
-    const ids = holders.flatMap((holder) => (isHeld(holder) ? (toId(holder.job) ?? []) : []));
+    const ids = holders.flatMap((holder) => (isHeld(holder) ? (objectIdOf(holder.job) ?? []) : []));
     const held = await this.#find({ _id: { $in: ids } });
     return found.map((quota) => this.#use(quota, [...running.filter((job) => job.held === undefined), ...held]));
   }
 
-  async ahead(id: string, limit: number): Promise<number> {
+  async countAhead(id: string, limit: number): Promise<number> {
     const { jobs } = this.sources.collections;
-    const _id = toId(id);
+    const _id = objectIdOf(id);
     const job = _id === undefined ? null : await jobs.findOne({ _id }, { projection: { queue: 1, priority: 1, order: 1 } });
     if (job === null) return 0;
     const { queue, priority, order } = job;
@@ -109,14 +109,14 @@ export class MongoInsight implements Insight {
     return this.sources.collections.jobs.find<Seen>(filter, { projection: SEEN });
   }
 
-  #use(quota: QuotaDocument, jobs: readonly Seen[]): QuotaUse {
+  #use(quota: QuotaDocument, jobs: readonly Seen[]): QuotaStatus {
     const { _id: name, size, holders, rate } = quota;
     return {
       name,
       size,
       holders: holders.flatMap((holder) => (isHeld(holder) ? heldBy(holder, jobs) : sharedBy(holder, name, jobs))),
       rate,
-      nextStart: this.sources.starts.nextOf(name),
+      nextStart: this.sources.rateLimiter.nextOf(name),
     };
   }
 }

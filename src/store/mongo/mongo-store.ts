@@ -9,37 +9,37 @@ import { namedIn } from '../../job/outcome.js';
 import type { QuotaBook } from '../../job/places.js';
 import { NO_RATES } from '../../job/rates.js';
 import type {
-  Again,
-  AgentView,
+  AgentInfo,
   Attempt,
-  Change,
+  AttemptReport,
+  ChangeFilter,
   ClaimedJob,
   ClaimRequest,
   Controls,
-  End,
-  Hold,
-  Inserted,
+  InsertResult,
   Insight,
-  Interest,
   JobQuery,
   JobStore,
-  Recovery,
-  Report,
+  RecoveryResult,
+  ReleaseRequest,
+  RescheduleRequest,
   Schedules,
+  Settlement,
+  StoreChange,
   StoreSetup,
   Transactions,
 } from '../job-store.js';
 import { hasNoServer, isUnanswered } from './driver/driver-errors.js';
 import { ServerTime } from './driver/server-time.js';
-import { toId } from './jobs/job-collection.js';
+import { objectIdOf } from './jobs/job-collection.js';
 import { type CheckedMongoOptions, checkMongoOptions, type MongoStoreOptions } from './mongo-options.js';
 import type { Collections } from './schema/collections.js';
 import type { JobDocument } from './schema/documents.js';
 import { Members } from './schema/members.js';
 import { explainedAtStart, reach } from './schema/reaching.js';
 import { checkPool, checkSameCluster, checkStore } from './schema/store-check.js';
-import { isOutcome } from './settle/settler.js';
-import { Parts } from './wiring.js';
+import { isAttemptEnd } from './settle/settler.js';
+import { StoreParts } from './wiring.js';
 
 /** A store in a MongoDB database. @throws OptionError */
 export function mongoStore(options: MongoStoreOptions): JobStore {
@@ -48,8 +48,8 @@ export function mongoStore(options: MongoStoreOptions): JobStore {
 }
 
 export class MongoStore implements JobStore {
-  #opening: Promise<Parts> | undefined;
-  #started: Parts | undefined;
+  #opening: Promise<StoreParts> | undefined;
+  #started: StoreParts | undefined;
   #users = 0;
   /** Emits when nobody uses it any more. */
   readonly #unused = new Subject<void>();
@@ -115,61 +115,61 @@ export class MongoStore implements JobStore {
     await opened?.close();
   }
 
-  async insert(trees: readonly JobTree[], session?: object): Promise<readonly Inserted[]> {
-    const { inserts, insertsWithin } = this.#parts;
-    return session === undefined ? inserts.insert(trees) : insertsWithin.insert(trees, session as ClientSession);
+  async insert(trees: readonly JobTree[], session?: object): Promise<readonly InsertResult[]> {
+    const { inserter, sessionInserter } = this.#parts;
+    return session === undefined ? inserter.insert(trees) : sessionInserter.insert(trees, session as ClientSession);
   }
 
   async claim(request: ClaimRequest): Promise<readonly ClaimedJob[]> {
-    return this.#parts.claims.claim(request);
+    return this.#parts.claimer.claim(request);
   }
 
-  async report(reports: readonly Report[]): Promise<void> {
-    await this.#parts.attempts.report(reports);
+  async report(reports: readonly AttemptReport[]): Promise<void> {
+    await this.#parts.transitions.report(reports);
   }
 
-  async settle(ends: readonly End[], session?: object): Promise<readonly boolean[]> {
-    const { attempts, settlements, settlementsWithin } = this.#parts;
-    if (session !== undefined) return settlementsWithin.settle(ends, session as ClientSession);
-    const outcomes = ends.filter(isOutcome);
-    const answers = new Map<End, boolean>();
+  async settle(ends: readonly Settlement[], session?: object): Promise<readonly boolean[]> {
+    const { transitions, settler, sessionSettler } = this.#parts;
+    if (session !== undefined) return sessionSettler.settle(ends, session as ClientSession);
+    const outcomes = ends.filter(isAttemptEnd);
+    const answers = new Map<Settlement, boolean>();
     // First: sent again, they are recognised, while an end is told once.
-    for (const end of ends) if (end.outcome.status === 'follows') answers.set(end, await attempts.follow(end, end.outcome));
-    const settled = await settlements.settle(outcomes);
+    for (const end of ends) if (end.outcome.status === 'follows') answers.set(end, await transitions.follow(end, end.outcome));
+    const settled = await settler.settle(outcomes);
     for (const [index, end] of outcomes.entries()) answers.set(end, settled[index] === true);
-    await settlementsWithin.confirm(ends);
+    await sessionSettler.confirm(ends);
     return ends.map((end) => answers.get(end) === true);
   }
 
-  async reschedule(again: readonly Again[]): Promise<readonly (Attempt | undefined)[]> {
-    const { attempts, settlementsWithin } = this.#parts;
-    const answers = await attempts.reschedule(again);
-    await settlementsWithin.confirm(again);
+  async reschedule(again: readonly RescheduleRequest[]): Promise<readonly (Attempt | undefined)[]> {
+    const { transitions, sessionSettler } = this.#parts;
+    const answers = await transitions.reschedule(again);
+    await sessionSettler.confirm(again);
     return answers;
   }
 
-  async release(holds: readonly Hold[]): Promise<void> {
-    const { attempts, settlementsWithin } = this.#parts;
-    for (const hold of holds) await attempts.release(hold);
-    await settlementsWithin.confirm(holds);
+  async release(holds: readonly ReleaseRequest[]): Promise<void> {
+    const { transitions, sessionSettler } = this.#parts;
+    for (const hold of holds) await transitions.release(hold);
+    await sessionSettler.confirm(holds);
   }
 
   async cancel(ids: readonly string[], reason: string | undefined): Promise<void> {
-    for (const id of ids.map(toId)) if (id !== undefined) await this.#parts.tender.cancel(id, reason);
+    for (const id of ids.map(objectIdOf)) if (id !== undefined) await this.#parts.completion.cancel(id, reason);
   }
 
-  async heartbeat(dispatcher: string, leaseMs: number, agents?: readonly AgentView[]): Promise<boolean> {
-    const { leases, recovery, news, forget } = this.#parts;
+  async heartbeat(dispatcher: string, leaseMs: number, agents?: readonly AgentInfo[]): Promise<boolean> {
+    const { leases, rescuer, notifier, forget } = this.#parts;
     const wasAlive = leases.isAlive(dispatcher);
     const isHeld = await leases.renew(dispatcher, leaseMs, agents);
-    if (leaseMs === 0) await recovery.takeBack(dispatcher);
+    if (leaseMs === 0) await rescuer.takeOver(dispatcher);
     else if (!isHeld) forget(dispatcher);
-    else if (!wasAlive) news.room();
+    else if (!wasAlive) notifier.room();
     return isHeld;
   }
 
-  async recover(dispatcher: string): Promise<Recovery> {
-    return this.#parts.rounds.round(dispatcher);
+  async recover(dispatcher: string): Promise<RecoveryResult> {
+    return this.#parts.maintainer.run(dispatcher);
   }
 
   async find(query: JobQuery): Promise<readonly JobRecord[]> {
@@ -178,10 +178,10 @@ export class MongoStore implements JobStore {
   }
 
   async #find(query: JobQuery): Promise<readonly JobRecord[]> {
-    const { collections, news, notes } = this.#parts;
+    const { collections, notifier, notes } = this.#parts;
     const limit = query.ids === undefined ? (query.limit ?? 0) : 0;
     const found = await notes.addTo(await collections.jobs.causal.find(filterOf(query), { sort: sortOf(query), limit }));
-    const records = await Promise.all(found.map((job) => news.recordOf(job)));
+    const records = await Promise.all(found.map((job) => notifier.recordOf(job)));
     if (query.ids === undefined) return records;
     const byId = new Map(records.map((record) => [record.job.id, record]));
     return query.ids.flatMap((id) => byId.get(id) ?? []).slice(0, query.limit);
@@ -202,27 +202,27 @@ export class MongoStore implements JobStore {
     return this.#parts.collections.jobs.causal.countDocuments(filterOf(query));
   }
 
-  changes(interest: Interest): Observable<Change> {
+  changes(interest: ChangeFilter): Observable<StoreChange> {
     return defer(() => {
       const parts = this.#started;
       if (parts === undefined || this.#users === 0) return EMPTY;
       // What ended here is known here; all else may be done by other processes.
       if ('outcomes' in interest && interest.outcomes === 'everywhere') return parts.outcomes.changes;
       if (!('outcomes' in interest || 'failures' in interest || 'longWaits' in interest)) parts.listen();
-      return parts.news.listen(interest);
+      return parts.notifier.listen(interest);
     });
   }
 
   /** Resolves when everything that was done has been told. */
   async idle(): Promise<void> {
-    await this.#parts.news.idle();
-    await this.#parts.relief.flush();
+    await this.#parts.notifier.idle();
+    await this.#parts.ownerRelease.flush();
   }
 
-  async #open(setup: StoreSetup): Promise<Parts> {
+  async #open(setup: StoreSetup): Promise<StoreParts> {
     const { client, sessions, connectTimeoutMs } = this.options;
     checkPool(client.options?.maxPoolSize);
-    const parts = new Parts(this.options, setup.clock, this.timeOf(setup));
+    const parts = new StoreParts(this.options, setup.clock, this.timeOf(setup));
     parts.onDamage = setup.onDamage ?? parts.onDamage;
     const { collections, inSession } = parts;
     // Connecting again is the only way to use a client that has not found its servers.
@@ -230,7 +230,7 @@ export class MongoStore implements JobStore {
       await Promise.all([client.connect(), sessions.connect()]);
       await collections.hello();
     };
-    const prepare = async (): Promise<Parts> => {
+    const prepare = async (): Promise<StoreParts> => {
       await checkStore(collections);
       await checkSameCluster(collections, inSession);
       await parts.time.begin(() => timeOfServer(collections));
@@ -240,7 +240,7 @@ export class MongoStore implements JobStore {
     return reach(connect, prepare, { members: this.#members, clock, connectTimeoutMs, onWaiting, unused: this.#unused });
   }
 
-  get #parts(): Parts {
+  get #parts(): StoreParts {
     if (this.#started === undefined) throw new NotRunningError('the MongoDB store has not been started: await `start(container)` first');
     return this.#started;
   }
@@ -273,11 +273,11 @@ function sortOf({ after, latestFirst }: JobQuery): Sort {
 
 function filterOf({ ids, queue, statuses, taskNames, parents, after, ...query }: JobQuery): Filter<JobDocument> {
   const { endedSince, endedBefore, isRetried, mayBeUnreadable } = query;
-  const idsOf = (some: readonly string[]): ObjectId[] => some.flatMap((id) => toId(id) ?? []);
+  const idsOf = (some: readonly string[]): ObjectId[] => some.flatMap((id) => objectIdOf(id) ?? []);
   const ended = { ...(endedSince === undefined ? {} : { $gte: endedSince }), ...(endedBefore === undefined ? {} : { $lt: endedBefore }) };
   return {
     ...(ids === undefined ? {} : { _id: { $in: idsOf(ids) } }),
-    ...(after === undefined ? {} : { _id: { $gt: toId(after) ?? LAST_ID, ...(ids === undefined ? {} : { $in: idsOf(ids) }) } }),
+    ...(after === undefined ? {} : { _id: { $gt: objectIdOf(after) ?? LAST_ID, ...(ids === undefined ? {} : { $in: idsOf(ids) }) } }),
     ...(queue === undefined ? {} : { queue }),
     ...(statuses === undefined ? {} : { status: { $in: [...statuses] } }),
     ...(mayBeUnreadable === true ? { $or: [{ status: { $nin: [...FINAL] } }, { damaged: { $exists: true } }] } : {}),

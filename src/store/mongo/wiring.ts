@@ -6,52 +6,52 @@ import type { Clock } from '../../clock.js';
 import type { JobDetails } from '../../job/job-details.js';
 import type { PutOff } from '../../job/protection.js';
 import { putOffBy } from '../../job/unique-key-rule.js';
-import { Unfinished } from '../async/background-retry.js';
-import { Openings } from './claim/batch-opener.js';
-import { Claims } from './claim/claimer.js';
-import { Leases } from './control/dispatcher-leases.js';
-import { Pauses } from './control/pause-control.js';
-import { Deadline } from './driver/command-deadline.js';
+import { BackgroundRetry } from '../async/background-retry.js';
+import { BatchOpener } from './claim/batch-opener.js';
+import { Claimer } from './claim/claimer.js';
+import { DispatcherLeases } from './control/dispatcher-leases.js';
+import { PauseControl } from './control/pause-control.js';
+import { CommandDeadline } from './driver/command-deadline.js';
 import type { ServerTime } from './driver/server-time.js';
 import { SessionTransactions } from './driver/session-transactions.js';
-import { type Heard, Watch } from './feed/change-listener.js';
-import { News } from './feed/notifier.js';
-import { Outcomes } from './feed/outcome-stream.js';
-import { Inserts } from './insert/inserter.js';
+import { type ChangeEvent, ChangeListener } from './feed/change-listener.js';
+import { Notifier } from './feed/notifier.js';
+import { OutcomeStream } from './feed/outcome-stream.js';
+import { Inserter } from './insert/inserter.js';
 import { MongoSchedules } from './insert/mongo-schedules.js';
-import { InsertsWithin } from './insert/session-inserter.js';
-import { Grower } from './insert/tree-builder.js';
+import { SessionInserter } from './insert/session-inserter.js';
+import { TreeBuilder } from './insert/tree-builder.js';
 import { UniqueKeys } from './insert/unique-keys.js';
-import { Notes } from './jobs/attempt-reports.js';
-import { Computed, Jobs } from './jobs/job-collection.js';
-import { Takes } from './local/claim-writes.js';
-import { Handovers } from './local/handoff.js';
-import { Lanes } from './local/known-lanes.js';
-import { Ahead } from './local/local-queue.js';
-import { Running } from './local/running-attempts.js';
-import { Due } from './maintenance/due-jobs.js';
+import { AttemptReports } from './jobs/attempt-reports.js';
+import { JobCollection, ServerExpression } from './jobs/job-collection.js';
+import { ClaimWrites } from './local/claim-writes.js';
+import { Handoff } from './local/handoff.js';
+import { KnownLanes } from './local/known-lanes.js';
+import { LocalQueue } from './local/local-queue.js';
+import { RunningAttempts } from './local/running-attempts.js';
+import { DueJobs } from './maintenance/due-jobs.js';
 import { FieldCare } from './maintenance/field-care.js';
 import { JobCare } from './maintenance/job-care.js';
-import { Audit } from './maintenance/leak-audit.js';
-import { Rounds } from './maintenance/maintainer.js';
-import { Recovery } from './maintenance/rescuer.js';
+import { LeakAudit } from './maintenance/leak-audit.js';
+import { Maintainer } from './maintenance/maintainer.js';
+import { Rescuer } from './maintenance/rescuer.js';
 import { MongoInsight } from './mongo-insight.js';
 import type { CheckedMongoOptions } from './mongo-options.js';
-import { HeldPlaces } from './quotas/job-places.js';
-import { Shares } from './quotas/place-leases.js';
-import { Uses } from './quotas/place-usage.js';
-import { Quotas } from './quotas/quota-cache.js';
-import { NEXT } from './quotas/quota-pipelines.js';
-import { Starts } from './quotas/rate-limiter.js';
+import { JobPlaces } from './quotas/job-places.js';
+import { PlaceLeases } from './quotas/place-leases.js';
+import { PlaceUsage } from './quotas/place-usage.js';
+import { QuotaCache } from './quotas/quota-cache.js';
+import { NEXT_REVISION } from './quotas/quota-pipelines.js';
+import { RateLimiter } from './quotas/rate-limiter.js';
 import { type Cares, type Collections, openCollections } from './schema/collections.js';
 import type { DispatcherDocument, JobDocument, NoteDocument, QuotaDocument, ScheduleDocument } from './schema/documents.js';
 import { DISPATCHER_RULES, NOTE_RULES, QUOTA_RULES, SCHEDULE_RULES } from './schema/other-damage.js';
-import { Attempts } from './settle/attempt-transitions.js';
+import { AttemptTransitions } from './settle/attempt-transitions.js';
 import { CancelledBatches } from './settle/cancelled-batches.js';
-import { Tender } from './settle/completion.js';
-import { Relief } from './settle/owner-release.js';
-import { SettlementsWithin } from './settle/session-settler.js';
-import { Settlements } from './settle/settler.js';
+import { Completion } from './settle/completion.js';
+import { OwnerRelease } from './settle/owner-release.js';
+import { SessionSettler } from './settle/session-settler.js';
+import { Settler } from './settle/settler.js';
 import { WaitGraph } from './settle/wait-graph.js';
 
 /** Between two looks at the jobs that are watched here, in case news of them was lost. */
@@ -66,33 +66,33 @@ interface HeardOfQuota {
   readonly rev: number | undefined;
 }
 
-export class Parts {
-  readonly news: News;
-  readonly notes: Notes;
-  readonly quotas: Quotas;
-  readonly pauses: Pauses;
-  readonly unfinished: Unfinished;
+export class StoreParts {
+  readonly notifier: Notifier;
+  readonly notes: AttemptReports;
+  readonly quotas: QuotaCache;
+  readonly pauses: PauseControl;
+  readonly backgroundRetry: BackgroundRetry;
   readonly forget: (dispatcher: string) => void;
-  readonly leases: Leases;
-  readonly tender: Tender;
-  readonly attempts: Attempts;
-  readonly settlements: Settlements;
-  readonly settlementsWithin: SettlementsWithin;
-  readonly claims: Claims;
-  readonly inserts: Inserts;
-  readonly insertsWithin: InsertsWithin;
+  readonly leases: DispatcherLeases;
+  readonly completion: Completion;
+  readonly transitions: AttemptTransitions;
+  readonly settler: Settler;
+  readonly sessionSettler: SessionSettler;
+  readonly claimer: Claimer;
+  readonly inserter: Inserter;
+  readonly sessionInserter: SessionInserter;
   readonly schedules: MongoSchedules;
   readonly insight: MongoInsight;
   readonly inSession: Collections;
   readonly transactions: SessionTransactions;
-  readonly rounds: Rounds;
-  readonly recovery: Recovery;
-  readonly jobs: Jobs;
+  readonly maintainer: Maintainer;
+  readonly rescuer: Rescuer;
+  readonly jobs: JobCollection;
   readonly collections: Collections;
-  readonly relief: Relief;
-  readonly ahead: Ahead;
-  readonly watch: Watch;
-  readonly outcomes: Outcomes;
+  readonly ownerRelease: OwnerRelease;
+  readonly localQueue: LocalQueue;
+  readonly listener: ChangeListener;
+  readonly outcomes: OutcomeStream;
   readonly cancelled = new CancelledBatches();
   /** How debounced jobs are put off: as the service says. */
   putOff: PutOff = putOffBy;
@@ -106,163 +106,213 @@ export class Parts {
     readonly time: ServerTime,
   ) {
     const process = new ObjectId().toHexString();
-    const deadline = new Deadline(clock);
+    const deadline = new CommandDeadline(clock);
     const cares = this.#cares(process);
     const transactions = new SessionTransactions(sessions, deadline, clock);
     const { causality } = transactions;
     const collections = openCollections(client, { database, prefix, deadline, causality, cares });
-    const lanes = new Lanes();
-    const notes = new Notes(collections, time);
-    const news = new News({
+    const lanes = new KnownLanes();
+    const notes = new AttemptReports(collections, time);
+    const notifier = new Notifier({
       collections,
       notes,
       time,
       onPending: (lane) => lanes.ring(lane),
-      follow: (id) => this.watch.follow(id),
-      unfollow: (id) => this.watch.unfollow(id),
-      onLeft: (queue) => news.track(shares.leave(queue)),
+      follow: (id) => this.listener.follow(id),
+      unfollow: (id) => this.listener.unfollow(id),
+      onLeft: (queue) => notifier.track(placeLeases.leave(queue)),
       dropAhead: (id, reason) => this.#dropAhead(id, reason),
     });
-    const jobs = new Jobs(collections, (job) => news.changed(job));
-    const leases = new Leases(collections, time, () => this.pauses.refresh());
-    const quotas = new Quotas({
+    const jobs = new JobCollection(collections, (job) => notifier.changed(job));
+    const leases = new DispatcherLeases(collections, time, () => this.pauses.refresh());
+    const quotas = new QuotaCache({
       collections,
       time,
       onControl: (control) => this.pauses.notice(control),
       onSized: () => this.#followSizes(),
     });
-    const onBackground = (work: Promise<void>): void => news.track(work);
-    const onDamage: Parts['onDamage'] = (message, details) => this.onDamage(message, details);
-    const unfinished = new Unfinished({ clock, onBackground });
-    this.pauses = new Pauses({
+    const onBackground = (work: Promise<void>): void => notifier.track(work);
+    const onDamage: StoreParts['onDamage'] = (message, details) => this.onDamage(message, details);
+    const backgroundRetry = new BackgroundRetry({ clock, onBackground });
+    this.pauses = new PauseControl({
       clock,
       collections,
       leases,
       time,
-      unfinished,
+      backgroundRetry,
       onChange: () => this.#followPauses(),
       onDamage,
       onBackground,
     });
     const { pauses } = this;
-    const held = new HeldPlaces({ quotas, onFreed: () => news.room() });
-    const shares = new Shares({
+    const jobPlaces = new JobPlaces({ quotas, onFreed: () => notifier.room() });
+    const placeLeases = new PlaceLeases({
       clock,
       quotas,
       time,
       leases,
-      onFreed: () => news.room(),
-      beforeGivingWay: (dispatcher) => ahead.handBack(dispatcher),
+      onFreed: () => notifier.room(),
+      beforeGivingWay: (dispatcher) => localQueue.handBack(dispatcher),
       onBackground,
     });
-    const uses = new Uses({ shares, onFreed: () => news.room(), onBackground });
-    const starts = new Starts({ clock, quotas, time, onFreed: () => news.room() });
-    const relief = new Relief({ collections, clock, onBackground });
-    const running = new Running();
-    const ahead = new Ahead({ collections, clock, time, running, news, endCancelled: (job) => this.#endCancelled(job) });
-    const takes = new Takes({ ahead, collections, leases, news, time, unfinished, uses });
-    const handovers = new Handovers({ jobs, leases, news, pauses, takes });
+    const placeUsage = new PlaceUsage({ placeLeases, onFreed: () => notifier.room(), onBackground });
+    const rateLimiter = new RateLimiter({ clock, quotas, time, onFreed: () => notifier.room() });
+    const ownerRelease = new OwnerRelease({ collections, clock, onBackground });
+    const running = new RunningAttempts();
+    const localQueue = new LocalQueue({ collections, clock, time, running, notifier, endCancelled: (job) => this.#endCancelled(job) });
+    const claimWrites = new ClaimWrites({ localQueue, collections, leases, notifier, time, backgroundRetry, placeUsage });
+    const handoff = new Handoff({ jobs, leases, notifier, pauses, claimWrites });
     const graph = new WaitGraph(jobs, quotas);
     const { cancelled } = this;
-    const tender = new Tender({ cancelled, collections, graph, jobs, shares, held, handovers, time, news, relief, unfinished, process });
-    const attempts = new Attempts({ jobs, uses, held, tender, time, news, notes, pauses, graph, running, ahead, relief, process });
-    const openings = new Openings({ collections, held, leases, news, relief, uses, tender, time, unfinished });
-    const claims = new Claims({
-      ahead,
-      attempts,
+    const completion = new Completion({
       cancelled,
       collections,
-      handovers,
+      graph,
+      jobs,
+      placeLeases,
+      jobPlaces,
+      handoff,
+      time,
+      notifier,
+      ownerRelease,
+      backgroundRetry,
+      process,
+    });
+    const transitions = new AttemptTransitions({
+      jobs,
+      placeUsage,
+      jobPlaces,
+      completion,
+      time,
+      notifier,
+      notes,
+      pauses,
+      graph,
+      running,
+      localQueue,
+      ownerRelease,
+      process,
+    });
+    const batchOpener = new BatchOpener({
+      collections,
+      jobPlaces,
+      leases,
+      notifier,
+      ownerRelease,
+      placeUsage,
+      completion,
+      time,
+      backgroundRetry,
+    });
+    const claimer = new Claimer({
+      localQueue,
+      transitions,
+      cancelled,
+      collections,
+      handoff,
       lanes,
       leases,
-      news,
-      openings,
+      notifier,
+      batchOpener,
       pauses,
       running,
-      shares,
-      starts,
-      takes,
-      tender,
+      placeLeases,
+      rateLimiter,
+      claimWrites,
+      completion,
       time,
-      unfinished,
-      uses,
+      backgroundRetry,
+      placeUsage,
     });
     const forget = (dispatcher: string): void => {
-      for (const part of [shares, uses, running, ahead, handovers, claims]) part.forget(dispatcher);
+      for (const part of [placeLeases, placeUsage, running, localQueue, handoff, claimer]) part.forget(dispatcher);
     };
-    this.ahead = ahead;
+    this.localQueue = localQueue;
     this.collections = collections;
-    this.news = news;
+    this.notifier = notifier;
     this.notes = notes;
     this.jobs = jobs;
     this.leases = leases;
     this.quotas = quotas;
-    this.unfinished = unfinished;
-    this.tender = tender;
-    this.attempts = attempts;
-    this.settlements = new Settlements({ ahead, clock, collections, jobs, running, uses, tender, time, news, process });
-    this.claims = claims;
+    this.backgroundRetry = backgroundRetry;
+    this.completion = completion;
+    this.transitions = transitions;
+    this.settler = new Settler({ localQueue, clock, collections, jobs, running, placeUsage, completion, time, notifier, process });
+    this.claimer = claimer;
     const inSession = sessions === client ? collections : openCollections(sessions, { database, prefix, deadline, causality, cares });
     this.inSession = inSession;
     this.transactions = transactions;
-    const forEnds = { ahead, attempts, inSession, jobs, notes, running, tender, time, transactions, unfinished, uses, process };
-    this.settlementsWithin = new SettlementsWithin(forEnds);
+    const forEnds = {
+      localQueue,
+      transitions,
+      inSession,
+      jobs,
+      notes,
+      running,
+      completion,
+      time,
+      transactions,
+      backgroundRetry,
+      placeUsage,
+      process,
+    };
+    this.sessionSettler = new SessionSettler(forEnds);
     const ownTransactions = sessions === client ? transactions : transactions.through(client);
     const listen = (): void => this.listen();
-    const grower = new Grower(time, process);
+    const treeBuilder = new TreeBuilder(time, process);
     const putOff: PutOff = (job, by) => this.putOff(job, by);
-    const uniqueKeys = new UniqueKeys({ news, time, putOff });
-    const forInserts = { grower, jobs, news, tender, time, unfinished, uniqueKeys };
-    this.inserts = new Inserts({ ...forInserts, collections, transactions: ownTransactions });
-    this.insertsWithin = new InsertsWithin({ ...forInserts, putOff, inSession, listen, transactions });
-    this.schedules = new MongoSchedules({ inSession, insertsWithin: this.insertsWithin, time, transactions });
-    const recovery = new Recovery({ attempts, collections, held, leases, news, tender, time, forget });
-    const audit = new Audit({ ahead, collections, held, news, quotas, recovery, takes, time });
-    const due = new Due({ collections, tender, time, unfinished, onBackground, process });
-    this.insight = new MongoInsight({ collections, quotas, starts, time });
-    this.recovery = recovery;
-    this.rounds = new Rounds({ audit, collections, due, leases, news, quotas, recovery, time });
+    const uniqueKeys = new UniqueKeys({ notifier, time, putOff });
+    const forInserts = { treeBuilder, jobs, notifier, completion, time, backgroundRetry, uniqueKeys };
+    this.inserter = new Inserter({ ...forInserts, collections, transactions: ownTransactions });
+    this.sessionInserter = new SessionInserter({ ...forInserts, putOff, inSession, listen, transactions });
+    this.schedules = new MongoSchedules({ inSession, sessionInserter: this.sessionInserter, time, transactions });
+    const rescuer = new Rescuer({ transitions, collections, jobPlaces, leases, notifier, completion, time, forget });
+    const leakAudit = new LeakAudit({ localQueue, collections, jobPlaces, notifier, quotas, rescuer, claimWrites, time });
+    const dueJobs = new DueJobs({ collections, completion, time, backgroundRetry, onBackground, process });
+    this.insight = new MongoInsight({ collections, quotas, rateLimiter, time });
+    this.rescuer = rescuer;
+    this.maintainer = new Maintainer({ leakAudit, collections, dueJobs, leases, notifier, quotas, rescuer, time });
     this.forget = forget;
-    this.relief = relief;
+    this.ownerRelease = ownerRelease;
     this.process = process;
-    this.watch = new Watch({
+    this.listener = new ChangeListener({
       collections,
       clock,
       process,
       onHeard: (heard) => this.#hear(heard),
       onOpened: () => this.#sweep(),
     });
-    const here = defer(() => news.listen({ outcomes: 'here' }));
-    this.outcomes = new Outcomes({ collections, clock, here, recordOf: (job) => news.recordOf(job) });
+    const here = defer(() => notifier.listen({ outcomes: 'here' }));
+    this.outcomes = new OutcomeStream({ collections, clock, here, recordOf: (job) => notifier.recordOf(job) });
     this.#clock = clock;
-    this.#shares = shares;
-    this.#starts = starts;
+    this.#placeLeases = placeLeases;
+    this.#rateLimiter = rateLimiter;
   }
 
   readonly process: string;
   readonly #clock: Clock;
-  readonly #shares: Shares;
-  readonly #starts: Starts;
+  readonly #placeLeases: PlaceLeases;
+  readonly #rateLimiter: RateLimiter;
 
   /** Repairs damaged documents; created later, since it needs parts that need the collections. */
   #cares(process: string): Cares {
     const { time } = this;
-    const onDamage: Parts['onDamage'] = (message, details) => this.onDamage(message, details);
+    const onDamage: StoreParts['onDamage'] = (message, details) => this.onDamage(message, details);
     const removed = (): unknown => undefined;
     const jobs = new JobCare({
       time,
       process,
-      tender: () => this.tender,
+      tender: () => this.completion,
       waitingIn: (root) => this.jobs.find({ root, status: { $in: ['active', 'callbacks'] } }),
-      cancel: (owner, id, reason) => this.news.cancelOf(owner, id, reason),
+      cancel: (owner, id, reason) => this.notifier.cancelOf(owner, id, reason),
       onDamage,
-      onBackground: (work) => this.news.track(work),
+      onBackground: (work) => this.notifier.track(work),
     });
     const quotas = new FieldCare<QuotaDocument>({
       rules: QUOTA_RULES,
       concerns: (document) => !('control' in document),
       insteadOf: (field, damaged) => this.quotas.insteadOf(field, damaged),
-      besides: (fields) => (fields.includes('rev') ? {} : { rev: new Computed(NEXT) }),
+      besides: (fields) => (fields.includes('rev') ? {} : { rev: new ServerExpression(NEXT_REVISION) }),
       onDamage,
     });
     const soon = (): Date => new Date(time.estimate().getTime() + FRESH_LEASE_MS);
@@ -295,23 +345,23 @@ export class Parts {
 
   /** Hears of what other processes do, and looks now and then in case something is not heard. */
   listen(): void {
-    this.watch.open();
-    this.#polling ??= interval(POLL_MS, this.#clock.scheduler).subscribe(() => this.news.readAll());
+    this.listener.open();
+    this.#polling ??= interval(POLL_MS, this.#clock.scheduler).subscribe(() => this.notifier.readAll());
   }
 
   async close(): Promise<void> {
     this.#polling?.unsubscribe();
-    this.unfinished.close();
+    this.backgroundRetry.close();
     this.pauses.close();
-    this.#shares.close();
-    this.#starts.close();
-    await this.watch.close();
-    await this.news.idle();
+    this.#placeLeases.close();
+    this.#rateLimiter.close();
+    await this.listener.close();
+    await this.notifier.idle();
     await this.outcomes.close();
-    this.ahead.close();
+    this.localQueue.close();
     // What is not written now is found by a round of somebody else.
-    await this.relief.flush().catch(() => undefined);
-    this.news.complete();
+    await this.ownerRelease.flush().catch(() => undefined);
+    this.notifier.complete();
   }
 
   #hear({
@@ -329,65 +379,65 @@ export class Parts {
     startBy,
     cancelOwner,
     cancelReason,
-  }: Heard): void {
-    const { news, collections } = this;
-    if (collection === collections.control.collectionName) return news.track(this.pauses.refresh());
-    if (collection === collections.quotas.collectionName) return news.track(this.#hearOfQuota({ name: String(id), quota, rev }));
+  }: ChangeEvent): void {
+    const { notifier, collections } = this;
+    if (collection === collections.control.collectionName) return notifier.track(this.pauses.refresh());
+    if (collection === collections.quotas.collectionName) return notifier.track(this.#hearOfQuota({ name: String(id), quota, rev }));
     const isOwn = isInsert && origin === this.process;
     const isEcho = isOwn && !isStaged;
-    if (isOwn && isLate) news.track(this.insertsWithin.committed(id as ObjectId));
-    if (bell !== undefined && !isEcho) news.found(bell);
-    if (dueAt !== undefined) news.due(dueAt);
-    if (startBy !== undefined) news.due(startBy);
+    if (isOwn && isLate) notifier.track(this.sessionInserter.committed(id as ObjectId));
+    if (bell !== undefined && !isEcho) notifier.found(bell);
+    if (dueAt !== undefined) notifier.due(dueAt);
+    if (startBy !== undefined) notifier.due(startBy);
     if (isCancelled) this.cancelled.add(String(id));
-    if (cancelOwner !== undefined) news.cancelOf(cancelOwner, String(id), cancelReason);
-    if (!isEcho) news.changed({ _id: id as ObjectId });
+    if (cancelOwner !== undefined) notifier.cancelOf(cancelOwner, String(id), cancelReason);
+    if (!isEcho) notifier.changed({ _id: id as ObjectId });
   }
 
   #dropAhead(id: string, reason: string | undefined): boolean {
-    const job = this.ahead.drop(id);
+    const job = this.localQueue.drop(id);
     if (job === undefined) return false;
-    this.news.track(this.#endCancelled({ ...job, cancel: { ...(reason === undefined ? {} : { reason }) } }));
+    this.notifier.track(this.#endCancelled({ ...job, cancel: { ...(reason === undefined ? {} : { reason }) } }));
     return true;
   }
 
   /** A job that was claimed ahead, and whose cancellation was asked for before it began. */
   async #endCancelled({ _id, cancel }: JobDocument): Promise<void> {
     await this.jobs.decide(_id, (now) =>
-      now.status === 'assigned' ? this.tender.end(now, 'end', { status: 'cancelled', reason: cancel?.reason }) : 'nothing',
+      now.status === 'assigned' ? this.completion.end(now, 'end', { status: 'cancelled', reason: cancel?.reason }) : 'nothing',
     );
   }
 
   async #hearOfQuota({ name, quota, rev }: HeardOfQuota): Promise<void> {
-    if (await this.quotas.hear(name, quota, rev)) this.news.room();
-    await this.#shares.yieldIdle([name]);
+    if (await this.quotas.hear(name, quota, rev)) this.notifier.room();
+    await this.#placeLeases.yieldIdle([name]);
   }
 
   /** Resolves when nothing that is paused now can begin. */
   async #followPauses(): Promise<void> {
-    await this.claims.holdBackPaused();
-    await this.ahead.handBackAll();
-    this.#shares.saveOnlyFor((lane) => !this.pauses.isLanePaused(lane));
-    this.news.room();
+    await this.claimer.holdBackPaused();
+    await this.localQueue.handBackAll();
+    this.#placeLeases.saveOnlyFor((lane) => !this.pauses.isLanePaused(lane));
+    this.notifier.room();
   }
 
   /** Jobs may have become too large, or small enough. */
   #followSizes(): void {
-    this.#shares.saveOnlyFor((_lane, places) => this.#shares.couldEverFit(places));
-    this.news.room();
+    this.#placeLeases.saveOnlyFor((_lane, places) => this.#placeLeases.couldEverFit(places));
+    this.notifier.room();
     // At once, not when the server tells of it.
-    this.news.track(this.#shares.yieldIdle().then(() => undefined));
+    this.notifier.track(this.#placeLeases.yieldIdle().then(() => undefined));
   }
 
   /** What happened while nothing was heard is looked for. */
   #sweep(): void {
-    this.news.readAll();
-    this.news.track(this.#refreshQuotas());
+    this.notifier.readAll();
+    this.notifier.track(this.#refreshQuotas());
   }
 
   async #refreshQuotas(): Promise<void> {
     await this.quotas.refresh().catch(() => undefined);
-    this.news.room();
-    await this.#shares.yieldIdle();
+    this.notifier.room();
+    await this.#placeLeases.yieldIdle();
   }
 }

@@ -61,7 +61,7 @@ export const batches = cases('batches', {
   'gives the postprocess of an empty batch an empty list': async (lab) => {
     const batch = await lab.queue(parallel([], { postprocess: summary() }));
     const run = await lab.takeNext();
-    deepEqual(run.given, []);
+    deepEqual(run.input, []);
     await lab.complete(run, 0);
     deepEqual(await lab.outcome(batch), ['completed', 0]);
   },
@@ -79,9 +79,9 @@ export const batches = cases('batches', {
     const batch = await lab.queue(parallel(steps('one', 'two'), { postprocess: summary() }));
     const [one, two] = await lab.takeTasks('one', 'two');
     await lab.completeAll(two, one);
-    const { given } = await lab.takeNext();
+    const { input } = await lab.takeNext();
     const references = [new JobReference(one.id, 'one'), new JobReference(two.id, 'two')];
-    deepEqual(given, references);
+    deepEqual(input, references);
     await lab.expect('active', batch);
   },
 

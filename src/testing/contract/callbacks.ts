@@ -220,5 +220,5 @@ export const callbacks = cases('callbacks', {
 
 /** What a callback is given, readable. */
 function given(run: Run): ReturnType<typeof readable> | undefined {
-  return run.given !== undefined && 'status' in run.given ? readable(run.given) : undefined;
+  return run.input !== undefined && 'status' in run.input ? readable(run.input) : undefined;
 }

@@ -95,8 +95,8 @@ export const claiming = cases('claiming', {
 
   'gives a job what was queued': async (lab) => {
     await lab.queue(work({ args: ['inbox', new Date(5)], priority: 2 }));
-    const { job, given } = await lab.takeNext();
-    deepEqual([job.taskName, job.args.read(), job.priority, given], ['work', ['inbox', new Date(5)], 2, undefined]);
+    const { job, input } = await lab.takeNext();
+    deepEqual([job.taskName, job.args.read(), job.priority, input], ['work', ['inbox', new Date(5)], 2, undefined]);
   },
 
   'gives a callback the outcome of its job, and a postprocess the steps': async (lab) => {
@@ -104,12 +104,12 @@ export const claiming = cases('claiming', {
     await lab.complete(await lab.takeNext(), 1);
     const last = await lab.takeNext();
     deepEqual(
-      (last.given as readonly { id: string; taskName: string }[]).map((step) => [step.id, step.taskName]),
+      (last.input as readonly { id: string; taskName: string }[]).map((step) => [step.id, step.taskName]),
       [[await lab.child(id, 'work'), 'work']],
     );
     await lab.complete(last, 42);
-    const { given } = await lab.takeNext();
-    deepEqual(given, (await lab.state(id)).outcome);
+    const { input } = await lab.takeNext();
+    deepEqual(input, (await lab.state(id)).outcome);
   },
 
   'counts a batch it opens on the way not against the limit': async (lab) => {

@@ -4,8 +4,8 @@ import { deepEqual, equal, notEqual, ok } from 'node:assert/strict';
 import { formOf } from '../../job/form.js';
 import type { JobTree } from '../../job/job-record.js';
 import type { UniqueOptions } from '../../job/uniqueness.js';
-import { insertedRecord } from '../../store/insert-result.js';
-import type { Inserted } from '../../store/job-store.js';
+import { recordOrThrow } from '../../store/insert-result.js';
+import type { InsertResult } from '../../store/job-store.js';
 import { work } from './plans.js';
 import { retry } from './retrying.js';
 import { cases } from './store-case.js';
@@ -79,7 +79,7 @@ export const debouncing = cases('debouncing', {
         isDue = true;
       });
       await unlessItWaits(lab, promoting);
-      return [answer !== undefined && insertedRecord(answer).job.id, isDue];
+      return [answer !== undefined && recordOrThrow(answer).job.id, isDue];
     });
     await promoting;
     await lab.expect('pending', id);
@@ -99,7 +99,7 @@ export const debouncing = cases('debouncing', {
       ...(await lab.store.transactions.run((session) => lab.store.insert([trees[1]], session))),
     ];
     deepEqual(
-      answers.map((answer) => insertedRecord(answer).job.id),
+      answers.map((answer) => recordOrThrow(answer).job.id),
       [id, id],
     );
     deepEqual([(await lab.state(id)).dueAt, (await lab.record(id)).job.args.read()], [dueAt, ['new']]);
@@ -111,8 +111,8 @@ export const debouncing = cases('debouncing', {
     await lab.fail(await lab.take(old));
     const [tree, again] = [lab.plant(work({ ...DEBOUNCED, args: ['new'] })), await retry(lab, old)];
     const ids = await lab.store.transactions.run(async (session) => [
-      ...(await lab.store.insert([tree], session)).map((answer) => insertedRecord(answer).job.id),
-      ...(await lab.store.insert([again], session)).map((answer) => insertedRecord(answer).job.id),
+      ...(await lab.store.insert([tree], session)).map((answer) => recordOrThrow(answer).job.id),
+      ...(await lab.store.insert([again], session)).map((answer) => recordOrThrow(answer).job.id),
     ]);
     await lab.settled();
     deepEqual(ids, [tree[0].id, tree[0].id]);
@@ -136,7 +136,7 @@ export const debouncing = cases('debouncing', {
     const act = (fails: boolean): Promise<void> =>
       lab.store.transactions.run(async (session) => {
         const [answer] = await lab.store.insert([lab.plant(work({ ...DEBOUNCED, args: ['new'] }))], session);
-        equal(answer !== undefined && insertedRecord(answer).job.id, id);
+        equal(answer !== undefined && recordOrThrow(answer).job.id, id);
         if (fails) throw new Error('no');
       });
     await act(true).catch(() => undefined);
@@ -154,7 +154,7 @@ export const debouncing = cases('debouncing', {
     await lab.store.transactions.run(async (session) => {
       for (const tree of [first, second, third]) {
         const [answer] = await lab.store.insert([tree], session);
-        const { job, state } = insertedRecord(answer as Inserted);
+        const { job, state } = recordOrThrow(answer as InsertResult);
         dueAt = lab.in(tree[0].delayMs ?? 0);
         deepEqual([job.id, job.args.read(), state.dueAt], [first[0].id, tree[0].args.read(), dueAt]);
         await lab.advance(400);

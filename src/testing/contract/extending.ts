@@ -4,7 +4,7 @@ import { deepEqual, equal, ok, rejects } from 'node:assert/strict';
 import { JobNotFoundError, JobStateError } from '../../errors.js';
 import { type JobPlan, plantStep } from '../../job/job-plan.js';
 import type { JobTree } from '../../job/job-record.js';
-import { insertedRecord } from '../../store/insert-result.js';
+import { recordOrThrow } from '../../store/insert-result.js';
 import { both, parallel, serial, summary, work } from './plans.js';
 import { cases } from './store-case.js';
 import { completed, type StoreLab } from './store-lab.js';
@@ -200,7 +200,7 @@ export const extending = cases('extending batches', {
       const more = lab.known(plantStep(work({}, 'more'), tree[0], lab.ground));
       const queued = lab.store.transactions.run(async (session) => {
         const calls = isOneCall ? [[tree, more]] : [[tree], [more]];
-        for (const call of calls) for (const answer of await lab.store.insert(call, session)) insertedRecord(answer);
+        for (const call of calls) for (const answer of await lab.store.insert(call, session)) recordOrThrow(answer);
       });
       await rejects(queued, JobStateError);
       equal(await lab.store.count({}), 0);
@@ -226,7 +226,7 @@ async function extend(lab: StoreLab, batch: string, plan: JobPlan): Promise<stri
   const tree = await step(lab, batch, plan);
   const [answer] = await lab.insert(tree);
   ok(answer !== undefined);
-  return insertedRecord(answer).job.id;
+  return recordOrThrow(answer).job.id;
 }
 
 async function refusal(lab: StoreLab, batch: string, like = batch): Promise<unknown> {

@@ -49,7 +49,7 @@ export const following = cases('following', {
     await lab.expect('blocked', ...(await lab.children(id)));
     await lab.complete(run, 42);
     await lab.expect('callbacks', id);
-    deepEqual((await lab.takeNext()).given, (await lab.state(inner)).outcome);
+    deepEqual((await lab.takeNext()).input, (await lab.state(inner)).outcome);
   },
 
   'gives its places up while it waits': async (lab) => {

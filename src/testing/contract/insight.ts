@@ -1,7 +1,7 @@
 /** What the store contract says of insight: who runs what, who has places, what comes before. */
 
 import { deepEqual, equal, ok } from 'node:assert/strict';
-import type { QuotaUse } from '../../store/job-store.js';
+import type { QuotaStatus } from '../../store/job-store.js';
 import { serial, steps, work } from './plans.js';
 import { cases } from './store-case.js';
 import { LAB_QUOTAS, LEASE_MS, type StoreLab } from './store-lab.js';
@@ -74,11 +74,11 @@ export const insight = cases('insight', {
       work({ queue: 'mail' }, 'elsewhere'),
       work({}, 'last'),
     );
-    equal(await lab.store.insight.ahead(last, 10), 1);
+    equal(await lab.store.insight.countAhead(last, 10), 1);
     await lab.queueAll(work({ priority: -1 }, 'urgent'), work({}, 'behind'));
-    equal(await lab.store.insight.ahead(last, 10), 2);
-    equal(await lab.store.insight.ahead(last, 1), 1);
-    equal(await lab.store.insight.ahead('f'.repeat(24), 10), 0);
+    equal(await lab.store.insight.countAhead(last, 10), 2);
+    equal(await lab.store.insight.countAhead(last, 1), 1);
+    equal(await lab.store.insight.countAhead('f'.repeat(24), 10), 0);
   },
 
   'names the lanes in which jobs wait, and none in which they run or are not due': async (lab) => {
@@ -111,7 +111,7 @@ export const insight = cases('insight', {
   },
 });
 
-async function use(lab: StoreLab, name: string): Promise<QuotaUse> {
+async function use(lab: StoreLab, name: string): Promise<QuotaStatus> {
   const [found] = await lab.store.insight.quotas([name]);
   ok(found !== undefined, `the quota ${name} is there`);
   return found;

@@ -5,7 +5,7 @@ import { JobNotFoundError } from '../../errors.js';
 import { copiedTree } from '../../job/copied-tree.js';
 import type { JobTree } from '../../job/job-record.js';
 import { NO_PLACES } from '../../job/places.js';
-import { insertedRecord } from '../../store/insert-result.js';
+import { recordOrThrow } from '../../store/insert-result.js';
 import { both, onError, onSuccess, parallel, work } from './plans.js';
 import { cases } from './store-case.js';
 import type { StoreLab } from './store-lab.js';
@@ -27,7 +27,7 @@ export const retrying = cases('retrying', {
     const [first, second] = [await retry(lab, id), await retry(lab, id)];
     await lab.insert(first);
     const [answer] = await lab.insert(second);
-    equal(answer !== undefined && insertedRecord(answer).job.id, first[0].id);
+    equal(answer !== undefined && recordOrThrow(answer).job.id, first[0].id);
     equal(await lab.store.count({}), 2);
   },
 
@@ -35,7 +35,7 @@ export const retrying = cases('retrying', {
     const id = await failedJob(lab);
     const trees = await Promise.all([retry(lab, id), retry(lab, id), retry(lab, id)]);
     const answers = await lab.together(...trees.map((tree) => lab.store.insert([tree])));
-    equal(new Set(answers.flat().map((answer) => insertedRecord(answer).job.id)).size, 1);
+    equal(new Set(answers.flat().map((answer) => recordOrThrow(answer).job.id)).size, 1);
     equal(await lab.store.count({}), 2);
   },
 
@@ -56,7 +56,7 @@ export const retrying = cases('retrying', {
     const again = await lab.takeNext();
     equal(again.id, tree[0].id);
     equal(again.job.retryOf, run.id);
-    deepEqual(again.given, { status: 'failed', error: { name: 'Error', message: 'broken' } });
+    deepEqual(again.input, { status: 'failed', error: { name: 'Error', message: 'broken' } });
   },
 
   'chooses anew between the two sides of a callback': async (lab) => {
@@ -91,7 +91,7 @@ export const retrying = cases('retrying', {
         ...(await lab.store.insert([trees[1]], session)),
         ...(await lab.store.insert([trees[2], trees[3]], session)),
       ];
-      return answers.map((answer) => insertedRecord(answer).job.id);
+      return answers.map((answer) => recordOrThrow(answer).job.id);
     });
     await lab.settled();
     const [[first], , [third]] = trees;
@@ -113,7 +113,7 @@ export const retrying = cases('retrying', {
       ...(await lab.insert(outside)),
     ];
     deepEqual(
-      answers.map((answer) => insertedRecord(answer).job.id),
+      answers.map((answer) => recordOrThrow(answer).job.id),
       [first[0].id, first[0].id],
     );
   },

@@ -10,7 +10,16 @@ import type { JobRecord, JobState, JobTree, QueuedJob } from '../../job/job-reco
 import { FINAL, type FinalStatus, type Status } from '../../job/job-status.js';
 import type { StoredOutcome } from '../../job/outcome.js';
 import { Payload } from '../../job/payload.js';
-import type { Attempt, AttemptKey, Change, ClaimedJob, End, Inserted, Interest, JobStore } from '../../store/job-store.js';
+import type {
+  Attempt,
+  AttemptKey,
+  ChangeFilter,
+  ClaimedJob,
+  InsertResult,
+  JobStore,
+  Settlement,
+  StoreChange,
+} from '../../store/job-store.js';
 import { seededRandom } from '../seeded-random.js';
 
 /** Brought by who runs the contract: a new store for each case, and a hand on its time. */
@@ -39,7 +48,7 @@ const DEATH_MS = 2 * LEASE_MS;
 const MANY = 100;
 
 /** One interest of each kind. @param job - the one that is watched */
-export function everyInterest(job: string): readonly Interest[] {
+export function everyInterest(job: string): readonly ChangeFilter[] {
   return [{ work: '' }, { due: true }, { cancelsOf: 'a' }, { job }, { outcomes: 'here' }, { outcomes: 'everywhere' }];
 }
 
@@ -58,7 +67,7 @@ export interface Claim {
 
 /** What came of `changes`, gathered until the case is over. */
 export interface Watch {
-  readonly seen: readonly Change[];
+  readonly seen: readonly StoreChange[];
   readonly records: readonly JobRecord[];
   readonly isComplete: boolean;
   /** Listens no more. */
@@ -184,7 +193,7 @@ export class StoreLab {
     return this.known(plant(plan, this.ground));
   }
 
-  async insert(...trees: readonly JobTree[]): Promise<readonly Inserted[]> {
+  async insert(...trees: readonly JobTree[]): Promise<readonly InsertResult[]> {
     const inserted = await this.store.insert(trees);
     await this.settled();
     return inserted;
@@ -265,7 +274,7 @@ export class StoreLab {
     return names.map((name) => runs.find(({ job }) => job.taskName === name)) as unknown as { readonly [I in keyof N]: Run };
   }
 
-  async settle(run: AttemptKey, outcome: End['outcome']): Promise<boolean> {
+  async settle(run: AttemptKey, outcome: Settlement['outcome']): Promise<boolean> {
     const [isSettled] = await this.store.settle([{ ...keyOf(run), outcome }]);
     await this.settled();
     return isSettled === true;
@@ -373,11 +382,11 @@ export class StoreLab {
   }
 
   /** Listens from the moment the answer is there. */
-  async watch(interest: Interest): Promise<Watch> {
-    const changes: Observable<Change> = this.store.changes(interest);
+  async watch(interest: ChangeFilter): Promise<Watch> {
+    const changes: Observable<StoreChange> = this.store.changes(interest);
     const subscription = new Subscription();
-    const watch = { seen: [] as Change[], records: [] as JobRecord[], isComplete: false, leave: () => subscription.unsubscribe() };
-    const next = (change: Change): void => {
+    const watch = { seen: [] as StoreChange[], records: [] as JobRecord[], isComplete: false, leave: () => subscription.unsubscribe() };
+    const next = (change: StoreChange): void => {
       watch.seen.push(change);
       if (change.type === 'job') watch.records.push(change.record);
     };

@@ -3,8 +3,8 @@
 import { deepEqual, equal, ok, rejects } from 'node:assert/strict';
 import { CircularJobError, JobNotFoundError } from '../../errors.js';
 import type { JobTree } from '../../job/job-record.js';
-import { insertedRecord } from '../../store/insert-result.js';
-import type { AttemptKey, End } from '../../store/job-store.js';
+import { recordOrThrow } from '../../store/insert-result.js';
+import type { AttemptKey, Settlement } from '../../store/job-store.js';
 import { both, onSuccess, parallel, work } from './plans.js';
 import { cases } from './store-case.js';
 import { completed, failed, keyOf, type StoreLab } from './store-lab.js';
@@ -197,7 +197,7 @@ export const transactional = cases('an end in a transaction', {
 });
 
 interface Transaction {
-  readonly settle: (run: AttemptKey, outcome: End['outcome']) => Promise<boolean>;
+  readonly settle: (run: AttemptKey, outcome: Settlement['outcome']) => Promise<boolean>;
   readonly insert: (tree: JobTree) => Promise<void>;
 }
 
@@ -208,7 +208,7 @@ async function within(lab: StoreLab, act: (transaction: Transaction) => Promise<
     act({
       settle: async (run, outcome) => (await store.settle([{ ...keyOf(run), outcome }], session))[0] === true,
       insert: async (tree) => {
-        for (const answer of await store.insert([tree], session)) insertedRecord(answer);
+        for (const answer of await store.insert([tree], session)) recordOrThrow(answer);
       },
     });
   await store.transactions.run(run, { isRunOnce: true });

@@ -3,7 +3,7 @@
 import { deepEqual, equal, ok, rejects, throws } from 'node:assert/strict';
 import { JobNotFoundError, OptionError } from '../../errors.js';
 import type { JobTree } from '../../job/job-record.js';
-import { insertedRecord } from '../../store/insert-result.js';
+import { recordOrThrow } from '../../store/insert-result.js';
 import { both, onSuccess, parallel, serial, work } from './plans.js';
 import { cases } from './store-case.js';
 import type { StoreLab } from './store-lab.js';
@@ -168,7 +168,7 @@ export const transactions = cases('transactions', {
     const seen: boolean[] = [];
     const run = (act: () => Promise<void>): Promise<void> =>
       transactions.run(async (session) => {
-        mayCommit = transactions.join(session);
+        mayCommit = transactions.attach(session);
         seen.push(mayCommit());
         await act();
       });
@@ -176,7 +176,7 @@ export const transactions = cases('transactions', {
     seen.push(mayCommit());
     await rejects(run(() => Promise.reject(new Error('no'))));
     deepEqual([...seen, mayCommit()], [true, false, true, false]);
-    throws(() => transactions.join({}), OptionError);
+    throws(() => transactions.attach({}), OptionError);
   },
 
   'add callbacks to jobs that wait, which run after these': async (lab) => {
@@ -217,7 +217,7 @@ export const transactions = cases('transactions', {
   'refuse a callback of a job that is not there': async (lab) => {
     const tree = lab.plantCallbackOf(lab.plant(work())[0], both());
     const queued = lab.store.transactions.run(async (session) => {
-      for (const answer of await lab.store.insert([tree], session)) insertedRecord(answer);
+      for (const answer of await lab.store.insert([tree], session)) recordOrThrow(answer);
     });
     await rejects(queued, JobNotFoundError);
     equal(await lab.store.count({}), 0);

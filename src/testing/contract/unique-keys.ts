@@ -3,7 +3,7 @@
 import { deepEqual, equal, notEqual, ok } from 'node:assert/strict';
 import type { JobTree } from '../../job/job-record.js';
 import type { UniqueOptions } from '../../job/uniqueness.js';
-import { insertedRecord } from '../../store/insert-result.js';
+import { recordOrThrow } from '../../store/insert-result.js';
 import { both, type Extras, parallel, serial, work } from './plans.js';
 import { cases } from './store-case.js';
 import type { StoreLab } from './store-lab.js';
@@ -77,7 +77,7 @@ export const uniqueKeys = cases('unique keys', {
   'let one of those through that come in one call, the first': async (lab) => {
     const trees = ['first', 'second', 'third'].map((name) => lab.plant(work({ ...KEY, args: [name] })));
     const other = lab.plant(work({ ...KEY, uniqueKey: 'other' }));
-    const [first, ...rest] = (await lab.insert(...trees, other)).map((answer) => insertedRecord(answer).job);
+    const [first, ...rest] = (await lab.insert(...trees, other)).map((answer) => recordOrThrow(answer).job);
     deepEqual(first?.args.read(), ['first']);
     deepEqual(
       rest.map(({ id }) => id),
@@ -89,7 +89,7 @@ export const uniqueKeys = cases('unique keys', {
   'let one of those through that come at the same time': async (lab) => {
     const trees = Array.from({ length: 5 }, () => lab.plant(work(KEY)));
     const answers = await lab.together(...trees.map((tree) => lab.store.insert([tree])));
-    const ids = new Set(answers.flat().map((answer) => insertedRecord(answer).job.id));
+    const ids = new Set(answers.flat().map((answer) => recordOrThrow(answer).job.id));
     equal(ids.size, 1);
     equal(await lab.store.count({}), 1);
   },
@@ -99,7 +99,7 @@ export const uniqueKeys = cases('unique keys', {
     await lab.complete(await lab.take(before));
     const trees = Array.from({ length: 5 }, () => lab.plant(work(KEY)));
     const answers = await lab.together(...trees.map((tree) => lab.store.insert([tree])));
-    const ids = new Set(answers.flat().map((answer) => insertedRecord(answer).job.id));
+    const ids = new Set(answers.flat().map((answer) => recordOrThrow(answer).job.id));
     equal(ids.size, 1);
     ok(!ids.has(before));
   },
@@ -109,7 +109,7 @@ export const uniqueKeys = cases('unique keys', {
     const other = lab.plant(work(KEY));
     for (const one of [tree, other, tree]) {
       const [answer] = await lab.insert(one);
-      equal(answer !== undefined && insertedRecord(answer).job.id, tree[0].id);
+      equal(answer !== undefined && recordOrThrow(answer).job.id, tree[0].id);
     }
   },
 
@@ -119,13 +119,13 @@ export const uniqueKeys = cases('unique keys', {
       const tree = lab.plant(plan);
       await lab.insert(tree);
       const [answer] = await lab.insert(lab.plant(plan));
-      equal(answer !== undefined && insertedRecord(answer).job.id, tree[0].id);
+      equal(answer !== undefined && recordOrThrow(answer).job.id, tree[0].id);
       equal(await lab.store.count({}), before + tree.length);
     }
     await lab.drain();
     const again = lab.plant(serial([work()], KEY));
     const [answer] = await lab.insert(again);
-    equal(answer !== undefined && insertedRecord(answer).job.id, again[0].id);
+    equal(answer !== undefined && recordOrThrow(answer).job.id, again[0].id);
   },
 
   'in a transaction are those of jobs outside, and of jobs in it': async (lab) => {
@@ -133,7 +133,7 @@ export const uniqueKeys = cases('unique keys', {
     const [inside, second] = [lab.plant(work({ uniqueKey: 'new' })), lab.plant(work({ uniqueKey: 'new' }))];
     const ids = await lab.store.transactions.run(async (session) => {
       const insert = async (...trees: readonly JobTree[]): Promise<readonly string[]> =>
-        (await lab.store.insert(trees, session)).map((answer) => insertedRecord(answer).job.id);
+        (await lab.store.insert(trees, session)).map((answer) => recordOrThrow(answer).job.id);
       return [
         ...(await insert(lab.plant(work(KEY)))),
         ...(await insert(inside, second)),
@@ -224,13 +224,13 @@ export const uniqueKeys = cases('unique keys', {
 export async function ask(lab: StoreLab, extras: Extras): Promise<string> {
   const [answer] = await lab.insert(lab.plant(work(extras)));
   ok(answer !== undefined);
-  return insertedRecord(answer).job.id;
+  return recordOrThrow(answer).job.id;
 }
 
 async function askWithin(lab: StoreLab, session: object, extras: Extras): Promise<string> {
   const [answer] = await lab.store.insert([lab.plant(work(extras))], session);
   ok(answer !== undefined);
-  return insertedRecord(answer).job.id;
+  return recordOrThrow(answer).job.id;
 }
 
 /** The first look is what a transaction sees from then on. */

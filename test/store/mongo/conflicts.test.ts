@@ -4,8 +4,8 @@ import { type ClientSession, MongoError } from 'mongodb';
 import { firstValueFrom, timer } from 'rxjs';
 import { describe, expect, it } from 'vitest';
 import { nextTurn } from '../../../src/clock.js';
-import { Deadline } from '../../../src/store/mongo/driver/command-deadline.js';
-import { outlastConflicts } from '../../../src/store/mongo/driver/conflict-retry.js';
+import { CommandDeadline } from '../../../src/store/mongo/driver/command-deadline.js';
+import { retryConflicts } from '../../../src/store/mongo/driver/conflict-retry.js';
 import { SessionTransactions } from '../../../src/store/mongo/driver/session-transactions.js';
 import { VirtualClock } from '../../../src/testing/index.js';
 import { ownStandIn } from '../../replica-set/own-stand-in.js';
@@ -26,7 +26,7 @@ describe('what conflicts', () => {
     const clock = new VirtualClock();
     const begunAt = clock.now();
     const at: number[] = [];
-    const outcome = outlastConflicts(clock, async () => attempt(at.push(clock.now() - begunAt))).catch((error: unknown) => error);
+    const outcome = retryConflicts(clock, async () => attempt(at.push(clock.now() - begunAt))).catch((error: unknown) => error);
     await clock.advance(ms, async () => {
       // Tries that come at once come in turns of their own.
       for (let turn = 0; turn < 20; turn++) await firstValueFrom(nextTurn());
@@ -74,7 +74,7 @@ describe('a transaction', () => {
     const { client, things } = await ownStandIn({ now: () => clock.now(), limit }, { monitorCommands: true });
     const traffic = new Traffic(() => false);
     traffic.watch(client);
-    const transactions = new SessionTransactions(client, new Deadline(clock), clock);
+    const transactions = new SessionTransactions(client, new CommandDeadline(clock), clock);
     const count = (session: ClientSession) => things.updateOne({ name: 'wanted' }, { $inc: { n: 1 } }, { session });
     await things.insertOne({ name: 'wanted', n: 0 });
     const gone = client.startSession();
@@ -107,7 +107,7 @@ describe('a transaction that takes longer than the server allows', () => {
     const clock = new VirtualClock();
     const { client, things } = await ownStandIn({ now: () => clock.now(), limit: byTimeOf(clock) }, {});
     await client.db('admin').command({ setParameter: 1, transactionLifetimeLimitSeconds: seconds });
-    const transactions = new SessionTransactions(client, new Deadline(clock), clock);
+    const transactions = new SessionTransactions(client, new CommandDeadline(clock), clock);
     for (const options of [{}, { isRunOnce: true }]) {
       let runs = 0;
       const done = transactions.run(async (session) => {
@@ -130,7 +130,7 @@ describe('a transaction that takes longer than the server allows', () => {
     const clock = new VirtualClock();
     const { client, things, standIn } = await ownStandIn({ now: () => clock.now(), limit: byTimeOf(clock) }, {});
     standIn.faults.intercept = (command) => ('getParameter' in command ? 'refuse' : undefined);
-    const transactions = new SessionTransactions(client, new Deadline(clock), clock);
+    const transactions = new SessionTransactions(client, new CommandDeadline(clock), clock);
     const done = transactions.run(async (session) => {
       await things.insertOne({}, { session });
       await clock.advance(61_000, () => firstValueFrom(nextTurn()));
@@ -141,7 +141,7 @@ describe('a transaction that takes longer than the server allows', () => {
   it('runs again where another primary does not know it, however long it was open within the limit', async () => {
     const clock = new VirtualClock();
     const { client, things, standIn } = await ownStandIn({ now: () => clock.now(), limit: byTimeOf(clock) }, {});
-    const transactions = new SessionTransactions(client, new Deadline(clock), clock);
+    const transactions = new SessionTransactions(client, new CommandDeadline(clock), clock);
     let runs = 0;
     await transactions.run(async (session) => {
       await things.insertOne({}, { session });

@@ -4,7 +4,7 @@ import { type ClientSession, type Document, MongoError } from 'mongodb';
 import { firstValueFrom } from 'rxjs';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { nextTurn } from '../../../src/clock.js';
-import { Deadline } from '../../../src/store/mongo/driver/command-deadline.js';
+import { CommandDeadline } from '../../../src/store/mongo/driver/command-deadline.js';
 import { SessionTransactions } from '../../../src/store/mongo/driver/session-transactions.js';
 import { openCollections } from '../../../src/store/mongo/schema/collections.js';
 import { checkStore } from '../../../src/store/mongo/schema/store-check.js';
@@ -23,7 +23,7 @@ beforeEach(async () => {
   clock = new VirtualClock();
   own = await ownStandIn();
   await own.client.connect();
-  transactions = new SessionTransactions(own.client, new Deadline(clock), clock);
+  transactions = new SessionTransactions(own.client, new CommandDeadline(clock), clock);
 });
 
 /** Lets time pass; nothing has to be waited for on the way. */
@@ -158,7 +158,7 @@ describe('the end of a transaction', () => {
 });
 
 it('the first command of all is waited for no longer than others', async () => {
-  const deadline = new Deadline(clock);
+  const deadline = new CommandDeadline(clock);
   const sent = neverAnswer('hello');
   const outcome = outcomeOf(checkStore(openCollections(own.client, { database: 'd', prefix: '', deadline })));
   await sent;

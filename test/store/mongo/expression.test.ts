@@ -2,7 +2,7 @@
 
 import { expect, it } from 'vitest';
 import { type Expression, literal, type Pipeline } from '../../../src/store/mongo/driver/expression.js';
-import { asPipeline, Computed } from '../../../src/store/mongo/jobs/job-collection.js';
+import { asSetStage, ServerExpression } from '../../../src/store/mongo/jobs/job-collection.js';
 
 const named: string = '$HOSTNAME';
 
@@ -16,6 +16,6 @@ it('a bare string compiles nowhere in a pipeline, and a literal does', () => {
 });
 
 it('what a move writes is a literal, unless it is computed', () => {
-  const written = asPipeline({ owner: named, token: undefined, startedAt: new Computed('$$NOW') });
+  const written = asSetStage({ owner: named, token: undefined, startedAt: new ServerExpression('$$NOW') });
   expect(written).toEqual({ owner: { $literal: named }, token: '$$REMOVE', startedAt: '$$NOW' });
 });

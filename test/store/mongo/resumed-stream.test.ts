@@ -5,7 +5,7 @@ import type { ChangeStream } from 'mongodb';
 import { firstValueFrom } from 'rxjs';
 import { expect, it } from 'vitest';
 import { nextTurn } from '../../../src/clock.js';
-import { ResumedStream } from '../../../src/store/mongo/driver/resumable-stream.js';
+import { ResumableStream } from '../../../src/store/mongo/driver/resumable-stream.js';
 import { VirtualClock } from '../../../src/testing/index.js';
 
 /** A stream that says nothing by itself. @param close - what comes of closing it */
@@ -17,7 +17,7 @@ const turn = (): Promise<void> => firstValueFrom(nextTurn());
 
 it('is closed after two seconds though the driver never says so', async () => {
   const clock = new VirtualClock();
-  const stream = new ResumedStream({ clock, watch: () => silentStream(() => new Promise(() => {})), onEvent: () => {} });
+  const stream = new ResumableStream({ clock, watch: () => silentStream(() => new Promise(() => {})), onEvent: () => {} });
   stream.open();
   let isClosed = false;
   const closing = stream.close().then(() => {
@@ -32,7 +32,7 @@ it('is closed after two seconds though the driver never says so', async () => {
 
 it('is closed at once when the driver says so, and leaves no timer', async () => {
   const clock = new VirtualClock();
-  const stream = new ResumedStream({ clock, watch: () => silentStream(async () => {}), onEvent: () => {} });
+  const stream = new ResumableStream({ clock, watch: () => silentStream(async () => {}), onEvent: () => {} });
   stream.open();
   await stream.close();
   expect(clock.scheduler.actions).toEqual([]);
@@ -45,7 +45,7 @@ it('is opened anew when it has been silent for twenty seconds', async () => {
     opened++;
     return silentStream(async () => {});
   };
-  const stream = new ResumedStream({ clock, watch, onEvent: () => {} });
+  const stream = new ResumableStream({ clock, watch, onEvent: () => {} });
   stream.open();
   await clock.advance(20_999, turn);
   expect(opened).toBe(1);

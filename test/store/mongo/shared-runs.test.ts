@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import { SharedRuns } from '../../../src/store/async/single-flight.js';
+import { SingleFlight } from '../../../src/store/async/single-flight.js';
 import { deferred } from '../../service/deferred.js';
 
 describe('shared runs', () => {
   it('are one for all who ask in a turn', async () => {
-    const runs = new SharedRuns();
+    const runs = new SingleFlight();
     let count = 0;
     const work = async (): Promise<void> => {
       count++;
@@ -14,7 +14,7 @@ describe('shared runs', () => {
   });
 
   it('are one more for all who ask while one is under way, since that may have read too early', async () => {
-    const runs = new SharedRuns();
+    const runs = new SingleFlight();
     const gates = [deferred(), deferred()];
     let begun = 0;
     const work = (): Promise<void> => gates[begun++]?.promise ?? Promise.resolve();
@@ -31,7 +31,7 @@ describe('shared runs', () => {
   });
 
   it('of other names do not wait for each other', async () => {
-    const runs = new SharedRuns();
+    const runs = new SingleFlight();
     const gate = deferred();
     const held = runs.run('a', () => gate.promise);
     await runs.run('b', async () => {});
@@ -40,7 +40,7 @@ describe('shared runs', () => {
   });
 
   it('go on after one that failed, which fails for those who shared it', async () => {
-    const runs = new SharedRuns();
+    const runs = new SingleFlight();
     await expect(runs.run('a', () => Promise.reject(new Error('no')))).rejects.toThrow('no');
     let ran = false;
     await runs.run('a', async () => {

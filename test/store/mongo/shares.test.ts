@@ -2,7 +2,7 @@
 
 import { expect, it } from 'vitest';
 import { ServerTime } from '../../../src/store/mongo/driver/server-time.js';
-import { type ShareSources, Shares } from '../../../src/store/mongo/quotas/place-leases.js';
+import { PlaceLeases, type PlaceLeasesSources } from '../../../src/store/mongo/quotas/place-leases.js';
 import { VirtualClock } from '../../../src/testing/index.js';
 
 const never = (): boolean => false;
@@ -34,16 +34,16 @@ function sharesOf(given: () => number) {
     onFreed: () => rings++,
     beforeGivingWay: async () => {},
   };
-  const shares = new Shares(sources as object as ShareSources);
+  const placeLeases = new PlaceLeases(sources as object as PlaceLeasesSources);
   const want = (queue: string, pool: number): Promise<void> =>
-    shares.acquire({ dispatcher: 'd', queue }, [{ lane: queue, quotas: { pool } }], () => false);
-  return { shares, want, rung: () => rings };
+    placeLeases.acquire({ dispatcher: 'd', queue }, [{ lane: queue, quotas: { pool } }], () => false);
+  return { placeLeases, want, rung: () => rings };
 }
 
 it('rings for another queue when what that has waited for is there, and not before', async () => {
   let given = 2;
-  const { shares, want, rung } = sharesOf(() => given);
-  await shares.of('d', 'pool').change(async () => 2);
+  const { placeLeases, want, rung } = sharesOf(() => given);
+  await placeLeases.of('d', 'pool').change(async () => 2);
   await want('b', 3);
   await want('a', 1);
   await want('a', 1);

@@ -4,7 +4,7 @@ import { Container } from 'inversify';
 import { MongoClient } from 'mongodb';
 import { afterAll, describe, expect, it } from 'vitest';
 import { asyncModule, currentTask, makeJob, StoreError, start, systemClock, task } from '../../../src/index.js';
-import { Deadline } from '../../../src/store/mongo/driver/command-deadline.js';
+import { CommandDeadline } from '../../../src/store/mongo/driver/command-deadline.js';
 import { mongoStore } from '../../../src/store/mongo/mongo-store.js';
 import { openCollections } from '../../../src/store/mongo/schema/collections.js';
 import { checkPool, checkStore, problemOf, STORE_VERSION } from '../../../src/store/mongo/schema/store-check.js';
@@ -23,7 +23,7 @@ afterAll(async () => {
 function fresh() {
   const database = `start-up-${process.pid}-${databases++}`;
   return {
-    collections: openCollections(client, { database, prefix: '', deadline: new Deadline(systemClock) }),
+    collections: openCollections(client, { database, prefix: '', deadline: new CommandDeadline(systemClock) }),
     drop: () => client.db(database).dropDatabase(),
   };
 }

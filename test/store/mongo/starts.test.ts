@@ -4,8 +4,8 @@ import { expect, it, onTestFinished, vi } from 'vitest';
 import type { Clock } from '../../../src/clock.js';
 import type { Begun, Rate } from '../../../src/job/rates.js';
 import { ServerTime } from '../../../src/store/mongo/driver/server-time.js';
-import type { Quotas } from '../../../src/store/mongo/quotas/quota-cache.js';
-import { Starts } from '../../../src/store/mongo/quotas/rate-limiter.js';
+import type { QuotaCache } from '../../../src/store/mongo/quotas/quota-cache.js';
+import { RateLimiter } from '../../../src/store/mongo/quotas/rate-limiter.js';
 import { VirtualClock } from '../../../src/testing/index.js';
 
 const HOUR = 3_600_000;
@@ -16,18 +16,18 @@ function used({ perMs = HOUR, inMs = HOUR } = {}) {
   const clock = new VirtualClock();
   const rate: Rate = { starts: 1, perMs };
   const begun: readonly Begun[] = [{ until: new Date(clock.now() + inMs), n: 1 }];
-  const quotas = { rateOf: () => rate, begunOf: () => begun } as Partial<Quotas> as Quotas;
+  const quotas = { rateOf: () => rate, begunOf: () => begun } as Partial<QuotaCache> as QuotaCache;
   let setMs = 0;
   const settable: Clock = { now: () => clock.now() + setMs, scheduler: clock.scheduler, turn: () => clock.turn() };
   const time = new ServerTime(settable, 0);
   const onFreed = vi.fn();
-  const starts = new Starts({ clock: settable, quotas, time, onFreed });
-  onTestFinished(() => starts.close());
+  const rateLimiter = new RateLimiter({ clock: settable, quotas, time, onFreed });
+  onTestFinished(() => rateLimiter.close());
   const sleep = (ms: number): void => {
     setMs += ms;
     time.learn(new Date(settable.now()), time.moment);
   };
-  return { clock, starts, onFreed, sleep, isUsedUp: () => starts.isUsedUp({ hourly: 1 }) };
+  return { clock, rateLimiter, onFreed, sleep, isUsedUp: () => rateLimiter.isUsedUp({ hourly: 1 }) };
 }
 
 it('rings when a job may begin again', async () => {

@@ -5,7 +5,7 @@ import { firstValueFrom, filter as where } from 'rxjs';
 import { describe, expect, it } from 'vitest';
 import { nextTurn } from '../../../src/clock.js';
 import { currentTask, fixedDelay, type Job, makeJob, TransactionError, task } from '../../../src/index.js';
-import { explained } from '../../../src/store/mongo/driver/driver-errors.js';
+import { withTransactionLimitExplained } from '../../../src/store/mongo/driver/driver-errors.js';
 import { VirtualClock } from '../../../src/testing/index.js';
 import { deferred } from '../../service/deferred.js';
 import { Processes } from './processes.js';
@@ -216,16 +216,17 @@ describe('an error of a transaction', () => {
     [257, 0, undefined, '16 MB'],
     [10_334, 0, undefined, '16 MB'],
   ])('%i after %i ms, of %s allowed, is explained', (code, openMs, limitMs, said) => {
-    const error = explained(of(code), { openMs, limitMs });
+    const error = withTransactionLimitExplained(of(code), { openMs, limitMs });
     expect(error).toBeInstanceOf(TransactionError);
     expect((error as Error).message).toContain(said);
     expect((error as Error).cause).toMatchObject({ code });
   });
 
   it('is passed on as it is where it is none of these', () => {
-    for (const error of [of(112), new Error('no'), null]) expect(explained(error, { openMs: 61_000, limitMs: 60_000 })).toBe(error);
+    for (const error of [of(112), new Error('no'), null])
+      expect(withTransactionLimitExplained(error, { openMs: 61_000, limitMs: 60_000 })).toBe(error);
     const early = of(251);
-    expect(explained(early, { openMs: 59_000, limitMs: undefined })).toBe(early);
-    expect(explained(early, { openMs: 61_000, limitMs: 120_000 })).toBe(early);
+    expect(withTransactionLimitExplained(early, { openMs: 59_000, limitMs: undefined })).toBe(early);
+    expect(withTransactionLimitExplained(early, { openMs: 61_000, limitMs: 120_000 })).toBe(early);
   });
 });

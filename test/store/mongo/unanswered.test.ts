@@ -6,14 +6,14 @@ import { firstValueFrom } from 'rxjs';
 import { afterAll, describe, expect, it } from 'vitest';
 import { nextTurn } from '../../../src/clock.js';
 import { Payload } from '../../../src/job/payload.js';
-import { Unfinished } from '../../../src/store/async/background-retry.js';
-import { ResumedStream } from '../../../src/store/mongo/driver/resumable-stream.js';
+import { BackgroundRetry } from '../../../src/store/async/background-retry.js';
+import { ResumableStream } from '../../../src/store/mongo/driver/resumable-stream.js';
 import { ServerTime } from '../../../src/store/mongo/driver/server-time.js';
-import { type TakeSources, Takes } from '../../../src/store/mongo/local/claim-writes.js';
-import { Ahead, type AheadSources } from '../../../src/store/mongo/local/local-queue.js';
-import { Running } from '../../../src/store/mongo/local/running-attempts.js';
-import { Share } from '../../../src/store/mongo/quotas/place-lease.js';
-import { askPipeline } from '../../../src/store/mongo/quotas/quota-pipelines.js';
+import { ClaimWrites, type ClaimWritesSources } from '../../../src/store/mongo/local/claim-writes.js';
+import { LocalQueue, type LocalQueueSources } from '../../../src/store/mongo/local/local-queue.js';
+import { RunningAttempts } from '../../../src/store/mongo/local/running-attempts.js';
+import { PlaceLease } from '../../../src/store/mongo/quotas/place-lease.js';
+import { requestPlaces } from '../../../src/store/mongo/quotas/quota-pipelines.js';
 import type { JobDocument } from '../../../src/store/mongo/schema/documents.js';
 import { toBytes } from '../../../src/store/mongo/schema/payload-codec.js';
 import { VirtualClock } from '../../../src/testing/index.js';
@@ -59,21 +59,21 @@ describe('what a write took that was not answered', () => {
     const updateMany = async (): Promise<Document> => (++sent === 1 ? Promise.reject(new Error('the network')) : { modifiedCount: 1 });
     const freed: string[] = [];
     const found: string[] = [];
-    const takes = new Takes(
-      only<TakeSources>({
+    const claimWrites = new ClaimWrites(
+      only<ClaimWritesSources>({
         collections: { jobs: { updateMany } },
-        news: { found: (lane: string) => found.push(lane) },
-        unfinished: new Unfinished({ clock, onBackground: () => {} }),
-        uses: { freeSoon: (attempt: string) => freed.push(attempt) },
+        notifier: { found: (lane: string) => found.push(lane) },
+        backgroundRetry: new BackgroundRetry({ clock, onBackground: () => {} }),
+        placeUsage: { freeSoon: (attempt: string) => freed.push(attempt) },
       }),
     );
     const job = jobOf('active');
-    const lost = takes.under('d', { now: [job], forLater: [], token: 'k' }, () => Promise.reject(new Error('lost')));
+    const lost = claimWrites.under('d', { now: [job], forLater: [], token: 'k' }, () => Promise.reject(new Error('lost')));
     await expect(lost).rejects.toThrow('lost');
     const seen: unknown[] = [];
     for (let halves = 0; halves < 3; halves++) {
       await clock.advance(halves * 500, () => firstValueFrom(nextTurn()));
-      seen.push([sent, takes.isOpen('k'), freed.length]);
+      seen.push([sent, claimWrites.isOpen('k'), freed.length]);
     }
     expect(seen).toEqual([
       [1, true, 0],
@@ -88,43 +88,45 @@ describe('what is at hand', () => {
   function hand(updateMany: () => Promise<Document>) {
     const clock = new VirtualClock();
     const collections = { jobs: { updateMany } };
-    const news = { track: () => {}, found: () => {} };
-    const ahead = new Ahead(only<AheadSources>({ clock, collections, news, time: new ServerTime(clock, 0), running: new Running() }));
-    return { clock, ahead };
+    const notifier = { track: () => {}, found: () => {} };
+    const localQueue = new LocalQueue(
+      only<LocalQueueSources>({ clock, collections, notifier, time: new ServerTime(clock, 0), running: new RunningAttempts() }),
+    );
+    return { clock, localQueue };
   }
 
   it('goes back when nobody asks for its queue, though another queue is claimed from', async () => {
     let back = 0;
-    const { clock, ahead } = hand(async () => ({ modifiedCount: ++back }));
-    ahead.add('d', [jobOf('assigned', 'y')]);
+    const { clock, localQueue } = hand(async () => ({ modifiedCount: ++back }));
+    localQueue.add('d', [jobOf('assigned', 'y')]);
     for (let passed = 0; passed < 2_000; passed += 500) {
       await clock.advance(500, nothing);
-      ahead.of('d', 'x', new Set(['t']));
+      localQueue.of('d', 'x', new Set(['t']));
     }
     expect(back).toBe(1);
   });
 
   it('is recorded as begun, however long the others of its claim take, and again if that fails', async () => {
     let tries = 0;
-    const { clock, ahead } = hand(async () => (++tries === 1 ? Promise.reject(new Error('the network')) : { modifiedCount: 1 }));
+    const { clock, localQueue } = hand(async () => (++tries === 1 ? Promise.reject(new Error('the network')) : { modifiedCount: 1 }));
     const job = jobOf('assigned');
-    ahead.add('d', [job]);
-    ahead.begin('d', job);
+    localQueue.add('d', [job]);
+    localQueue.begin('d', job);
     for (let second = 0; second < 5; second++) await clock.advance(1_000, () => firstValueFrom(nextTurn()));
     expect(tries).toBe(2);
-    ahead.close();
+    localQueue.close();
   });
 });
 
 describe('a share', () => {
   it('is in doubt after a command that changed nothing, and counts only what is certain', async () => {
-    const share = new Share();
-    await share.change(async () => 3);
-    share.inUse = 1;
-    expect(await share.change(async () => undefined)).toBe(false);
-    expect([share.n, share.free, share.isInDoubt]).toEqual([1, 0, true]);
-    await share.change(async () => 2);
-    expect([share.n, share.free, share.isInDoubt]).toEqual([2, 1, false]);
+    const placeLease = new PlaceLease();
+    await placeLease.change(async () => 3);
+    placeLease.inUse = 1;
+    expect(await placeLease.change(async () => undefined)).toBe(false);
+    expect([placeLease.n, placeLease.free, placeLease.isInDoubt]).toEqual([1, 0, true]);
+    await placeLease.change(async () => 2);
+    expect([placeLease.n, placeLease.free, placeLease.isInDoubt]).toEqual([2, 1, false]);
   });
 
   it('is left alone by commands that come late, and so is the line', async () => {
@@ -134,8 +136,8 @@ describe('a share', () => {
     const before = { _id: 'q' as never, size: 2, holders: [{ by: 'd', n: 2, v: 6 }], waiting: [] };
     await quotas.insertOne(before);
     const late = { dispatcher: 'd', want: 0, least: 0, isModest: false, inUse: 0 };
-    await quotas.updateOne({}, askPipeline({ ...late, need: 3, v: 4 }, time));
-    await quotas.updateOne({}, askPipeline({ ...late, need: undefined, v: 5 }, time));
+    await quotas.updateOne({}, requestPlaces({ ...late, need: 3, v: 4 }, time));
+    await quotas.updateOne({}, requestPlaces({ ...late, need: undefined, v: 5 }, time));
     expect(await quotas.findOne()).toEqual({ ...before, rev: 2 });
     await client.db(`late-${process.pid}`).dropDatabase();
     await client.close();
@@ -147,7 +149,7 @@ describe('a stream', () => {
     const resumed: unknown[] = [];
     const streams: EventEmitter[] = [];
     let opened = 0;
-    const stream = new ResumedStream({
+    const stream = new ResumableStream({
       clock: new VirtualClock(),
       watch: ({ resumeAfter }) => {
         resumed.push(resumeAfter);

@@ -1,29 +1,29 @@
 /** Opens batches that are due: their places become their own, then they are written as open, then their steps begin. */
 
-import type { Unfinished } from '../../async/background-retry.js';
-import type { Leases } from '../control/dispatcher-leases.js';
+import type { BackgroundRetry } from '../../async/background-retry.js';
+import type { DispatcherLeases } from '../control/dispatcher-leases.js';
 import type { ServerTime } from '../driver/server-time.js';
-import type { News } from '../feed/notifier.js';
-import { asPipeline, Computed } from '../jobs/job-collection.js';
+import type { Notifier } from '../feed/notifier.js';
+import { asSetStage, ServerExpression } from '../jobs/job-collection.js';
 import { attemptKey } from '../local/running-attempts.js';
-import type { HeldPlaces } from '../quotas/job-places.js';
-import type { Uses } from '../quotas/place-usage.js';
+import type { JobPlaces } from '../quotas/job-places.js';
+import type { PlaceUsage } from '../quotas/place-usage.js';
 import type { Collections } from '../schema/collections.js';
 import type { JobDocument } from '../schema/documents.js';
 import type { Where } from '../schema/timed-collection.js';
-import type { Tender } from '../settle/completion.js';
-import type { Relief } from '../settle/owner-release.js';
+import type { Completion } from '../settle/completion.js';
+import type { OwnerRelease } from '../settle/owner-release.js';
 
-export interface OpeningSources {
+export interface BatchOpenerSources {
   readonly collections: Collections;
-  readonly held: HeldPlaces;
-  readonly leases: Leases;
-  readonly news: News;
-  readonly relief: Relief;
-  readonly uses: Uses;
-  readonly tender: Tender;
+  readonly jobPlaces: JobPlaces;
+  readonly leases: DispatcherLeases;
+  readonly notifier: Notifier;
+  readonly ownerRelease: OwnerRelease;
+  readonly placeUsage: PlaceUsage;
+  readonly completion: Completion;
   readonly time: ServerTime;
-  readonly unfinished: Unfinished;
+  readonly backgroundRetry: BackgroundRetry;
 }
 
 export interface Opening {
@@ -33,8 +33,8 @@ export interface Opening {
   readonly token: string;
 }
 
-export class Openings {
-  constructor(private readonly sources: OpeningSources) {}
+export class BatchOpener {
+  constructor(private readonly sources: BatchOpenerSources) {}
 
   /** @returns whether it was opened here */
   async open(opening: Opening): Promise<boolean> {
@@ -42,7 +42,7 @@ export class Openings {
       return await this.#open(opening);
     } catch (error) {
       // Sent again, rather than looked at: then it cannot be done after its places were given up.
-      this.sources.unfinished.again(async () => {
+      this.sources.backgroundRetry.schedule(async () => {
         await this.#open(opening);
       });
       throw error;
@@ -51,24 +51,24 @@ export class Openings {
 
   /** Goes on where it was cut off. */
   async #open({ dispatcher, batch, token }: Opening): Promise<boolean> {
-    const { uses, held, news, tender, relief } = this.sources;
+    const { placeUsage, jobPlaces, notifier, completion, ownerRelease } = this.sources;
     const id = batch._id.toHexString();
     const key = attemptKey({ id, token });
     const needsPlaces = batch.held === undefined && Object.keys(batch.quotas).length > 0;
     const isKept =
       !needsPlaces ||
-      held.has({ id: batch._id, attempt: token, places: batch.quotas }) ||
-      (await uses.keepFor(id, { attempt: token, key }));
+      jobPlaces.has({ id: batch._id, attempt: token, places: batch.quotas }) ||
+      (await placeUsage.keepFor(id, { attempt: token, key }));
     const opened = isKept ? await this.#opened(dispatcher, batch, needsPlaces ? token : batch.held) : undefined;
-    await uses.free(key);
+    await placeUsage.free(key);
     // Somebody else has opened it, with places of its own.
     if (opened === undefined) {
-      if (needsPlaces) await held.drop({ ...batch, held: token });
+      if (needsPlaces) await jobPlaces.drop({ ...batch, held: token });
       return false;
     }
-    news.changed(opened);
-    await tender.open(opened);
-    relief.add(opened);
+    notifier.changed(opened);
+    await completion.open(opened);
+    ownerRelease.add(opened);
     return true;
   }
 
@@ -76,12 +76,12 @@ export class Openings {
   async #opened(dispatcher: string, batch: JobDocument, held: string | undefined): Promise<JobDocument | undefined> {
     const { collections, leases, time } = this.sources;
     const fence = leases.fence(dispatcher);
-    const written = asPipeline({
+    const written = asSetStage({
       status: 'active',
       waiting: 'steps',
       owner: dispatcher,
       attempts: 1,
-      startedAt: new Computed(time.now),
+      startedAt: new ServerExpression(time.now),
       bell: undefined,
       startBy: undefined,
       held,

@@ -3,51 +3,51 @@
 import { ObjectId } from 'mongodb';
 import type { JobReference } from '../../../job/job-reference.js';
 import type { Places } from '../../../job/places.js';
-import type { Unfinished } from '../../async/background-retry.js';
+import type { BackgroundRetry } from '../../async/background-retry.js';
 import type { ClaimedJob, ClaimRequest } from '../../job-store.js';
-import type { Leases } from '../control/dispatcher-leases.js';
-import type { Pauses } from '../control/pause-control.js';
+import type { DispatcherLeases } from '../control/dispatcher-leases.js';
+import type { PauseControl } from '../control/pause-control.js';
 import type { ServerTime } from '../driver/server-time.js';
-import type { News } from '../feed/notifier.js';
-import { withNote } from '../jobs/attempt-reports.js';
+import type { Notifier } from '../feed/notifier.js';
+import { withReports } from '../jobs/attempt-reports.js';
 import { formOfDocument, referenceOf, reportedOf, toJob } from '../jobs/job-codec.js';
-import { type Chosen, isOf, nameOf, type Takes } from '../local/claim-writes.js';
-import type { Handovers } from '../local/handoff.js';
-import { type HeardLane, type Lanes, mayBeClaimedAhead, placesOfLane } from '../local/known-lanes.js';
-import { type Candidates, isEmpty } from '../local/lane-heads.js';
+import { type ClaimSet, type ClaimWrites, isOf, nameOf } from '../local/claim-writes.js';
+import type { Handoff } from '../local/handoff.js';
+import { type KnownLane, type KnownLanes, mayBeClaimedAhead, placesOfLane } from '../local/known-lanes.js';
+import { isEmpty, type LaneHeads } from '../local/lane-heads.js';
 import { readSelection } from '../local/lane-selection.js';
-import type { Ahead } from '../local/local-queue.js';
-import { inOrder } from '../local/order.js';
-import { attemptKey, attemptOf, type Running } from '../local/running-attempts.js';
-import type { Shares } from '../quotas/place-leases.js';
-import type { Uses } from '../quotas/place-usage.js';
-import type { Begin, Starts } from '../quotas/rate-limiter.js';
+import type { LocalQueue } from '../local/local-queue.js';
+import { byPriorityThenOrder } from '../local/order.js';
+import { attemptKey, attemptOf, type RunningAttempts } from '../local/running-attempts.js';
+import type { PlaceLeases } from '../quotas/place-leases.js';
+import type { PlaceUsage } from '../quotas/place-usage.js';
+import type { RateLimiter, StartGrant } from '../quotas/rate-limiter.js';
 import type { Collections } from '../schema/collections.js';
 import type { JobDocument } from '../schema/documents.js';
-import type { Attempts } from '../settle/attempt-transitions.js';
+import type { AttemptTransitions } from '../settle/attempt-transitions.js';
 import { type CancelledBatches, isPart } from '../settle/cancelled-batches.js';
-import type { Tender } from '../settle/completion.js';
-import type { Opening, Openings } from './batch-opener.js';
+import type { Completion } from '../settle/completion.js';
+import type { BatchOpener, Opening } from './batch-opener.js';
 
-export interface ClaimSources {
-  readonly ahead: Ahead;
-  readonly attempts: Attempts;
+export interface ClaimerSources {
+  readonly localQueue: LocalQueue;
+  readonly transitions: AttemptTransitions;
   readonly cancelled: CancelledBatches;
   readonly collections: Collections;
-  readonly handovers: Handovers;
-  readonly lanes: Lanes;
-  readonly leases: Leases;
-  readonly news: News;
-  readonly openings: Openings;
-  readonly pauses: Pauses;
-  readonly running: Running;
-  readonly shares: Shares;
-  readonly starts: Starts;
-  readonly takes: Takes;
-  readonly tender: Tender;
+  readonly handoff: Handoff;
+  readonly lanes: KnownLanes;
+  readonly leases: DispatcherLeases;
+  readonly notifier: Notifier;
+  readonly batchOpener: BatchOpener;
+  readonly pauses: PauseControl;
+  readonly running: RunningAttempts;
+  readonly placeLeases: PlaceLeases;
+  readonly rateLimiter: RateLimiter;
+  readonly claimWrites: ClaimWrites;
+  readonly completion: Completion;
   readonly time: ServerTime;
-  readonly unfinished: Unfinished;
-  readonly uses: Uses;
+  readonly backgroundRetry: BackgroundRetry;
+  readonly placeUsage: PlaceUsage;
 }
 
 /** How one look at the lanes went. */
@@ -70,7 +70,7 @@ interface Picked {
 /** What was found in the lanes of a queue, and what has come of it. */
 interface LookedAt {
   readonly queue: string;
-  readonly candidates: Candidates;
+  readonly candidates: LaneHeads;
   readonly won: readonly JobDocument[];
   readonly atHand: readonly JobDocument[];
 }
@@ -78,17 +78,17 @@ interface LookedAt {
 /** How many looks may take nothing, since another process was faster or the lease is over by the server's time. */
 const MAX_FRUITLESS = 20;
 
-const NO_LANES: ReadonlyMap<string, HeardLane> = new Map();
+const NO_LANES: ReadonlyMap<string, KnownLane> = new Map();
 const NOTHING: Look = { won: [], mayFindMore: false };
 
-export class Claims {
+export class Claimer {
   /** By dispatcher and queue: how often its lanes had rung when it looked last. */
   readonly #looked = new Map<string, number>();
   readonly #underWay = new Set<Promise<unknown>>();
   /** By dispatcher: the claim that asks for places and uses them now; its queues do so one after the other. */
   readonly #turns = new Map<string, Promise<unknown>>();
 
-  constructor(private readonly sources: ClaimSources) {}
+  constructor(private readonly sources: ClaimerSources) {}
 
   async claim(request: ClaimRequest): Promise<readonly ClaimedJob[]> {
     const claiming = this.#claim(request);
@@ -99,7 +99,7 @@ export class Claims {
   /** Resolves when the claims under way have been answered: no job that is paused now is handed out after that. */
   async holdBackPaused(): Promise<void> {
     await Promise.allSettled(this.#underWay);
-    await this.sources.takes.undone();
+    await this.sources.claimWrites.undone();
   }
 
   async #claim(request: ClaimRequest): Promise<readonly ClaimedJob[]> {
@@ -115,24 +115,24 @@ export class Claims {
 
   /** Puts back a job that has not begun; later, or the next claim would take it again at once. */
   #putBackLater({ _id, token = '' }: JobDocument): void {
-    const { attempts, unfinished } = this.sources;
-    unfinished.again(() => attempts.release({ id: _id.toHexString(), token, hasBegun: false }));
+    const { transitions, backgroundRetry } = this.sources;
+    backgroundRetry.schedule(() => transitions.release({ id: _id.toHexString(), token, hasBegun: false }));
   }
 
   /** The jobs to begin: those whose batch was cancelled during the claim are put back. */
   async #begins(claimed: readonly JobDocument[]): Promise<readonly JobDocument[]> {
-    const { attempts, cancelled, unfinished } = this.sources;
+    const { transitions, cancelled, backgroundRetry } = this.sources;
     if (claimed.some(isPart)) await cancelled.complete();
     const isCancelled = (job: JobDocument): boolean => cancelled.isAbove(job);
     for (const { _id, token = '' } of claimed.filter(isCancelled))
-      await unfinished.finish(() => attempts.release({ id: _id.toHexString(), token, hasBegun: false }));
+      await backgroundRetry.run(() => transitions.release({ id: _id.toHexString(), token, hasBegun: false }));
     return claimed.filter((job) => !isCancelled(job));
   }
 
   /** Takes jobs up to the limit. */
   async #taken(request: ClaimRequest): Promise<readonly JobDocument[]> {
-    const { leases, shares } = this.sources;
-    await shares.yieldIdle();
+    const { leases, placeLeases } = this.sources;
+    await placeLeases.yieldIdle();
     const claimed: JobDocument[] = [];
     let fruitless = 0;
     /** Lanes that seemed to have room, but had none. */
@@ -148,8 +148,8 @@ export class Claims {
       claimed.push(...look.won);
     }
     // Whoever is busy with other work leaves the places to those who could use them.
-    this.sources.handovers.hasRoom(request, request.limit - claimed.length);
-    if (claimed.length >= request.limit) await shares.wantNothing(request).catch(() => undefined);
+    this.sources.handoff.hasRoom(request, request.limit - claimed.length);
+    if (claimed.length >= request.limit) await placeLeases.wantNothing(request).catch(() => undefined);
     return claimed;
   }
 
@@ -160,30 +160,30 @@ export class Claims {
   }
 
   async #look(request: ClaimRequest, limit: number, full: Set<string>): Promise<Look> {
-    const { lanes, pauses, shares, ahead } = this.sources;
+    const { lanes, pauses, placeLeases, localQueue } = this.sources;
     const { dispatcher, queue } = request;
     const forms = new Set([...request.forms].filter((form) => !pauses.isPaused(queue, form)));
-    const atHand = ahead.of(dispatcher, queue, forms);
+    const atHand = localQueue.of(dispatcher, queue, forms);
     const known = pauses.isPaused(queue) ? NO_LANES : lanes.of(queue, forms, (places) => this.#mayHave(places));
     const rung = this.#hasRung(request) || atHand.length === 0 ? known : this.#besides(dispatcher, atHand, known);
     if (limit <= 0) return NOTHING;
     if (rung.size === 0 && atHand.length === 0) {
-      await shares.wantNothing(request);
+      await placeLeases.wantNothing(request);
       return NOTHING;
     }
-    const limits = { limit, ahead: ahead.appetite(dispatcher) };
+    const limits = { limit, ahead: localQueue.appetite(dispatcher) };
     const notFull = new Map([...rung].filter(([key]) => !full.has(key)));
     const { candidates, asking, inLine } = await readSelection(this.sources, notFull, { dispatcher, ...limits });
-    const waiting = candidates.jobs.length === 0 ? atHand : [...atHand, ...candidates.jobs].sort(inOrder);
+    const waiting = candidates.jobs.length === 0 ? atHand : [...atHand, ...candidates.jobs].sort(byPriorityThenOrder);
     const wanted = [...waiting.filter(({ held }) => held === undefined), ...asking, ...inLine];
     const needed = once(() => quotasOf([...known].filter(([key]) => !isEmpty(candidates, key))));
     const token = new ObjectId().toHexString();
     const take = async (): Promise<Picked> => {
-      await shares.acquire(request, wanted, (name) => needed().has(name));
-      for (const { lane, quotas } of asking) if (!shares.mightFit(dispatcher, quotas)) shares.save(dispatcher, lane, quotas);
+      await placeLeases.acquire(request, wanted, (name) => needed().has(name));
+      for (const { lane, quotas } of asking) if (!placeLeases.mightFit(dispatcher, quotas)) placeLeases.save(dispatcher, lane, quotas);
       return this.#pick(request, waiting, { limit, token });
     };
-    const picked = await this.#inTurn(dispatcher, () => shares.whileTaking(dispatcher, take));
+    const picked = await this.#inTurn(dispatcher, () => placeLeases.whileTaking(dispatcher, take));
     const look = await this.#take(request, picked, { ...limits, token });
     this.#note(rung, { queue, candidates, won: look.won, atHand });
     // Something may be left that could be taken at once, or is to be taken before what is at hand.
@@ -193,12 +193,12 @@ export class Claims {
     );
     if (look.mayFindMore || look.won.length >= limit || isBehind) this.#looked.delete(nameOf(request));
     const wasMistaken = this.#noteFull(full, picked, candidates);
-    const hasGained = asking.some(({ quotas }) => shares.mightFit(dispatcher, quotas));
+    const hasGained = asking.some(({ quotas }) => placeLeases.mightFit(dispatcher, quotas));
     return wasMistaken || hasGained ? { ...look, mayFindMore: true } : look;
   }
 
   /** Adds the lanes that had no room, or whose jobs were cancelled. @returns whether other lanes, which were not read for them, may have room */
-  #noteFull(full: Set<string>, picked: Picked, candidates: Candidates): boolean {
+  #noteFull(full: Set<string>, picked: Picked, candidates: LaneHeads): boolean {
     const passedBy = candidates.jobs.filter((job) => this.sources.cancelled.isAbove(job));
     const stuck = [...picked.full.keys(), ...passedBy.map(({ lane }) => lane)];
     const isNew = stuck.some((key) => !full.has(key));
@@ -218,16 +218,16 @@ export class Claims {
 
   /** What waits for the time at which a rate lets it begin, or for a quota to be made larger, needs no places before. */
   #mayHave(places: Places): boolean {
-    const { shares, starts } = this.sources;
-    return shares.couldEverFit(places) && !starts.isUsedUp(places);
+    const { placeLeases, rateLimiter } = this.sources;
+    return placeLeases.couldEverFit(places) && !rateLimiter.isUsedUp(places);
   }
 
   /** Lanes that wait for no places, or for other ones than what is at hand and may get them now. */
-  #besides(dispatcher: string, atHand: readonly JobDocument[], known: ReadonlyMap<string, HeardLane>): ReadonlyMap<string, HeardLane> {
+  #besides(dispatcher: string, atHand: readonly JobDocument[], known: ReadonlyMap<string, KnownLane>): ReadonlyMap<string, KnownLane> {
     const sets = new Set([...new Set(atHand.map(({ lane }) => lane))].map(placesOfLane));
-    const { shares } = this.sources;
-    const isWorthALook = ([key, { places }]: readonly [string, HeardLane]): boolean =>
-      Object.keys(places).length === 0 || (shares.mightFit(dispatcher, places) && !sets.has(placesOfLane(key)));
+    const { placeLeases } = this.sources;
+    const isWorthALook = ([key, { places }]: readonly [string, KnownLane]): boolean =>
+      Object.keys(places).length === 0 || (placeLeases.mightFit(dispatcher, places) && !sets.has(placesOfLane(key)));
     return new Map([...known].filter(isWorthALook));
   }
 
@@ -241,8 +241,8 @@ export class Claims {
   }
 
   /** Notes where the lanes that were read begin now: a lane whose jobs have all been taken is not read before it rings again. */
-  #note(rung: ReadonlyMap<string, HeardLane>, { queue, candidates, won, atHand }: LookedAt): void {
-    const { lanes, shares } = this.sources;
+  #note(rung: ReadonlyMap<string, KnownLane>, { queue, candidates, won, atHand }: LookedAt): void {
+    const { lanes, placeLeases } = this.sources;
     const taken = new Set(won.map(({ _id }) => _id.toHexString()));
     for (const [key, lane] of rung) {
       const left = candidates.read.get(key)?.find(({ _id }) => !taken.has(_id.toHexString()));
@@ -251,7 +251,7 @@ export class Claims {
       if (from === undefined && !isWhole) continue;
       lanes.note(queue, key, { rung: lane.rung, from });
       // Others have taken what was waited with.
-      if (from === undefined && !atHand.some((job) => job.lane === key)) shares.stopSaving(key);
+      if (from === undefined && !atHand.some((job) => job.lane === key)) placeLeases.stopSaving(key);
     }
   }
 
@@ -266,7 +266,7 @@ export class Claims {
       await this.#open({ dispatcher, batch, token: limits.token });
       return { won: [], mayFindMore: true };
     }
-    if (left.length > 0) this.sources.ahead.hunger(dispatcher);
+    if (left.length > 0) this.sources.localQueue.hunger(dispatcher);
     const chosen = { now, forLater: left.slice(0, limits.ahead), token: limits.token };
     const taken = await this.#takeStarted(request, chosen).catch((error: unknown) => {
       if (begun.length > 0) return [];
@@ -276,34 +276,34 @@ export class Claims {
     return { won, mayFindMore: batch !== undefined || won.length < now.length + begun.length };
   }
 
-  async #takeStarted(request: ClaimRequest, chosen: Chosen): Promise<readonly JobDocument[]> {
-    const { starts, takes } = this.sources;
+  async #takeStarted(request: ClaimRequest, chosen: ClaimSet): Promise<readonly JobDocument[]> {
+    const { rateLimiter, claimWrites } = this.sources;
     const { may, grant } = await this.#begin(chosen.now, chosen.token);
     const now = chosen.now.filter((job) => may.has(job));
     const apart = now.filter((job) => request.transactional?.has(formOfDocument(job)) === true);
-    const taken = await takes.take(request.dispatcher, { ...chosen, now, apart });
+    const taken = await claimWrites.write(request.dispatcher, { ...chosen, now, apart });
     const won = taken.filter(({ status }) => status === 'active');
     // Those that were not won count too long, if that fails.
-    await starts.giveBack(grant, won).catch(() => undefined);
+    await rateLimiter.giveBack(grant, won).catch(() => undefined);
     return won;
   }
 
   async #open(opening: Opening): Promise<void> {
-    const { openings, starts } = this.sources;
+    const { batchOpener, rateLimiter } = this.sources;
     const { may, grant } = await this.#begin([opening.batch], opening.token);
     if (!may.has(opening.batch)) return;
-    const isOpened = await openings.open(opening);
-    await starts.giveBack(grant, isOpened ? [opening.batch] : []).catch(() => undefined);
+    const isOpened = await batchOpener.open(opening);
+    await rateLimiter.giveBack(grant, isOpened ? [opening.batch] : []).catch(() => undefined);
   }
 
   /** Has a rate count the jobs that are to begin; of those that may not, the places are free again. */
-  async #begin(jobs: readonly JobDocument[], token: string): Promise<Begin> {
-    const { starts, uses } = this.sources;
+  async #begin(jobs: readonly JobDocument[], token: string): Promise<StartGrant> {
+    const { rateLimiter, placeUsage } = this.sources;
     const free = (left: readonly JobDocument[]): void => {
-      for (const { _id } of left) uses.freeSoon(attemptKey({ id: _id.toHexString(), token }));
+      for (const { _id } of left) placeUsage.freeSoon(attemptKey({ id: _id.toHexString(), token }));
     };
     try {
-      const begin = await starts.begin(jobs);
+      const begin = await rateLimiter.begin(jobs);
       free(jobs.filter((job) => !begin.may.has(job)));
       return begin;
     } catch (error) {
@@ -319,7 +319,7 @@ export class Claims {
     { limit, token }: { readonly limit: number; readonly token: string },
   ): Picked {
     const { dispatcher } = request;
-    const { cancelled, shares, starts, ahead, uses } = this.sources;
+    const { cancelled, placeLeases, rateLimiter, localQueue, placeUsage } = this.sources;
     const full = new Map<string, boolean>();
     const picked: Picked = { now: [], begun: [], left: [], full };
     const setAside = new Map<string, number>();
@@ -328,20 +328,20 @@ export class Claims {
       if (cancelled.isAbove(job)) continue;
       const isFull = full.has(job.lane);
       // It may have been handed back since.
-      if (!isFull && job.status === 'assigned' && !ahead.isAtHand(dispatcher, job)) continue;
+      if (!isFull && job.status === 'assigned' && !localQueue.isAtHand(dispatcher, job)) continue;
       if (job.kind !== 'task' && picked.now.length + picked.begun.length > 0) return { ...picked, batch: job };
-      if (!isFull && job.held === undefined && !starts.setAside(job.quotas, setAside)) {
+      if (!isFull && job.held === undefined && !rateLimiter.setAside(job.quotas, setAside)) {
         full.set(job.lane, false);
         continue;
       }
       const key = (): string => (job.status === 'assigned' ? attemptOf(job) : attemptKey({ id: job._id.toHexString(), token }));
-      if (isFull || (job.held === undefined && !uses.use(key(), { dispatcher, lane: job.lane, places: job.quotas }))) {
-        if (!isFull) full.set(job.lane, !starts.isRated(job.quotas) && shares.hasSome(dispatcher, job.quotas));
+      if (isFull || (job.held === undefined && !placeUsage.use(key(), { dispatcher, lane: job.lane, places: job.quotas }))) {
+        if (!isFull) full.set(job.lane, !rateLimiter.isRated(job.quotas) && placeLeases.hasSome(dispatcher, job.quotas));
         if (full.get(job.lane) === true && job.status === 'pending' && mayBeClaimedAhead(job, request)) picked.left.push(job);
         continue;
       }
       if (job.kind !== 'task') return { ...picked, batch: job };
-      if (job.status === 'assigned') picked.begun.push(ahead.begin(dispatcher, job));
+      if (job.status === 'assigned') picked.begun.push(localQueue.begin(dispatcher, job));
       else picked.now.push(job);
     }
     return picked;
@@ -349,13 +349,13 @@ export class Claims {
 
   /** Registers the jobs that are to run. */
   #won(won: readonly JobDocument[]): readonly JobDocument[] {
-    const { news, running } = this.sources;
+    const { notifier, running } = this.sources;
     for (const job of won) {
       running.add(job);
       // Of a first attempt nothing can be noted yet.
-      news.changed(job.attempts === 1 ? withNote(job) : job);
+      notifier.changed(job.attempts === 1 ? withReports(job) : job);
     }
-    return [...won].sort(inOrder);
+    return [...won].sort(byPriorityThenOrder);
   }
 
   /** With what it needs to run. */
@@ -365,19 +365,19 @@ export class Claims {
     const attempt = { token, number: attempts, failures };
     const given = job.input === 'none' || document.parent === undefined ? undefined : await this.#given(document, document.parent);
     const reported = reportedOf(document);
-    return { job, attempt, ...(given === undefined ? {} : { given }), ...(reported.size === 0 ? {} : { reported }) };
+    return { job, attempt, ...(given === undefined ? {} : { input: given }), ...(reported.size === 0 ? {} : { reported }) };
   }
 
-  async #given({ input }: JobDocument, parent: ObjectId): Promise<ClaimedJob['given']> {
-    const { collections, tender } = this.sources;
-    if (input !== 'jobs') return tender.outcomeOf((await collections.jobs.findOne({ _id: parent })) ?? undefined);
+  async #given({ input }: JobDocument, parent: ObjectId): Promise<ClaimedJob['input']> {
+    const { collections, completion } = this.sources;
+    if (input !== 'jobs') return completion.outcomeOf((await collections.jobs.findOne({ _id: parent })) ?? undefined);
     const steps = await collections.jobs.find({ parent, role: 'step' }, { sort: { index: 1 } });
     return steps.map(referenceOf) satisfies readonly JobReference[];
   }
 }
 
 /** The names of all quotas that jobs of these lanes need. */
-function quotasOf(lanes: readonly (readonly [string, HeardLane])[]): ReadonlySet<string> {
+function quotasOf(lanes: readonly (readonly [string, KnownLane])[]): ReadonlySet<string> {
   return new Set(lanes.flatMap(([, { places }]) => Object.keys(places)));
 }
 
@@ -391,11 +391,11 @@ function once<T>(reckon: () => T): () => T {
 }
 
 /** Whether jobs may wait that come before others at hand which need the same: not every lane is read in each look. */
-function isPassedOver(lanes: ReadonlyMap<string, HeardLane>, atHand: readonly JobDocument[]): boolean {
+function isPassedOver(lanes: ReadonlyMap<string, KnownLane>, atHand: readonly JobDocument[]): boolean {
   if (atHand.length === 0) return false;
   const last = new Map(atHand.map((job) => [placesOfLane(job.lane), job]));
   return [...lanes].some(([key, { from }]) => {
     const behind = last.get(placesOfLane(key));
-    return behind !== undefined && (from === undefined || inOrder(from, behind) < 0);
+    return behind !== undefined && (from === undefined || byPriorityThenOrder(from, behind) < 0);
   });
 }

@@ -1,6 +1,6 @@
 /** Which dispatchers are alive: each renews its lease by one document, and by the server's time alone. */
 
-import type { AgentView } from '../../job-store.js';
+import type { AgentInfo } from '../../job-store.js';
 import { type Expression, type Fields, literal } from '../driver/expression.js';
 import type { ServerTime } from '../driver/server-time.js';
 import type { Collections } from '../schema/collections.js';
@@ -13,13 +13,13 @@ const NEVER = new Date(8.64e15);
 /** Longer than any command may be under way. */
 const REMEMBERED_MS = 86_400_000;
 
-export interface Roster {
+export interface DispatcherCensus {
   readonly known: ReadonlySet<string>;
   readonly living: readonly string[];
   readonly dead: readonly string[];
 }
 
-export class Leases {
+export class DispatcherLeases {
   /** The leases of this process, as the server answered last. */
   readonly #own = new Map<string, DispatcherDocument>();
   /** The last change of what is paused that the dispatchers of this process follow. */
@@ -33,7 +33,7 @@ export class Leases {
   ) {}
 
   /** Renews; a lease of 0 ms is given up. @returns `false` when others took over */
-  async renew(dispatcher: string, leaseMs: number, agents: readonly AgentView[] = []): Promise<boolean> {
+  async renew(dispatcher: string, leaseMs: number, agents: readonly AgentInfo[] = []): Promise<boolean> {
     if (leaseMs === 0) return this.#giveUp(dispatcher);
     const sentAt = this.time.moment;
     const renewed = await this.#renew(dispatcher, leaseMs, this.#own.has(dispatcher) ? [] : agents);
@@ -74,7 +74,7 @@ export class Leases {
    * Declares dead whose lease is over. Only one whose own lease has been held for its whole length may:
    * after a pause of the database or of this process nobody has, and everybody gets the time to renew.
    */
-  async roster(by: string): Promise<Roster> {
+  async roster(by: string): Promise<DispatcherCensus> {
     const found = await this.collections.dispatchers.find({ leaseUntil: { $not: { $gte: NEVER } } });
     const dead = new Set<string>();
     if (this.#hasHeldOn(by)) {
@@ -118,12 +118,12 @@ export class Leases {
     return true;
   }
 
-  async #renew(dispatcher: string, leaseMs: number, agents: readonly AgentView[]): Promise<DispatcherDocument | undefined> {
+  async #renew(dispatcher: string, leaseMs: number, agents: readonly AgentInfo[]): Promise<DispatcherDocument | undefined> {
     const isAlive: Expression = { $ne: ['$state', 'dead'] };
     const wasHeld: Expression = { $and: [{ $eq: [{ $type: '$since' }, 'date'] }, { $gte: ['$leaseUntil', this.time.now] }] };
     const lease: Fields = {
       state: { $ifNull: ['$state', 'alive'] },
-      leaseMs: leaseMs,
+      leaseMs,
       ...(agents.length === 0 ? {} : { agents: literal(agents) }),
       ...(this.#follows === 0 ? {} : { follows: this.#follows }),
       since: { $cond: [wasHeld, '$since', this.time.now] },

@@ -6,23 +6,23 @@ import type { Clock } from '../../../clock.js';
 import { NotRunningError } from '../../../errors.js';
 import type { JobDetails } from '../../../job/job-details.js';
 import { changed, isLanePaused, isPaused, NOTHING_PAUSED, type Pausable, type Paused } from '../../../job/pauses.js';
-import type { Unfinished } from '../../async/background-retry.js';
+import type { BackgroundRetry } from '../../async/background-retry.js';
 import type { ServerTime } from '../driver/server-time.js';
 import type { Collections } from '../schema/collections.js';
 import type { ControlDocument, DispatcherDocument, PausedDocument } from '../schema/documents.js';
 import { isPausedDocument } from '../schema/other-damage.js';
 import type { Where } from '../schema/timed-collection.js';
-import type { Leases } from './dispatcher-leases.js';
+import type { DispatcherLeases } from './dispatcher-leases.js';
 
 /** Between two looks whether all have followed. */
 const LOOK_MS = 100;
 
-export interface PauseSources {
+export interface PauseControlSources {
   readonly clock: Clock;
   readonly collections: Collections;
-  readonly leases: Leases;
+  readonly leases: DispatcherLeases;
   readonly time: ServerTime;
-  readonly unfinished: Unfinished;
+  readonly backgroundRetry: BackgroundRetry;
   /** Told when something else is paused: puts back what was claimed and has not begun, and resolves when no claim of before is under way. */
   readonly onChange: () => Promise<void>;
   readonly onDamage: (message: string, details?: JobDetails) => void;
@@ -30,14 +30,14 @@ export interface PauseSources {
   readonly onBackground: (work: Promise<void>) => void;
 }
 
-export class Pauses {
+export class PauseControl {
   #paused: PausedDocument = { ...NOTHING_PAUSED, rev: 0 };
   /** The first try to follow the last change; never rejects, since what fails is done again. */
   #tried: Promise<void> = Promise.resolve();
   #told: string | undefined;
   readonly #closed = new ReplaySubject<true>(1);
 
-  constructor(private readonly sources: PauseSources) {}
+  constructor(private readonly sources: PauseControlSources) {}
 
   /** Whether jobs of a form must not begin in a queue; without a form, whether none must. */
   isPaused(queue: string, form?: string): boolean {
@@ -88,7 +88,7 @@ export class Pauses {
     this.#told = undefined;
     if (paused === undefined || paused.rev <= this.#paused.rev) return;
     this.#paused = paused;
-    this.#tried = this.sources.unfinished.finish(() => this.#follow(paused.rev));
+    this.#tried = this.sources.backgroundRetry.run(() => this.#follow(paused.rev));
     this.sources.onBackground(this.#tried);
   }
 

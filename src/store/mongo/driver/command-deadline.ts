@@ -7,7 +7,7 @@ import { UncertainError } from '../../../errors.js';
 /** Longer than an election takes, and than the driver looks for a server. */
 const COMMAND_MS = 35_000;
 
-export class Deadline {
+export class CommandDeadline {
   constructor(
     private readonly clock: Clock,
     private readonly ms: number = COMMAND_MS,

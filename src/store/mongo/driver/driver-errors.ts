@@ -37,11 +37,11 @@ export function hasNoServer(error: unknown): boolean {
 
 /** It has been done already: these documents are there. @throws what is anything else */
 export function ignoreDuplicates(error: unknown): void {
-  if (refusedSingly(error).length > 0) throw error;
+  if (perDocumentErrors(error).length > 0) throw error;
 }
 
 /** Of many documents, those that were refused each for itself, apart from those that are there already. @throws what refuses all of them */
-export function refusedSingly(error: unknown): readonly Partial<WriteError>[] {
+export function perDocumentErrors(error: unknown): readonly Partial<WriteError>[] {
   const errors = writeErrorsOf(error);
   if (errors.length === 0 && (error as Partial<WriteError>).code !== DUPLICATE) throw error;
   return errors.filter(({ code }) => code !== DUPLICATE);
@@ -62,7 +62,7 @@ export function asUncertain(cause: unknown, what: string): unknown {
 /** @throws OptionError for a session that belongs to another client */
 export function refuseForeign(cause: unknown): void {
   // Whatever the driver wraps it in.
-  if (isError(cause) && /ClientSession must be from the same MongoClient/.test(cause.message)) throw foreign({ cause });
+  if (isError(cause) && /ClientSession must be from the same MongoClient/.test(cause.message)) throw foreignSession({ cause });
 }
 
 /** NoSuchTransaction: the server does not know a transaction, or has aborted it. */
@@ -106,7 +106,7 @@ export function mayBeTooOld(error: unknown): boolean {
 }
 
 /** Says what a limit of MongoDB means that ended a transaction; such errors come again, so they are no longer labelled as transient. */
-export function explained(cause: unknown, { openMs, limitMs }: Lifetime): unknown {
+export function withTransactionLimitExplained(cause: unknown, { openMs, limitMs }: Lifetime): unknown {
   if (!(cause instanceof MongoServerError)) return cause;
   const { code } = cause;
   if (code === LIFETIME_EXCEEDED || (code === NO_SUCH_TRANSACTION && openMs >= (limitMs ?? LIFETIME_MS))) {
@@ -124,7 +124,7 @@ export function explained(cause: unknown, { openMs, limitMs }: Lifetime): unknow
   return cause;
 }
 
-export function foreign(options?: ErrorOptions): OptionError {
+export function foreignSession(options?: ErrorOptions): OptionError {
   return new OptionError(
     '`withSession` was given a session of another client than the store knows; name that client as `sessions` of `mongoStore`',
     options,

@@ -15,7 +15,7 @@ const CLOSE_MS = 2_000;
 /** InvalidResumeToken, ChangeStreamFatalError, ChangeStreamHistoryLost. */
 const PLACE_LOST: ReadonlySet<unknown> = new Set([260, 280, 286]);
 
-export interface ResumedStreamSources {
+export interface ResumableStreamSources {
   readonly clock: Clock;
   /** Opens it; what it lets pass has `operationType`, and `invalidate` is among it: such a stream has no place to go on from. */
   readonly watch: (options: ChangeStreamOptions) => ChangeStream;
@@ -24,14 +24,14 @@ export interface ResumedStreamSources {
   readonly onOpened?: () => void;
 }
 
-export class ResumedStream {
+export class ResumableStream {
   #stream: ChangeStream | undefined;
   /** Waits for an answer, or to open the stream again. */
   #waiting: Subscription | undefined;
   #isWanted = false;
   #closing: Promise<void> = Promise.resolve();
 
-  constructor(private readonly sources: ResumedStreamSources) {}
+  constructor(private readonly sources: ResumableStreamSources) {}
 
   /** Listens, if it does not yet. */
   open(): void {

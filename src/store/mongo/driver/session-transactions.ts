@@ -6,9 +6,9 @@ import type { Clock } from '../../../clock.js';
 import { OptionError, TransactionError } from '../../../errors.js';
 import type { TransactionRunOptions, Transactions } from '../../job-store.js';
 import { Causality } from './causality.js';
-import type { Deadline } from './command-deadline.js';
-import { outlastConflicts } from './conflict-retry.js';
-import { explained, foreign, isUnanswered, mayBeTooOld } from './driver-errors.js';
+import type { CommandDeadline } from './command-deadline.js';
+import { retryConflicts } from './conflict-retry.js';
+import { foreignSession, isUnanswered, mayBeTooOld, withTransactionLimitExplained } from './driver-errors.js';
 
 /** Whatever the client's own are. */
 const TRANSACTION: TransactionOptions = {
@@ -31,7 +31,7 @@ export class SessionTransactions implements Transactions {
 
   constructor(
     private readonly client: MongoClient,
-    private readonly deadline: Deadline,
+    private readonly deadline: CommandDeadline,
     private readonly clock: Clock,
   ) {}
 
@@ -88,7 +88,7 @@ export class SessionTransactions implements Transactions {
         }
       };
       const transact = async (session: ClientSession): Promise<T> => {
-        const done = await outlastConflicts(this.clock, () => once(session), signal);
+        const done = await retryConflicts(this.clock, () => once(session), signal);
         await this.committed(session);
         return done;
       };
@@ -118,7 +118,7 @@ export class SessionTransactions implements Transactions {
   /** The error of a transaction, or one that names the limit of MongoDB behind it. */
   async #explained(error: unknown, begunAt: number): Promise<unknown> {
     const openMs = this.clock.now() - begunAt;
-    return explained(error, { openMs, limitMs: mayBeTooOld(error) ? await this.#lifetimeLimitMs() : undefined });
+    return withTransactionLimitExplained(error, { openMs, limitMs: mayBeTooOld(error) ? await this.#lifetimeLimitMs() : undefined });
   }
 
   /** As the server has it now; `undefined` where it does not say, such as to a user without the right to ask. */
@@ -172,10 +172,10 @@ export class SessionTransactions implements Transactions {
     return acts !== undefined;
   }
 
-  join(session: object): () => boolean {
+  attach(session: object): () => boolean {
     if (!isSession(session)) throw new OptionError('`withSession` was given no session of MongoDB; begin one with `client.startSession()`');
     const inside: Inside = session as object;
-    if (inside.client !== undefined && inside.client !== this.client) throw foreign();
+    if (inside.client !== undefined && inside.client !== this.client) throw foreignSession();
     if (!session.inTransaction())
       throw new TransactionError(
         'the session is in no transaction, with which jobs could commit: call `session.startTransaction()` first, or use `session.withTransaction`',

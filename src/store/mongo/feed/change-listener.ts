@@ -6,7 +6,7 @@ import { is } from '../../../check.js';
 import type { Clock } from '../../../clock.js';
 import { isLane } from '../../../job/lane.js';
 import { type Expression, literal, type Stage } from '../driver/expression.js';
-import { ResumedStream } from '../driver/resumable-stream.js';
+import { ResumableStream } from '../driver/resumable-stream.js';
 import type { Collections } from '../schema/collections.js';
 import { damagesOf, isRecord } from '../schema/damage.js';
 import type { QuotaDocument } from '../schema/documents.js';
@@ -18,7 +18,7 @@ const GATHER_MS = 50;
 const MAX_FOLLOWED = 1_000;
 
 /** What the stream tells, of whichever kind of write it came from. */
-export interface Heard {
+export interface ChangeEvent {
   readonly collection: string;
   readonly id: unknown;
   /** The whole document of a quota, where the event has it. */
@@ -40,7 +40,7 @@ export interface Heard {
 }
 
 /** The sound part of an event. Damaged fields are left out; the next read of the document finds them. */
-function heardIn(event: Document): Heard {
+function heardIn(event: Document): ChangeEvent {
   const text = (field: string): string | undefined => (typeof event[field] === 'string' ? event[field] : undefined);
   const date = (field: string): Date | undefined => (is.date.holds(event[field]) ? event[field] : undefined);
   const quota =
@@ -66,27 +66,27 @@ function heardIn(event: Document): Heard {
   };
 }
 
-export interface WatchSources {
+export interface ChangeListenerSources {
   readonly collections: Collections;
   readonly clock: Clock;
   /** Those who wait in this process are told of ends by it. */
   readonly process: string;
-  readonly onHeard: (heard: Heard) => void;
+  readonly onHeard: (heard: ChangeEvent) => void;
   /** The stream has been opened: what happened before may have been missed. */
   readonly onOpened: () => void;
 }
 
-export class Watch {
-  readonly #stream: ResumedStream;
+export class ChangeListener {
+  readonly #stream: ResumableStream;
   #isOpen = false;
   readonly #followed = new Set<string>();
   /** Those of them that the open stream tells of. */
   #listed: readonly string[] = [];
   #gathering: Subscription | undefined;
 
-  constructor(private readonly sources: WatchSources) {
+  constructor(private readonly sources: ChangeListenerSources) {
     const { clock, collections, onHeard, onOpened } = sources;
-    this.#stream = new ResumedStream({
+    this.#stream = new ResumableStream({
       clock,
       watch: (options) => {
         this.#listed = [...this.#followed];

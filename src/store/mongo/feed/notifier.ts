@@ -6,9 +6,9 @@ import { nextTurn } from '../../../clock.js';
 import type { JobRecord } from '../../../job/job-record.js';
 import type { JobReference } from '../../../job/job-reference.js';
 import { isFinal } from '../../../job/job-status.js';
-import type { Change, Interest } from '../../job-store.js';
+import type { ChangeFilter, StoreChange } from '../../job-store.js';
 import type { ServerTime } from '../driver/server-time.js';
-import type { Notes } from '../jobs/attempt-reports.js';
+import type { AttemptReports } from '../jobs/attempt-reports.js';
 import { referenceOf, toRecord } from '../jobs/job-codec.js';
 import type { Collections } from '../schema/collections.js';
 import type { JobDocument } from '../schema/documents.js';
@@ -19,9 +19,9 @@ const WORK = 'work ';
 /** For so many turns of the event loop jobs to be read are gathered. */
 const GATHER_TURNS = 3;
 
-export interface NewsSources {
+export interface NotifierSources {
   readonly collections: Collections;
-  readonly notes: Notes;
+  readonly notes: AttemptReports;
   readonly time: ServerTime;
   /** Told of a lane in which a job waits. */
   readonly onPending: (lane: string) => void;
@@ -34,8 +34,8 @@ export interface NewsSources {
   readonly dropAhead: (id: string, reason: string | undefined) => boolean;
 }
 
-export class News {
-  readonly #topics = new Map<string, Subject<Change>>();
+export class Notifier {
+  readonly #topics = new Map<string, Subject<StoreChange>>();
   /** Jobs that somebody watches and that have to be read, and those that are being read. */
   readonly #unread = new Set<string>();
   readonly #reading = new Set<string>();
@@ -44,7 +44,7 @@ export class News {
   /** Jobs queued here in this turn: nothing can have become of them yet. */
   readonly #fresh = new Map<string, JobDocument>();
 
-  constructor(private readonly sources: NewsSources) {}
+  constructor(private readonly sources: NotifierSources) {}
 
   /** A job waits now: for its turn, or for its time. */
   waits(job: JobDocument): void {
@@ -130,7 +130,7 @@ export class News {
     if (job.outcome?.kind === 'failed') this.#tell('failures', { type: 'job', record: toRecord(job) });
   }
 
-  listen(interest: Interest): Observable<Change> {
+  listen(interest: ChangeFilter): Observable<StoreChange> {
     if ('job' in interest) return this.#jobChanges(interest.job, true);
     return 'ended' in interest ? this.#jobChanges(interest.ended, false) : this.#changes(topicOf(interest));
   }
@@ -224,13 +224,13 @@ export class News {
     this.#tell(record.job.id, { type: 'job', record });
   }
 
-  #tell(topic: string, change: Change): void {
+  #tell(topic: string, change: StoreChange): void {
     this.#topics.get(topic)?.next(change);
   }
 
-  #changes(topic: string): Observable<Change> {
+  #changes(topic: string): Observable<StoreChange> {
     return new Observable((subscriber) => {
-      const subject = this.#topics.get(topic) ?? new Subject<Change>();
+      const subject = this.#topics.get(topic) ?? new Subject<StoreChange>();
       this.#topics.set(topic, subject);
       const subscription = subject.subscribe(subscriber);
       return () => {
@@ -243,7 +243,7 @@ export class News {
   }
 
   /** As it is now, then after each change, until it is final. */
-  #jobChanges(id: string, isFull: boolean): Observable<Change> {
+  #jobChanges(id: string, isFull: boolean): Observable<StoreChange> {
     return new Observable((subscriber) => {
       if (!ObjectId.isValid(id)) return subscriber.complete();
       const fresh = this.#fresh.get(id);
@@ -266,7 +266,7 @@ export class News {
   }
 }
 
-function topicOf(interest: Exclude<Interest, { readonly job: string } | { readonly ended: string }>): string {
+function topicOf(interest: Exclude<ChangeFilter, { readonly job: string } | { readonly ended: string }>): string {
   if ('work' in interest) return `${WORK}${interest.work}`;
   if ('cancelsOf' in interest) return `cancels ${interest.cancelsOf}`;
   if ('due' in interest) return 'due';

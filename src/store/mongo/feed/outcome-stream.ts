@@ -3,9 +3,9 @@
 import { concatMap, defer, filter, from, map, merge, Observable, retry, Subject, share, takeUntil, timer } from 'rxjs';
 import type { Clock } from '../../../clock.js';
 import type { JobRecord } from '../../../job/job-record.js';
-import type { Change } from '../../job-store.js';
+import type { StoreChange } from '../../job-store.js';
 import type { Stage } from '../driver/expression.js';
-import { ResumedStream } from '../driver/resumable-stream.js';
+import { ResumableStream } from '../driver/resumable-stream.js';
 import type { Collections } from '../schema/collections.js';
 import type { JobDocument } from '../schema/documents.js';
 
@@ -26,21 +26,21 @@ const PIPELINE: readonly Stage[] = [
   },
 ];
 
-export interface OutcomesSources {
+export interface OutcomeStreamSources {
   readonly collections: Collections;
   readonly clock: Clock;
   /** Those that are recorded in this process, which are known at once. */
-  readonly here: Observable<Change>;
+  readonly here: Observable<StoreChange>;
   readonly recordOf: (job: JobDocument) => Promise<JobRecord>;
 }
 
-export class Outcomes {
+export class OutcomeStream {
   readonly #closed = new Subject<void>();
   #closing: Promise<unknown> = Promise.resolve();
   /** Each once, to everybody who listens. */
-  readonly changes: Observable<Change>;
+  readonly changes: Observable<StoreChange>;
 
-  constructor(private readonly sources: OutcomesSources) {
+  constructor(private readonly sources: OutcomeStreamSources) {
     this.changes = defer(() => merge(sources.here, this.#everywhere()).pipe(filter(unseen()))).pipe(takeUntil(this.#closed), share());
   }
 
@@ -49,7 +49,7 @@ export class Outcomes {
     await this.#closing;
   }
 
-  #everywhere(): Observable<Change> {
+  #everywhere(): Observable<StoreChange> {
     const { clock, recordOf } = this.sources;
     const delay = (): Observable<unknown> => timer(RETRY_MS, clock.scheduler);
     return this.#documents().pipe(
@@ -62,7 +62,7 @@ export class Outcomes {
   #documents(): Observable<JobDocument> {
     const { clock, collections } = this.sources;
     return new Observable((subscriber) => {
-      const stream = new ResumedStream({
+      const stream = new ResumableStream({
         clock,
         watch: (options) => collections.jobs.raw.watch([...PIPELINE], { ...options, fullDocument: 'updateLookup' }),
         onEvent: ({ fullDocument }) => {
@@ -80,7 +80,7 @@ export class Outcomes {
 }
 
 /** Passes each outcome once: here it may be known before the stream tells of it, and a stream may tell twice. */
-function unseen(): (change: Change) => boolean {
+function unseen(): (change: StoreChange) => boolean {
   const seen = new Set<string>();
   return (change) => {
     if (change.type !== 'job') return false;

@@ -3,44 +3,44 @@
 import { type ClientSession, MongoServerError, ObjectId, type WriteError } from 'mongodb';
 import { JobNotFoundError, UncertainError } from '../../../errors.js';
 import type { JobTree } from '../../../job/job-record.js';
-import type { Unfinished } from '../../async/background-retry.js';
-import type { Inserted } from '../../job-store.js';
-import { asUncertain, hasNoServer, ignoreDuplicates, isUnanswered, refusedSingly } from '../driver/driver-errors.js';
+import type { BackgroundRetry } from '../../async/background-retry.js';
+import type { InsertResult } from '../../job-store.js';
+import { asUncertain, hasNoServer, ignoreDuplicates, isUnanswered, perDocumentErrors } from '../driver/driver-errors.js';
 import type { ServerTime } from '../driver/server-time.js';
 import type { SessionTransactions } from '../driver/session-transactions.js';
-import type { News } from '../feed/notifier.js';
-import type { Jobs } from '../jobs/job-collection.js';
-import { countAlone } from '../jobs/new-documents.js';
+import type { Notifier } from '../feed/notifier.js';
+import type { JobCollection } from '../jobs/job-collection.js';
+import { countStandalone } from '../jobs/new-documents.js';
 import type { Collections } from '../schema/collections.js';
 import type { JobDocument } from '../schema/documents.js';
-import type { Tender } from '../settle/completion.js';
-import { announce, type Grower, type Grown, type Ungrown } from './tree-builder.js';
+import type { Completion } from '../settle/completion.js';
+import { type BuiltTree, type NotInserted, notifyInserted, type TreeBuilder } from './tree-builder.js';
 import type { UniqueKeys } from './unique-keys.js';
 
-export interface InsertSources {
+export interface InserterSources {
   readonly collections: Collections;
-  readonly grower: Grower;
-  readonly jobs: Jobs;
-  readonly news: News;
-  readonly tender: Tender;
+  readonly treeBuilder: TreeBuilder;
+  readonly jobs: JobCollection;
+  readonly notifier: Notifier;
+  readonly completion: Completion;
   readonly time: ServerTime;
   /** Of the store's own client. */
   readonly transactions: SessionTransactions;
   readonly uniqueKeys: UniqueKeys;
-  readonly unfinished: Unfinished;
+  readonly backgroundRetry: BackgroundRetry;
 }
 
 /** What came of putting a tree in. */
-type Put = 'there' | Grown | Ungrown;
+type Put = 'there' | BuiltTree | NotInserted;
 
-export class Inserts {
-  constructor(private readonly sources: InsertSources) {}
+export class Inserter {
+  constructor(private readonly sources: InserterSources) {}
 
   /** Each tree with all its jobs or not at all, in their order; what befalls one does not befall the others. */
-  async insert(trees: readonly JobTree[]): Promise<readonly Inserted[]> {
-    const answers: Inserted[] = [];
+  async insert(trees: readonly JobTree[]): Promise<readonly InsertResult[]> {
+    const answers: InsertResult[] = [];
     while (answers.length < trees.length) {
-      const alone = countAlone(trees, answers.length);
+      const alone = countStandalone(trees, answers.length);
       const group = trees.slice(answers.length, answers.length + Math.max(1, alone));
       try {
         answers.push(...(await this.#insertGroup(group, alone > 0)));
@@ -55,19 +55,19 @@ export class Inserts {
     return answers;
   }
 
-  async #insertGroup(group: readonly JobTree[], areAlone: boolean): Promise<readonly Inserted[]> {
+  async #insertGroup(group: readonly JobTree[], areAlone: boolean): Promise<readonly InsertResult[]> {
     // An insert computes nothing: due times are reckoned here.
     await this.sources.time.sure();
     return areAlone ? this.#insertAlone(group) : Promise.all(group.map((tree) => this.#insertTree(tree)));
   }
 
   /** Trees of one job that have no parent: what is there already stays as it is. */
-  async #insertAlone(trees: readonly JobTree[]): Promise<readonly Inserted[]> {
-    const { grower, news } = this.sources;
-    const documents = grower.alone(trees);
+  async #insertAlone(trees: readonly JobTree[]): Promise<readonly InsertResult[]> {
+    const { treeBuilder, notifier } = this.sources;
+    const documents = treeBuilder.alone(trees);
     const refused = await this.#insertOnce(documents);
     const stored = refused === undefined ? documents : await this.#stored(trees).catch(orUncertain);
-    for (const job of stored) news.queued(job);
+    for (const job of stored) notifier.queued(job);
     return this.#answers(trees, stored, refused);
   }
 
@@ -89,8 +89,8 @@ export class Inserts {
     });
   }
 
-  async #insertTree(tree: JobTree): Promise<Inserted> {
-    const { tender, news, transactions, jobs, unfinished } = this.sources;
+  async #insertTree(tree: JobTree): Promise<InsertResult> {
+    const { completion, notifier, transactions, jobs, backgroundRetry } = this.sources;
     const [root] = tree;
     const put = await transactions
       .run((session) => this.#put(tree, session))
@@ -99,40 +99,40 @@ export class Inserts {
         return 'there';
       });
     if (put !== 'there' && 'refused' in put) return put;
-    if (put !== 'there' && 'instead' in put) return { record: await news.recordOf(put.instead).catch(orUncertain) };
+    if (put !== 'there' && 'instead' in put) return { record: await notifier.recordOf(put.instead).catch(orUncertain) };
     const first = put === 'there' ? await jobs.ofId(root.id).catch(orUncertain) : put.first;
     if (first === undefined && root.unique !== undefined) return this.#underKey(tree);
-    if (put !== 'there') announce(put, news);
-    if (first !== undefined && (put === 'there' || put.isLate)) await unfinished.finish(() => tender.joined(first));
+    if (put !== 'there') notifyInserted(put, notifier);
+    if (first !== undefined && (put === 'there' || put.isLate)) await backgroundRetry.run(() => completion.childAdded(first));
     const now = put === 'there' || put.first.owner !== undefined ? await jobs.ofId(root.id).catch(orUncertain) : first;
     if (now === undefined) throw notThere(root.id);
-    return { record: await news.recordOf(now).catch(orUncertain) };
+    return { record: await notifier.recordOf(now).catch(orUncertain) };
   }
 
   /** Trees that could not be put in because their keys were taken: the jobs that have these, or the trees, once their keys are free. */
-  async #underKeys(trees: readonly JobTree[]): Promise<readonly Inserted[]> {
-    const { collections, news, uniqueKeys } = this.sources;
+  async #underKeys(trees: readonly JobTree[]): Promise<readonly InsertResult[]> {
+    const { collections, notifier, uniqueKeys } = this.sources;
     const roots = trees.map(([root]) => root);
     const holders = await uniqueKeys.holders(roots, { collections }).catch(orUncertain);
     const holderOf = ([{ unique }]: JobTree): JobDocument | undefined => holders.get(unique?.key ?? '');
     const free = trees.filter((tree) => holderOf(tree) === undefined);
     const again = new Map((free.length === 0 ? [] : await this.insert(free)).map((answer, index) => [free[index], answer]));
-    const answer = async (tree: JobTree): Promise<Inserted> => {
+    const answer = async (tree: JobTree): Promise<InsertResult> => {
       const holder = holderOf(tree);
-      if (holder !== undefined) return { record: await news.recordOf(holder).catch(orUncertain) };
+      if (holder !== undefined) return { record: await notifier.recordOf(holder).catch(orUncertain) };
       return again.get(tree) ?? { failed: notThere(tree[0].id) };
     };
     return Promise.all(trees.map(answer));
   }
 
-  async #underKey(tree: JobTree): Promise<Inserted> {
+  async #underKey(tree: JobTree): Promise<InsertResult> {
     const [answer = { failed: notThere(tree[0].id) }] = await this.#underKeys([tree]);
     return answer;
   }
 
   async #put(tree: JobTree, session: ClientSession): Promise<Put> {
-    const { collections, grower } = this.sources;
-    const grown = await grower.grow(tree, { collections, session });
+    const { collections, treeBuilder } = this.sources;
+    const grown = await treeBuilder.grow(tree, { collections, session });
     if ('documents' in grown) await collections.jobs.insertMany([...grown.documents], { session });
     return grown;
   }
@@ -145,18 +145,18 @@ export class Inserts {
     trees: readonly JobTree[],
     stored: readonly JobDocument[],
     refused: ReadonlyMap<string, unknown> = new Map(),
-  ): Promise<readonly Inserted[]> {
+  ): Promise<readonly InsertResult[]> {
     const byId = new Map(stored.map((job) => [job._id.toHexString(), job]));
     const rivals = trees.filter(([{ id, unique }]) => unique !== undefined && !byId.has(id) && !refused.has(id));
     const answered = rivals.length === 0 ? [] : await this.#underKeys(rivals);
     const underKeys = new Map(rivals.map((tree, index) => [tree, answered[index]]));
     return Promise.all(
-      trees.map(async (tree): Promise<Inserted> => {
+      trees.map(async (tree): Promise<InsertResult> => {
         const [root] = tree;
         const job = byId.get(root.id);
         const underKey = underKeys.get(tree);
         if (underKey !== undefined) return underKey;
-        if (job !== undefined) return { record: await this.sources.news.recordOf(job).catch(orUncertain) };
+        if (job !== undefined) return { record: await this.sources.notifier.recordOf(job).catch(orUncertain) };
         return { failed: refused.get(root.id) ?? notThere(root.id) };
       }),
     );
@@ -166,7 +166,7 @@ export class Inserts {
 /** By id, why the server has refused some for themselves; the others are there. @throws what refuses all of them */
 function refusedOf(documents: readonly JobDocument[], error: unknown): ReadonlyMap<string, unknown> {
   const asError = ({ errmsg: message = 'the job was refused', code }: Partial<WriteError>) => new MongoServerError({ message, code });
-  return new Map(refusedSingly(error).map((one) => [documents[one.index ?? 0]?._id.toHexString() ?? '', asError(one)]));
+  return new Map(perDocumentErrors(error).map((one) => [documents[one.index ?? 0]?._id.toHexString() ?? '', asError(one)]));
 }
 
 function notThere(id: string): JobNotFoundError {

@@ -1,18 +1,18 @@
 /** Up to when schedules have fired: recorded, and the jobs inserted, by one transaction, so that of several processes one does it. */
 
 import type { JobTree } from '../../../job/job-record.js';
-import { insertedRecord } from '../../insert-result.js';
+import { recordOrThrow } from '../../insert-result.js';
 import type { Schedules } from '../../job-store.js';
 import { type Expression, type Fields, literal } from '../driver/expression.js';
 import type { ServerTime } from '../driver/server-time.js';
 import type { SessionTransactions } from '../driver/session-transactions.js';
 import type { Collections } from '../schema/collections.js';
-import type { InsertsWithin } from './session-inserter.js';
+import type { SessionInserter } from './session-inserter.js';
 
 export interface ScheduleSources {
   /** Through the client that sessions of the application belong to. */
   readonly inSession: Collections;
-  readonly insertsWithin: InsertsWithin;
+  readonly sessionInserter: SessionInserter;
   readonly time: ServerTime;
   readonly transactions: SessionTransactions;
 }
@@ -34,13 +34,13 @@ export class MongoSchedules implements Schedules {
   }
 
   async fire(name: string, { after, until }: { readonly after: Date; readonly until: Date }, trees: readonly JobTree[]): Promise<boolean> {
-    const { inSession, insertsWithin, time, transactions } = this.sources;
+    const { inSession, sessionInserter, time, transactions } = this.sources;
     const isFired = await transactions.run(async (session) => {
       const fired = { $set: { firedUntil: until } };
       const mayFire = { _id: name, firedUntil: after, $expr: { $lte: [until, time.now] } };
       const { modifiedCount } = await inSession.schedules.updateOne(mayFire, fired, { session });
       if (modifiedCount === 0) return false;
-      if (trees.length > 0) (await insertsWithin.insert(trees, session)).forEach(insertedRecord);
+      if (trees.length > 0) (await sessionInserter.insert(trees, session)).forEach(recordOrThrow);
       return true;
     });
     // It may not be time yet by the clock of the server.

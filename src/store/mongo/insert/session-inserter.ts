@@ -5,45 +5,45 @@ import { notBelow } from '../../../job/batch-rule.js';
 import type { JobTree, QueuedJob } from '../../../job/job-record.js';
 import type { PutOff } from '../../../job/protection.js';
 import { isPutOffBy } from '../../../job/unique-key-rule.js';
-import type { Unfinished } from '../../async/background-retry.js';
-import type { Inserted } from '../../job-store.js';
+import type { BackgroundRetry } from '../../async/background-retry.js';
+import type { InsertResult } from '../../job-store.js';
 import { refuseForeign } from '../driver/driver-errors.js';
 import type { ServerTime } from '../driver/server-time.js';
 import type { SessionTransactions } from '../driver/session-transactions.js';
-import type { News } from '../feed/notifier.js';
+import type { Notifier } from '../feed/notifier.js';
 import { toRecord } from '../jobs/job-codec.js';
-import type { Jobs } from '../jobs/job-collection.js';
-import { grafted, rungOnce, staged } from '../jobs/new-documents.js';
+import type { JobCollection } from '../jobs/job-collection.js';
+import { joinTrees, markStaged, signalOncePerLane } from '../jobs/new-documents.js';
 import type { Collections } from '../schema/collections.js';
 import type { JobDocument } from '../schema/documents.js';
-import type { Tender } from '../settle/completion.js';
-import { announce, type Grower, type Grown, type Ungrown, type Within } from './tree-builder.js';
+import type { Completion } from '../settle/completion.js';
+import { type BuiltTree, type NotInserted, notifyInserted, type TransactionScope, type TreeBuilder } from './tree-builder.js';
 import type { UniqueKeys } from './unique-keys.js';
 
-export interface InsertWithinSources {
-  readonly grower: Grower;
+export interface SessionInserterSources {
+  readonly treeBuilder: TreeBuilder;
   /** Through the client that sessions of the application belong to. */
   readonly inSession: Collections;
-  readonly jobs: Jobs;
+  readonly jobs: JobCollection;
   /** Begins to hear of commits. */
   readonly listen: () => void;
-  readonly news: News;
+  readonly notifier: Notifier;
   /** What is done with a debounced job and the one that puts it off. */
   readonly putOff: PutOff;
-  readonly tender: Tender;
+  readonly completion: Completion;
   readonly time: ServerTime;
   readonly transactions: SessionTransactions;
   readonly uniqueKeys: UniqueKeys;
-  readonly unfinished: Unfinished;
+  readonly backgroundRetry: BackgroundRetry;
 }
 
-export class InsertsWithin {
-  constructor(private readonly sources: InsertWithinSources) {}
+export class SessionInserter {
+  constructor(private readonly sources: SessionInserterSources) {}
 
-  async insert(trees: readonly JobTree[], session: ClientSession): Promise<readonly Inserted[]> {
-    const { grower, inSession, listen, time, transactions } = this.sources;
-    const within: Within = { collections: inSession, session };
-    const grown: Grown[] = [];
+  async insert(trees: readonly JobTree[], session: ClientSession): Promise<readonly InsertResult[]> {
+    const { treeBuilder, inSession, listen, time, transactions } = this.sources;
+    const within: TransactionScope = { collections: inSession, session };
+    const grown: BuiltTree[] = [];
     const ungrown = refusedAmong(trees);
     let rivals: Rivals = { firsts: [], insteadOf: new Map() };
     const isOwn = transactions.afterCommit(session, () => this.#committedAll(grown));
@@ -54,12 +54,12 @@ export class InsertsWithin {
         trees.filter(([{ id }]) => !ungrown.has(id)),
         this.sources.putOff,
       );
-      for (const tree of grafted(rivals.firsts)) {
-        const one = await grower.grow(tree, within);
+      for (const tree of joinTrees(rivals.firsts)) {
+        const one = await treeBuilder.grow(tree, within);
         if ('documents' in one) grown.push(one);
         else ungrown.set(tree[0].id, one);
       }
-      const documents = rungOnce(grown.flatMap((one) => one.documents)).map((job) => staged(job, isOwn));
+      const documents = signalOncePerLane(grown.flatMap((one) => one.documents)).map((job) => markStaged(job, isOwn));
       if (documents.length > 0) await inSession.jobs.insertMany(documents, { session });
     } catch (error) {
       refuseForeign(error);
@@ -79,12 +79,12 @@ export class InsertsWithin {
   }
 
   /** By the id of its root, what is there in place of a tree: an earlier retry of the same job, or else the job that has its key. */
-  async #there(trees: readonly JobTree[], within: Within): Promise<ReadonlyMap<string, JobDocument>> {
-    const { grower, uniqueKeys } = this.sources;
+  async #there(trees: readonly JobTree[], within: TransactionScope): Promise<ReadonlyMap<string, JobDocument>> {
+    const { treeBuilder, uniqueKeys } = this.sources;
     const there = new Map<string, JobDocument>();
     const keyed = trees.flatMap(([root]) => (root.unique === undefined ? [] : [root]));
     for (const { id, retryOf } of keyed) {
-      const retry = retryOf === undefined ? undefined : await grower.retryOf(retryOf, within);
+      const retry = retryOf === undefined ? undefined : await treeBuilder.retryOf(retryOf, within);
       if (retry !== undefined) there.set(id, retry);
     }
     const holders = await uniqueKeys.holders(
@@ -98,24 +98,24 @@ export class InsertsWithin {
     return there;
   }
 
-  async #committedAll(grown: readonly Grown[]): Promise<void> {
-    const { news, tender, unfinished } = this.sources;
-    for (const one of grown) announce(one, news);
+  async #committedAll(grown: readonly BuiltTree[]): Promise<void> {
+    const { notifier, completion, backgroundRetry } = this.sources;
+    for (const one of grown) notifyInserted(one, notifier);
     const late = grown.flatMap(({ first, isLate }) => (isLate ? [first] : []));
     // Of the steps of one batch, one is enough.
     const each = new Map(late.map((job) => [job.role === 'step' ? job.parent?.toHexString() : job._id.toHexString(), job]));
-    for (const job of each.values()) await unfinished.finish(() => tender.joined(job));
+    for (const job of each.values()) await backgroundRetry.run(() => completion.childAdded(job));
   }
 
   /** A job that was queued here in a session of the application has been committed. */
   async committed(id: ObjectId): Promise<void> {
     const job = await this.sources.jobs.get(id);
-    if (job !== undefined) await this.sources.tender.joined(job);
+    if (job !== undefined) await this.sources.completion.childAdded(job);
   }
 }
 
 /** By id, why some of those that go in together can never be. */
-function refusedAmong(trees: readonly JobTree[]): Map<string, Ungrown> {
+function refusedAmong(trees: readonly JobTree[]): Map<string, NotInserted> {
   const jobs = new Map(trees.flatMap((tree) => tree.map((job) => [job.id, job] as const)));
   return new Map(
     trees.flatMap(([root]) => {

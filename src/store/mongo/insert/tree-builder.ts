@@ -7,15 +7,15 @@ import type { JobTree, QueuedJob } from '../../../job/job-record.js';
 import type { Status } from '../../../job/job-status.js';
 import { type Expression, numberIn, type Pipeline } from '../driver/expression.js';
 import type { ServerTime } from '../driver/server-time.js';
-import type { News } from '../feed/notifier.js';
+import type { Notifier } from '../feed/notifier.js';
 import { type QueuedPart, toDocument, toDocuments, toRecord } from '../jobs/job-codec.js';
-import { toId } from '../jobs/job-collection.js';
-import { firstDocument, rungOnce } from '../jobs/new-documents.js';
+import { objectIdOf } from '../jobs/job-collection.js';
+import { firstDocument, signalOncePerLane } from '../jobs/new-documents.js';
 import type { Collections } from '../schema/collections.js';
 import type { JobDocument } from '../schema/documents.js';
 
 /** A tree as it is put in. */
-export interface Grown {
+export interface BuiltTree {
   readonly first: JobDocument;
   readonly documents: readonly JobDocument[];
   /** Something is to be done for it after the commit: it is a callback of a job whose work is over, or a step of a batch under way. */
@@ -23,9 +23,9 @@ export interface Grown {
 }
 
 /** Why a tree is not put in: it can never be, or another job is there in its place. */
-export type Ungrown = { readonly refused: MillraceError } | { readonly instead: JobDocument };
+export type NotInserted = { readonly refused: MillraceError } | { readonly instead: JobDocument };
 
-type Refused = Extract<Ungrown, { readonly refused: unknown }>;
+type Refused = Extract<NotInserted, { readonly refused: unknown }>;
 
 /** A parent as it is then; whether something is to be done after the commit, and by somebody who is responsible; of a step, its number, and whether it may begin at once. */
 interface Joined {
@@ -39,12 +39,12 @@ interface Joined {
 const ONE_MORE: Expression = { $add: [numberIn('$adds'), 1] };
 
 /** The transaction in which a tree is put in. */
-export interface Within {
+export interface TransactionScope {
   readonly collections: Collections;
   readonly session: ClientSession;
 }
 
-export class Grower {
+export class TreeBuilder {
   /** @param process - the one that queues */
   constructor(
     private readonly time: ServerTime,
@@ -52,7 +52,7 @@ export class Grower {
   ) {}
 
   /** A tree as documents. Its parent is noted to have one more below it, so that its end cannot miss it; a job that is retried, by which. */
-  async grow(tree: JobTree, within: Within): Promise<Grown | Ungrown> {
+  async grow(tree: JobTree, within: TransactionScope): Promise<BuiltTree | NotInserted> {
     const { process } = this;
     const [root] = tree;
     const isAlone = tree.length === 1 && root.parent === undefined;
@@ -72,15 +72,15 @@ export class Grower {
   }
 
   /** The job that was queued in place of one that is to be retried. */
-  async retryOf(id: string, { collections: { jobs }, session }: Within): Promise<JobDocument | undefined> {
-    const _id = toId(id);
+  async retryOf(id: string, { collections: { jobs }, session }: TransactionScope): Promise<JobDocument | undefined> {
+    const _id = objectIdOf(id);
     const retried = _id === undefined ? null : await jobs.findOne({ _id }, { session });
     return retried?.retriedAs === undefined ? undefined : ((await jobs.findOne({ _id: retried.retriedAs }, { session })) ?? undefined);
   }
 
   /** @returns why it cannot be retried by this one, if it cannot */
-  async #noteRetry(id: string, retried: string, { collections: { jobs }, session }: Within): Promise<Ungrown | undefined> {
-    const _id = toId(retried);
+  async #noteRetry(id: string, retried: string, { collections: { jobs }, session }: TransactionScope): Promise<NotInserted | undefined> {
+    const _id = objectIdOf(retried);
     const before = _id === undefined ? null : await jobs.findOne({ _id }, { session });
     if (before === null) return gone(`job ${retried} is not there, so it cannot be retried`);
     const instead = before.retriedAs === undefined ? null : await jobs.findOne({ _id: before.retriedAs }, { session });
@@ -90,8 +90,8 @@ export class Grower {
   }
 
   /** Notes on a parent that something is added to it. */
-  async #join({ role }: QueuedJob, parentId: string, within: Within): Promise<Joined | Refused> {
-    const id = toId(parentId);
+  async #join({ role }: QueuedJob, parentId: string, within: TransactionScope): Promise<Joined | Refused> {
+    const id = objectIdOf(parentId);
     const parent = id === undefined ? null : role === 'step' ? await this.#lengthen(id, within) : await this.#attach(id, within);
     if (parent !== null) return role === 'step' ? this.#asStep(parent, within) : joinedLate(parent);
     const other = id === undefined ? null : await within.collections.jobs.findOne({ _id: id }, { session: within.session });
@@ -100,7 +100,7 @@ export class Grower {
   }
 
   /** Of a batch that stops since a step of it has failed, the one more is not to begin: it is cancelled after the commit. */
-  async #asStep(parent: JobDocument, within: Within): Promise<Joined | Refused> {
+  async #asStep(parent: JobDocument, within: TransactionScope): Promise<Joined | Refused> {
     const postprocess = await this.#hold(parent, within);
     if (!takesSteps(toRecord(parent), postprocess)) return { refused: notExtended(toRecord(parent)) };
     const { kind, status, onFailure, steps = 1 } = parent;
@@ -110,12 +110,12 @@ export class Grower {
     return { parent, isLate: isUnderWay, isOwned: mayStop, index: steps - 1, isItsTurn };
   }
 
-  async #hasFailed({ _id }: JobDocument, { collections: { jobs }, session }: Within): Promise<boolean> {
+  async #hasFailed({ _id }: JobDocument, { collections: { jobs }, session }: TransactionScope): Promise<boolean> {
     return (await jobs.findOne({ parent: _id, role: 'step', status: 'failed' }, { session, projection: { _id: 1 } })) !== null;
   }
 
   /** The tree of a job that is alone begins now; one that has ended stays as long as what is added to it will. */
-  #attach(id: ObjectId, { collections: { jobs }, session }: Within): Promise<JobDocument | null> {
+  #attach(id: ObjectId, { collections: { jobs }, session }: TransactionScope): Promise<JobDocument | null> {
     const { time } = this;
     const later: Expression = { $cond: [{ $eq: [{ $type: '$expireAt' }, 'missing'] }, '$$REMOVE', { $max: ['$expireAt', time.removal] }] };
     const attach: Pipeline = [{ $set: { adds: ONE_MORE, tail: true, root: { $ifNull: ['$root', '$_id'] }, expireAt: later } }];
@@ -123,14 +123,14 @@ export class Grower {
   }
 
   /** Counts the steps of a batch; its end, decided before, is decided again. */
-  #lengthen(id: ObjectId, { collections: { jobs }, session }: Within): Promise<JobDocument | null> {
+  #lengthen(id: ObjectId, { collections: { jobs }, session }: TransactionScope): Promise<JobDocument | null> {
     const steps: Expression = { $add: [numberIn('$steps'), 1] };
     const longer: Pipeline = [{ $set: { adds: ONE_MORE, steps, root: { $ifNull: ['$root', '$_id'] } } }];
     return jobs.findOneAndUpdate({ _id: id, kind: { $in: ['serial', 'parallel'] } }, longer, { session, returnDocument: 'after' });
   }
 
   /** Keeps the postprocess of a batch from beginning meanwhile. @returns its status, if there is one */
-  async #hold({ _id }: JobDocument, { collections: { jobs }, session }: Within): Promise<Status | undefined> {
+  async #hold({ _id }: JobDocument, { collections: { jobs }, session }: TransactionScope): Promise<Status | undefined> {
     const options = { session, returnDocument: 'after' } as const;
     return (await jobs.findOneAndUpdate({ parent: _id, role: 'postprocess' }, [{ $set: { adds: ONE_MORE } }], options))?.status;
   }
@@ -138,7 +138,7 @@ export class Grower {
   /** Trees of one job that have no parent; of one that is given twice, one. */
   alone(trees: readonly JobTree[]): readonly JobDocument[] {
     const documents = trees.map(([job]) => this.#first(toDocument(job, this.process, undefined), false));
-    return rungOnce([...new Map(documents.map((document) => [document._id.toHexString(), document])).values()]);
+    return signalOncePerLane([...new Map(documents.map((document) => [document._id.toHexString(), document])).values()]);
   }
 
   #first(part: QueuedPart, isBlocked: boolean): JobDocument {
@@ -148,9 +148,9 @@ export class Grower {
 }
 
 /** Tells of what has been put in, in this process. */
-export function announce({ first, documents }: Grown, news: News): void {
-  for (const { beginBy } of documents) if (beginBy !== undefined) news.due(beginBy);
-  if (first.status !== 'blocked') news.queued(first);
+export function notifyInserted({ first, documents }: BuiltTree, notifier: Notifier): void {
+  for (const { beginBy } of documents) if (beginBy !== undefined) notifier.due(beginBy);
+  if (first.status !== 'blocked') notifier.queued(first);
 }
 
 /** A callback of a job whose work is over has to be released. */

@@ -7,22 +7,22 @@ import type { PutOff } from '../../../job/protection.js';
 import { hasKey, hasYetToBegin, isPutOffBy } from '../../../job/unique-key-rule.js';
 import { type Expression, numberIn } from '../driver/expression.js';
 import type { ServerTime } from '../driver/server-time.js';
-import type { News } from '../feed/notifier.js';
+import type { Notifier } from '../feed/notifier.js';
 import { toJob } from '../jobs/job-codec.js';
-import { asPipeline, Computed } from '../jobs/job-collection.js';
+import { asSetStage, ServerExpression } from '../jobs/job-collection.js';
 import type { Collections } from '../schema/collections.js';
 import type { JobDocument } from '../schema/documents.js';
 import { toBytes } from '../schema/payload-codec.js';
 
 export interface UniqueKeySources {
-  readonly news: News;
+  readonly notifier: Notifier;
   readonly time: ServerTime;
   /** What is done with the jobs themselves. */
   readonly putOff: PutOff;
 }
 
 /** Where to look: in the transaction of a session, or in none. */
-export interface Place {
+export interface KeyScope {
   readonly collections: Collections;
   readonly session?: ClientSession;
 }
@@ -37,7 +37,7 @@ export class UniqueKeys {
    * The jobs that have the keys of these, by key; debounced ones have been put off by them. What is not among
    * them was free a moment ago: who puts a job in under it may find that somebody was faster, and asks again.
    */
-  async holders(jobs: readonly QueuedJob[], place: Place): Promise<ReadonlyMap<string, JobDocument>> {
+  async holders(jobs: readonly QueuedJob[], place: KeyScope): Promise<ReadonlyMap<string, JobDocument>> {
     const wanted = new Map(jobs.flatMap((job) => (job.unique === undefined ? [] : [[job.unique.key, job] as const])));
     const { collections, session } = place;
     const found = wanted.size === 0 ? [] : await collections.jobs.find({ keyHeld: { $in: [...wanted.keys()] } }, given(session));
@@ -59,7 +59,7 @@ export class UniqueKeys {
   }
 
   /** Takes the keys off jobs that are as they were read. */
-  async #relieve(jobs: readonly JobDocument[], { collections, session }: Place): Promise<void> {
+  async #relieve(jobs: readonly JobDocument[], { collections, session }: KeyScope): Promise<void> {
     if (jobs.length === 0) return;
     const alike = new Map<string, { readonly ids: ObjectId[] } & Pick<JobDocument, 'status' | 'attempts'>>();
     for (const { _id, status, attempts } of jobs) {
@@ -73,21 +73,21 @@ export class UniqueKeys {
   }
 
   /** Until a transaction ends, these do not begin; one that has begun since it was read makes it run again. */
-  async #keepWaiting(jobs: readonly JobDocument[], { collections, session }: Place): Promise<void> {
+  async #keepWaiting(jobs: readonly JobDocument[], { collections, session }: KeyScope): Promise<void> {
     if (session === undefined || jobs.length === 0) return;
     const filter = { _id: { $in: jobs.map(({ _id }) => _id) } };
     await collections.jobs.updateMany(filter, { $inc: { asked: 1 } }, { hint: { _id: 1 }, session });
   }
 
   /** @returns `undefined` where it has become due meanwhile */
-  async #putOff(document: JobDocument, by: QueuedJob, { collections, session }: Place): Promise<JobDocument | undefined> {
-    const { news, time } = this.sources;
+  async #putOff(document: JobDocument, by: QueuedJob, { collections, session }: KeyScope): Promise<JobDocument | undefined> {
+    const { notifier, time } = this.sources;
     const { _id, keyHeld = '' } = document;
     const debounce = by.unique?.debounce;
     const soonest = time.after(debounce?.ms ?? 0);
     const dueAt: Expression = debounce?.maxMs === undefined ? soonest : { $min: [soonest, { $add: ['$queuedAt', debounce.maxMs] }] };
     const job = this.sources.putOff(toJob(document), by);
-    const written = asPipeline({
+    const written = asSetStage({
       args: toBytes(job.args),
       encrypted: job.encrypted,
       seal: job.seal,
@@ -95,14 +95,14 @@ export class UniqueKeys {
       principal: job.principal,
       // The version of the arguments says who can run it.
       lane: laneOf(job, false),
-      asked: new Computed(ONCE_MORE),
-      dueAt: new Computed(dueAt),
+      asked: new ServerExpression(ONCE_MORE),
+      dueAt: new ServerExpression(dueAt),
     });
     const waiting = { _id, keyHeld, status: 'scheduled' as const, attempts: 0 };
     const after = await collections.jobs.findOneAndUpdate(waiting, [{ $set: written }], { returnDocument: 'after', ...given(session) });
     if (after === null) return undefined;
-    if (after.dueAt !== undefined) news.due(after.dueAt);
-    news.changed(after);
+    if (after.dueAt !== undefined) notifier.due(after.dueAt);
+    notifier.changed(after);
     return after;
   }
 }

@@ -2,7 +2,7 @@
 
 import type { Binary, ObjectId } from 'mongodb';
 import { Payload } from '../../../job/payload.js';
-import type { Report } from '../../job-store.js';
+import type { AttemptReport } from '../../job-store.js';
 import { ignoreDuplicates } from '../driver/driver-errors.js';
 import { type Fields, literal } from '../driver/expression.js';
 import type { ServerTime } from '../driver/server-time.js';
@@ -10,11 +10,11 @@ import type { Collections } from '../schema/collections.js';
 import type { JobDocument, NoteDocument } from '../schema/documents.js';
 import { toBytes } from '../schema/payload-codec.js';
 import { toKey } from './job-codec.js';
-import { asPipeline, Computed } from './job-collection.js';
+import { asSetStage, ServerExpression } from './job-collection.js';
 
 export type Noted = Pick<JobDocument, 'progress' | 'annotations'>;
 
-export class Notes {
+export class AttemptReports {
   constructor(
     private readonly collections: Collections,
     private readonly time: ServerTime,
@@ -24,7 +24,7 @@ export class Notes {
   async report(reports: readonly { readonly job: JobDocument; readonly noted: Noted }[]): Promise<void> {
     const updates = reports.map(({ job, noted }) => ({
       filter: { _id: job._id, attempt: { $lte: job.attempts } },
-      update: [{ $set: asPipeline({ ...fieldsOf(noted), attempt: job.attempts, expireAt: new Computed(this.time.removal) }) }],
+      update: [{ $set: asSetStage({ ...fieldsOf(noted), attempt: job.attempts, expireAt: new ServerExpression(this.time.removal) }) }],
       upsert: true,
     }));
     if (updates.length > 0) await this.collections.notes.updateEach(updates).catch(ignoreDuplicates);
@@ -36,7 +36,7 @@ export class Notes {
     if (apart.length === 0) return jobs;
     const found = await this.collections.notes.find({ _id: { $in: apart.map(({ _id }) => _id) } });
     const noted = new Map(found.map((note) => [note._id.toHexString(), note]));
-    return jobs.map((job) => (job.apart === true ? withNote(job, noted.get(job._id.toHexString())) : job));
+    return jobs.map((job) => (job.apart === true ? withReports(job, noted.get(job._id.toHexString())) : job));
   }
 
   /** What is noted of a job whose attempt ends. @param job - as it is known where it runs; the first attempt has nobody's reports but its own */
@@ -47,7 +47,7 @@ export class Notes {
 }
 
 /** A report, as it is stored. */
-export function notedOf({ progress, annotations }: Report): Noted {
+export function reportsOf({ progress, annotations }: AttemptReport): Noted {
   return {
     ...(progress === undefined ? {} : { progress: toBytes(Payload.of(progress, 'progress')) }),
     ...(annotations === undefined
@@ -63,7 +63,7 @@ export function fieldsOf({ progress, annotations = {} }: Noted): Readonly<Record
 }
 
 /** As it is when nothing can have been noted of it yet, or all of it is in it. */
-export function withNote({ apart: _, ...job }: JobDocument, note: NoteDocument | undefined = undefined): JobDocument {
+export function withReports({ apart: _, ...job }: JobDocument, note: NoteDocument | undefined = undefined): JobDocument {
   if (note === undefined) return job;
   const { progress, annotations } = note;
   return {
@@ -74,7 +74,7 @@ export function withNote({ apart: _, ...job }: JobDocument, note: NoteDocument |
 }
 
 /** What is noted, as the end of the job takes it in. */
-export function takenIn({ progress, annotations }: Noted): Fields {
+export function reportsTakenOver({ progress, annotations }: Noted): Fields {
   return {
     ...(progress === undefined ? {} : { progress: literal(progress) }),
     ...(annotations === undefined ? {} : { annotations: { $mergeObjects: ['$annotations', literal(annotations)] } }),

@@ -13,7 +13,7 @@ import { referenceTo } from '../../../job/principal.js';
 import type { StoredRetry } from '../../../job/retry-policy.js';
 import type { StoredError } from '../../../job/stored-error.js';
 import type { JobDocument, OutcomeDocument } from '../schema/documents.js';
-import { fromBytes, packed, toBytes, unpacked } from '../schema/payload-codec.js';
+import { decodeObject, encodeObject, fromBytes, toBytes } from '../schema/payload-codec.js';
 
 /** What was queued, without what has become of it. */
 export type QueuedPart = Omit<JobDocument, 'status' | 'open' | 'order' | 'queuedAt' | 'attempts' | 'failures' | 'interruptions'>;
@@ -55,7 +55,7 @@ export function toDocument(job: QueuedJob, origin: string, root: ObjectId | unde
     ...given('retryOf', job.retryOf === undefined ? undefined : new ObjectId(job.retryOf)),
     ...given('unique', job.unique),
     ...given('keyHeld', job.unique?.key),
-    ...(job.retry === undefined ? {} : { retry: packed(job.retry) }),
+    ...(job.retry === undefined ? {} : { retry: encodeObject(job.retry) }),
     ...(job.parent === undefined ? {} : { parent: new ObjectId(job.parent) }),
     ...(job.choice === undefined ? {} : { choice: packedChoice(job.choice, origin, root) }),
   };
@@ -105,7 +105,7 @@ export function toJob(document: JobDocument): QueuedJob {
     ...given('onFailure', document.onFailure),
     ...given('retryOf', document.retryOf?.toHexString()),
     ...given('unique', document.unique),
-    ...(retry === undefined ? {} : { retry: unpacked<StoredRetry>(retry) }),
+    ...(retry === undefined ? {} : { retry: decodeObject<StoredRetry>(retry) }),
     ...(parent === undefined ? {} : { parent: parent.toHexString() }),
     ...(choice === undefined ? {} : { choice: toChoice(choice) }),
   };
@@ -121,7 +121,7 @@ export function toOutcome(outcome: StoredOutcome): OutcomeDocument {
     case 'completed':
       return { kind: 'completed', value: toBytes(outcome.result) };
     case 'failed':
-      return { kind: 'failed', error: packed(outcome.error) };
+      return { kind: 'failed', error: encodeObject(outcome.error) };
     case 'cancelled':
       return { kind: 'cancelled', ...given('reason', outcome.reason) };
   }
@@ -140,7 +140,7 @@ export function fromOutcome(outcome: OutcomeDocument, steps: readonly JobReferen
 }
 
 export function errorOf(bytes: Binary | undefined): StoredError {
-  return Object.freeze(bytes === undefined ? { name: 'Error', message: '' } : unpacked<StoredError>(bytes));
+  return Object.freeze(bytes === undefined ? { name: 'Error', message: '' } : decodeObject<StoredError>(bytes));
 }
 
 function resultOf({ value }: OutcomeDocument, steps: readonly JobReference[]): Payload {
@@ -234,12 +234,12 @@ interface PackedChoice {
 
 function packedChoice({ success, failure }: Choice, origin: string, root: ObjectId | undefined): Binary {
   const side = (tree: JobTree | undefined) => tree && toDocuments(tree, origin, root);
-  return packed({ ...given('success', side(success)), ...given('failure', side(failure)) });
+  return encodeObject({ ...given('success', side(success)), ...given('failure', side(failure)) });
 }
 
 /** The documents of the two sides of a callback. */
 export function choiceOf(choice: Binary): PackedChoice {
-  return unpacked<PackedChoice>(choice);
+  return decodeObject<PackedChoice>(choice);
 }
 
 function toChoice(choice: Binary): Choice {

@@ -8,17 +8,17 @@ import type { Collections } from '../schema/collections.js';
 import type { JobDocument } from '../schema/documents.js';
 
 /** A value that the server computes, such as its time; all other values are written as they are. */
-export class Computed {
+export class ServerExpression {
   constructor(readonly expression: Expression) {}
 }
 
 /** What a move writes; `undefined` removes. */
-export type Written = { readonly [K in Exclude<keyof JobDocument, '_id' | 'status'>]?: JobDocument[K] | Computed | undefined };
+export type JobUpdate = { readonly [K in Exclude<keyof JobDocument, '_id' | 'status'>]?: JobDocument[K] | ServerExpression | undefined };
 
 /** The fields on which every decision about a job rests: while they are the same, what was decided still holds. */
 const DECISIVE = ['status', 'token', 'waiting', 'adds', 'cancel', 'outcome'] as const satisfies readonly (keyof JobDocument)[];
 
-export class Jobs {
+export class JobCollection {
   /** @param onWrite - told of each job that was written */
   constructor(
     private readonly collections: Collections,
@@ -31,7 +31,7 @@ export class Jobs {
 
   /** Of an id as the rest of Millrace has it; one that is no ObjectId names no job. */
   async ofId(id: string): Promise<JobDocument | undefined> {
-    const objectId = toId(id);
+    const objectId = objectIdOf(id);
     return objectId === undefined ? undefined : this.get(objectId);
   }
 
@@ -48,7 +48,7 @@ export class Jobs {
     before: JobDocument,
     name: MoveName,
     status: Status,
-    written: Written = {},
+    written: JobUpdate = {},
     fence?: Expression,
   ): Promise<JobDocument | undefined> {
     if (!mayMove(name, before.status, status)) throw new Error(`no move '${name}' leads from ${before.status} to ${status}`);
@@ -56,7 +56,7 @@ export class Jobs {
   }
 
   /** Writes what is no move, if the job is still as it was read. */
-  async note(before: JobDocument, written: Written): Promise<JobDocument | undefined> {
+  async note(before: JobDocument, written: JobUpdate): Promise<JobDocument | undefined> {
     return this.#write(before, written);
   }
 
@@ -100,9 +100,13 @@ export class Jobs {
     for (let now: JobDocument | undefined = job; now?.status === 'blocked' && !(await act(now)); ) now = await this.get(now._id);
   }
 
-  async #write(before: JobDocument, written: Written & { readonly status?: Status }, fence?: Expression): Promise<JobDocument | undefined> {
-    const filter = fence === undefined ? unchanged(before) : { ...unchanged(before), $expr: fence };
-    const after = await this.collections.jobs.findOneAndUpdate(filter, [{ $set: asPipeline(written) }], {
+  async #write(
+    before: JobDocument,
+    written: JobUpdate & { readonly status?: Status },
+    fence?: Expression,
+  ): Promise<JobDocument | undefined> {
+    const filter = fence === undefined ? ifUnchanged(before) : { ...ifUnchanged(before), $expr: fence };
+    const after = await this.collections.jobs.findOneAndUpdate(filter, [{ $set: asSetStage(written) }], {
       returnDocument: 'after',
       hint: { _id: 1 },
     });
@@ -113,12 +117,12 @@ export class Jobs {
 }
 
 /** An id as the store has it; `undefined` for one that is no ObjectId, and so names no job. */
-export function toId(id: string): ObjectId | undefined {
+export function objectIdOf(id: string): ObjectId | undefined {
   return ObjectId.isValid(id) ? new ObjectId(id) : undefined;
 }
 
 /** Finds a job only if it is still as it was read. */
-export function unchanged(job: JobDocument): Filter<JobDocument> {
+export function ifUnchanged(job: JobDocument): Filter<JobDocument> {
   const filter: Record<string, unknown> = { _id: job._id };
   for (const field of DECISIVE) filter[field] = field in job && isScalar(field) ? job[field] : { $exists: field in job };
   return filter as Filter<JobDocument>;
@@ -130,11 +134,11 @@ function isScalar(field: (typeof DECISIVE)[number]): boolean {
 }
 
 /** As the fields of a `$set` in a pipeline: no value of ours is taken for an expression. */
-export function asPipeline(written: Readonly<Record<string, unknown>>): Fields {
+export function asSetStage(written: Readonly<Record<string, unknown>>): Fields {
   return Object.fromEntries(Object.entries(written).map(([key, value]) => [key, asExpression(value)]));
 }
 
 function asExpression(value: unknown): Expression {
   if (value === undefined) return '$$REMOVE';
-  return value instanceof Computed ? value.expression : literal(value);
+  return value instanceof ServerExpression ? value.expression : literal(value);
 }

@@ -11,9 +11,9 @@ import { checkStoredRetry } from '../../../job/retry-policy.js';
 import { recordedError } from '../../../job/stored-error.js';
 import { type DocumentRules, damagesOf, isReadable, isRecord, must, needed } from '../schema/damage.js';
 import type { JobDocument, OutcomeDocument } from '../schema/documents.js';
-import { fromBytes, toBytes, unpacked } from '../schema/payload-codec.js';
+import { decodeObject, fromBytes, toBytes } from '../schema/payload-codec.js';
 import { choiceOf, errorOf, type QueuedPart, toOutcome } from './job-codec.js';
-import { hasDuties, hasOpenBelow } from './transition-updates.js';
+import { hasFollowUps, hasOpenBelow } from './transition-updates.js';
 
 /** The bytes of a value that can be read back. */
 function bytes(what: string, read: (value: Binary) => unknown): Rule {
@@ -77,7 +77,7 @@ const RULES: DocumentRules<JobDocument> = {
   within: STRING,
   isPart: must.true,
   priority: needed(is.integer),
-  retry: bytes('a retry policy', (value) => checkStoredRetry('the job', unpacked(value))),
+  retry: bytes('a retry policy', (value) => checkStoredRetry('the job', decodeObject(value))),
   limits: needed(LIMITS),
   beginAfter: DATE,
   delayMs: is.durationMs,
@@ -205,7 +205,7 @@ export function failedOver(
     status,
     outcome,
     endedAt: job.endedAt ?? now,
-    ...(hasDuties(job) ? { owner: by } : {}),
+    ...(hasFollowUps(job) ? { owner: by } : {}),
     ...(isFinal(status) ? { told: job.origin } : { open: true }),
     ...(job.root === undefined ? { expireAt: job.expireAt ?? new Date(now.getTime() + keepMs) } : {}),
   };

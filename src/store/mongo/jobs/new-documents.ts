@@ -15,7 +15,7 @@ export function firstDocument(part: QueuedPart, at: { readonly order: Timestamp;
 const KEPT = ['choice', 'retryOf', 'queuedAt', 'adds', 'tail', 'followed'] as const satisfies readonly (keyof JobDocument)[];
 
 /** A callback as the one of its two sides that is needed, and all that is below that. */
-export function chosenDocuments(callback: JobDocument, side: readonly QueuedPart[], now: Date): readonly JobDocument[] {
+export function resolvedCallback(callback: JobDocument, side: readonly QueuedPart[], now: Date): readonly JobDocument[] {
   const { order, root } = callback;
   // The tree that it is in, which it may have come to later.
   const parts = root === undefined ? side : side.map((part) => ({ ...part, root }));
@@ -25,12 +25,12 @@ export function chosenDocuments(callback: JobDocument, side: readonly QueuedPart
 }
 
 /** Of what is queued in a session of the application, this process, too, is told by the change stream. */
-export function staged(job: JobDocument, isOwn: boolean): JobDocument {
+export function markStaged(job: JobDocument, isOwn: boolean): JobDocument {
   return isOwn ? job : { ...job, isStaged: true };
 }
 
 /** Callbacks of jobs, and steps of batches, that are put in by the same call are parts of their trees. */
-export function grafted(trees: readonly JobTree[]): readonly JobTree[] {
+export function joinTrees(trees: readonly JobTree[]): readonly JobTree[] {
   const grown: [QueuedJob, ...QueuedJob[]][] = [];
   const placeOf = new Map<string, number>();
   for (const tree of trees) {
@@ -50,7 +50,7 @@ function numbered([root, ...below]: JobTree, there: readonly QueuedJob[]): JobTr
 }
 
 /** One bell is enough for all that come to a lane together. */
-export function rungOnce(documents: readonly JobDocument[]): readonly JobDocument[] {
+export function signalOncePerLane(documents: readonly JobDocument[]): readonly JobDocument[] {
   const lanes = new Set<string>();
   return documents.map((document) => {
     const { bell, ...silent } = document;
@@ -61,7 +61,7 @@ export function rungOnce(documents: readonly JobDocument[]): readonly JobDocumen
 }
 
 /** How many trees from here on are of one job that concerns no other. */
-export function countAlone(trees: readonly JobTree[], from: number): number {
+export function countStandalone(trees: readonly JobTree[], from: number): number {
   let next = from;
   while (next < trees.length && isAlone(trees[next])) next++;
   return next - from;

@@ -9,7 +9,7 @@ import { type Expression, type Fields, literal, numberIn } from '../driver/expre
 import type { ServerTime } from '../driver/server-time.js';
 import type { JobDocument } from '../schema/documents.js';
 import { fittingIn, toJob, toOutcome } from './job-codec.js';
-import { asPipeline, Computed, type Written } from './job-collection.js';
+import { asSetStage, type JobUpdate, ServerExpression } from './job-collection.js';
 
 /** What an end takes off a job. */
 const OVER = {
@@ -19,22 +19,22 @@ const OVER = {
   waiting: undefined,
   inner: undefined,
   ownsInner: undefined,
-} as const satisfies Written;
+} as const satisfies JobUpdate;
 
 const IS_ACTIVE: Expression = { $eq: ['$status', 'active'] };
 
 /** Puts claimed jobs that have not begun back where they stood; each rings in its lane. */
-export const BACK_IN_LINE = asPipeline({
+export const HAND_BACK = asSetStage({
   status: 'pending',
   owner: undefined,
   token: undefined,
-  attempts: new Computed({ $cond: [IS_ACTIVE, { $subtract: [numberIn('$attempts'), 1] }, '$attempts'] }),
-  startedAt: new Computed({ $cond: [IS_ACTIVE, '$$REMOVE', '$startedAt'] }),
-  bell: new Computed('$lane'),
+  attempts: new ServerExpression({ $cond: [IS_ACTIVE, { $subtract: [numberIn('$attempts'), 1] }, '$attempts'] }),
+  startedAt: new ServerExpression({ $cond: [IS_ACTIVE, '$$REMOVE', '$startedAt'] }),
+  bell: new ServerExpression('$lane'),
 });
 
 /** Whether something follows from the end of a job, for which somebody has to be responsible. */
-export function hasDuties({ kind, parent, tail, followed, held }: JobDocument): boolean {
+export function hasFollowUps({ kind, parent, tail, followed, held }: JobDocument): boolean {
   return kind !== 'task' || parent !== undefined || tail === true || followed === true || held !== undefined;
 }
 
@@ -45,19 +45,19 @@ export function hasOpenBelow({ kind, root, status, tail }: JobDocument): boolean
 }
 
 /** @param by - who sees to what follows */
-export function ended(
+export function endUpdate(
   job: JobDocument,
   outcome: StoredOutcome | 'steps',
   { time, by }: { readonly time: ServerTime; readonly by: string },
-): Written {
+): JobUpdate {
   return {
     ...OVER,
     outcome: outcome === 'steps' ? { kind: 'completed', steps: true } : toOutcome(outcome),
-    endedAt: new Computed(time.now),
-    owner: hasDuties(job) ? by : undefined,
+    endedAt: new ServerExpression(time.now),
+    owner: hasFollowUps(job) ? by : undefined,
     ...(hasOpenBelow(job) ? {} : { open: undefined, told: job.origin }),
     // Of a tree, the end of its top decides for all.
-    ...(job.root === undefined ? { expireAt: new Computed(time.removal) } : {}),
+    ...(job.root === undefined ? { expireAt: new ServerExpression(time.removal) } : {}),
   };
 }
 
@@ -76,7 +76,7 @@ export async function writeOutcome<T>(outcome: StoredOutcome, job: JobDocument, 
  * @param own - the outcome of the job, and its kind, as expressions
  * @param by - who sees to what follows
  */
-export function endedAsItIs(
+export function endPipeline(
   own: { readonly outcome: Expression; readonly kind: Expression },
   { time, by }: { readonly time: ServerTime; readonly by: string },
 ): Fields {
@@ -84,7 +84,7 @@ export function endedAsItIs(
   const isOpen: Expression = { $or: [HAS_TAIL, { $and: [isBatch, isThere('$root'), { $in: ['$status', [...WAITING]] }] }] };
   const hasDuty: Expression = { $or: [HAS_TAIL, IS_BATCH, isThere('$parent'), isTrue('$followed'), isThere('$held')] };
   return {
-    ...asPipeline({ bell: undefined, dueAt: undefined, startBy: undefined, endedAt: new Computed(time.now) }),
+    ...asSetStage({ bell: undefined, dueAt: undefined, startBy: undefined, endedAt: new ServerExpression(time.now) }),
     ...begunAsItIs(time),
     ...finalUnless(isOpen, own.kind),
     outcome: own.outcome,
@@ -98,13 +98,13 @@ export function endedAsItIs(
  * The end of a part of a batch that waits, and is cancelled with others: the cancelling process handles the batch.
  * @param ringing - those that ring in their lanes
  */
-export function cancelledAsItIs(
+export function cancelPipeline(
   reason: string | undefined,
   { time, by, ringing }: { readonly time: ServerTime; readonly by: string; readonly ringing: readonly ObjectId[] },
 ): Fields {
   const hasDuty: Expression = { $or: [HAS_TAIL, IS_BATCH, isTrue('$followed'), isThere('$held')] };
   return {
-    ...endedAsItIs({ outcome: literal(toOutcome({ status: 'cancelled', reason })), kind: 'cancelled' }, { time, by }),
+    ...endPipeline({ outcome: literal(toOutcome({ status: 'cancelled', reason })), kind: 'cancelled' }, { time, by }),
     bell: { $cond: [{ $in: ['$_id', literal(ringing)] }, '$lane', '$$REMOVE'] },
     owner: { $cond: [hasDuty, literal(by), '$$REMOVE'] },
   };
@@ -113,7 +113,7 @@ export function cancelledAsItIs(
 /** The end of a cancelled batch below which nothing is open, and whose end concerns only the batch that it is in. */
 export function endedWithWhatIsBelow(time: ServerTime): Fields {
   return {
-    ...asPipeline({ ...OVER, owner: undefined }),
+    ...asSetStage({ ...OVER, owner: undefined }),
     ...finalUnless(false, 'cancelled'),
     outcome: { $ifNull: ['$outcome', { kind: 'cancelled', reason: '$cancel.reason' }] },
     endedAt: { $ifNull: ['$endedAt', time.now] },
@@ -121,7 +121,7 @@ export function endedWithWhatIsBelow(time: ServerTime): Fields {
 }
 
 /** The wish that a running job ends. @param by - the process that cancels the jobs below a batch */
-export function askedToEndAsItIs(reason: string | undefined, by: string): Fields {
+export function requestEndPipeline(reason: string | undefined, by: string): Fields {
   const wish = literal(reason === undefined ? {} : { reason });
   return {
     cancel: { $cond: [IS_BATCH, wish, { $mergeObjects: [wish, { owner: '$owner' }] }] },
@@ -149,12 +149,12 @@ function isTrue(field: `$${string}`): Expression {
 }
 
 /** As `endedAsItIs`, of a job that waits for another one from now on. */
-export function followedAsItIs(
+export function followPipeline(
   { inner, isOwn }: { readonly inner: ObjectId | undefined; readonly isOwn: boolean },
   { time, by }: { readonly time: ServerTime; readonly by: string },
 ): Fields {
   return {
-    ...asPipeline({ status: 'active', waiting: 'inner', owner: by, held: undefined, inner, ownsInner: isOwn ? true : undefined }),
+    ...asSetStage({ status: 'active', waiting: 'inner', owner: by, held: undefined, inner, ownsInner: isOwn ? true : undefined }),
     ...begunAsItIs(time),
   };
 }
@@ -169,9 +169,12 @@ function begunAsItIs(time: ServerTime): Fields {
 }
 
 /** When a job that may run from now on has its turn: the status, and what goes with it. */
-export function turn(job: JobDocument, time: ServerTime): { readonly status: 'pending' | 'scheduled'; readonly written: Written } {
+export function unblockUpdate(
+  job: JobDocument,
+  time: ServerTime,
+): { readonly status: 'pending' | 'scheduled'; readonly written: JobUpdate } {
   const dueAt = dueTime(toJob(job), time.estimate());
   if (dueAt === undefined) return { status: 'pending', written: { owner: undefined, bell: job.lane, dueAt: undefined } };
-  const exact = job.delayMs === undefined ? dueAt : new Computed(time.after(job.delayMs));
+  const exact = job.delayMs === undefined ? dueAt : new ServerExpression(time.after(job.delayMs));
   return { status: 'scheduled', written: { owner: undefined, dueAt: exact } };
 }

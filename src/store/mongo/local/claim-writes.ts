@@ -1,33 +1,33 @@
 /** Takes jobs by one conditional write; if its answer is lost, the jobs go back. */
 
 import type { ObjectId } from 'mongodb';
-import type { Unfinished } from '../../async/background-retry.js';
-import type { Leases } from '../control/dispatcher-leases.js';
+import type { BackgroundRetry } from '../../async/background-retry.js';
+import type { DispatcherLeases } from '../control/dispatcher-leases.js';
 import { type Expression, literal, numberIn } from '../driver/expression.js';
 import type { ServerTime } from '../driver/server-time.js';
-import type { News } from '../feed/notifier.js';
-import { asPipeline, Computed } from '../jobs/job-collection.js';
-import { BACK_IN_LINE } from '../jobs/transition-updates.js';
+import type { Notifier } from '../feed/notifier.js';
+import { asSetStage, ServerExpression } from '../jobs/job-collection.js';
+import { HAND_BACK } from '../jobs/transition-updates.js';
 import type { Asker } from '../quotas/place-leases.js';
-import type { Uses } from '../quotas/place-usage.js';
+import type { PlaceUsage } from '../quotas/place-usage.js';
 import type { Collections } from '../schema/collections.js';
 import type { JobDocument } from '../schema/documents.js';
 import type { Where } from '../schema/timed-collection.js';
-import type { Ahead } from './local-queue.js';
+import type { LocalQueue } from './local-queue.js';
 import { attemptKey } from './running-attempts.js';
 
-export interface TakeSources {
-  readonly ahead: Ahead;
+export interface ClaimWritesSources {
+  readonly localQueue: LocalQueue;
   readonly collections: Collections;
-  readonly leases: Leases;
-  readonly news: News;
+  readonly leases: DispatcherLeases;
+  readonly notifier: Notifier;
   readonly time: ServerTime;
-  readonly unfinished: Unfinished;
-  readonly uses: Uses;
+  readonly backgroundRetry: BackgroundRetry;
+  readonly placeUsage: PlaceUsage;
 }
 
 /** What is to be taken under one token: to be run now, and ahead. */
-export interface Chosen {
+export interface ClaimSet {
   readonly now: readonly JobDocument[];
   readonly forLater: readonly JobDocument[];
   readonly token: string;
@@ -35,26 +35,26 @@ export interface Chosen {
   readonly apart?: readonly JobDocument[];
 }
 
-export class Takes {
+export class ClaimWrites {
   /** The tokens of writes that have not been answered; the places of their jobs stay in use. */
   readonly #open = new Set<string>();
   readonly #undoing = new Set<Promise<void>>();
 
-  constructor(private readonly sources: TakeSources) {}
+  constructor(private readonly sources: ClaimWritesSources) {}
 
   /** @returns the jobs that were taken; those taken ahead are in `ahead`. The places of all others are free again. */
-  async take(dispatcher: string, chosen: Chosen): Promise<readonly JobDocument[]> {
+  async write(dispatcher: string, chosen: ClaimSet): Promise<readonly JobDocument[]> {
     if (chosen.now.length + chosen.forLater.length === 0) return [];
     return this.under(dispatcher, chosen, () => this.#write(dispatcher, chosen));
   }
 
   /** Runs a write that takes jobs under a token. If it is not answered, its jobs go back: they have not begun. */
-  async under(dispatcher: string, chosen: Chosen, write: () => Promise<readonly JobDocument[]>): Promise<readonly JobDocument[]> {
+  async under(dispatcher: string, chosen: ClaimSet, write: () => Promise<readonly JobDocument[]>): Promise<readonly JobDocument[]> {
     this.#open.add(chosen.token);
     try {
       return this.#known(dispatcher, chosen, await write());
     } catch (error) {
-      const undoing = this.sources.unfinished.finish(() => this.#undo(dispatcher, chosen)).finally(() => this.#undoing.delete(undoing));
+      const undoing = this.sources.backgroundRetry.run(() => this.#undo(dispatcher, chosen)).finally(() => this.#undoing.delete(undoing));
       this.#undoing.add(undoing);
       throw error;
     }
@@ -71,33 +71,33 @@ export class Takes {
   }
 
   /** Closes the token and adds the jobs taken ahead in the same turn, so that a round finds them in one of the two places. */
-  #known(dispatcher: string, { now, token }: Chosen, taken: readonly JobDocument[]): readonly JobDocument[] {
+  #known(dispatcher: string, { now, token }: ClaimSet, taken: readonly JobDocument[]): readonly JobDocument[] {
     const ids = new Set(taken.map(({ _id }) => _id.toHexString()));
     const lost = now.filter(({ _id }) => !ids.has(_id.toHexString()));
     this.#close(token, lost);
     const later = taken.filter(({ status }) => status === 'assigned');
-    this.sources.ahead.add(dispatcher, later);
+    this.sources.localQueue.add(dispatcher, later);
     return taken;
   }
 
   /** Uses a write, since a read may not see the lost write yet. If that is done even later, a round finds its jobs, and also those with a wish to cancel. */
-  async #undo(dispatcher: string, chosen: Chosen): Promise<void> {
-    const { collections, news } = this.sources;
+  async #undo(dispatcher: string, chosen: ClaimSet): Promise<void> {
+    const { collections, notifier } = this.sources;
     const jobs = [...chosen.now, ...chosen.forLater];
     const isTaken = { owner: dispatcher, token: chosen.token, status: { $in: ['active' as const, 'assigned' as const] } };
     const own = { _id: { $in: idsOf(jobs) }, ...isTaken, cancel: { $exists: false } };
-    await collections.jobs.updateMany(own, [{ $set: BACK_IN_LINE }], { hint: { _id: 1 } });
+    await collections.jobs.updateMany(own, [{ $set: HAND_BACK }], { hint: { _id: 1 } });
     this.#close(chosen.token, chosen.now);
-    for (const lane of new Set(jobs.map((job) => job.lane))) news.found(lane);
+    for (const lane of new Set(jobs.map((job) => job.lane))) notifier.found(lane);
   }
 
   /** @param left - the jobs whose places are free */
   #close(token: string, left: readonly JobDocument[]): void {
     this.#open.delete(token);
-    for (const { _id } of left) this.sources.uses.freeSoon(attemptKey({ id: _id.toHexString(), token }));
+    for (const { _id } of left) this.sources.placeUsage.freeSoon(attemptKey({ id: _id.toHexString(), token }));
   }
 
-  async #write(dispatcher: string, chosen: Chosen): Promise<readonly JobDocument[]> {
+  async #write(dispatcher: string, chosen: ClaimSet): Promise<readonly JobDocument[]> {
     const { collections, leases, time } = this.sources;
     const { now, forLater, token, apart = [] } = chosen;
     const fence = leases.fence(dispatcher);
@@ -105,14 +105,14 @@ export class Takes {
     const ids = idsOf([...now, ...forLater]);
     const inTime: Expression = { $or: [{ $gt: ['$attempts', 0] }, { $lt: [time.now, { $ifNull: ['$startBy', new Date(8.64e15)] }] }] };
     const isNow: Expression = { $in: ['$_id', literal(idsOf(now))] };
-    const written = asPipeline({
-      status: new Computed({ $cond: [isNow, 'active', 'assigned'] }),
+    const written = asSetStage({
+      status: new ServerExpression({ $cond: [isNow, 'active', 'assigned'] }),
       owner: dispatcher,
       token,
-      startedAt: new Computed({ $cond: [isNow, time.now, '$startedAt'] }),
-      attempts: new Computed({ $add: [numberIn('$attempts'), { $cond: [isNow, 1, 0] }] }),
+      startedAt: new ServerExpression({ $cond: [isNow, time.now, '$startedAt'] }),
+      attempts: new ServerExpression({ $add: [numberIn('$attempts'), { $cond: [isNow, 1, 0] }] }),
       bell: undefined,
-      ...(apart.length === 0 ? {} : { apart: new Computed({ $cond: [{ $in: ['$_id', literal(idsOf(apart))] }, true, '$apart'] }) }),
+      ...(apart.length === 0 ? {} : { apart: new ServerExpression({ $cond: [{ $in: ['$_id', literal(idsOf(apart))] }, true, '$apart'] }) }),
     });
     const filter: Where<JobDocument> = { _id: { $in: ids }, status: 'pending' as const, $expr: { $and: [fence, inTime] } };
     const { modifiedCount } = await collections.jobs.updateMany(filter, [{ $set: written }], { hint: { _id: 1 } });
@@ -125,7 +125,7 @@ export class Takes {
     ];
   }
 
-  #taken({ now, forLater, token }: Chosen): Promise<readonly JobDocument[]> {
+  #taken({ now, forLater, token }: ClaimSet): Promise<readonly JobDocument[]> {
     const open = { status: { $in: ['active' as const, 'assigned' as const] } };
     return this.sources.collections.jobs.find({ _id: { $in: idsOf([...now, ...forLater]) }, token, ...open });
   }

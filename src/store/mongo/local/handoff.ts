@@ -2,21 +2,21 @@
 
 import { ObjectId } from 'mongodb';
 import type { ClaimRequest } from '../../job-store.js';
-import type { Leases } from '../control/dispatcher-leases.js';
-import type { Pauses } from '../control/pause-control.js';
-import type { News } from '../feed/notifier.js';
+import type { DispatcherLeases } from '../control/dispatcher-leases.js';
+import type { PauseControl } from '../control/pause-control.js';
+import type { Notifier } from '../feed/notifier.js';
 import { formOfDocument } from '../jobs/job-codec.js';
-import type { Jobs, Written } from '../jobs/job-collection.js';
+import type { JobCollection, JobUpdate } from '../jobs/job-collection.js';
 import type { JobDocument } from '../schema/documents.js';
-import { nameOf, type Takes } from './claim-writes.js';
+import { type ClaimWrites, nameOf } from './claim-writes.js';
 import { mayBeClaimedAhead } from './known-lanes.js';
 
-export interface HandoverSources {
-  readonly jobs: Jobs;
-  readonly leases: Leases;
-  readonly news: News;
-  readonly pauses: Pauses;
-  readonly takes: Takes;
+export interface HandoffSources {
+  readonly jobs: JobCollection;
+  readonly leases: DispatcherLeases;
+  readonly notifier: Notifier;
+  readonly pauses: PauseControl;
+  readonly claimWrites: ClaimWrites;
 }
 
 /** Who looked for jobs of a queue last, and how many more it could have run. */
@@ -25,10 +25,10 @@ interface Room {
   left: number;
 }
 
-export class Handovers {
+export class Handoff {
   readonly #rooms = new Map<string, Room>();
 
-  constructor(private readonly sources: HandoverSources) {}
+  constructor(private readonly sources: HandoffSources) {}
 
   /** A dispatcher has claimed, and could run so many more. */
   hasRoom(request: ClaimRequest, left: number): void {
@@ -36,20 +36,20 @@ export class Handovers {
   }
 
   /** Writes a job whose turn has come as a dispatcher's. @returns it, or `undefined` where none has room, or somebody was faster */
-  async hand(job: JobDocument, written: Written): Promise<JobDocument | undefined> {
-    const { jobs, leases, news, takes } = this.sources;
+  async hand(job: JobDocument, written: JobUpdate): Promise<JobDocument | undefined> {
+    const { jobs, leases, notifier, claimWrites } = this.sources;
     const room = this.#roomFor(job);
     const fence = room === undefined ? undefined : leases.fence(room.request.dispatcher);
     if (room === undefined || fence === undefined) return undefined;
     const { dispatcher } = room.request;
     const token = new ObjectId().toHexString();
-    const as: Written = { ...written, bell: undefined, owner: dispatcher, token };
+    const as: JobUpdate = { ...written, bell: undefined, owner: dispatcher, token };
     room.left--;
-    const [handed] = await takes.under(dispatcher, { now: [], forLater: [job], token }, async () => {
+    const [handed] = await claimWrites.under(dispatcher, { now: [], forLater: [job], token }, async () => {
       const after = await jobs.move(job, 'claimAhead', 'assigned', as, fence);
       return after === undefined ? [] : [after];
     });
-    if (handed !== undefined) news.work(handed.queue);
+    if (handed !== undefined) notifier.work(handed.queue);
     return handed;
   }
 
@@ -61,7 +61,7 @@ export class Handovers {
   /** One that needs places is claimed, since others may wait for them; so is one for whose queue nobody is awake here. */
   #roomFor(job: JobDocument): Room | undefined {
     if (job.held !== undefined || Object.keys(job.quotas).length > 0) return undefined;
-    if (!this.sources.news.isLookedAfter(job.queue)) return undefined;
+    if (!this.sources.notifier.isLookedAfter(job.queue)) return undefined;
     const form = formOfDocument(job);
     if (this.sources.pauses.isPaused(job.queue, form)) return undefined;
     return [...this.#rooms.values()].find(

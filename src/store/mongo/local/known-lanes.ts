@@ -9,7 +9,7 @@ import type { JobDocument } from '../schema/documents.js';
 import type { Position } from './order.js';
 
 /** A lane in which jobs may wait, as a claim knows it. */
-export interface HeardLane {
+export interface KnownLane {
   /** The places that each of its jobs needs. */
   readonly places: Places;
   /** The number of its last ring: if it rings during a read, the result of that read is out of date. */
@@ -18,11 +18,11 @@ export interface HeardLane {
   readonly from?: Position | undefined;
 }
 
-interface Known extends HeardLane {
+interface Known extends KnownLane {
   readonly lane: LaneParts;
 }
 
-export class Lanes {
+export class KnownLanes {
   readonly #byQueue = new Map<string, Map<string, Known>>();
 
   readonly #rings = new Map<string, number>();
@@ -43,15 +43,15 @@ export class Lanes {
   }
 
   /** The lanes of a queue whose jobs may be taken. @param mayHave - whether asking for such places makes sense now */
-  of(queue: string, forms: ReadonlySet<string>, mayHave: (places: Places) => boolean): ReadonlyMap<string, HeardLane> {
-    const found = new Map<string, HeardLane>();
+  of(queue: string, forms: ReadonlySet<string>, mayHave: (places: Places) => boolean): ReadonlyMap<string, KnownLane> {
+    const found = new Map<string, KnownLane>();
     for (const [key, known] of this.#byQueue.get(queue) ?? [])
       if ((known.lane.isComposite || forms.has(known.lane.form)) && mayHave(known.places)) found.set(key, known);
     return found;
   }
 
   /** Where the jobs of a lane begin, or that there are none, as it was when that ring was its last. */
-  note(queue: string, key: string, { rung, from }: Pick<HeardLane, 'rung' | 'from'>): void {
+  note(queue: string, key: string, { rung, from }: Pick<KnownLane, 'rung' | 'from'>): void {
     const lanes = this.#byQueue.get(queue);
     const known = lanes?.get(key);
     if (lanes === undefined || known?.rung !== rung) return;

@@ -4,15 +4,15 @@ import type { Filter, FindOptions } from 'mongodb';
 import { NO_PLACES, type Places } from '../../../job/places.js';
 import type { Collections } from '../schema/collections.js';
 import type { JobDocument } from '../schema/documents.js';
-import type { HeardLane } from './known-lanes.js';
-import { inOrder, type Position } from './order.js';
+import type { KnownLane } from './known-lanes.js';
+import { byPriorityThenOrder, type Position } from './order.js';
 
 /** Above 200 scans the server would sort in memory. */
 const MAX_LANES_AT_ONCE = 100;
 
 const IN_ORDER: FindOptions = { sort: { priority: 1, order: 1, _id: 1 }, hint: 'ready' };
 
-export interface Candidates {
+export interface LaneHeads {
   /** The first jobs of all lanes, in order, including those whose places jobs before them need as well. */
   readonly jobs: readonly JobDocument[];
   /** How many of them can have their places side by side, as far as is known. */
@@ -38,7 +38,7 @@ export interface Wish {
 }
 
 /** Reads the lanes whose first jobs may come first, then the next ones, until enough of the first jobs of all are known. */
-export async function readCandidates({ jobs }: Collections, lanes: ReadonlyMap<string, HeardLane>, wish: Wish): Promise<Candidates> {
+export async function readLaneHeads({ jobs }: Collections, lanes: ReadonlyMap<string, KnownLane>, wish: Wish): Promise<LaneHeads> {
   const found = new Map<string, JobDocument>();
   const wholeLanes = new Set<string>();
   const upTo = new Map<string, Position>();
@@ -46,8 +46,9 @@ export async function readCandidates({ jobs }: Collections, lanes: ReadonlyMap<s
   for (;;) {
     open.sort((one, other) => earlier(one.from, other.from));
     const [next] = open;
-    const known = [...found.values()].sort(inOrder);
-    const isKnown = (job: JobDocument): boolean => next === undefined || (next.from !== undefined && inOrder(job, next.from) <= 0);
+    const known = [...found.values()].sort(byPriorityThenOrder);
+    const isKnown = (job: JobDocument): boolean =>
+      next === undefined || (next.from !== undefined && byPriorityThenOrder(job, next.from) <= 0);
     const { chosen, count, hasRoom } = choose(known.filter(isKnown), lanes, wish);
     const withRoom = open.filter(({ places }) => hasRoom(places));
     const isCut = withRoom.length < open.length;
@@ -74,7 +75,7 @@ export async function readCandidates({ jobs }: Collections, lanes: ReadonlyMap<s
 }
 
 /** The candidates of different lanes. */
-export function both(some: Candidates, others: Candidates): Candidates {
+export function both(some: LaneHeads, others: LaneHeads): LaneHeads {
   return {
     jobs: [...some.jobs, ...others.jobs],
     count: some.count + others.count,
@@ -85,7 +86,7 @@ export function both(some: Candidates, others: Candidates): Candidates {
 }
 
 /** Whether nothing waits in a lane that was read. */
-export function isEmpty({ wholeLanes, read }: Candidates, lane: string): boolean {
+export function isEmpty({ wholeLanes, read }: LaneHeads, lane: string): boolean {
   return wholeLanes.has(lane) && !read.has(lane);
 }
 
@@ -97,7 +98,7 @@ export async function readLanes({ jobs }: Collections, lanes: readonly string[])
 }
 
 /** Chooses jobs in their order until as many as are wanted have places. */
-function choose(known: readonly JobDocument[], lanes: ReadonlyMap<string, HeardLane>, { limit, reachOf }: Wish) {
+function choose(known: readonly JobDocument[], lanes: ReadonlyMap<string, KnownLane>, { limit, reachOf }: Wish) {
   const left = new Map<string, number>();
   const leftOf = (name: string): number => left.get(name) ?? reachOf(name);
   const hasRoom = (places: Places): boolean => Object.entries(places).every(([name, weight]) => weight <= leftOf(name));
@@ -123,7 +124,7 @@ function headsOf(lanes: readonly string[], now: Date): Filter<JobDocument> {
 function earlier(one: Position | undefined, other: Position | undefined): number {
   if (one === other) return 0;
   if (one === undefined) return -1;
-  return other === undefined ? 1 : inOrder(one, other);
+  return other === undefined ? 1 : byPriorityThenOrder(one, other);
 }
 
 function byLane(jobs: readonly JobDocument[]): ReadonlyMap<string, readonly JobDocument[]> {

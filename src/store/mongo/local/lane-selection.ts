@@ -1,24 +1,24 @@
 /** Reads the jobs that a claim can select from: the first of the lanes with room, and whether anything waits in lanes whose places others hold. */
 
 import type { ServerTime } from '../driver/server-time.js';
-import type { Wanted } from '../quotas/allocation.js';
-import type { Prospect, Shares } from '../quotas/place-leases.js';
+import type { Claimant } from '../quotas/allocation.js';
+import type { PlaceLeases, Prospect } from '../quotas/place-leases.js';
 import type { Collections } from '../schema/collections.js';
-import type { HeardLane } from './known-lanes.js';
-import { both, type Candidates, readCandidates, readLanes } from './lane-heads.js';
+import type { KnownLane } from './known-lanes.js';
+import { both, type LaneHeads, readLaneHeads, readLanes } from './lane-heads.js';
 
 export interface SelectionSources {
   readonly collections: Collections;
-  readonly shares: Shares;
+  readonly placeLeases: PlaceLeases;
   readonly time: ServerTime;
 }
 
 export interface Selection {
-  readonly candidates: Candidates;
+  readonly candidates: LaneHeads;
   /** Lanes with jobs for whose places others are to be asked. */
-  readonly asking: readonly Wanted[];
+  readonly asking: readonly Claimant[];
   /** Lanes that have asked already, and wait. */
-  readonly inLine: readonly Wanted[];
+  readonly inLine: readonly Claimant[];
 }
 
 interface SelectionWish {
@@ -29,31 +29,35 @@ interface SelectionWish {
   readonly ahead: number;
 }
 
-type Lanes = ReadonlyMap<string, HeardLane>;
+type Lanes = ReadonlyMap<string, KnownLane>;
 
-export async function readSelection({ collections, shares, time }: SelectionSources, rung: Lanes, wish: SelectionWish): Promise<Selection> {
+export async function readSelection(
+  { collections, placeLeases, time }: SelectionSources,
+  rung: Lanes,
+  wish: SelectionWish,
+): Promise<Selection> {
   const { dispatcher, limit, ahead } = wish;
-  const { open, next, shut, inLine } = byProspect(rung, (lane) => shares.prospectOf(dispatcher, lane));
+  const { open, next, shut, inLine } = byProspect(rung, (lane) => placeLeases.prospectOf(dispatcher, lane));
   const now = time.estimate();
   const atOnce = [...open.values()].some(({ places }) => Object.keys(places).length > 0) ? limit + ahead : limit;
   // One for the place that may be free by then, and those behind it: claiming ahead makes sense only if some are left.
   const few = 1 + Math.max(1, ahead);
   const [first, following, used] = await Promise.all([
-    readCandidates(collections, open, { limit, atOnce, reachOf: (name) => shares.reach(dispatcher, name), now }),
-    readCandidates(collections, next, { limit: few, atOnce: few, reachOf: () => Number.POSITIVE_INFINITY, now }),
+    readLaneHeads(collections, open, { limit, atOnce, reachOf: (name) => placeLeases.reach(dispatcher, name), now }),
+    readLaneHeads(collections, next, { limit: few, atOnce: few, reachOf: () => Number.POSITIVE_INFINITY, now }),
     readLanes(collections, [...shut.keys()]),
   ]);
   const empty = [...shut.keys()].filter((key) => !used.has(key));
   const asking = [...shut].filter(([key]) => used.has(key) && !following.read.has(key)).map(wantedOf);
   return {
     candidates: both(first, { ...following, count: 0, wholeLanes: new Set([...following.wholeLanes, ...empty]) }),
-    asking: shares.firstToAsk(asking, limit),
+    asking: placeLeases.firstToAsk(asking, limit),
     inLine: [...inLine].map(wantedOf),
   };
 }
 
 /** A lane may be among `next` and `shut`: the dispatcher has places of it in use, and others may give more. */
-function byProspect(rung: Lanes, prospectOf: (lane: Wanted) => Prospect): Readonly<Record<'open' | 'next' | 'shut' | 'inLine', Lanes>> {
+function byProspect(rung: Lanes, prospectOf: (lane: Claimant) => Prospect): Readonly<Record<'open' | 'next' | 'shut' | 'inLine', Lanes>> {
   const lanes = [...rung].map((entry) => ({ entry, prospect: prospectOf(wantedOf(entry)) }));
   const those = (passes: (prospect: Prospect) => boolean): Lanes =>
     new Map(lanes.flatMap(({ entry, prospect }) => (passes(prospect) ? [entry] : [])));
@@ -65,6 +69,6 @@ function byProspect(rung: Lanes, prospectOf: (lane: Wanted) => Prospect): Readon
   };
 }
 
-function wantedOf([lane, { places }]: readonly [string, HeardLane]): Wanted {
+function wantedOf([lane, { places }]: readonly [string, KnownLane]): Claimant {
   return { lane, quotas: places };
 }

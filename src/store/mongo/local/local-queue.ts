@@ -4,14 +4,14 @@ import { Subject, type Subscription, timer } from 'rxjs';
 import type { Clock } from '../../../clock.js';
 import { numberIn } from '../driver/expression.js';
 import type { ServerTime } from '../driver/server-time.js';
-import type { News } from '../feed/notifier.js';
+import type { Notifier } from '../feed/notifier.js';
 import { formOfDocument } from '../jobs/job-codec.js';
-import { asPipeline, Computed } from '../jobs/job-collection.js';
-import { BACK_IN_LINE } from '../jobs/transition-updates.js';
+import { asSetStage, ServerExpression } from '../jobs/job-collection.js';
+import { HAND_BACK } from '../jobs/transition-updates.js';
 import type { Collections } from '../schema/collections.js';
 import type { JobDocument } from '../schema/documents.js';
-import { inOrder } from './order.js';
-import { attemptOf, type Running } from './running-attempts.js';
+import { byPriorityThenOrder } from './order.js';
+import { attemptOf, type RunningAttempts } from './running-attempts.js';
 
 /** Before a job that was begun from here is recorded as begun, if its end has not been by then. */
 const BEGIN_MS = 5;
@@ -22,12 +22,12 @@ const UNWANTED_MS = 1_000;
 const HUNGRY_AFTER = 8;
 const MAX_AHEAD = 256;
 
-export interface AheadSources {
+export interface LocalQueueSources {
   readonly collections: Collections;
   readonly clock: Clock;
   readonly time: ServerTime;
-  readonly running: Running;
-  readonly news: News;
+  readonly running: RunningAttempts;
+  readonly notifier: Notifier;
   /** Ends a job that has not begun, whose cancellation was asked for. */
   readonly endCancelled: (job: JobDocument) => Promise<void>;
 }
@@ -40,7 +40,7 @@ interface Buffer {
   readonly unwanted: Map<string, Subscription>;
 }
 
-export class Ahead {
+export class LocalQueue {
   readonly #buffers = new Map<string, Buffer>();
   /** Begun, but not recorded as begun. */
   readonly #unbegun = new Map<string, JobDocument>();
@@ -50,7 +50,7 @@ export class Ahead {
   #recording: Promise<void> = Promise.resolve();
   readonly #drained = new Subject<void>();
 
-  constructor(private readonly sources: AheadSources) {}
+  constructor(private readonly sources: LocalQueueSources) {}
 
   /** In order; of the forms that are asked for. */
   of(dispatcher: string, queue: string, forms: ReadonlySet<string>): readonly JobDocument[] {
@@ -87,7 +87,7 @@ export class Ahead {
   add(dispatcher: string, jobs: readonly JobDocument[]): void {
     if (jobs.length === 0) return;
     const buffer = this.#bufferOf(dispatcher);
-    buffer.jobs = [...buffer.jobs, ...jobs].sort(inOrder);
+    buffer.jobs = [...buffer.jobs, ...jobs].sort(byPriorityThenOrder);
     for (const queue of new Set(jobs.map((job) => job.queue))) this.#watchUnwanted(dispatcher, queue);
   }
 
@@ -150,7 +150,7 @@ export class Ahead {
     } finally {
       for (const job of jobs) this.#returning.delete(attemptOf(job));
     }
-    for (const lane of new Set(jobs.map((job) => job.lane))) this.sources.news.found(lane);
+    for (const lane of new Set(jobs.map((job) => job.lane))) this.sources.notifier.found(lane);
   }
 
   /** The life of a dispatcher is over: others take back what it had at hand. */
@@ -179,7 +179,7 @@ export class Ahead {
   async #writeBack(dispatcher: string, returned: readonly JobDocument[]): Promise<void> {
     const { jobs } = this.sources.collections;
     const own = { _id: { $in: returned.map(({ _id }) => _id) }, owner: dispatcher, status: 'assigned' as const };
-    const { modifiedCount } = await jobs.updateMany({ ...own, cancel: { $exists: false } }, [{ $set: BACK_IN_LINE }], { hint: { _id: 1 } });
+    const { modifiedCount } = await jobs.updateMany({ ...own, cancel: { $exists: false } }, [{ $set: HAND_BACK }], { hint: { _id: 1 } });
     if (modifiedCount < returned.length) for (const job of await jobs.find(own)) await this.sources.endCancelled(job);
   }
 
@@ -187,7 +187,7 @@ export class Ahead {
     this.#beginning ??= timer(ms, this.sources.clock.scheduler).subscribe(() => {
       this.#beginning = undefined;
       // What could not be recorded is recorded later: what it may cost to die without is more than a write.
-      this.sources.news.track(this.#recordBegun().catch(() => this.#recordSoon(RECORD_AGAIN_MS)));
+      this.sources.notifier.track(this.#recordBegun().catch(() => this.#recordSoon(RECORD_AGAIN_MS)));
     });
   }
 
@@ -203,10 +203,10 @@ export class Ahead {
     const begun = [...this.#unbegun].filter(([, job]) => running.has(job));
     if (begun.length === 0) return;
     const tokens = [...new Set(begun.map(([, { token = '' }]) => token))];
-    const written = asPipeline({
+    const written = asSetStage({
       status: 'active',
-      startedAt: new Computed(time.now),
-      attempts: new Computed({ $add: [numberIn('$attempts'), 1] }),
+      startedAt: new ServerExpression(time.now),
+      attempts: new ServerExpression({ $add: [numberIn('$attempts'), 1] }),
       startBy: undefined,
     });
     await collections.jobs.updateMany(
@@ -218,10 +218,10 @@ export class Ahead {
   }
 
   #watchUnwanted(dispatcher: string, queue: string): void {
-    const { clock, news } = this.sources;
+    const { clock, notifier } = this.sources;
     const { unwanted } = this.#bufferOf(dispatcher);
     unwanted.get(queue)?.unsubscribe();
-    const watch = timer(UNWANTED_MS, clock.scheduler).subscribe(() => news.track(this.handBack(dispatcher, queue)));
+    const watch = timer(UNWANTED_MS, clock.scheduler).subscribe(() => notifier.track(this.handBack(dispatcher, queue)));
     unwanted.set(queue, watch);
   }
 

@@ -6,7 +6,7 @@ import type { JobDocument } from '../schema/documents.js';
 export type Position = Pick<JobDocument, 'priority' | 'order' | '_id'>;
 
 /** By priority, then by insertion. */
-export function inOrder(one: Position, other: Position): number {
+export function byPriorityThenOrder(one: Position, other: Position): number {
   return one.priority - other.priority || one.order.compare(other.order) || byId(one, other);
 }
 

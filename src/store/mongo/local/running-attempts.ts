@@ -8,7 +8,7 @@ export function attemptKey({ id, token }: AttemptKey): string {
   return `${id} ${token}`;
 }
 
-export class Running {
+export class RunningAttempts {
   readonly #jobs = new Map<string, JobDocument>();
 
   add(job: JobDocument): void {

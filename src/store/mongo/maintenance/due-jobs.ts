@@ -4,23 +4,23 @@ import { ObjectId, type Sort } from 'mongodb';
 import { ExpiredError } from '../../../errors.js';
 import { WAITING } from '../../../job/job-status.js';
 import { recordedError } from '../../../job/stored-error.js';
-import type { Unfinished } from '../../async/background-retry.js';
+import type { BackgroundRetry } from '../../async/background-retry.js';
 import { type Expression, literal } from '../driver/expression.js';
 import { ownValues } from '../driver/own-values.js';
 import type { ServerTime } from '../driver/server-time.js';
 import { toOutcome } from '../jobs/job-codec.js';
-import { asPipeline, Computed } from '../jobs/job-collection.js';
-import { endedAsItIs } from '../jobs/transition-updates.js';
+import { asSetStage, ServerExpression } from '../jobs/job-collection.js';
+import { endPipeline } from '../jobs/transition-updates.js';
 import type { Collections } from '../schema/collections.js';
 import type { JobDocument, OutcomeDocument } from '../schema/documents.js';
 import type { Where } from '../schema/timed-collection.js';
-import type { Tender } from '../settle/completion.js';
+import type { Completion } from '../settle/completion.js';
 
-export interface DueSources {
+export interface DueJobsSources {
   readonly collections: Collections;
-  readonly tender: Tender;
+  readonly completion: Completion;
   readonly time: ServerTime;
-  readonly unfinished: Unfinished;
+  readonly backgroundRetry: BackgroundRetry;
   /** Is called with work that nobody waits for. */
   readonly onBackground: (work: Promise<void>) => void;
   /** This process, which handles what follows from an end. */
@@ -60,11 +60,11 @@ const AGAIN_MS = 1_000;
 const [FIRST_DATE, LAST_DATE] = [new Date(-8.64e15), new Date(8.64e15)];
 const BY_ID = { hint: { _id: 1 } } as const;
 
-export class Due {
+export class DueJobs {
   /** How many writes have ended jobs whose effects are still being handled. */
   #following = 0;
 
-  constructor(private readonly sources: DueSources) {}
+  constructor(private readonly sources: DueJobsSources) {}
 
   /** One turn for due jobs, and one for late jobs unless earlier ones are still being handled. @returns when the next turn is needed, possibly at once */
   async turn(): Promise<readonly Date[]> {
@@ -118,39 +118,39 @@ export class Due {
 
   /** Puts each job in line as if it had been queued when it was due. */
   async #promote(due: readonly DueJob[]): Promise<number> {
-    const { collections, tender, time } = this.sources;
+    const { collections, completion, time } = this.sources;
     const orders = due.map(({ dueAt = time.estimate() }) => time.orderAt(dueAt));
-    const order = new Computed(ownValues(due)(orders));
-    const written = asPipeline({ status: 'pending', order, dueAt: undefined, bell: new Computed('$lane') });
+    const order = new ServerExpression(ownValues(due)(orders));
+    const written = asSetStage({ status: 'pending', order, dueAt: undefined, bell: new ServerExpression('$lane') });
     const { modifiedCount } = await collections.jobs.updateMany(this.#still(STARTS, due), [{ $set: written }], BY_ID);
-    if (modifiedCount > 0) tender.released(due.map(({ _id, lane }) => ({ _id, lane })));
+    if (modifiedCount > 0) completion.released(due.map(({ _id, lane }) => ({ _id, lane })));
     return modifiedCount;
   }
 
   /** Ends each job with an error of its own; the receipt marks the jobs that this write has ended. */
   async #expire(late: readonly DueJob[]): Promise<number> {
-    const { collections, onBackground, time, unfinished, process } = this.sources;
+    const { collections, onBackground, time, backgroundRetry, process } = this.sources;
     const receipt = new ObjectId().toHexString();
     const outcome = ownValues(late)(late.map(expired));
-    const written = { ...endedAsItIs({ outcome, kind: 'failed' }, { time, by: process }), receipt: literal(receipt) };
+    const written = { ...endPipeline({ outcome, kind: 'failed' }, { time, by: process }), receipt: literal(receipt) };
     const follow = (): Promise<void> => this.#followUp(late, receipt);
     const writing = collections.jobs.updateMany(this.#still(DEADLINES, late), [{ $set: written }], BY_ID);
     const { modifiedCount } = await writing.catch((error: unknown): never => {
-      unfinished.again(follow);
+      backgroundRetry.schedule(follow);
       throw error;
     });
     if (modifiedCount === 0) return 0;
     this.#following++;
     // A round does not wait for it: it takes some commands for each job that has callbacks, or a parent.
-    onBackground(unfinished.finish(follow).finally(() => this.#following--));
+    onBackground(backgroundRetry.run(follow).finally(() => this.#following--));
     return modifiedCount;
   }
 
   async #followUp(late: readonly DueJob[], receipt: string): Promise<void> {
-    const { collections, tender } = this.sources;
+    const { collections, completion } = this.sources;
     const waited = new Map(late.map(({ _id, status }) => [_id.toHexString(), status]));
     const ended = await collections.jobs.find({ _id: { $in: late.map(({ _id }) => _id) }, receipt });
-    for (const job of ended) await tender.tend(job, waited.get(job._id.toHexString()) === 'pending');
+    for (const job of ended) await completion.followUp(job, waited.get(job._id.toHexString()) === 'pending');
   }
 }
 

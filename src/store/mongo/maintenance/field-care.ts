@@ -2,7 +2,7 @@
 
 import { types } from 'node:util';
 import type { Collection, Document, Filter, UpdateFilter, WithId } from 'mongodb';
-import { asPipeline } from '../jobs/job-collection.js';
+import { asSetStage } from '../jobs/job-collection.js';
 import { type DocumentRules, damagesOf } from '../schema/damage.js';
 import type { Care } from '../schema/timed-collection.js';
 
@@ -36,7 +36,7 @@ export class FieldCare<T extends Document> implements Care<T> {
       written[field] = await insteadOf(field, damaged);
       asRead[field] = field in damaged ? { $eq: damaged[field] } : { $exists: false };
     }
-    const { modifiedCount } = await table.updateOne(asRead as Filter<T>, [{ $set: asPipeline(written) }] as UpdateFilter<T>[]);
+    const { modifiedCount } = await table.updateOne(asRead as Filter<T>, [{ $set: asSetStage(written) }] as UpdateFilter<T>[]);
     if (modifiedCount === 0) return;
     const what = damages.map(({ fact }) => fact).join('; ');
     onDamage(`the document ${String(damaged['_id'])} of ${table.collectionName} was damaged: ${what}; it has been repaired`);

@@ -6,9 +6,9 @@ import { type JobDetails, jobDetails } from '../../../job/job-details.js';
 import { LEAST_KEPT_MS, type ServerTime } from '../driver/server-time.js';
 import { damageOfJob, failedOver } from '../jobs/job-damage.js';
 import type { JobDocument } from '../schema/documents.js';
-import { packed } from '../schema/payload-codec.js';
+import { encodeObject } from '../schema/payload-codec.js';
 import type { Care } from '../schema/timed-collection.js';
-import type { Tender } from '../settle/completion.js';
+import type { Completion } from '../settle/completion.js';
 
 /** A larger record is not kept in its replacement. */
 const MAX_KEPT_BYTES = 1024 * 1024;
@@ -18,7 +18,7 @@ export interface JobCareSources {
   readonly time: ServerTime;
   /** This process, which handles what follows. */
   readonly process: string;
-  readonly tender: () => Tender;
+  readonly tender: () => Completion;
   /** Jobs of a tree that may wait for one that has lost its place in it. */
   readonly waitingIn: (root: ObjectId) => Promise<readonly JobDocument[]>;
   /** Is told about the method, which may still run. */
@@ -61,14 +61,14 @@ export class JobCare implements Care<JobDocument> {
   }
 
   async #followUp(after: JobDocument, damaged: Document): Promise<void> {
-    const tender = this.sources.tender();
-    await tender.tend(after, damaged['status'] === 'pending');
+    const completion = this.sources.tender();
+    await completion.followUp(after, damaged['status'] === 'pending');
     if (after.parent !== undefined) return;
     const above = damaged['parent'] instanceof ObjectId ? [damaged['parent']] : [];
     const tree = after.root === undefined || after.root.equals(after._id) ? [] : await this.sources.waitingIn(after.root);
     for (const parent of [...above, ...tree.map(({ _id }) => _id)]) {
-      await tender.advance(parent);
-      await tender.finish(parent);
+      await completion.advance(parent);
+      await completion.finish(parent);
     }
   }
 }
@@ -76,7 +76,7 @@ export class JobCare implements Care<JobDocument> {
 /** The record as it was, for later inspection. */
 function keptOf(damaged: Document): Binary {
   try {
-    const kept = packed(damaged);
+    const kept = encodeObject(damaged);
     return kept.length() <= MAX_KEPT_BYTES ? kept : NOT_KEPT;
   } catch {
     return NOT_KEPT;

@@ -1,49 +1,49 @@
 /** The round: what every process looks at now and then, whatever it was told of; six commands while there is nothing to do. */
 
 import { isLane } from '../../../job/lane.js';
-import type { Recovery as Answer, AttemptKey } from '../../job-store.js';
-import type { Leases } from '../control/dispatcher-leases.js';
+import type { RecoveryResult as Answer, AttemptKey } from '../../job-store.js';
+import type { DispatcherLeases } from '../control/dispatcher-leases.js';
 import type { ServerTime } from '../driver/server-time.js';
-import type { News } from '../feed/notifier.js';
-import type { Quotas } from '../quotas/quota-cache.js';
+import type { Notifier } from '../feed/notifier.js';
+import type { QuotaCache } from '../quotas/quota-cache.js';
 import type { Collections } from '../schema/collections.js';
-import type { Due } from './due-jobs.js';
-import type { Audit } from './leak-audit.js';
-import type { Recovery } from './rescuer.js';
+import type { DueJobs } from './due-jobs.js';
+import type { LeakAudit } from './leak-audit.js';
+import type { Rescuer } from './rescuer.js';
 
-export interface RoundSources {
-  readonly audit: Audit;
+export interface MaintainerSources {
+  readonly leakAudit: LeakAudit;
   readonly collections: Collections;
-  readonly due: Due;
-  readonly leases: Leases;
-  readonly news: News;
-  readonly quotas: Quotas;
-  readonly recovery: Recovery;
+  readonly dueJobs: DueJobs;
+  readonly leases: DispatcherLeases;
+  readonly notifier: Notifier;
+  readonly quotas: QuotaCache;
+  readonly rescuer: Rescuer;
   readonly time: ServerTime;
 }
 
 /** Jobs wait for long in a lane where a round has seen some that long after another did. */
 const LONG_MS = 25_000;
 
-export class Rounds {
+export class Maintainer {
   /** Since when rounds have seen jobs in a lane. */
   #waits = new Map<string, number>();
 
-  constructor(private readonly sources: RoundSources) {}
+  constructor(private readonly sources: MaintainerSources) {}
 
-  async round(dispatcher: string): Promise<Answer> {
-    const { due, quotas, collections, news, time } = this.sources;
+  async run(dispatcher: string): Promise<Answer> {
+    const { dueJobs, quotas, collections, notifier, time } = this.sources;
     await time.sure();
     const times: Date[] = [];
     const doDue = async (): Promise<void> => {
-      times.push(...(await due.turn()));
+      times.push(...(await dueJobs.turn()));
     };
     await doDue();
     await quotas.refresh();
     const running = await this.#lookAfter(dispatcher, doDue);
     const lanes = await collections.jobs.distinct('lane', { status: 'pending' });
     for (const lane of lanes)
-      if (isLane(lane)) news.found(lane);
+      if (isLane(lane)) notifier.found(lane);
       // Reading them ends them.
       else await collections.jobs.find({ status: 'pending', lane: { $eq: lane as string } });
     const nextAt = times.length === 0 ? {} : { nextAt: time.here(new Date(Math.min(...times.map((at) => at.getTime())))) };
@@ -52,23 +52,23 @@ export class Rounds {
   }
 
   #noteWaits(lanes: ReadonlySet<string>): void {
-    const { news, time } = this.sources;
+    const { notifier, time } = this.sources;
     const now = time.moment.passedMs;
     this.#waits = new Map([...lanes].map((lane) => [lane, this.#waits.get(lane) ?? now]));
-    if ([...this.#waits.values()].some((since) => now - since >= LONG_MS)) news.longWait();
+    if ([...this.#waits.values()].some((since) => now - since >= LONG_MS)) notifier.longWait();
   }
 
   /** Takes over from dead dispatchers and owners that are gone. @param between - called now and then if this takes long @returns the dispatcher's own attempts */
   async #lookAfter(dispatcher: string, between: () => Promise<void>): Promise<readonly AttemptKey[]> {
-    const { leases, recovery, audit, collections } = this.sources;
+    const { leases, rescuer, leakAudit, collections } = this.sources;
     const { known, living, dead } = await leases.roster(dispatcher);
-    for (const one of dead) await recovery.takeBack(one, between);
+    for (const one of dead) await rescuer.takeOver(one, between);
     // A range, so that the index covers it.
     const owners = (await collections.jobs.distinct('owner', { owner: { $gt: '' } })).map(String);
-    if (owners.some((owner) => !living.includes(owner))) await recovery.resume({ owner: { $gt: '', $nin: [...living] } });
-    for (const owner of owners) if (!known.has(owner)) await audit.ofOwner(owner);
-    await audit.ofPlaces(known);
+    if (owners.some((owner) => !living.includes(owner))) await rescuer.resumeFollowUps({ owner: { $gt: '', $nin: [...living] } });
+    for (const owner of owners) if (!known.has(owner)) await leakAudit.ofOwner(owner);
+    await leakAudit.ofPlaces(known);
     // Last, since an attempt that ends before the answer comes would be released needlessly.
-    return owners.includes(dispatcher) ? audit.ofOwn(dispatcher) : [];
+    return owners.includes(dispatcher) ? leakAudit.ofOwn(dispatcher) : [];
   }
 }

@@ -1,23 +1,23 @@
 /** Brings back what somebody left who is gone: jobs and places of dead dispatchers, and duties that nobody saw to. */
 
 import type { Filter } from 'mongodb';
-import type { Leases } from '../control/dispatcher-leases.js';
+import type { DispatcherLeases } from '../control/dispatcher-leases.js';
 import type { ServerTime } from '../driver/server-time.js';
-import type { News } from '../feed/notifier.js';
-import { BACK_IN_LINE } from '../jobs/transition-updates.js';
-import type { HeldPlaces, Keeper } from '../quotas/job-places.js';
+import type { Notifier } from '../feed/notifier.js';
+import { HAND_BACK } from '../jobs/transition-updates.js';
+import type { JobPlaces, PlaceOwner } from '../quotas/job-places.js';
 import type { Collections } from '../schema/collections.js';
 import type { JobDocument } from '../schema/documents.js';
-import type { Attempts } from '../settle/attempt-transitions.js';
-import type { Tender } from '../settle/completion.js';
+import type { AttemptTransitions } from '../settle/attempt-transitions.js';
+import type { Completion } from '../settle/completion.js';
 
-export interface RecoverySources {
-  readonly attempts: Attempts;
+export interface RescuerSources {
+  readonly transitions: AttemptTransitions;
   readonly collections: Collections;
-  readonly held: HeldPlaces;
-  readonly leases: Leases;
-  readonly news: News;
-  readonly tender: Tender;
+  readonly jobPlaces: JobPlaces;
+  readonly leases: DispatcherLeases;
+  readonly notifier: Notifier;
+  readonly completion: Completion;
   readonly time: ServerTime;
   /** Lets go of all that this process remembers of a dispatcher. */
   readonly forget: (dispatcher: string) => void;
@@ -29,30 +29,30 @@ const BETWEEN = 20;
 /** What follows from an end takes milliseconds; if it is undone so long after, whoever had begun it is gone. */
 const LEFT_UNDONE_MS = 30_000;
 
-export class Recovery {
-  constructor(private readonly sources: RecoverySources) {}
+export class Rescuer {
+  constructor(private readonly sources: RescuerSources) {}
 
   /** Jobs and places of a dispatcher that is dead, or has given its lease up; each step may be done twice. @param between - done after some jobs, and at the end */
-  async takeBack(dead: string, between: () => Promise<void> = async () => {}): Promise<void> {
-    const { collections, attempts, held, leases } = this.sources;
+  async takeOver(dead: string, between: () => Promise<void> = async () => {}): Promise<void> {
+    const { collections, transitions, jobPlaces, leases } = this.sources;
     this.sources.forget(dead);
     await this.#putBack(dead);
     const isRunning = { owner: dead, status: 'active' as const, waiting: { $exists: false } };
     const left = await collections.jobs.find(isRunning, { sort: { startedAt: 1, _id: 1 } });
     // Before they are pending: nobody may have the places of those that are to go on with them.
-    await held.takeBack(dead, left.filter(goesOnAtOnce).map(keeperOf));
+    await jobPlaces.takeBack(dead, left.filter(goesOnAtOnce).map(keeperOf));
     for (const [index, { _id, token = '' }] of left.entries()) {
-      await attempts.interrupt({ id: _id.toHexString(), token });
+      await transitions.interrupt({ id: _id.toHexString(), token });
       if (index % BETWEEN === BETWEEN - 1) await between();
     }
-    await this.resume({ owner: dead }, 0);
+    await this.resumeFollowUps({ owner: dead }, 0);
     await leases.buried(dead);
     await between();
   }
 
   /** What follows from an end or an opening, and was not done soon after, is done by whoever looks first; twice does no harm. */
-  async resume(owner: Filter<JobDocument>, afterMs: number = LEFT_UNDONE_MS): Promise<void> {
-    const { collections, time, tender } = this.sources;
+  async resumeFollowUps(owner: Filter<JobDocument>, afterMs: number = LEFT_UNDONE_MS): Promise<void> {
+    const { collections, time, completion } = this.sources;
     const longAgo = new Date(time.estimate().getTime() - afterMs);
     const isUndone: Filter<JobDocument> = {
       ...owner,
@@ -63,18 +63,18 @@ export class Recovery {
         { status: 'blocked', queuedAt: { $lte: longAgo } },
       ],
     };
-    for (const job of await collections.jobs.find(isUndone, { limit: AT_ONCE })) await tender.resume(job);
+    for (const job of await collections.jobs.find(isUndone, { limit: AT_ONCE })) await completion.resume(job);
   }
 
   /** What was claimed ahead has not begun: it returns to its place as if it had never been claimed. */
   async #putBack(dead: string): Promise<void> {
-    const { collections, news, attempts } = this.sources;
+    const { collections, notifier, transitions } = this.sources;
     const isAhead = { owner: dead, status: 'assigned' as const };
     const ahead = await collections.jobs.find<Pick<JobDocument, 'lane'>>(isAhead, { projection: { lane: 1 } });
     if (ahead.length === 0) return;
-    await collections.jobs.updateMany({ ...isAhead, cancel: { $exists: false } }, [{ $set: BACK_IN_LINE }], { hint: 'owner' });
-    for (const job of await collections.jobs.find(isAhead)) await attempts.putBack(job);
-    for (const lane of new Set(ahead.map((job) => job.lane))) news.found(lane);
+    await collections.jobs.updateMany({ ...isAhead, cancel: { $exists: false } }, [{ $set: HAND_BACK }], { hint: 'owner' });
+    for (const job of await collections.jobs.find(isAhead)) await transitions.putBack(job);
+    for (const lane of new Set(ahead.map((job) => job.lane))) notifier.found(lane);
   }
 }
 
@@ -83,6 +83,6 @@ function goesOnAtOnce({ limits, interruptions, cancel, held, quotas }: JobDocume
   return isRetried && held === undefined && Object.keys(quotas).length > 0;
 }
 
-function keeperOf({ _id, token = '', quotas }: JobDocument): Keeper {
+function keeperOf({ _id, token = '', quotas }: JobDocument): PlaceOwner {
   return { id: _id, attempt: token, places: quotas };
 }

@@ -3,7 +3,7 @@
 import { type Places, takes, weightOf } from '../../../job/places.js';
 import type { JobDocument } from '../schema/documents.js';
 
-export type Wanted = Pick<JobDocument, 'lane' | 'quotas'>;
+export type Claimant = Pick<JobDocument, 'lane' | 'quotas'>;
 
 /** A job that is to be given places; no more, once one of the quotas had too few. */
 interface InLine {
@@ -26,7 +26,7 @@ export interface Need {
  * Gone through one quota after the other in their lock order: a job that gets too few places of one asks for none of
  * those after it, so that two dispatchers never hold what the other waits for.
  */
-export class Line {
+export class Allocation {
   #jobs: readonly InLine[];
 
   /**
@@ -34,9 +34,9 @@ export class Line {
    * @param savers - lanes for which places are saved; they come first
    * @param mayTry - whether a lane is worth asking for at all
    */
-  constructor(wanted: readonly Wanted[], savers: readonly string[], mayTry: (wanted: Wanted) => boolean) {
+  constructor(wanted: readonly Claimant[], savers: readonly string[], mayTry: (wanted: Claimant) => boolean) {
     const worth = new Map<string, boolean>();
-    const isWorthIt = (one: Wanted): boolean => {
+    const isWorthIt = (one: Claimant): boolean => {
       const known = worth.get(one.lane) ?? mayTry(one);
       worth.set(one.lane, known);
       return known;

@@ -3,25 +3,25 @@
 import type { ObjectId } from 'mongodb';
 import { type Places, weightOf } from '../../../job/places.js';
 import { type Fields, literal } from '../driver/expression.js';
-import type { Held, JobDocument } from '../schema/documents.js';
-import type { Quotas } from './quota-cache.js';
-import { heldBut, isHeld, NEXT, sharesBut, waitingBut } from './quota-pipelines.js';
+import type { JobDocument, Reservation } from '../schema/documents.js';
+import type { QuotaCache } from './quota-cache.js';
+import { isHeld, NEXT_REVISION, withoutReservation, withoutShareOf, withoutWaiting } from './quota-pipelines.js';
 
 /** A job that is to go on with the places that its attempt used. */
-export interface Keeper {
+export interface PlaceOwner {
   readonly id: ObjectId;
   readonly attempt: string;
   readonly places: Places;
 }
 
-export interface HeldPlacesSources {
-  readonly quotas: Quotas;
+export interface JobPlacesSources {
+  readonly quotas: QuotaCache;
   /** Told when places may have become free. */
   readonly onFreed: () => void;
 }
 
-export class HeldPlaces {
-  constructor(private readonly sources: HeldPlacesSources) {}
+export class JobPlaces {
+  constructor(private readonly sources: JobPlacesSources) {}
 
   /** Gives up what a job holds in its own name; twice does no harm. */
   async drop({ _id, held, quotas }: Pick<JobDocument, '_id' | 'held' | 'quotas'>): Promise<void> {
@@ -29,15 +29,15 @@ export class HeldPlaces {
     for (const name of Object.keys(quotas)) await this.dropEntry(name, { job: _id.toHexString(), attempt: held });
   }
 
-  async dropEntry(name: string, { job, attempt }: Pick<Held, 'job' | 'attempt'>): Promise<void> {
+  async dropEntry(name: string, { job, attempt }: Pick<Reservation, 'job' | 'attempt'>): Promise<void> {
     const { quotas, onFreed } = this.sources;
     const isHeldBy = { _id: name, holders: { $elemMatch: { job, attempt } } };
-    const quota = await quotas.write(isHeldBy, [{ $set: { rev: NEXT, holders: heldBut(job, attempt) } }]);
+    const quota = await quotas.write(isHeldBy, [{ $set: { rev: NEXT_REVISION, holders: withoutReservation(job, attempt) } }]);
     if (quota !== undefined) onFreed();
   }
 
   /** Whether a job holds all that its attempt needs, as last seen. */
-  has({ id, attempt, places }: Keeper): boolean {
+  has({ id, attempt, places }: PlaceOwner): boolean {
     const entries = this.sources.quotas.held.filter(({ held }) => held.job === id.toHexString() && held.attempt === attempt);
     return Object.keys(places).every((name) => entries.some((entry) => entry.name === name));
   }
@@ -46,14 +46,18 @@ export class HeldPlaces {
    * Turns what a dead dispatcher held into places of jobs that go on with them, the first of them first; the rest is
    * free. Each quota is written once, so that no place is ever counted twice, and none is free that a job will go on with.
    */
-  async takeBack(dead: string, keepers: readonly Keeper[]): Promise<void> {
+  async takeBack(dead: string, keepers: readonly PlaceOwner[]): Promise<void> {
     const { quotas, onFreed } = this.sources;
     await quotas.refresh();
     const taking = [...quotas.all].flatMap(({ _id: name, holders, waiting }) => {
       const share = holders.find((holder) => !isHeld(holder) && holder.by === dead);
       if (share === undefined && !waiting.some(({ by }) => by === dead)) return [];
       const entries = entriesOf(name, keepers, share?.n ?? 0);
-      const left: Fields = { rev: NEXT, holders: { $concatArrays: [sharesBut(dead), literal(entries)] }, waiting: waitingBut(dead) };
+      const left: Fields = {
+        rev: NEXT_REVISION,
+        holders: { $concatArrays: [withoutShareOf(dead), literal(entries)] },
+        waiting: withoutWaiting(dead),
+      };
       return [quotas.writeSoon({ _id: name, $or: [{ 'holders.by': dead }, { 'waiting.by': dead }] }, [{ $set: left }])];
     });
     await Promise.all(taking);
@@ -62,8 +66,8 @@ export class HeldPlaces {
 }
 
 /** As many as there are places. */
-function entriesOf(name: string, keepers: readonly Keeper[], places: number): readonly Held[] {
-  const entries: Held[] = [];
+function entriesOf(name: string, keepers: readonly PlaceOwner[], places: number): readonly Reservation[] {
+  const entries: Reservation[] = [];
   let left = places;
   for (const { id, attempt, places: needed } of keepers) {
     const n = weightOf(needed, name);

@@ -1,7 +1,7 @@
 /** What one dispatcher holds of one quota, as far as it can be sure. */
 
 /** Its commands go one after the other; until one is answered, only what it leaves in any case counts. */
-export class Share {
+export class PlaceLease {
   inUse = 0;
   #n = 0;
   #v = 0;

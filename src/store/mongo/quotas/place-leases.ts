@@ -3,21 +3,21 @@
 import { type Subscription, timer } from 'rxjs';
 import type { Clock } from '../../../clock.js';
 import { couldEverFit, type Places, weightOf } from '../../../job/places.js';
-import { SAVES_AFTER_MS, type Saved, Savers } from '../../place-savers.js';
-import type { Leases } from '../control/dispatcher-leases.js';
+import { PlaceSavers, SAVES_AFTER_MS, type SavedPlaces } from '../../place-savers.js';
+import type { DispatcherLeases } from '../control/dispatcher-leases.js';
 import type { Pipeline } from '../driver/expression.js';
 import type { ServerTime } from '../driver/server-time.js';
 import type { QuotaDocument } from '../schema/documents.js';
-import { Line, type Need, type Wanted } from './allocation.js';
-import { Share } from './place-lease.js';
-import type { Quotas } from './quota-cache.js';
-import { askPipeline, isHeld } from './quota-pipelines.js';
+import { Allocation, type Claimant, type Need } from './allocation.js';
+import { PlaceLease } from './place-lease.js';
+import type { QuotaCache } from './quota-cache.js';
+import { isHeld, requestPlaces } from './quota-pipelines.js';
 
-export interface ShareSources {
+export interface PlaceLeasesSources {
   readonly clock: Clock;
-  readonly quotas: Quotas;
+  readonly quotas: QuotaCache;
   readonly time: ServerTime;
-  readonly leases: Leases;
+  readonly leases: DispatcherLeases;
   /** Told when places may have become free for others. */
   readonly onFreed: () => void;
   /** Puts what a dispatcher has claimed ahead back. */
@@ -50,15 +50,15 @@ export interface Prospect {
 }
 
 /** How many places of a quota are saved, and how many of these are there already. */
-interface SavedPlaces {
+interface QuotaSavings {
   readonly setAside: number;
-  readonly inHand: number;
+  readonly secured: number;
 }
 
 /** What one dispatcher holds and wants. */
 interface Holding {
-  readonly shares: Map<string, Share>;
-  readonly savers: Savers;
+  readonly shares: Map<string, PlaceLease>;
+  readonly savers: PlaceSavers;
   /** By quota, the queues that have jobs which need it, as far as was seen; and how many places the first of each has been waiting for. */
   readonly wanting: Map<string, Map<string, number>>;
   /** The quotas of which it was told that one of its queues could have what it waits for. */
@@ -69,25 +69,25 @@ interface Holding {
   readonly toGive: Set<string>;
 }
 
-export class Shares {
+export class PlaceLeases {
   readonly #holdings = new Map<string, Holding>();
   readonly #timers = new Set<Subscription>();
 
-  constructor(private readonly sources: ShareSources) {}
+  constructor(private readonly sources: PlaceLeasesSources) {}
 
   /** What a dispatcher holds of a quota. */
-  of(dispatcher: string, name: string): Share {
+  of(dispatcher: string, name: string): PlaceLease {
     const { shares } = this.#holding(dispatcher);
-    const share = shares.get(name) ?? new Share();
-    shares.set(name, share);
-    return share;
+    const placeLease = shares.get(name) ?? new PlaceLease();
+    shares.set(name, placeLease);
+    return placeLease;
   }
 
   /**
    * Makes sure, as far as there is room, that a dispatcher holds what these jobs of a queue need; the first of them counts as waiting.
    * @param isNeeded - whether any job of the queue that is known needs a quota
    */
-  async acquire(asker: Asker, wanted: readonly Wanted[], isNeeded: (name: string) => boolean): Promise<void> {
+  async acquire(asker: Asker, wanted: readonly Claimant[], isNeeded: (name: string) => boolean): Promise<void> {
     const { dispatcher } = asker;
     const line = this.#line(dispatcher, wanted);
     const before = this.#firstToSave(dispatcher, wanted);
@@ -138,14 +138,14 @@ export class Shares {
   }
 
   /** Chooses lanes whose places others hold: as many as there are workers for. The rest is looked at a little later. */
-  firstToAsk(asking: readonly Wanted[], workers: number): readonly Wanted[] {
+  firstToAsk(asking: readonly Claimant[], workers: number): readonly Claimant[] {
     if (asking.length > workers) this.#ringLater();
     return asking.slice(0, workers);
   }
 
   /** How many places are set aside for lanes that come before this one. */
   savedBefore(dispatcher: string, lane: string): ReadonlyMap<string, number> {
-    return this.#saved(dispatcher, lane).places;
+    return this.#saved(dispatcher, lane).setAside;
   }
 
   /** What was saved for a lane by a dispatcher, or by all, is for everybody again. */
@@ -182,7 +182,7 @@ export class Shares {
   }
 
   /** The chances of jobs of a lane at a dispatcher. */
-  prospectOf(dispatcher: string, wanted: Wanted): Prospect {
+  prospectOf(dispatcher: string, wanted: Claimant): Prospect {
     const { quotas } = this.sources;
     const tooFew = this.#tooFew(dispatcher, wanted.quotas);
     if (tooFew.length === 0) return { isOpen: true, isNext: false, mayAsk: false };
@@ -261,13 +261,13 @@ export class Shares {
     return Object.keys(places).filter((name) => this.reach(dispatcher, name) < weightOf(places, name));
   }
 
-  #line(dispatcher: string, wanted: readonly Wanted[]): Line {
+  #line(dispatcher: string, wanted: readonly Claimant[]): Allocation {
     const savers = this.#holding(dispatcher).savers.lanes(this.#nowMs);
-    return new Line(wanted, savers, (one) => !this.#isNew(dispatcher, one) || this.mightFit(dispatcher, one.quotas));
+    return new Allocation(wanted, savers, (one) => !this.#isNew(dispatcher, one) || this.mightFit(dispatcher, one.quotas));
   }
 
   /** A job that needs several quotas, but has not waited for long, leaves the one alone while the other has no room. */
-  #isNew(dispatcher: string, { lane, quotas: places }: Wanted): boolean {
+  #isNew(dispatcher: string, { lane, quotas: places }: Claimant): boolean {
     return this.#holding(dispatcher).savers.isNew(lane, this.#nowMs) && Object.keys(places).length > 1;
   }
 
@@ -275,7 +275,7 @@ export class Shares {
   async #serve(
     { dispatcher, queue }: Asker,
     name: string,
-    { line, before }: { readonly line: Line; readonly before: string | undefined },
+    { line, before }: { readonly line: Allocation; readonly before: string | undefined },
   ): Promise<void> {
     const { wanting } = this.#holding(dispatcher);
     const need = line.needOf(name);
@@ -284,7 +284,7 @@ export class Shares {
       wanting.set(name, queues.set(queue, 0));
       const saved = this.#savedOf(dispatcher, name, before);
       await this.#acquire(dispatcher, name, withOthers(need, queues, saved));
-      const free = this.of(dispatcher, name).free - saved.inHand;
+      const free = this.of(dispatcher, name).free - saved.secured;
       queues.set(queue, free < need.first ? need.first : 0);
       this.#tellOthers(
         dispatcher,
@@ -297,23 +297,23 @@ export class Shares {
 
   async #acquire(dispatcher: string, name: string, need: Need): Promise<void> {
     const { quotas } = this.sources;
-    const share = this.of(dispatcher, name);
-    if (share.free >= need.all) return;
+    const placeLease = this.of(dispatcher, name);
+    if (placeLease.free >= need.all) return;
     const room = this.#room(dispatcher, name);
     // Its own suffice for its jobs one after the other, so that others keep theirs while they have work for them.
-    const isModest = share.n >= need.first;
-    if (!share.isInDoubt) {
-      const bringsNothing = room <= 0 && (share.free >= need.first || (isModest && !quotas.doOthersHold(dispatcher, name)));
+    const isModest = placeLease.n >= need.first;
+    if (!placeLease.isInDoubt) {
+      const bringsNothing = room <= 0 && (placeLease.free >= need.first || (isModest && !quotas.doOthersHold(dispatcher, name)));
       if (bringsNothing) return;
       // Asking again would bring too little for any: two that both wait would hand it to one another without end.
-      if (share.free + room < need.least && quotas.isWaiting(dispatcher, name, isModest)) return;
+      if (placeLease.free + room < need.least && quotas.isWaiting(dispatcher, name, isModest)) return;
     }
     const asked = { more: need.all, need, isModest };
     await this.#ask(dispatcher, name, asked);
-    if (share.free >= need.first) return;
+    if (placeLease.free >= need.first) return;
     // Another dispatcher of this process can give its idle places up at once.
     await this.yieldIdle();
-    if (share.free + this.#room(dispatcher, name) >= need.least) await this.#ask(dispatcher, name, asked);
+    if (placeLease.free + this.#room(dispatcher, name) >= need.least) await this.#ask(dispatcher, name, asked);
   }
 
   /** What another of its queues has waited for may be there as well: said once, or two that cannot use it would wake each other without end. */
@@ -347,7 +347,7 @@ export class Shares {
       const { leases, quotas, time } = this.sources;
       const fence = leases.fence(dispatcher);
       if (fence === undefined) return undefined;
-      return answerIn(await quotas.writeSoon({ _id: name, $expr: fence }, askPipeline(ask, time)), dispatcher, v);
+      return answerIn(await quotas.writeSoon({ _id: name, $expr: fence }, requestPlaces(ask, time)), dispatcher, v);
     });
   }
 
@@ -360,30 +360,30 @@ export class Shares {
     const isUnwanted = !this.#holding(dispatcher).wanting.has(name) && quotas.couldOthersUse(dispatcher, name);
     if (!isUnwanted && !quotas.doOthersWait(dispatcher, name)) return free;
     // Saved places are kept if all quotas before this one are in hand; otherwise the place in the line is enough.
-    return Math.max(0, Math.min(this.#saved(dispatcher, undefined).inHand.get(name) ?? 0, free));
+    return Math.max(0, Math.min(this.#saved(dispatcher, undefined).secured.get(name) ?? 0, free));
   }
 
   /** The lane of these jobs for which places are saved first, if they are for any. */
-  #firstToSave(dispatcher: string, wanted: readonly Wanted[]): string | undefined {
+  #firstToSave(dispatcher: string, wanted: readonly Claimant[]): string | undefined {
     const savers = this.#holding(dispatcher).savers.lanes(this.#nowMs);
     return savers.find((saver) => wanted.some(({ lane }) => lane === saver));
   }
 
   /** What is saved of a quota for lanes that come before one, or before none. */
-  #savedOf(dispatcher: string, name: string, before: string | undefined): SavedPlaces {
-    const { places, inHand } = this.#saved(dispatcher, before);
-    return { setAside: places.get(name) ?? 0, inHand: inHand.get(name) ?? 0 };
+  #savedOf(dispatcher: string, name: string, before: string | undefined): QuotaSavings {
+    const { setAside, secured } = this.#saved(dispatcher, before);
+    return { setAside: setAside.get(name) ?? 0, secured: secured.get(name) ?? 0 };
   }
 
-  #saved(dispatcher: string, before: string | undefined): Saved {
+  #saved(dispatcher: string, before: string | undefined): SavedPlaces {
     const { savers } = this.#holding(dispatcher);
-    return savers.savedBefore(before, { book: this.sources.quotas.book, of: (name) => this.of(dispatcher, name).free }, this.#nowMs);
+    return savers.savedBefore(before, { book: this.sources.quotas.book, freeOf: (name) => this.of(dispatcher, name).free }, this.#nowMs);
   }
 
   #holding(dispatcher: string): Holding {
     const holding = this.#holdings.get(dispatcher) ?? {
       shares: new Map(),
-      savers: new Savers(),
+      savers: new PlaceSavers(),
       wanting: new Map(),
       told: new Set<string>(),
       isTaking: false,
@@ -409,7 +409,7 @@ function answerIn(quota: QuotaDocument | undefined, dispatcher: string, v: numbe
  * With what other queues of the same dispatcher wait for, so that it stands in the line for all of them, and with what is saved for them.
  * Places that are only set aside are not for these jobs either: fewer than that would be given up at once, and asked for again.
  */
-function withOthers(need: Need, queues: ReadonlyMap<string, number>, { setAside, inHand }: SavedPlaces): Need {
-  const others = [...queues.values()].reduce((sum, n) => sum + n, inHand);
+function withOthers(need: Need, queues: ReadonlyMap<string, number>, { setAside, secured }: QuotaSavings): Need {
+  const others = [...queues.values()].reduce((sum, n) => sum + n, secured);
   return { first: need.first + others, least: need.least + setAside, all: need.all + others };
 }

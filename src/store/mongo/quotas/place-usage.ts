@@ -1,7 +1,7 @@
 /** Which attempts of this process use which places of their dispatcher's share. */
 
 import type { Places } from '../../../job/places.js';
-import { ownIn, type Shares } from './place-leases.js';
+import { ownIn, type PlaceLeases } from './place-leases.js';
 import { isHeld, keepPipeline } from './quota-pipelines.js';
 
 /** What an attempt uses, and of which quotas its places have become its job's own. */
@@ -11,33 +11,33 @@ interface Use {
   readonly kept: Set<string>;
 }
 
-export interface UseSources {
-  readonly shares: Shares;
+export interface PlaceUsageSources {
+  readonly placeLeases: PlaceLeases;
   /** Told when places may have become free for others. */
   readonly onFreed: () => void;
   /** Told of work that nobody waits for. */
   readonly onBackground: (work: Promise<void>) => void;
 }
 
-export class Uses {
+export class PlaceUsage {
   readonly #uses = new Map<string, Use>();
 
-  constructor(private readonly sources: UseSources) {}
+  constructor(private readonly sources: PlaceUsageSources) {}
 
   /** Uses places in hand for an attempt, all or none. @param lane - whose jobs all need the same */
   use(
     attempt: string,
     { dispatcher, lane, places }: { readonly dispatcher: string; readonly lane: string; readonly places: Places },
   ): boolean {
-    const { shares } = this.sources;
-    const saved = shares.savedBefore(dispatcher, lane);
+    const { placeLeases } = this.sources;
+    const saved = placeLeases.savedBefore(dispatcher, lane);
     for (const [name, weight] of Object.entries(places)) {
-      if (shares.of(dispatcher, name).free - (saved.get(name) ?? 0) >= weight && !shares.isOverbooked(name)) continue;
-      shares.save(dispatcher, lane, places);
+      if (placeLeases.of(dispatcher, name).free - (saved.get(name) ?? 0) >= weight && !placeLeases.isOverbooked(name)) continue;
+      placeLeases.save(dispatcher, lane, places);
       return false;
     }
-    for (const [name, weight] of Object.entries(places)) shares.of(dispatcher, name).inUse += weight;
-    shares.stopSaving(lane, dispatcher);
+    for (const [name, weight] of Object.entries(places)) placeLeases.of(dispatcher, name).inUse += weight;
+    placeLeases.stopSaving(lane, dispatcher);
     this.#uses.set(attempt, { dispatcher, places, kept: new Set() });
     return true;
   }
@@ -56,14 +56,14 @@ export class Uses {
 
   /** An attempt needs its places no longer: they are for the dispatcher's next job, or for others that wait. */
   async free(attempt: string): Promise<void> {
-    const { shares, onFreed } = this.sources;
+    const { placeLeases, onFreed } = this.sources;
     const use = this.#uses.get(attempt);
     if (use === undefined) return;
     this.#uses.delete(attempt);
     const names = Object.keys(use.places).filter((name) => !use.kept.has(name));
-    for (const name of names) shares.of(use.dispatcher, name).inUse -= use.places[name] ?? 0;
+    for (const name of names) placeLeases.of(use.dispatcher, name).inUse -= use.places[name] ?? 0;
     if (names.length > 0) onFreed();
-    await shares.giveWay(use.dispatcher, names);
+    await placeLeases.giveWay(use.dispatcher, names);
   }
 
   /**
@@ -72,7 +72,7 @@ export class Uses {
    * @returns whether it has them all
    */
   async keepFor(job: string, { attempt, key }: { readonly attempt: string; readonly key: string }): Promise<boolean> {
-    const { shares } = this.sources;
+    const { placeLeases } = this.sources;
     const use = this.#uses.get(key);
     if (use === undefined) return false;
     for (const [name, n] of Object.entries(use.places)) {
@@ -80,14 +80,14 @@ export class Uses {
       const held = { job, n, attempt };
       let isKept = false;
       const send = async (v: number): Promise<number | undefined> => {
-        const quota = await shares.write(name, use.dispatcher, keepPipeline({ dispatcher: use.dispatcher, held, v }));
+        const quota = await placeLeases.write(name, use.dispatcher, keepPipeline({ dispatcher: use.dispatcher, held, v }));
         isKept = quota?.holders.some((holder) => isHeld(holder) && holder.attempt === attempt) === true;
         return ownIn(quota, use.dispatcher);
       };
-      const share = shares.of(use.dispatcher, name);
-      const isDone = await share.change(send, n);
+      const placeLease = placeLeases.of(use.dispatcher, name);
+      const isDone = await placeLease.change(send, n);
       if (isKept) use.kept.add(name);
-      else if (isDone) share.inUse += n;
+      else if (isDone) placeLease.inUse += n;
       if (!isKept) return false;
     }
     this.#uses.delete(key);

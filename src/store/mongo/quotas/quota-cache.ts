@@ -9,14 +9,14 @@ import { SAVES_AFTER_MS } from '../../place-savers.js';
 import type { Pipeline, Stage } from '../driver/expression.js';
 import type { ServerTime } from '../driver/server-time.js';
 import type { Collections } from '../schema/collections.js';
-import type { ControlDocument, Held, Holder, QuotaDocument, WaitingDispatcher } from '../schema/documents.js';
+import type { ControlDocument, Holder, QuotaDocument, Reservation, WaitingDispatcher } from '../schema/documents.js';
 import type { Where } from '../schema/timed-collection.js';
-import { appendPipeline, configurePipeline, isHeld, NEXT, roomOf } from './quota-pipelines.js';
+import { appendPipeline, configurePipeline, isHeld, NEXT_REVISION, roomOf } from './quota-pipelines.js';
 
 /** Who waits and is to be so little longer asks again. */
 const RENEWED_MS = 15_000;
 
-export interface QuotaSources {
+export interface QuotaCacheSources {
   readonly collections: Collections;
   readonly time: ServerTime;
   /** Told of what concerns the store as a whole. */
@@ -31,7 +31,7 @@ interface QuotaWrite {
   readonly pipeline: Pipeline;
 }
 
-export class Quotas {
+export class QuotaCache {
   readonly #book = new Map<string, number>();
   readonly #seen = new Map<string, QuotaDocument>();
   /** Writes of one turn go together. */
@@ -39,7 +39,7 @@ export class Quotas {
   /** Quotas that change during a read are read together afterwards. */
   readonly #reads = new GroupCommit<string, QuotaDocument | undefined>((names) => this.#readAll(names));
 
-  constructor(private readonly sources: QuotaSources) {}
+  constructor(private readonly sources: QuotaCacheSources) {}
 
   get book(): QuotaBook {
     return this.#book;
@@ -99,7 +99,7 @@ export class Quotas {
     const { jobs } = this.sources.collections;
     const found = await jobs.find({ $or: [{ owner: { $gt: '' } }, { held: { $exists: true } }], open: true });
     const shares = new Map<string, number>();
-    const held: Held[] = [];
+    const held: Reservation[] = [];
     for (const { _id, quotas, held: attempt, owner, status, waiting } of found) {
       const n = weightOf(quotas, name);
       if (n > 0 && attempt !== undefined) held.push({ job: _id.toHexString(), n, attempt });
@@ -111,7 +111,7 @@ export class Quotas {
 
   /** Sets the size of one, until the configuration names another than it does now. @returns whether there is such a quota */
   async resize(name: string, size: number): Promise<boolean> {
-    return (await this.write({ _id: name }, [{ $set: { rev: NEXT, size } }])) !== undefined;
+    return (await this.write({ _id: name }, [{ $set: { rev: NEXT_REVISION, size } }])) !== undefined;
   }
 
   /** Writes a quota that is as the filter says, and takes notice of what it is then. @returns it, if there is one */
@@ -222,7 +222,7 @@ export class Quotas {
   }
 
   /** What jobs hold in their own names, by quota. */
-  get held(): readonly { readonly name: string; readonly held: Held }[] {
+  get held(): readonly { readonly name: string; readonly held: Reservation }[] {
     return [...this.#seen.values()].flatMap(({ _id, holders }) => holders.filter(isHeld).map((held) => ({ name: _id, held })));
   }
 

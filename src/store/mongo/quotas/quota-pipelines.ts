@@ -4,7 +4,7 @@ import { type Begun, grainOf, type Rate } from '../../../job/rates.js';
 import { SAVES_AFTER_MS } from '../../place-savers.js';
 import { type Expression, type Fields, literal, numberIn, type Pipeline } from '../driver/expression.js';
 import type { ServerTime } from '../driver/server-time.js';
-import type { Held, Holder, QuotaDocument } from '../schema/documents.js';
+import type { Holder, QuotaDocument, Reservation } from '../schema/documents.js';
 
 /** A dispatcher that waits for places and has not asked again for so long waits no more. */
 const WAITS_FOR_MS = 45_000;
@@ -15,7 +15,7 @@ export function roomOf({ size, holders }: QuotaDocument): number {
 }
 
 /** Whether places are held by a job in its own name. */
-export function isHeld(holder: Holder): holder is Held {
+export function isHeld(holder: Holder): holder is Reservation {
   return 'job' in holder;
 }
 
@@ -44,7 +44,7 @@ export function configurePipeline({ size, rate, isConfigured }: Configured): Pip
   const written: Fields = {
     holders: { $cond: [isNew, [], '$holders'] },
     waiting: { $cond: [isNew, [], '$waiting'] },
-    rev: { $cond: [{ $and: [mayChange, { $not: [isNew] }] }, NEXT, '$rev'] },
+    rev: { $cond: [{ $and: [mayChange, { $not: [isNew] }] }, NEXT_REVISION, '$rev'] },
     size: { $cond: [{ $or: [isNew, { $and: [mayChange, { $ne: ['$configured', size] }] }] }, size, '$size'] },
     configured: { $cond: [{ $or: [isNew, mayChange] }, size, '$configured'] },
     rate: { $cond: [mayChange, wantedRate, '$rate'] },
@@ -52,7 +52,7 @@ export function configurePipeline({ size, rate, isConfigured }: Configured): Pip
   return [{ $set: written }];
 }
 
-export interface Ask {
+export interface PlacesRequest {
   readonly dispatcher: string;
   readonly want: number;
   /** No more than it has, unless there are so many: fewer would be of no use. */
@@ -66,9 +66,9 @@ export interface Ask {
 }
 
 /** Gives as much as is wanted and there is, never less than what is in use; an older command that comes late changes nothing. */
-export function askPipeline({ dispatcher, want, least, need, isModest, inUse, v }: Ask, time: ServerTime): Pipeline {
+export function requestPlaces({ dispatcher, want, least, need, isModest, inUse, v }: PlacesRequest, time: ServerTime): Pipeline {
   const mine = shareOf(dispatcher);
-  const others: Expression = { $sum: { $map: { input: sharesBut(dispatcher), as: 'h', in: '$$h.n' } } };
+  const others: Expression = { $sum: { $map: { input: withoutShareOf(dispatcher), as: 'h', in: '$$h.n' } } };
   const longSince: Expression = { $subtract: [time.now, SAVES_AFTER_MS] };
   const me: Expression = { $indexOfArray: ['$waiting.by', literal(dispatcher)] };
   const isBefore: Expression = {
@@ -92,7 +92,7 @@ export function askPipeline({ dispatcher, want, least, need, isModest, inUse, v 
     $let: { vars: { mine, me }, in: { $cond: [isOld, '$$mine.n', { $max: [{ $min: [inUse, had] }, useful, 0] }] } },
   };
   const isLate: Expression = { $let: { vars: { mine }, in: isOld } };
-  const share: Expression = { by: literal(dispatcher), n: '$give', v: v };
+  const share: Expression = { by: literal(dispatcher), n: '$give', v };
   const since: Expression = {
     $let: {
       vars: { old: { $first: { $filter: { input: '$waiting', as: 'w', cond: { $eq: ['$$w.by', literal(dispatcher)] } } } } },
@@ -109,7 +109,7 @@ export function askPipeline({ dispatcher, want, least, need, isModest, inUse, v 
     $cond: [
       { $lt: ['$give', need ?? 0] },
       { $cond: [{ $gte: [place, 0] }, withMine(entry), { $concatArrays: ['$waiting', [entry]] }] },
-      waitingBut(dispatcher),
+      withoutWaiting(dispatcher),
     ],
   };
   // What it gives up, it lacks in addition.
@@ -117,25 +117,25 @@ export function askPipeline({ dispatcher, want, least, need, isModest, inUse, v 
   const lacksMore: Expression = { $mergeObjects: ['$$w', { n: { $cond: [{ $gt: ['$$w.n', 0] }, { $add: ['$$w.n', given] }, 0] } }] };
   const waiting: Expression = need === undefined ? withMine(lacksMore) : asked;
   // Also a share of none stays, for its number.
-  const holders: Expression = { $concatArrays: [sharesBut(dispatcher), [share]] };
+  const holders: Expression = { $concatArrays: [withoutShareOf(dispatcher), [share]] };
   const unlessLate = (field: `$${string}`, written: Expression): Expression => ({ $cond: ['$isLate', field, written] });
-  const written: Expression = { rev: NEXT, holders: unlessLate('$holders', holders), waiting: unlessLate('$waiting', waiting) };
+  const written: Expression = { rev: NEXT_REVISION, holders: unlessLate('$holders', holders), waiting: unlessLate('$waiting', waiting) };
   return [{ $set: { give, isLate } }, { $set: written }, { $unset: ['give', 'isLate'] }];
 }
 
 /** Rises with each write, so that what was seen already need not be read again. */
-export const NEXT: Expression = { $add: [numberIn('$rev'), 1] };
+export const NEXT_REVISION: Expression = { $add: [numberIn('$rev'), 1] };
 
-export function sharesBut(dispatcher: string): Expression {
+export function withoutShareOf(dispatcher: string): Expression {
   return { $filter: { input: '$holders', as: 'h', cond: { $ne: ['$$h.by', literal(dispatcher)] } } };
 }
 
-export function heldBut(job: string, attempt: string): Expression {
+export function withoutReservation(job: string, attempt: string): Expression {
   const isIt: Expression = { $and: [{ $eq: ['$$h.job', literal(job)] }, { $eq: ['$$h.attempt', literal(attempt)] }] };
   return { $filter: { input: '$holders', as: 'h', cond: { $not: [isIt] } } };
 }
 
-export function waitingBut(dispatcher: string): Expression {
+export function withoutWaiting(dispatcher: string): Expression {
   return { $filter: { input: '$waiting', as: 'w', cond: { $ne: ['$$w.by', literal(dispatcher)] } } };
 }
 
@@ -145,7 +145,7 @@ function shareOf(dispatcher: string): Expression {
 
 export interface Keep {
   readonly dispatcher: string;
-  readonly held: Held;
+  readonly held: Reservation;
   readonly v: number;
 }
 
@@ -162,7 +162,7 @@ export function startsPipeline({ want, rate }: { readonly want: number; readonly
   const same: Expression = { $sum: { $map: { input: withTime('$eq'), as: 'b', in: '$$b.n' } } };
   const added: Expression = { $concatArrays: [withTime('$ne'), [{ until: '$given.until', n: { $add: [same, '$given.n'] } }]] };
   return [
-    { $set: { begun: still, rev: NEXT } },
+    { $set: { begun: still, rev: NEXT_REVISION } },
     { $set: { given: { until, n } } },
     { $set: { begun: { $cond: [{ $gt: ['$given.n', 0] }, added, '$begun'] } } },
   ];
@@ -172,13 +172,13 @@ export function startsPipeline({ want, rate }: { readonly want: number; readonly
 export function unusedPipeline({ until, n }: Begun): Pipeline {
   const less: Expression = { $mergeObjects: ['$$b', { n: { $subtract: ['$$b.n', n] } }] };
   const begun: Expression = { $map: { input: '$begun', as: 'b', in: { $cond: [{ $eq: ['$$b.until', until] }, less, '$$b'] } } };
-  return [{ $set: { rev: NEXT, begun } }];
+  return [{ $set: { rev: NEXT_REVISION, begun } }];
 }
 
 /** Takes places off a dispatcher's share and makes them a job's own, once however often it is asked for. */
 export function keepPipeline({ dispatcher, held, v }: Keep): Pipeline {
-  const share: Expression = { by: literal(dispatcher), n: { $subtract: ['$$mine.n', held.n] }, v: v };
-  const kept: Expression = { $concatArrays: [sharesBut(dispatcher), [share], [literal(held)]] };
+  const share: Expression = { by: literal(dispatcher), n: { $subtract: ['$$mine.n', held.n] }, v };
+  const kept: Expression = { $concatArrays: [withoutShareOf(dispatcher), [share], [literal(held)]] };
   const mayBeKept: Expression = {
     $and: [
       { $lt: [{ $ifNull: ['$$mine.v', v] }, v] },
@@ -187,5 +187,5 @@ export function keepPipeline({ dispatcher, held, v }: Keep): Pipeline {
     ],
   };
   const holders: Expression = { $let: { vars: { mine: shareOf(dispatcher) }, in: { $cond: [mayBeKept, kept, '$holders'] } } };
-  return [{ $set: { rev: NEXT, holders } }];
+  return [{ $set: { rev: NEXT_REVISION, holders } }];
 }

@@ -6,12 +6,12 @@ import { type Places, takes } from '../../../job/places.js';
 import { type Begun, nextStart, startsLeft } from '../../../job/rates.js';
 import type { ServerTime } from '../driver/server-time.js';
 import type { JobDocument } from '../schema/documents.js';
-import type { Quotas } from './quota-cache.js';
+import type { QuotaCache } from './quota-cache.js';
 import { startsPipeline, unusedPipeline } from './quota-pipelines.js';
 
-export interface StartSources {
+export interface RateLimiterSources {
   readonly clock: Clock;
-  readonly quotas: Quotas;
+  readonly quotas: QuotaCache;
   readonly time: ServerTime;
   /** Told when a start is there that some job lacked. */
   readonly onFreed: () => void;
@@ -23,16 +23,16 @@ const LOOK_MS = 30_000;
 /** The starts that a claim was given, by quota. */
 type Grant = ReadonlyMap<string, Begun>;
 
-export interface Begin {
+export interface StartGrant {
   readonly may: ReadonlySet<JobDocument>;
   readonly grant: Grant;
 }
 
-export class Starts {
+export class RateLimiter {
   /** By quota that has no start left: rings when it has. */
   readonly #bells = new Map<string, Subscription>();
 
-  constructor(private readonly sources: StartSources) {}
+  constructor(private readonly sources: RateLimiterSources) {}
 
   /** Whether any quota of these places has a rate. */
   isRated(places: Places): boolean {
@@ -55,7 +55,7 @@ export class Starts {
   }
 
   /** Asks for a start of each quota that these jobs need, in their order. */
-  async begin(jobs: readonly JobDocument[]): Promise<Begin> {
+  async begin(jobs: readonly JobDocument[]): Promise<StartGrant> {
     const may = new Set(jobs);
     const grant = new Map<string, Begun>();
     for (const name of this.sources.quotas.book.keys()) {

@@ -2,9 +2,9 @@
 
 import { type Db, type Document, type MongoClient, ReadConcern, type WriteConcernSettings } from 'mongodb';
 import { Causality } from '../driver/causality.js';
-import type { Deadline } from '../driver/command-deadline.js';
+import type { CommandDeadline } from '../driver/command-deadline.js';
 import type { ControlDocument, DispatcherDocument, JobDocument, NoteDocument, QuotaDocument, ScheduleDocument } from './documents.js';
-import { type Care, Table } from './timed-collection.js';
+import { type Care, TimedCollection } from './timed-collection.js';
 
 /** What is answered is on the disks of a majority. */
 const DURABLE: WriteConcernSettings = { w: 'majority', journal: true };
@@ -15,12 +15,12 @@ export interface Collections {
   readonly database: Db;
   /** What the server says of itself. */
   readonly hello: () => Promise<Document>;
-  readonly jobs: Table<JobDocument>;
-  readonly quotas: Table<QuotaDocument>;
-  readonly dispatchers: Table<DispatcherDocument>;
-  readonly control: Table<ControlDocument>;
-  readonly schedules: Table<ScheduleDocument>;
-  readonly notes: Table<NoteDocument>;
+  readonly jobs: TimedCollection<JobDocument>;
+  readonly quotas: TimedCollection<QuotaDocument>;
+  readonly dispatchers: TimedCollection<DispatcherDocument>;
+  readonly control: TimedCollection<ControlDocument>;
+  readonly schedules: TimedCollection<ScheduleDocument>;
+  readonly notes: TimedCollection<NoteDocument>;
 }
 
 /** Repairs the damaged documents of each collection. */
@@ -36,7 +36,7 @@ export interface CollectionsOptions {
   readonly database: string;
   /** Begins the names of all. */
   readonly prefix: string;
-  readonly deadline: Deadline;
+  readonly deadline: CommandDeadline;
   /** The commits that causal reads must not miss. @default none */
   readonly causality?: Causality;
   readonly cares?: Partial<Cares>;
@@ -58,8 +58,8 @@ export function openCollections(
     serializeFunctions: false,
     useBigInt64: false,
   });
-  const table = <T extends Document>(name: string, care?: Care<T>): Table<T> =>
-    new Table<T>(db.collection<T>(`${prefix}${name}`), deadline, { causally: (read) => causality.read(client, read), care });
+  const table = <T extends Document>(name: string, care?: Care<T>): TimedCollection<T> =>
+    new TimedCollection<T>(db.collection<T>(`${prefix}${name}`), deadline, { causally: (read) => causality.read(client, read), care });
   return {
     database: db,
     hello: () => deadline.of(() => db.command({ hello: 1 }), 'hello'),

@@ -11,7 +11,7 @@ import type { PrincipalReference } from '../../../job/principal.js';
 import type { Begun, Rate } from '../../../job/rates.js';
 import type { Seal } from '../../../job/seal.js';
 import type { Uniqueness } from '../../../job/uniqueness.js';
-import type { AgentView } from '../../job-store.js';
+import type { AgentInfo } from '../../job-store.js';
 
 /** A job. Fields that do not apply are missing, never `null`: the indexes are partial. */
 export interface JobDocument {
@@ -151,16 +151,16 @@ export interface QuotaDocument {
 }
 
 /** A dispatcher's share of a quota, or the places that a job holds in its own name. */
-export type Holder = Share | Held;
+export type Holder = ShareDocument | Reservation;
 
 /** Places that a job holds in its own name; the attempt keeps a late command off places taken anew. */
-export interface Held {
+export interface Reservation {
   readonly job: string;
   readonly n: number;
   readonly attempt: string;
 }
 
-export interface Share {
+export interface ShareDocument {
   readonly by: string;
   readonly n: number;
   /** Rises with each command, so that one that comes late changes nothing. */
@@ -186,7 +186,7 @@ export interface DispatcherDocument {
   /** Since when it was renewed without a gap. */
   readonly since: Date;
   /** What it runs, as it said with its first heartbeat. */
-  readonly agents?: readonly AgentView[];
+  readonly agents?: readonly AgentInfo[];
   /** The last change of what is paused that it follows. */
   readonly follows?: number;
   /** When it is forgotten: of one that is dead, and of which everything has been taken back. */

@@ -23,10 +23,10 @@ export function fromBytes(bytes: Binary, path: string): Payload {
 }
 
 /** The bytes of an object of ours, such as a stored error, that has no `undefined` in it. */
-export function packed(object: object): Binary {
+export function encodeObject(object: object): Binary {
   return new Binary(BSON.serialize(object));
 }
 
-export function unpacked<T>(bytes: Binary): T {
+export function decodeObject<T>(bytes: Binary): T {
   return BSON.deserialize(bytes.buffer) as T;
 }

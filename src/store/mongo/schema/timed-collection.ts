@@ -21,7 +21,7 @@ import type {
   WithoutId,
 } from 'mongodb';
 import { ReadConcern } from 'mongodb';
-import type { Deadline } from '../driver/command-deadline.js';
+import type { CommandDeadline } from '../driver/command-deadline.js';
 import type { Expression, Pipeline, Stage } from '../driver/expression.js';
 
 /** The driver's filter, in which a value from outside cannot be taken for an expression. */
@@ -63,7 +63,7 @@ interface TableOptions<T extends Document> {
 }
 
 /** The methods are the driver's, but that what is read comes whole. */
-export class Table<T extends Document> {
+export class TimedCollection<T extends Document> {
   /** Reads that come after the application's commits. */
   readonly causal: CausalReads<T>;
 
@@ -72,7 +72,7 @@ export class Table<T extends Document> {
   /** @param raw - for what has no deadline: indexes and streams */
   constructor(
     readonly raw: Collection<T>,
-    private readonly deadline: Deadline,
+    private readonly deadline: CommandDeadline,
     { causally, care }: TableOptions<T>,
   ) {
     this.#care = care;

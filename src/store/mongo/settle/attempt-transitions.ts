@@ -3,52 +3,54 @@
 import { AbortedError, JobNotFoundError, type MillraceError, QuotaError } from '../../../errors.js';
 import { laneOf } from '../../../job/lane.js';
 import { recordedError } from '../../../job/stored-error.js';
-import type { Again, Attempt, AttemptKey, Follows, Hold, Report } from '../../job-store.js';
-import type { Pauses } from '../control/pause-control.js';
+import type { Attempt, AttemptKey, AttemptReport, FollowOutcome, ReleaseRequest, RescheduleRequest } from '../../job-store.js';
+import type { PauseControl } from '../control/pause-control.js';
 import { isRefused, refusalOf } from '../driver/driver-errors.js';
 import type { ServerTime } from '../driver/server-time.js';
-import type { News } from '../feed/notifier.js';
-import { fieldsOf, type Notes, notedOf } from '../jobs/attempt-reports.js';
+import type { Notifier } from '../feed/notifier.js';
+import { type AttemptReports, fieldsOf, reportsOf } from '../jobs/attempt-reports.js';
 import { formOfDocument, toJob } from '../jobs/job-codec.js';
-import { Computed, type Jobs, toId, type Written } from '../jobs/job-collection.js';
-import type { Ahead } from '../local/local-queue.js';
-import { attemptKey, type Running, tokenAfter } from '../local/running-attempts.js';
-import type { HeldPlaces } from '../quotas/job-places.js';
-import type { Uses } from '../quotas/place-usage.js';
+import { type JobCollection, type JobUpdate, objectIdOf, ServerExpression } from '../jobs/job-collection.js';
+import type { LocalQueue } from '../local/local-queue.js';
+import { attemptKey, type RunningAttempts, tokenAfter } from '../local/running-attempts.js';
+import type { JobPlaces } from '../quotas/job-places.js';
+import type { PlaceUsage } from '../quotas/place-usage.js';
 import type { JobDocument } from '../schema/documents.js';
-import { packed } from '../schema/payload-codec.js';
-import type { Tender } from './completion.js';
-import { Asked } from './idempotent-calls.js';
-import type { Relief } from './owner-release.js';
+import { encodeObject } from '../schema/payload-codec.js';
+import type { Completion } from './completion.js';
+import { IdempotentCalls } from './idempotent-calls.js';
+import type { OwnerRelease } from './owner-release.js';
 import { circular, type WaitGraph } from './wait-graph.js';
 
-export interface AttemptSources {
-  readonly jobs: Jobs;
-  readonly uses: Uses;
-  readonly held: HeldPlaces;
-  readonly tender: Tender;
+export interface AttemptTransitionsSources {
+  readonly jobs: JobCollection;
+  readonly placeUsage: PlaceUsage;
+  readonly jobPlaces: JobPlaces;
+  readonly completion: Completion;
   readonly time: ServerTime;
-  readonly news: News;
-  readonly notes: Notes;
-  readonly pauses: Pauses;
+  readonly notifier: Notifier;
+  readonly notes: AttemptReports;
+  readonly pauses: PauseControl;
   readonly graph: WaitGraph;
-  readonly running: Running;
-  readonly ahead: Ahead;
-  readonly relief: Relief;
+  readonly running: RunningAttempts;
+  readonly localQueue: LocalQueue;
+  readonly ownerRelease: OwnerRelease;
   /** Who sees to it that a job which waits for another is told. */
   readonly process: string;
 }
 
-export class Attempts {
-  readonly #asked = new Asked<Again, Attempt | undefined>((again, wasUnanswered) => this.#reschedule(again, wasUnanswered));
+export class AttemptTransitions {
+  readonly #asked = new IdempotentCalls<RescheduleRequest, Attempt | undefined>((again, wasUnanswered) =>
+    this.#reschedule(again, wasUnanswered),
+  );
 
-  constructor(private readonly sources: AttemptSources) {}
+  constructor(private readonly sources: AttemptTransitionsSources) {}
 
   /** By one command for all jobs, and one for those whose attempts are transactions. */
-  async report(reports: readonly Report[]): Promise<void> {
-    const { ahead, jobs, news, notes, running } = this.sources;
-    const all = reports.map((report) => ({ report, id: toId(report.id), job: running.get(report), noted: notedOf(report) }));
-    for (const { report } of all) await ahead.ensureBegun(attemptKey(report));
+  async report(reports: readonly AttemptReport[]): Promise<void> {
+    const { localQueue, jobs, notifier, notes, running } = this.sources;
+    const all = reports.map((report) => ({ report, id: objectIdOf(report.id), job: running.get(report), noted: reportsOf(report) }));
+    for (const { report } of all) await localQueue.ensureBegun(attemptKey(report));
     await Promise.all([
       notes.report(all.flatMap(({ job, noted }) => (job?.apart === true ? { job, noted } : []))),
       jobs.noteEach(
@@ -61,17 +63,17 @@ export class Attempts {
       running.reported(report, noted);
       const known = running.get(report);
       // Its watchers are told without a read.
-      if (id !== undefined) news.changed(known?.status === 'active' ? known : { _id: id });
+      if (id !== undefined) notifier.changed(known?.status === 'active' ? known : { _id: id });
     }
   }
 
   /** After an error what was recorded is recognised when it is sent again. */
-  reschedule(again: readonly Again[]): Promise<readonly (Attempt | undefined)[]> {
+  reschedule(again: readonly RescheduleRequest[]): Promise<readonly (Attempt | undefined)[]> {
     return this.#asked.all(again, undefined);
   }
 
-  async #reschedule({ delayMs, error, seal, ...key }: Again, wasUnanswered: boolean): Promise<Attempt | undefined> {
-    const { jobs, uses, held, time, news, pauses, running, tender } = this.sources;
+  async #reschedule({ delayMs, error, seal, ...key }: RescheduleRequest, wasUnanswered: boolean): Promise<Attempt | undefined> {
+    const { jobs, placeUsage, jobPlaces, time, notifier, pauses, running, completion } = this.sources;
     const use = attemptKey(key);
     const token = tokenAfter(key.token);
     let before: JobDocument | undefined;
@@ -82,7 +84,7 @@ export class Attempts {
         if (job.cancel !== undefined) return this.#cancelled(job, job.cancel.reason);
         const counted = {
           failures: job.failures + (error === undefined ? 0 : 1),
-          ...(error === undefined ? {} : { lastError: packed(error) }),
+          ...(error === undefined ? {} : { lastError: encodeObject(error) }),
           ...(seal === undefined ? {} : { seal }),
         };
         const moving =
@@ -90,10 +92,15 @@ export class Attempts {
             ? jobs.move(job, 'retryLater', 'scheduled', { ...counted, ...putOff(job, delayMs, time) })
             : pauses.isPaused(job.queue, formOfDocument(job))
               ? jobs.move(job, 'retryLater', 'pending', { ...counted, ...inLine(job) })
-              : jobs.move(job, 'rerun', 'active', { ...counted, token, attempts: job.attempts + 1, startedAt: new Computed(time.now) });
+              : jobs.move(job, 'rerun', 'active', {
+                  ...counted,
+                  token,
+                  attempts: job.attempts + 1,
+                  startedAt: new ServerExpression(time.now),
+                });
         return moving.catch((cause: unknown) => {
           if (!isRefused(cause)) throw cause;
-          return tender.end(job, 'end', refusalOf({ id: key.id, taskName: job.task }, cause));
+          return completion.end(job, 'end', refusalOf({ id: key.id, taskName: job.task }, cause));
         });
       },
       (job) => wasUnanswered && job.status === 'active' && job.token === token,
@@ -101,24 +108,24 @@ export class Attempts {
     running.remove(key);
     if (after?.status === 'active') {
       running.add(after);
-      uses.rename(use, attemptKey({ id: key.id, token }));
+      placeUsage.rename(use, attemptKey({ id: key.id, token }));
       return { token, number: after.attempts, failures: after.failures };
     }
-    await uses.free(use);
+    await placeUsage.free(use);
     if (after?.status !== 'scheduled' && after?.status !== 'pending') return undefined;
-    if (before !== undefined) await held.drop(before);
-    news.waits(after);
+    if (before !== undefined) await jobPlaces.drop(before);
+    notifier.waits(after);
     return undefined;
   }
 
-  async release({ hasBegun, ...key }: Hold): Promise<void> {
-    const { uses, news, ahead, running } = this.sources;
+  async release({ hasBegun, ...key }: ReleaseRequest): Promise<void> {
+    const { placeUsage, notifier, localQueue, running } = this.sources;
     const use = attemptKey(key);
-    await ahead.ensureBegun(use);
+    await localQueue.ensureBegun(use);
     running.remove(key);
     const after = await (hasBegun ? this.interrupt(key) : this.#unclaim(key));
-    await uses.free(use);
-    if (after?.status === 'pending') news.waits(after);
+    await placeUsage.free(use);
+    if (after?.status === 'pending') notifier.waits(after);
     // A job that has not begun holds nothing, and another process may be handling its end.
     if (after === undefined && hasBegun) await this.#dropKept(key);
   }
@@ -131,7 +138,7 @@ export class Attempts {
   }
 
   async #unclaim({ id, token }: AttemptKey): Promise<JobDocument | undefined> {
-    const jobId = toId(id);
+    const jobId = objectIdOf(id);
     if (jobId === undefined) return undefined;
     return this.sources.jobs.decide(jobId, (job) => {
       const isClaimed = (job.status === 'active' || job.status === 'assigned') && job.waiting === undefined;
@@ -141,52 +148,52 @@ export class Attempts {
 
   /** An attempt whose end nobody will record. @returns the job after it */
   async interrupt(key: AttemptKey): Promise<JobDocument | undefined> {
-    const { jobs, held, time, news, tender } = this.sources;
+    const { jobs, jobPlaces, time, notifier, completion } = this.sources;
     let before: JobDocument | undefined;
     const after = await this.#decide(key, async (job) => {
       before = job;
       const interruptions = job.interruptions + 1;
       const { interruptions: limit, delayMs } = job.limits;
       if (job.cancel !== undefined) return this.#cancelled(job, job.cancel.reason);
-      if (interruptions > limit) return tender.end(job, 'end', { status: 'failed', error: recordedError(aborted(job, interruptions)) });
+      if (interruptions > limit) return completion.end(job, 'end', { status: 'failed', error: recordedError(aborted(job, interruptions)) });
       if (delayMs > 0) return jobs.move(job, 'interrupt', 'scheduled', { interruptions, ...putOff(job, delayMs, time) });
       const kept = await this.#keptPlaces(job, key);
       const lane = kept === undefined ? laneOf(toJob(job), false) : heldLane(job);
       return jobs.move(job, 'interrupt', 'pending', { ...BACK, interruptions, bell: lane, lane, held: kept });
     });
-    if (after?.status === 'scheduled' && before !== undefined) await held.drop(before);
-    if (after?.status === 'pending' || after?.status === 'scheduled') news.waits(after);
+    if (after?.status === 'scheduled' && before !== undefined) await jobPlaces.drop(before);
+    if (after?.status === 'pending' || after?.status === 'scheduled') notifier.waits(after);
     return after;
   }
 
   /** The attempt under which an interrupted job holds its places from now on; `undefined` where they are not to be had. */
   async #keptPlaces(job: JobDocument, { id, token }: AttemptKey): Promise<string | undefined> {
-    const { held, uses } = this.sources;
+    const { jobPlaces, placeUsage } = this.sources;
     if (job.held !== undefined) return job.held;
     const isKept =
-      held.has({ id: job._id, attempt: token, places: job.quotas }) ||
-      (await uses.keepFor(id, { attempt: token, key: attemptKey({ id, token }) }));
+      jobPlaces.has({ id: job._id, attempt: token, places: job.quotas }) ||
+      (await placeUsage.keepFor(id, { attempt: token, key: attemptKey({ id, token }) }));
     return isKept ? token : undefined;
   }
 
   /** Of a job that has ended, while its method ran on: the places that it held in its own name. */
   async #dropKept({ id, token }: AttemptKey): Promise<void> {
-    const { jobs, held, relief } = this.sources;
+    const { jobs, jobPlaces, ownerRelease } = this.sources;
     const job = await jobs.ofId(id);
     if (job?.token !== token || job.outcome === undefined) return;
-    await held.drop(job);
-    relief.add(job);
+    await jobPlaces.drop(job);
+    ownerRelease.add(job);
   }
 
   #cancelled(job: JobDocument, reason: string | undefined): Promise<JobDocument | undefined> {
-    return this.sources.tender.end(job, 'end', { status: 'cancelled', reason });
+    return this.sources.completion.end(job, 'end', { status: 'cancelled', reason });
   }
 
   /** A job whose task returned another one waits for that. @returns whether the token was not stale */
-  async follow(key: AttemptKey, { job: innerId, isOwn = false }: Follows): Promise<boolean> {
-    const { jobs, uses, tender, ahead, running } = this.sources;
-    const inner = toId(innerId);
-    await ahead.ensureBegun(attemptKey(key));
+  async follow(key: AttemptKey, { job: innerId, isOwn = false }: FollowOutcome): Promise<boolean> {
+    const { jobs, placeUsage, completion, localQueue, running } = this.sources;
+    const inner = objectIdOf(innerId);
+    await localQueue.ensureBegun(attemptKey(key));
     running.remove(key);
     let before: JobDocument | undefined;
     const after = await this.#decide(
@@ -194,11 +201,11 @@ export class Attempts {
       async (job) => {
         before = job;
         if (job.cancel !== undefined) {
-          if (isOwn && inner !== undefined) await tender.cancel(inner, job.cancel.reason);
+          if (isOwn && inner !== undefined) await completion.cancel(inner, job.cancel.reason);
           return this.#cancelled(job, job.cancel.reason);
         }
         const problem = await this.problemOfFollowing(job, innerId, await jobs.ofId(innerId));
-        if (problem !== undefined) return tender.end(job, 'end', { status: 'failed', error: recordedError(problem) });
+        if (problem !== undefined) return completion.end(job, 'end', { status: 'failed', error: recordedError(problem) });
         return jobs.move(job, 'follow', 'active', {
           waiting: 'inner',
           owner: this.sources.process,
@@ -209,7 +216,7 @@ export class Attempts {
       },
       (job) => job.token === key.token && inner !== undefined && job.inner?.equals(inner) === true,
     );
-    await uses.free(attemptKey(key));
+    await placeUsage.free(attemptKey(key));
     if (after === undefined) return false;
     await this.followed(after, before);
     return true;
@@ -217,11 +224,11 @@ export class Attempts {
 
   /** Sees to what follows when a job waits for another one. @param before - as it was when it ran, if that is known */
   async followed(after: JobDocument, before: JobDocument | undefined): Promise<void> {
-    const { held, relief, tender } = this.sources;
-    if (before !== undefined) await held.drop(before);
+    const { jobPlaces, ownerRelease, completion } = this.sources;
+    if (before !== undefined) await jobPlaces.drop(before);
     if (after.inner === undefined) return;
-    await tender.follow(after, after.inner);
-    relief.add(after);
+    await completion.follow(after, after.inner);
+    ownerRelease.add(after);
   }
 
   /** Why a job could never follow another one. @param inner - that one, if it is there */
@@ -245,9 +252,9 @@ export class Attempts {
     decide: (job: JobDocument) => Promise<JobDocument | undefined>,
     isDone: (job: JobDocument) => boolean = () => false,
   ): Promise<JobDocument | undefined> {
-    const jobId = toId(id);
+    const jobId = objectIdOf(id);
     if (jobId === undefined) return undefined;
-    await this.sources.ahead.ensureBegun(attemptKey({ id, token }));
+    await this.sources.localQueue.ensureBegun(attemptKey({ id, token }));
     return this.sources.jobs.decide(jobId, (job) => {
       if (job.status === 'active' && job.token === token && job.waiting === undefined) return decide(job);
       return isDone(job) ? Promise.resolve(job) : 'nothing';
@@ -259,16 +266,16 @@ export class Attempts {
 const RUNNING = { status: 'active', waiting: { $exists: false } } as const;
 
 /** What a job loses that nobody runs any more. */
-const BACK = { owner: undefined, token: undefined } as const satisfies Written;
+const BACK = { owner: undefined, token: undefined } as const satisfies JobUpdate;
 
 /** It waits as if it had never had places. */
-function inLine(job: JobDocument): Written {
+function inLine(job: JobDocument): JobUpdate {
   const lane = laneOf(toJob(job), false);
   return { ...BACK, held: undefined, lane, bell: lane };
 }
 
-function putOff(job: JobDocument, delayMs: number, time: ServerTime): Written {
-  return { ...inLine(job), bell: undefined, dueAt: new Computed(time.after(delayMs)) };
+function putOff(job: JobDocument, delayMs: number, time: ServerTime): JobUpdate {
+  return { ...inLine(job), bell: undefined, dueAt: new ServerExpression(time.after(delayMs)) };
 }
 
 function aborted({ _id, task, limits }: JobDocument, interruptions: number): AbortedError {

@@ -6,21 +6,21 @@ import { type BatchView, nextMove } from '../../../job/batch-rule.js';
 import { isFinal, WAITING } from '../../../job/job-status.js';
 import type { StoredOutcome } from '../../../job/outcome.js';
 import { recordedError, type StoredError } from '../../../job/stored-error.js';
-import { SharedRuns } from '../../async/single-flight.js';
+import { SingleFlight } from '../../async/single-flight.js';
 import { type Expression, literal } from '../driver/expression.js';
 import { errorOf } from '../jobs/job-codec.js';
-import type { Jobs } from '../jobs/job-collection.js';
+import type { JobCollection } from '../jobs/job-collection.js';
 import type { Collections } from '../schema/collections.js';
 import type { JobDocument } from '../schema/documents.js';
 import type { Cut } from './cancellation.js';
 
-export interface BatchSources {
+export interface BatchProgressSources {
   readonly collections: Collections;
-  readonly jobs: Jobs;
+  readonly jobs: JobCollection;
 }
 
 /** What a batch has done to its jobs, and to itself. */
-export interface BatchHands {
+export interface BatchActions {
   /** @returns `false` where the job has changed meanwhile */
   unblock(job: JobDocument): Promise<boolean>;
   /** Steps that have been written as pending. */
@@ -40,12 +40,12 @@ interface Below {
   readonly postprocess: JobDocument | undefined;
 }
 
-export class Batches {
-  readonly #runs = new SharedRuns();
+export class BatchProgress {
+  readonly #runs = new SingleFlight();
 
   constructor(
-    private readonly sources: BatchSources,
-    private readonly hands: BatchHands,
+    private readonly sources: BatchProgressSources,
+    private readonly actions: BatchActions,
   ) {}
 
   /** Lets the steps of a batch that has just been opened begin. */
@@ -57,7 +57,7 @@ export class Batches {
   /** All at once, but for those that have a time of their own. */
   async #releaseSteps(batch: JobDocument): Promise<void> {
     const { jobs } = this.sources.collections;
-    const unblock = (step: JobDocument): Promise<boolean> => this.hands.unblock(step);
+    const unblock = (step: JobDocument): Promise<boolean> => this.actions.unblock(step);
     const isBlocked = { parent: batch._id, role: 'step' as const, status: 'blocked' as const };
     const timed = await jobs.find({ ...isBlocked, $or: [{ beginAfter: { $exists: true } }, { delayMs: { $exists: true } }] });
     await Promise.all(timed.map((step) => this.sources.jobs.whileBlocked(step, unblock)));
@@ -67,7 +67,7 @@ export class Batches {
     const firsts = [...new Map(steps.map((step) => [step.lane, step._id])).values()];
     const bell: Expression = { $cond: [{ $in: ['$_id', literal(firsts)] }, '$lane', '$$REMOVE'] };
     await jobs.updateMany(untimed, [{ $set: { status: 'pending', bell } }], { hint: 'tree' });
-    this.hands.released(steps);
+    this.actions.released(steps);
   }
 
   /** Does for a batch what is to be done next. */
@@ -80,7 +80,7 @@ export class Batches {
   /** @returns `false` where the batch has changed meanwhile */
   async #advance(id: ObjectId): Promise<boolean> {
     const { job: batch, open: first } = await this.sources.jobs.withFirstOpen(id, 'step');
-    if (batch?.status === 'callbacks' && batch.attempts === 0) await this.hands.finish(id);
+    if (batch?.status === 'callbacks' && batch.attempts === 0) await this.actions.finish(id);
     if (batch?.status !== 'active' || batch.waiting !== 'steps') return true;
     const below = { first, ...(await this.#besides(batch, first)) };
     const { postprocess } = below;
@@ -89,23 +89,23 @@ export class Batches {
       case 'wait':
         return true;
       case 'release-step':
-        return first === undefined || this.hands.unblock(first);
+        return first === undefined || this.actions.unblock(first);
       case 'release-postprocess':
         // More steps may have been added.
-        return postprocess === undefined || this.hands.unblock(postprocess);
+        return postprocess === undefined || this.actions.unblock(postprocess);
       case 'cancel-postprocess':
-        if (postprocess !== undefined) await this.hands.cancel(postprocess._id, cancelReason);
+        if (postprocess !== undefined) await this.actions.cancel(postprocess._id, cancelReason);
         return true;
       case 'cancel-steps':
         return first === undefined || !(await this.#cancelSteps(batch, first));
       case 'cancel':
-        return this.#done(this.hands.end(batch, 'end', { status: 'cancelled', reason: cancelReason }));
+        return this.#done(this.actions.end(batch, 'end', { status: 'cancelled', reason: cancelReason }));
       case 'fail':
-        return this.#done(this.hands.end(batch, 'end', { status: 'failed', error: await this.#failureOf(batch) }));
+        return this.#done(this.actions.end(batch, 'end', { status: 'failed', error: await this.#failureOf(batch) }));
       case 'complete':
-        return this.#done(this.hands.end(batch, 'end', 'steps'));
+        return this.#done(this.actions.end(batch, 'end', 'steps'));
       case 'take-outcome':
-        return this.#done(this.hands.end(batch, 'end', await this.hands.outcomeOf(postprocess)));
+        return this.#done(this.actions.end(batch, 'end', await this.actions.outcomeOf(postprocess)));
     }
   }
 
@@ -143,11 +143,11 @@ export class Batches {
   /** Cancels all that are left; the last running job to end looks again. @returns whether there were any */
   async #cancelSteps({ _id, kind, cancel }: JobDocument, first: JobDocument): Promise<boolean> {
     // The process that cancelled the batch handles all of them.
-    if (cancel !== undefined) return first.cancel === undefined && this.hands.cut({ batches: [_id], reason: cancel.reason });
+    if (cancel !== undefined) return first.cancel === undefined && this.actions.cut({ batches: [_id], reason: cancel.reason });
     // A step that was not started in time may have failed before its turn: the one whose turn it is runs to its end.
     const failed = kind === 'serial' ? await this.#firstFailed(_id) : null;
     const left = failed?.index === undefined ? {} : { $or: [{ index: { $gt: failed.index } }, { status: { $in: [...WAITING] } }] };
-    return this.hands.cut({ batches: [_id], reason: 'step-failed' satisfies CancelReason, parts: { role: 'step', ...left } });
+    return this.actions.cut({ batches: [_id], reason: 'step-failed' satisfies CancelReason, parts: { role: 'step', ...left } });
   }
 }
 

@@ -2,32 +2,32 @@
 
 import type { Filter, ObjectId } from 'mongodb';
 import { isWaiting, WAITING } from '../../../job/job-status.js';
-import type { Unfinished } from '../../async/background-retry.js';
+import type { BackgroundRetry } from '../../async/background-retry.js';
 import type { ServerTime } from '../driver/server-time.js';
-import type { News } from '../feed/notifier.js';
-import { askedToEndAsItIs, cancelledAsItIs, endedWithWhatIsBelow } from '../jobs/transition-updates.js';
-import type { Shares } from '../quotas/place-leases.js';
+import type { Notifier } from '../feed/notifier.js';
+import { cancelPipeline, endedWithWhatIsBelow, requestEndPipeline } from '../jobs/transition-updates.js';
+import type { PlaceLeases } from '../quotas/place-leases.js';
 import type { Collections } from '../schema/collections.js';
 import type { JobDocument } from '../schema/documents.js';
 import type { CancelledBatches } from './cancelled-batches.js';
-import type { Relief } from './owner-release.js';
+import type { OwnerRelease } from './owner-release.js';
 
 export interface CancellationSources {
   readonly cancelled: CancelledBatches;
   readonly collections: Collections;
-  readonly news: News;
-  readonly relief: Relief;
-  readonly shares: Shares;
+  readonly notifier: Notifier;
+  readonly ownerRelease: OwnerRelease;
+  readonly placeLeases: PlaceLeases;
   readonly time: ServerTime;
-  readonly unfinished: Unfinished;
+  readonly backgroundRetry: BackgroundRetry;
   /** This process, which handles what follows. */
   readonly process: string;
 }
 
 /** The steps for a single job whose end has more effects than a write for many jobs can have. */
-export interface CancellationHands {
+export interface CancellationActions {
   cancel(id: ObjectId, reason: string | undefined): Promise<void>;
-  tend(job: JobDocument): Promise<void>;
+  followUp(job: JobDocument): Promise<void>;
   advance(batch: ObjectId): Promise<void>;
 }
 
@@ -54,7 +54,7 @@ const IS_PLAIN = { tail: { $exists: false }, followed: { $exists: false }, held:
 export class Cancellation {
   constructor(
     private readonly sources: CancellationSources,
-    private readonly hands: CancellationHands,
+    private readonly actions: CancellationActions,
   ) {}
 
   /**
@@ -90,52 +90,52 @@ export class Cancellation {
       await this.#ask(underWay, reason);
       const waiting = others.filter(({ status }) => isWaiting(status));
       await this.#end(waiting, reason);
-      for (const { _id } of followers) await this.hands.cancel(_id, reason);
+      for (const { _id } of followers) await this.actions.cancel(_id, reason);
     }
   }
 
   /** The dispatcher that runs a job is told; for a batch, this process handles the jobs below it. */
   async #ask(parts: readonly Part[], reason: string | undefined): Promise<void> {
-    const { cancelled, collections, news, process } = this.sources;
+    const { cancelled, collections, notifier, process } = this.sources;
     if (parts.length === 0) return;
     for (const { _id, kind } of parts) if (kind !== 'task') cancelled.add(_id.toHexString());
     const isStill = { _id: { $in: idsOf(parts) }, status: IS_UNDER_WAY, inner: { $exists: false }, cancel: { $exists: false } };
-    await collections.jobs.updateMany(isStill, [{ $set: askedToEndAsItIs(reason, process) }], { hint: { _id: 1 } });
+    await collections.jobs.updateMany(isStill, [{ $set: requestEndPipeline(reason, process) }], { hint: { _id: 1 } });
     for (const { _id, kind, owner } of parts) {
-      if (owner !== undefined && kind === 'task') news.cancelOf(owner, _id.toHexString(), reason);
-      news.changed({ _id });
+      if (owner !== undefined && kind === 'task') notifier.cancelOf(owner, _id.toHexString(), reason);
+      notifier.changed({ _id });
     }
   }
 
   /** One job of each lane rings: a claim may have found only these in it. */
   async #end(parts: readonly Part[], reason: string | undefined): Promise<void> {
-    const { collections, news, process, shares, time, unfinished } = this.sources;
+    const { collections, notifier, process, placeLeases, time, backgroundRetry } = this.sources;
     if (parts.length === 0) return;
     const ids = idsOf(parts);
     const lanes = new Map(parts.flatMap(({ _id, lane, status }) => (status === 'pending' ? [[lane, _id] as const] : [])));
-    const written = cancelledAsItIs(reason, { time, by: process, ringing: [...lanes.values()] });
+    const written = cancelPipeline(reason, { time, by: process, ringing: [...lanes.values()] });
     const write = collections.jobs.updateMany({ _id: { $in: ids }, status: IS_WAITING }, [{ $set: written }], { hint: { _id: 1 } });
     await write.catch((error: unknown): never => {
-      unfinished.again(() => this.#end(parts, reason));
+      backgroundRetry.schedule(() => this.#end(parts, reason));
       throw error;
     });
     for (const lane of lanes.keys()) {
-      shares.stopSaving(lane);
-      news.found(lane);
+      placeLeases.stopSaving(lane);
+      notifier.found(lane);
     }
     const owned = await collections.jobs.find({ _id: { $in: ids }, owner: process, kind: 'task', outcome: { $exists: true } });
     await this.#tell(ids, owned);
-    for (const job of owned) await this.hands.tend(job);
+    for (const job of owned) await this.actions.followUp(job);
   }
 
   /** Publishes the ends that one write has made for many jobs. @param but - jobs whose outcome is published elsewhere */
   async #tell(ids: readonly ObjectId[], but: readonly JobDocument[] = []): Promise<void> {
-    const { collections, news } = this.sources;
-    for (const _id of ids) news.changed({ _id });
-    if (!news.areOutcomesHeard || ids.length === 0) return;
+    const { collections, notifier } = this.sources;
+    for (const _id of ids) notifier.changed({ _id });
+    if (!notifier.areOutcomesHeard || ids.length === 0) return;
     const told = new Set(but.map(({ _id }) => _id.toHexString()));
     const ended = await collections.jobs.find({ _id: { $in: [...ids] }, outcome: { $exists: true } });
-    for (const job of ended) if (!told.has(job._id.toHexString())) news.outcome(job);
+    for (const job of ended) if (!told.has(job._id.toHexString())) notifier.outcome(job);
   }
 
   /** The open batches that were cancelled, by any process; the jobs below each are cancelled for its reason. */
@@ -156,7 +156,7 @@ export class Cancellation {
 
   /** Ends the batches below which nothing is open any more; each of the others ends with its last job. */
   async #endBatches(ids: readonly ObjectId[]): Promise<void> {
-    const { collections, process, relief, time } = this.sources;
+    const { collections, process, ownerRelease, time } = this.sources;
     const open = await collections.jobs.find({ _id: { $in: [...ids] }, open: true });
     const parents = await collections.jobs.distinct('parent', { parent: { $in: [...ids] }, ...IS_OPEN_PART });
     const busy = new Set(parents.map(String));
@@ -166,11 +166,11 @@ export class Cancellation {
       const isStill = { _id: { $in: idsOf(over) }, open: true as const, ...IS_PLAIN };
       await collections.jobs.updateMany(isStill, [{ $set: endedWithWhatIsBelow(time) }], { hint: { _id: 1 } });
       await this.#tell(idsOf(over.filter(({ outcome }) => outcome === undefined)));
-      for (const { _id } of over) this.sources.news.changed({ _id });
+      for (const { _id } of over) this.sources.notifier.changed({ _id });
     }
     for (const batch of open.filter((one) => !isOver(one))) {
-      if (!isPlain(batch)) await (batch.outcome === undefined ? this.hands.advance(batch._id) : this.hands.tend(batch));
-      if (batch.owner === process) relief.add(batch);
+      if (!isPlain(batch)) await (batch.outcome === undefined ? this.actions.advance(batch._id) : this.actions.followUp(batch));
+      if (batch.owner === process) ownerRelease.add(batch);
     }
   }
 }

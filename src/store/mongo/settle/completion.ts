@@ -5,39 +5,39 @@ import type { CancelReason } from '../../../errors.js';
 import { isFinal, isWaiting } from '../../../job/job-status.js';
 import type { StoredOutcome } from '../../../job/outcome.js';
 import { recordedError } from '../../../job/stored-error.js';
-import type { Unfinished } from '../../async/background-retry.js';
-import { SharedRuns } from '../../async/single-flight.js';
+import type { BackgroundRetry } from '../../async/background-retry.js';
+import { SingleFlight } from '../../async/single-flight.js';
 import { ignoreDuplicates } from '../driver/driver-errors.js';
 import { type Expression, literal } from '../driver/expression.js';
 import type { ServerTime } from '../driver/server-time.js';
-import type { News } from '../feed/notifier.js';
+import type { Notifier } from '../feed/notifier.js';
 import { choiceOf, fromOutcome, type QueuedPart } from '../jobs/job-codec.js';
-import { type Jobs, unchanged } from '../jobs/job-collection.js';
-import { chosenDocuments } from '../jobs/new-documents.js';
-import { ended, hasOpenBelow, turn, writeOutcome } from '../jobs/transition-updates.js';
-import type { Handovers } from '../local/handoff.js';
-import type { HeldPlaces } from '../quotas/job-places.js';
-import type { Shares } from '../quotas/place-leases.js';
+import { ifUnchanged, type JobCollection } from '../jobs/job-collection.js';
+import { resolvedCallback } from '../jobs/new-documents.js';
+import { endUpdate, hasOpenBelow, unblockUpdate, writeOutcome } from '../jobs/transition-updates.js';
+import type { Handoff } from '../local/handoff.js';
+import type { JobPlaces } from '../quotas/job-places.js';
+import type { PlaceLeases } from '../quotas/place-leases.js';
 import type { Collections } from '../schema/collections.js';
 import type { JobDocument } from '../schema/documents.js';
-import { Batches } from './batch-progress.js';
+import { BatchProgress } from './batch-progress.js';
 import { Cancellation, type Cut } from './cancellation.js';
 import type { CancelledBatches } from './cancelled-batches.js';
-import type { Relief } from './owner-release.js';
+import type { OwnerRelease } from './owner-release.js';
 import { circular, type WaitGraph } from './wait-graph.js';
 
-export interface TenderSources {
+export interface CompletionSources {
   readonly cancelled: CancelledBatches;
   readonly collections: Collections;
-  readonly jobs: Jobs;
-  readonly shares: Shares;
+  readonly jobs: JobCollection;
+  readonly placeLeases: PlaceLeases;
   readonly graph: WaitGraph;
-  readonly held: HeldPlaces;
-  readonly handovers: Handovers;
-  readonly unfinished: Unfinished;
+  readonly jobPlaces: JobPlaces;
+  readonly handoff: Handoff;
+  readonly backgroundRetry: BackgroundRetry;
   readonly time: ServerTime;
-  readonly news: News;
-  readonly relief: Relief;
+  readonly notifier: Notifier;
+  readonly ownerRelease: OwnerRelease;
   /** Names this process as the one who sees to what follows. */
   readonly process: string;
 }
@@ -45,33 +45,33 @@ export interface TenderSources {
 type EndMove = 'end' | 'cancel' | 'expire' | 'pass';
 
 /** Work that was begun is finished before the call that began it resolves; every part of it may be done twice. */
-export class Tender {
-  readonly #finishing = new SharedRuns();
-  readonly #batches: Batches;
+export class Completion {
+  readonly #finishing = new SingleFlight();
+  readonly #batchProgress: BatchProgress;
   readonly #cancellation: Cancellation;
 
-  constructor(private readonly sources: TenderSources) {
-    this.#batches = new Batches(sources, this);
+  constructor(private readonly sources: CompletionSources) {
+    this.#batchProgress = new BatchProgress(sources, this);
     this.#cancellation = new Cancellation(sources, this);
   }
 
   /** Lets the steps of a batch that has just been opened begin. */
   open(batch: JobDocument): Promise<void> {
-    return this.#batches.open(batch);
+    return this.#batchProgress.open(batch);
   }
 
   /** Does for a batch what is to be done next. */
   advance(batch: ObjectId): Promise<void> {
-    return this.#batches.advance(batch);
+    return this.#batchProgress.advance(batch);
   }
 
   /** Records the outcome of a job, and sees to what follows. @returns the job after it, or `undefined` where somebody was faster */
   async end(job: JobDocument, move: EndMove, outcome: StoredOutcome | 'steps'): Promise<JobDocument | undefined> {
     const after = await this.#record(job, move, outcome).catch((error: unknown): never => {
-      this.sources.unfinished.again(() => this.#tendUnanswered(job._id));
+      this.sources.backgroundRetry.schedule(() => this.#tendUnanswered(job._id));
       throw error;
     });
-    if (after !== undefined) await this.tend(after, job.status === 'pending');
+    if (after !== undefined) await this.followUp(after, job.status === 'pending');
     return after;
   }
 
@@ -79,34 +79,34 @@ export class Tender {
     const { jobs, time, process } = this.sources;
     const write = (one: StoredOutcome | 'steps'): Promise<JobDocument | undefined> => {
       const kind = one === 'steps' ? 'completed' : one.status;
-      return jobs.move(job, move, hasOpenBelow(job) ? 'callbacks' : kind, ended(job, one, { time, by: process }));
+      return jobs.move(job, move, hasOpenBelow(job) ? 'callbacks' : kind, endUpdate(job, one, { time, by: process }));
     };
     return outcome === 'steps' ? write(outcome) : writeOutcome(outcome, job, write);
   }
 
   /** Sees to everything that follows from an end that is recorded, if need be later. @param wasPending - it may have had places saved up */
-  async tend(job: JobDocument, wasPending = false): Promise<void> {
-    const { shares, news, unfinished } = this.sources;
-    if (wasPending) shares.stopSaving(job.lane);
-    news.outcome(job);
-    await unfinished.finish(() => this.#followUp(job));
+  async followUp(job: JobDocument, wasPending = false): Promise<void> {
+    const { placeLeases, notifier, backgroundRetry } = this.sources;
+    if (wasPending) placeLeases.stopSaving(job.lane);
+    notifier.outcome(job);
+    await backgroundRetry.run(() => this.#followUp(job));
   }
 
   /** An end that was not answered: if it has been recorded all the same, what follows from it is for this process. */
   async #tendUnanswered(id: ObjectId): Promise<void> {
     const job = await this.sources.jobs.get(id);
     if (job?.outcome === undefined || job.owner !== this.sources.process) return;
-    this.sources.news.outcome(job);
+    this.sources.notifier.outcome(job);
     await this.#followUp(job);
   }
 
   /** The duty for a job is over only when all that follows has been done. */
   async #followUp(job: JobDocument): Promise<void> {
-    await this.sources.held.drop(job);
+    await this.sources.jobPlaces.drop(job);
     await this.#cancelBelow(job);
     if (job.status === 'callbacks') {
       await this.#releaseCallbacks(job);
-      this.sources.relief.add(job);
+      this.sources.ownerRelease.add(job);
     } else await this.#afterFinal(job);
   }
 
@@ -124,7 +124,7 @@ export class Tender {
   }
 
   /** Sees to what came when its parent was under way, or over: lets a callback run if the work of its job is over; looks whether a batch stops. */
-  async joined(job: JobDocument): Promise<void> {
+  async childAdded(job: JobDocument): Promise<void> {
     if (job.parent === undefined) return;
     if (job.role === 'step') return this.advance(job.parent);
     const parent = await this.sources.jobs.get(job.parent);
@@ -154,25 +154,25 @@ export class Tender {
 
   /** It is the job's turn. @returns `false` where it has changed meanwhile */
   async unblock(job: JobDocument): Promise<boolean> {
-    const { jobs, time, news, handovers } = this.sources;
-    const { status, written } = turn(job, time);
-    if (status === 'pending' && (await handovers.hand(job, written)) !== undefined) return true;
+    const { jobs, time, notifier, handoff } = this.sources;
+    const { status, written } = unblockUpdate(job, time);
+    if (status === 'pending' && (await handoff.hand(job, written)) !== undefined) return true;
     const after = await jobs.move(job, 'unblock', status, written);
-    if (after !== undefined) news.waits(after);
+    if (after !== undefined) notifier.waits(after);
     return after !== undefined;
   }
 
   released(steps: readonly Pick<JobDocument, '_id' | 'lane'>[]): void {
-    const { news } = this.sources;
-    for (const step of steps) news.changed(step);
-    for (const lane of new Set(steps.map((step) => step.lane))) news.found(lane);
+    const { notifier } = this.sources;
+    for (const step of steps) notifier.changed(step);
+    for (const lane of new Set(steps.map((step) => step.lane))) notifier.found(lane);
   }
 
   /** Does again what somebody who is gone may have left undone. */
   async resume(job: JobDocument): Promise<void> {
     if (job.status === 'callbacks' || isFinal(job.status)) {
       await this.#followUp(job);
-    } else if (job.status === 'blocked') await this.joined(job);
+    } else if (job.status === 'blocked') await this.childAdded(job);
     else if (job.waiting === 'steps') await (job.cancel === undefined ? this.open(job) : this.#cancelBatch(job));
     else if (job.inner !== undefined) await this.follow(job, job.inner);
     const held = job.outcome === undefined ? {} : { held: '' as const };
@@ -201,7 +201,7 @@ export class Tender {
   /** The outcome of a job that has ended, with the steps of a batch. */
   async outcomeOf(job: JobDocument | undefined): Promise<StoredOutcome> {
     if (job?.outcome === undefined) return { status: 'cancelled', reason: undefined };
-    return fromOutcome(job.outcome, await this.sources.news.stepsOf(job));
+    return fromOutcome(job.outcome, await this.sources.notifier.stepsOf(job));
   }
 
   async #cancelFollower(job: JobDocument, reason: string | undefined): Promise<JobDocument | undefined> {
@@ -211,15 +211,15 @@ export class Tender {
 
   /** The process that asks a batch to end handles the jobs below it. */
   async #askToEnd(job: JobDocument, reason: string | undefined): Promise<JobDocument | undefined> {
-    const { jobs, news, process, unfinished } = this.sources;
+    const { jobs, notifier, process, backgroundRetry } = this.sources;
     const isBatch = job.waiting === 'steps';
     const wish = { ...(reason === undefined ? {} : { reason }), ...(isBatch || job.owner === undefined ? {} : { owner: job.owner }) };
     const told = job.cancel === undefined ? await jobs.note(job, { cancel: wish, ...(isBatch ? { owner: process } : {}) }) : job;
     if (told === undefined) return undefined;
-    if (!isBatch) news.cancel(told);
+    if (!isBatch) notifier.cancel(told);
     else
       await this.#cancelBatch(told).catch((error: unknown): never => {
-        unfinished.again(() => this.#cancelBatch(told));
+        backgroundRetry.schedule(() => this.#cancelBatch(told));
         throw error;
       });
     return told;
@@ -227,11 +227,11 @@ export class Tender {
 
   /** Goes on where it was interrupted. */
   async #cancelBatch(batch: JobDocument): Promise<void> {
-    const { cancelled, process, relief } = this.sources;
+    const { cancelled, process, ownerRelease } = this.sources;
     cancelled.add(batch._id.toHexString());
     await this.cut({ batches: [batch._id], reason: batch.cancel?.reason });
     await this.advance(batch._id);
-    if (batch.owner === process) relief.add(batch);
+    if (batch.owner === process) ownerRelease.add(batch);
   }
 
   /** What is below a batch that never began, or was cancelled, will not be run. */
@@ -252,23 +252,23 @@ export class Tender {
   /** Lets a callback become the one of its two sides that is needed, with everything below that. @returns `false` where it has changed meanwhile */
   async #become(callback: JobDocument, side: readonly QueuedPart[]): Promise<boolean> {
     const { jobs } = this.sources.collections;
-    const [chosen, ...below] = chosenDocuments(callback, side, this.sources.time.estimate());
+    const [chosen, ...below] = resolvedCallback(callback, side, this.sources.time.estimate());
     if (chosen === undefined) return true;
     if (below.length > 0) await jobs.insertMany(below, { ordered: false }).catch(ignoreDuplicates);
     const { _id: _, ...replacement } = chosen;
-    const replaced = await jobs.findOneAndReplace(unchanged(callback), replacement, { returnDocument: 'after' });
-    if (replaced !== null) this.sources.news.waits(replaced);
+    const replaced = await jobs.findOneAndReplace(ifUnchanged(callback), replacement, { returnDocument: 'after' });
+    if (replaced !== null) this.sources.notifier.waits(replaced);
     return replaced !== null;
   }
 
   async #afterFinal(job: JobDocument): Promise<void> {
     await this.#endFollowers(job);
     if (job.root?.equals(job._id) === true) await this.#expireTree(job);
-    if (job.parent === undefined) return this.sources.relief.add(job);
+    if (job.parent === undefined) return this.sources.ownerRelease.add(job);
     // Not waited for: it may be this very parent whose turn it is, and which ends its steps.
     const { parent } = job;
-    const next = (): Promise<void> => (job.role === 'callback' ? this.finish(parent) : this.#batches.advance(parent));
-    this.sources.news.track(this.sources.unfinished.finish(() => next().then(() => this.sources.relief.add(job))));
+    const next = (): Promise<void> => (job.role === 'callback' ? this.finish(parent) : this.#batchProgress.advance(parent));
+    this.sources.notifier.track(this.sources.backgroundRetry.run(() => next().then(() => this.sources.ownerRelease.add(job))));
   }
 
   /**

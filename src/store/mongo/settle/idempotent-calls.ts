@@ -5,7 +5,7 @@ import { attemptKey } from '../local/running-attempts.js';
 
 type Known<R> = 'unanswered' | { readonly answer: R };
 
-export class Asked<T extends AttemptKey, R> {
+export class IdempotentCalls<T extends AttemptKey, R> {
   /** Of calls that failed. */
   readonly #known = new Map<string, Known<R>>();
 

@@ -8,20 +8,20 @@ import type { JobDocument } from '../schema/documents.js';
 const GATHER_MS = 1_000;
 const MAX_GATHERED = 500;
 
-export interface ReliefSources {
+export interface OwnerReleaseSources {
   readonly collections: Collections;
   readonly clock: Clock;
   /** Told of work that nobody waits for. */
   readonly onBackground: (work: Promise<void>) => void;
 }
 
-export class Relief {
+export class OwnerRelease {
   /** By owner and status: a job that has moved on since may have something else to be done. */
   #gathered = new Map<string, { readonly owner: string; readonly status: JobDocument['status']; readonly ids: JobDocument['_id'][] }>();
   #count = 0;
   #waiting: Subscription | undefined;
 
-  constructor(private readonly sources: ReliefSources) {}
+  constructor(private readonly sources: OwnerReleaseSources) {}
 
   /** What was to be done for it has been done. */
   add({ _id, owner, status }: JobDocument): void {

@@ -2,47 +2,47 @@
 
 import type { ClientSession, ObjectId } from 'mongodb';
 import { type MillraceError, TransactionError } from '../../../errors.js';
-import type { Unfinished } from '../../async/background-retry.js';
-import type { AttemptKey, End } from '../../job-store.js';
+import type { BackgroundRetry } from '../../async/background-retry.js';
+import type { AttemptKey, Settlement } from '../../job-store.js';
 import { type Fields, literal } from '../driver/expression.js';
 import type { ServerTime } from '../driver/server-time.js';
 import type { SessionTransactions } from '../driver/session-transactions.js';
-import { type Notes, takenIn } from '../jobs/attempt-reports.js';
+import { type AttemptReports, reportsTakenOver } from '../jobs/attempt-reports.js';
 import { problemOfFit, toOutcome } from '../jobs/job-codec.js';
-import { type Jobs, toId } from '../jobs/job-collection.js';
-import { endedAsItIs, followedAsItIs } from '../jobs/transition-updates.js';
-import type { Ahead } from '../local/local-queue.js';
-import { attemptKey, type Running } from '../local/running-attempts.js';
-import type { Uses } from '../quotas/place-usage.js';
+import { type JobCollection, objectIdOf } from '../jobs/job-collection.js';
+import { endPipeline, followPipeline } from '../jobs/transition-updates.js';
+import type { LocalQueue } from '../local/local-queue.js';
+import { attemptKey, type RunningAttempts } from '../local/running-attempts.js';
+import type { PlaceUsage } from '../quotas/place-usage.js';
 import type { Collections } from '../schema/collections.js';
 import type { JobDocument } from '../schema/documents.js';
-import type { Attempts } from './attempt-transitions.js';
-import type { Tender } from './completion.js';
+import type { AttemptTransitions } from './attempt-transitions.js';
+import type { Completion } from './completion.js';
 
-export interface SettlementWithinSources {
-  readonly ahead: Ahead;
-  readonly attempts: Attempts;
+export interface SessionSettlerSources {
+  readonly localQueue: LocalQueue;
+  readonly transitions: AttemptTransitions;
   /** Through the client that sessions belong to. */
   readonly inSession: Collections;
-  readonly jobs: Jobs;
-  readonly notes: Notes;
-  readonly running: Running;
-  readonly tender: Tender;
+  readonly jobs: JobCollection;
+  readonly notes: AttemptReports;
+  readonly running: RunningAttempts;
+  readonly completion: Completion;
   readonly time: ServerTime;
   readonly transactions: SessionTransactions;
-  readonly unfinished: Unfinished;
-  readonly uses: Uses;
+  readonly backgroundRetry: BackgroundRetry;
+  readonly placeUsage: PlaceUsage;
   readonly process: string;
 }
 
-export class SettlementsWithin {
+export class SessionSettler {
   /** By attempt: the transactions of which it is not known whether they have committed. */
   readonly #open = new Map<string, ClientSession>();
 
-  constructor(private readonly sources: SettlementWithinSources) {}
+  constructor(private readonly sources: SessionSettlerSources) {}
 
   /** @returns for each end whether it is allowed @throws if a job could never follow the one that it returned, or its result does not fit */
-  async settle(ends: readonly End[], session: ClientSession): Promise<readonly boolean[]> {
+  async settle(ends: readonly Settlement[], session: ClientSession): Promise<readonly boolean[]> {
     const answers: boolean[] = [];
     // A session does one thing at a time.
     for (const end of ends) answers.push(await this.#settle(end, session));
@@ -63,9 +63,9 @@ export class SettlementsWithin {
     }
   }
 
-  async #settle(end: End, session: ClientSession): Promise<boolean> {
+  async #settle(end: Settlement, session: ClientSession): Promise<boolean> {
     const { inSession, transactions } = this.sources;
-    const id = toId(end.id);
+    const id = objectIdOf(end.id);
     if (id === undefined) return false;
     const problem = await this.#problemOf(end, session);
     if (problem !== undefined) throw problem;
@@ -82,39 +82,39 @@ export class SettlementsWithin {
     return true;
   }
 
-  async #written(end: End, id: ObjectId): Promise<Fields> {
+  async #written(end: Settlement, id: ObjectId): Promise<Fields> {
     const { notes, process, running, time } = this.sources;
     const { outcome } = end;
-    const noted = takenIn(await notes.of(id, running.get(end)));
+    const noted = reportsTakenOver(await notes.of(id, running.get(end)));
     if (outcome.status === 'follows')
-      return { ...followedAsItIs({ inner: toId(outcome.job), isOwn: outcome.isOwn === true }, { time, by: process }), ...noted };
+      return { ...followPipeline({ inner: objectIdOf(outcome.job), isOwn: outcome.isOwn === true }, { time, by: process }), ...noted };
     const own = { outcome: literal(toOutcome(outcome)), kind: outcome.status };
-    return { ...endedAsItIs(own, { time, by: process }), ...noted };
+    return { ...endPipeline(own, { time, by: process }), ...noted };
   }
 
-  async #problemOf(end: End, session: ClientSession): Promise<MillraceError | undefined> {
-    const { attempts, inSession, jobs, running } = this.sources;
+  async #problemOf(end: Settlement, session: ClientSession): Promise<MillraceError | undefined> {
+    const { transitions, inSession, jobs, running } = this.sources;
     if (end.outcome.status !== 'follows') {
       const known = running.get(end);
       return known === undefined ? undefined : problemOfFit(end.outcome, known);
     }
-    const [_id, inner] = [toId(end.id), toId(end.outcome.job)];
+    const [_id, inner] = [objectIdOf(end.id), objectIdOf(end.outcome.job)];
     // It may have been queued in this very transaction.
     const other = inner === undefined ? null : await inSession.jobs.findOne({ _id: inner }, { session });
     const job = _id === undefined ? undefined : await jobs.get(_id);
-    return job === undefined ? undefined : attempts.problemOfFollowing(job, end.outcome.job, other ?? undefined);
+    return job === undefined ? undefined : transitions.problemOfFollowing(job, end.outcome.job, other ?? undefined);
   }
 
   /** Its places are free, and what follows from its end is done. */
-  async #committed(end: End, after: JobDocument): Promise<void> {
-    const { ahead, attempts, running, tender, unfinished, uses } = this.sources;
+  async #committed(end: Settlement, after: JobDocument): Promise<void> {
+    const { localQueue, transitions, running, completion, backgroundRetry, placeUsage } = this.sources;
     const before = running.get(end);
     this.#open.delete(attemptKey(end));
     running.remove(end);
-    ahead.ends(attemptKey(end));
-    uses.freeSoon(attemptKey(end));
-    if (after.waiting === 'inner') await unfinished.finish(() => attempts.followed(after, before));
-    else await tender.tend(after);
+    localQueue.ends(attemptKey(end));
+    placeUsage.freeSoon(attemptKey(end));
+    if (after.waiting === 'inner') await backgroundRetry.run(() => transitions.followed(after, before));
+    else await completion.followUp(after);
   }
 }
 

@@ -4,22 +4,22 @@ import { filter, firstValueFrom, last, type Observable, race, repeat, timer } fr
 import type { Clock } from '../../../clock.js';
 import type { StoredOutcome } from '../../../job/outcome.js';
 import { GroupCommit } from '../../async/group-commit.js';
-import type { AttemptKey, End } from '../../job-store.js';
+import type { AttemptKey, Settlement } from '../../job-store.js';
 import { isRefused } from '../driver/driver-errors.js';
 import { ownValues } from '../driver/own-values.js';
 import type { ServerTime } from '../driver/server-time.js';
-import type { News } from '../feed/notifier.js';
+import type { Notifier } from '../feed/notifier.js';
 import { problemOfFit, toOutcome } from '../jobs/job-codec.js';
-import { Computed, type Jobs, toId } from '../jobs/job-collection.js';
-import { ended, endedAsItIs, hasDuties, writeOutcome } from '../jobs/transition-updates.js';
-import type { Ahead } from '../local/local-queue.js';
-import { attemptKey, type Running } from '../local/running-attempts.js';
-import type { Uses } from '../quotas/place-usage.js';
+import { type JobCollection, objectIdOf, ServerExpression } from '../jobs/job-collection.js';
+import { endPipeline, endUpdate, hasFollowUps, writeOutcome } from '../jobs/transition-updates.js';
+import type { LocalQueue } from '../local/local-queue.js';
+import { attemptKey, type RunningAttempts } from '../local/running-attempts.js';
+import type { PlaceUsage } from '../quotas/place-usage.js';
 import type { Collections } from '../schema/collections.js';
 import type { JobDocument, OutcomeDocument } from '../schema/documents.js';
 import type { Where } from '../schema/timed-collection.js';
-import type { Tender } from './completion.js';
-import { Asked } from './idempotent-calls.js';
+import type { Completion } from './completion.js';
+import { IdempotentCalls } from './idempotent-calls.js';
 
 /** How many ends are recorded by one write at most, and how large their outcomes may be together: a command may have 16 MB. */
 const MAX_TOGETHER = 500;
@@ -30,40 +30,40 @@ const LINGER_MS = 5;
 /** A turn with nothing to do takes a microsecond or two: so ends are recorded soon also while time stands still. */
 const LINGER_TURNS = 1_000;
 
-export interface SettlementSources {
+export interface SettlerSources {
   readonly clock: Clock;
   readonly collections: Collections;
-  readonly ahead: Ahead;
-  readonly jobs: Jobs;
-  readonly running: Running;
-  readonly uses: Uses;
-  readonly tender: Tender;
+  readonly localQueue: LocalQueue;
+  readonly jobs: JobCollection;
+  readonly running: RunningAttempts;
+  readonly placeUsage: PlaceUsage;
+  readonly completion: Completion;
   readonly time: ServerTime;
-  readonly news: News;
+  readonly notifier: Notifier;
   readonly process: string;
 }
 
 /** An end of work, as against one that waits for another job. */
-export interface Outcome extends AttemptKey {
+export interface AttemptEnd extends AttemptKey {
   readonly outcome: StoredOutcome;
   readonly keepsPlaces?: boolean;
 }
 
 interface Known {
-  readonly end: Outcome;
+  readonly end: AttemptEnd;
   readonly job: JobDocument;
   readonly outcome: OutcomeDocument;
 }
 
-export function isOutcome(end: End): end is Outcome {
+export function isAttemptEnd(end: Settlement): end is AttemptEnd {
   return end.outcome.status !== 'follows';
 }
 
-export class Settlements {
+export class Settler {
   readonly #group: GroupCommit<Known, boolean>;
-  readonly #asked = new Asked<Outcome, boolean>((end, wasUnanswered) => this.#settle(end, wasUnanswered));
+  readonly #asked = new IdempotentCalls<AttemptEnd, boolean>((end, wasUnanswered) => this.#settle(end, wasUnanswered));
 
-  constructor(private readonly sources: SettlementSources) {
+  constructor(private readonly sources: SettlerSources) {
     const linger = (waiting: number, added: Observable<number>): Promise<void> => this.#linger(waiting, added);
     this.#group = new GroupCommit<Known, boolean>((known) => this.#settleTogether(known), {
       maxItems: MAX_TOGETHER,
@@ -74,11 +74,11 @@ export class Settlements {
   }
 
   /** @returns of each whether its token was not stale. After an error what was recorded is recognised when it is sent again. */
-  settle(ends: readonly Outcome[]): Promise<readonly boolean[]> {
+  settle(ends: readonly AttemptEnd[]): Promise<readonly boolean[]> {
     return this.#asked.all(ends, false);
   }
 
-  async #settle(end: Outcome, wasUnanswered: boolean): Promise<boolean> {
+  async #settle(end: AttemptEnd, wasUnanswered: boolean): Promise<boolean> {
     const { running } = this.sources;
     const job = running.get(end);
     if (job !== undefined) this.#workIsOver(end);
@@ -86,7 +86,7 @@ export class Settlements {
   }
 
   /** With others, where all is as it was when the attempt began; what follows is seen to when the next may be recorded. */
-  async #record(end: Outcome, { job, wasUnanswered }: { readonly job: JobDocument | undefined; readonly wasUnanswered: boolean }) {
+  async #record(end: AttemptEnd, { job, wasUnanswered }: { readonly job: JobDocument | undefined; readonly wasUnanswered: boolean }) {
     if (job === undefined || keepsOwn(end, job) || problemOfFit(end.outcome, job) !== undefined)
       return this.#settleAlone(end, wasUnanswered);
     const known: Known = { end, job, outcome: toOutcome(end.outcome) };
@@ -97,18 +97,18 @@ export class Settlements {
 
   /** While more is at hand to follow, ends are gathered, for a few milliseconds at most; nobody waits longer than for what runs. */
   async #linger(waiting: number, added: Observable<number>): Promise<void> {
-    const { ahead, clock } = this.sources;
-    if (!ahead.hasSome || waiting >= ENOUGH) return;
+    const { localQueue, clock } = this.sources;
+    if (!localQueue.hasSome || waiting >= ENOUGH) return;
     const isEnough = added.pipe(filter((count) => count >= ENOUGH));
     const isQuiet = clock.turn().pipe(repeat(LINGER_TURNS), last());
-    await firstValueFrom(race(isEnough, ahead.drained, isQuiet, timer(LINGER_MS, clock.scheduler)), { defaultValue: undefined });
+    await firstValueFrom(race(isEnough, localQueue.drained, isQuiet, timer(LINGER_MS, clock.scheduler)), { defaultValue: undefined });
   }
 
   /** Its places are free as soon as the work is over, for what it leaves to be written needs none. */
-  #workIsOver(end: Outcome): void {
+  #workIsOver(end: AttemptEnd): void {
     this.sources.running.remove(end);
-    this.sources.ahead.ends(attemptKey(end));
-    if (end.keepsPlaces !== true) this.sources.uses.freeSoon(attemptKey(end));
+    this.sources.localQueue.ends(attemptKey(end));
+    if (end.keepsPlaces !== true) this.sources.placeUsage.freeSoon(attemptKey(end));
   }
 
   /** @returns of each whether it was recorded */
@@ -135,39 +135,39 @@ export class Settlements {
   }
 
   async #after({ end, job, outcome }: Known): Promise<void> {
-    const { time, tender, news, process } = this.sources;
+    const { time, completion, notifier, process } = this.sources;
     const after = {
       ...job,
-      ...withoutUndefined(ended(job, end.outcome, { time, by: process })),
+      ...withoutUndefined(endUpdate(job, end.outcome, { time, by: process })),
       status: job.tail === true ? 'callbacks' : outcome.kind,
       outcome,
       endedAt: time.estimate(),
-      owner: hasDuties(job) ? process : undefined,
+      owner: hasFollowUps(job) ? process : undefined,
     } as JobDocument;
-    if (hasDuties(job)) await tender.tend(after);
-    else news.outcome(after);
+    if (hasFollowUps(job)) await completion.followUp(after);
+    else notifier.outcome(after);
   }
 
   /** One that is not known here, or has changed since, or was not answered: it is read, and decided about. */
-  async #settleAlone(end: Outcome, wasUnanswered: boolean): Promise<boolean> {
-    const { jobs, tender, time, process, uses } = this.sources;
-    const id = toId(end.id);
+  async #settleAlone(end: AttemptEnd, wasUnanswered: boolean): Promise<boolean> {
+    const { jobs, completion, time, process, placeUsage } = this.sources;
+    const id = objectIdOf(end.id);
     if (id === undefined) return false;
     const after = await jobs.decide(id, (job) => {
       if (wasUnanswered && job.receipt === end.token) return Promise.resolve(job);
       if (!mayEnd(job) || job.token !== end.token || job.waiting !== undefined) return 'nothing';
       // One that was claimed ahead has begun without its being recorded.
-      const begun = job.status === 'assigned' ? { attempts: job.attempts + 1, startedAt: new Computed(time.now) } : {};
+      const begun = job.status === 'assigned' ? { attempts: job.attempts + 1, startedAt: new ServerExpression(time.now) } : {};
       const by = keepsOwn(end, job) ? (job.owner ?? process) : process;
       return writeOutcome(end.outcome, job, (outcome) => {
-        const written = { ...ended(job, outcome, { time, by }), ...begun, receipt: end.token };
+        const written = { ...endUpdate(job, outcome, { time, by }), ...begun, receipt: end.token };
         return jobs.move(job, 'end', job.tail === true ? 'callbacks' : outcome.status, written);
       });
     });
-    if (end.keepsPlaces !== true) await uses.free(attemptKey(end));
+    if (end.keepsPlaces !== true) await placeUsage.free(attemptKey(end));
     if (after === undefined) return false;
     const { held: _, owner: __, ...rest } = after;
-    await tender.tend(keepsOwn(end, after) ? rest : after);
+    await completion.followUp(keepsOwn(end, after) ? rest : after);
     return true;
   }
 }
@@ -191,12 +191,12 @@ function groupOf(known: readonly Known[], { time, process }: { readonly time: Se
       ],
     },
   };
-  const written = endedAsItIs({ outcome: own(outcomes), kind: own(outcomes.map(({ kind }) => kind)) }, { time, by: process });
+  const written = endPipeline({ outcome: own(outcomes), kind: own(outcomes.map(({ kind }) => kind)) }, { time, by: process });
   return { filter, written };
 }
 
 /** Its method runs on, with places in the job's own name: who runs it has to see to them still. */
-function keepsOwn({ keepsPlaces }: Outcome, { held }: JobDocument): boolean {
+function keepsOwn({ keepsPlaces }: AttemptEnd, { held }: JobDocument): boolean {
   return keepsPlaces === true && held !== undefined;
 }
 
@@ -206,5 +206,5 @@ function mayEnd({ status }: JobDocument): boolean {
 }
 
 function withoutUndefined(written: object): object {
-  return Object.fromEntries(Object.entries(written).map(([key, value]) => [key, value instanceof Computed ? undefined : value]));
+  return Object.fromEntries(Object.entries(written).map(([key, value]) => [key, value instanceof ServerExpression ? undefined : value]));
 }

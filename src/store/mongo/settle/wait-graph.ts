@@ -3,8 +3,8 @@
 import type { ObjectId } from 'mongodb';
 import { CircularJobError } from '../../../errors.js';
 import { isFinal, isWaiting } from '../../../job/job-status.js';
-import type { Jobs } from '../jobs/job-collection.js';
-import type { Quotas } from '../quotas/quota-cache.js';
+import type { JobCollection } from '../jobs/job-collection.js';
+import type { QuotaCache } from '../quotas/quota-cache.js';
 import type { JobDocument } from '../schema/documents.js';
 
 /** A moment in the life of a job that others wait for: its turn, its outcome, or its end, callbacks included. */
@@ -15,8 +15,8 @@ interface Moment {
 
 export class WaitGraph {
   constructor(
-    private readonly jobs: Jobs,
-    private readonly quotas: Quotas,
+    private readonly jobs: JobCollection,
+    private readonly quotas: QuotaCache,
   ) {}
 
   /**

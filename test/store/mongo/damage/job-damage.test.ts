@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { Payload } from '../../../../src/job/payload.js';
 import { errorOf } from '../../../../src/store/mongo/jobs/job-codec.js';
 import { damageOfJob, failedOver } from '../../../../src/store/mongo/jobs/job-damage.js';
-import { packed, toBytes } from '../../../../src/store/mongo/schema/payload-codec.js';
+import { encodeObject, toBytes } from '../../../../src/store/mongo/schema/payload-codec.js';
 import { JOB_FIELDS, VALUES } from './seeds.js';
 
 const [id, parent] = [new ObjectId(), new ObjectId()];
@@ -41,7 +41,7 @@ const JOBS: Readonly<Record<string, Document>> = {
     ...task,
     status: 'scheduled',
     dueAt: now,
-    retry: packed({ attempts: 3 }),
+    retry: encodeObject({ attempts: 3 }),
     unique: { key: 'k', for: 'waiting' },
     keyHeld: 'k',
   },
@@ -52,7 +52,7 @@ const JOBS: Readonly<Record<string, Document>> = {
     token: 't',
     startedAt: now,
     attempts: 1,
-    lastError: packed({ name: 'Error', message: 'x' }),
+    lastError: encodeObject({ name: 'Error', message: 'x' }),
   },
   blocked: { ...step, status: 'blocked', startBy: now, beginBy: now },
   'an open batch': {
