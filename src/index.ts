@@ -42,10 +42,11 @@ export {
   UnstorableError,
   WaitTimeoutError,
 } from './errors.js';
+export type { Missed } from './job/cron-schedule.js';
 // ---- What becomes of them
 export { type Ref, ref } from './job/document-reference.js';
 export { type DocumentRequest, DocumentSource } from './job/document-source.js';
-export type { FailureLogLevel } from './job/failure-log.js';
+export type { FailureLogLevel } from './job/failure-log-level.js';
 export type { OnFailure, Progress } from './job/job-record.js';
 export type { FinalStatus, Status } from './job/job-status.js';
 export type { Outcome } from './job/outcome.js';
@@ -65,8 +66,7 @@ export {
   type StoredRetry,
 } from './job/retry-policy.js';
 export type { StoredError } from './job/stored-error.js';
-export type { Missed } from './job/timetable.js';
-export type { UniqueFor, UniqueOptions } from './job/uniqueness.js';
+export type { UniqueFor, UniqueOptions } from './job/unique-key-options.js';
 export { currentPrincipal } from './principal/actor.js';
 export { Authorizer, type TaskRequest } from './principal/authorizer.js';
 export { PrincipalResolver } from './principal/principal-resolver.js';
@@ -96,7 +96,7 @@ export type {
 // ---- Queueing jobs
 export { callback, makeJob, parallel, serial } from './service/job-draft.js';
 export type { JobFilter } from './service/job-filter.js';
-export type { Pausable } from './service/pausing.js';
+export type { Pausable } from './service/pause-options.js';
 export type { Queue, Queues } from './service/queues.js';
 export type { StopOptions, StopReport } from './service/stop-options.js';
 export type { UnreadableJob } from './service/unreadable-jobs.js';

@@ -1,7 +1,7 @@
 /** After every test, what it started is stopped, and nothing may be left open: no dispatcher, no stream, no timer. */
 
 import { afterAll, afterEach, expect } from 'vitest';
-import { stopAll } from './leftovers.js';
+import { stopAll } from './support/leak-check.js';
 
 const unhandled: unknown[] = [];
 const note = (reason: unknown): void => void unhandled.push(reason);

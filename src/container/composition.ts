@@ -1,18 +1,18 @@
 /** How the rooms are put together: the only place that knows them all. */
 
 import { Dispatcher } from '../dispatch/dispatcher.js';
-import { Recorder } from '../dispatch/recorder.js';
+import { JobRunner } from '../dispatch/job-runner.js';
+import { SettlementWriter } from '../dispatch/settlement-writer.js';
 import { TaskCaller } from '../dispatch/task-caller.js';
-import { Worker } from '../dispatch/worker.js';
 import { NotRunningError, StartError } from '../errors.js';
 import { JobIds } from '../job/job-id.js';
-import type { Ground } from '../job/job-plan.js';
+import type { ExpansionContext } from '../job/job-plan.js';
+import { type JobSealer, NO_SEALER } from '../job/job-sealer.js';
 import { NO_PLACES, unknownQuota } from '../job/places.js';
-import { NO_PROTECTION, type Protection } from '../job/protection.js';
 import { storedError } from '../job/stored-error.js';
+import { AccessGuard } from '../principal/access-guard.js';
 import { currentActor } from '../principal/actor.js';
-import { Gatekeeper } from '../principal/gatekeeper.js';
-import { SealedJobs } from '../principal/sealed-jobs.js';
+import { SecretJobSealer } from '../principal/secret-job-sealer.js';
 import { AsyncService, type OwnDispatcher } from '../service/async-service.js';
 import { GuardedObservable } from '../service/guarded-observable.js';
 import type { ScheduledJobs } from '../service/waiting-watch.js';
@@ -29,10 +29,10 @@ export type Resolve = (service: Class) => Promise<object>;
 export class Composition {
   readonly registry: TaskRegistry;
   readonly service: AsyncService;
-  readonly gatekeeper = new Gatekeeper();
-  readonly #protection: Protection;
+  readonly gatekeeper = new AccessGuard();
+  readonly #protection: JobSealer;
   readonly #ids: JobIds;
-  readonly #ground: Ground;
+  readonly #ground: ExpansionContext;
   #resolve: Resolve = () => Promise.reject(new NotRunningError('tasks cannot be resolved yet: await `start(container)` first'));
 
   constructor(readonly options: CheckedModuleOptions) {
@@ -40,7 +40,7 @@ export class Composition {
     this.registry = new TaskRegistry(options.tasks);
     this.#ids = new JobIds(random);
     const nextId = (): string => this.#ids.next(clock.now());
-    this.#protection = secrets === undefined ? NO_PROTECTION : new SealedJobs(secrets, () => clock.now());
+    this.#protection = secrets === undefined ? NO_SEALER : new SecretJobSealer(secrets, () => clock.now());
     this.#ground = {
       nextId,
       protection: this.#protection,
@@ -107,7 +107,7 @@ export class Composition {
     const { options, registry, service } = this;
     if (options.dispatcher === false) return undefined;
     const { store, clock, logger, random, setUp } = options;
-    const recorder = new Recorder({ store, clock, logger });
+    const recorder = new SettlementWriter({ store, clock, logger });
     const caller = new TaskCaller({
       setUp,
       documents,
@@ -119,7 +119,7 @@ export class Composition {
     const transactional = { store, queueIn: <T>(session: object, code: () => Promise<T>) => service.withSession(session, code) };
     const { valueLimitBytes } = options;
     const protection = this.#protection;
-    const worker = new Worker({ clock, logger, registry, recorder, caller, protection, transactional, random, valueLimitBytes });
+    const worker = new JobRunner({ clock, logger, registry, recorder, caller, protection, transactional, random, valueLimitBytes });
     const name = dispatcherName(options.dispatcher.name);
     return new Dispatcher(
       {

@@ -3,7 +3,7 @@
 import { checkOption, checkOptions, is, type Rules } from '../check.js';
 import { type Clock, systemClock } from '../clock.js';
 import { type CheckedDispatcherOptions, checkDispatcherOptions, type DispatcherOptions } from '../dispatch/dispatcher-options.js';
-import type { QuotaBook } from '../job/places.js';
+import type { QuotaLimits } from '../job/places.js';
 import type { RateBook } from '../job/rates.js';
 import type { QuotaSizes } from '../job/register.js';
 import { checkSecrets, type Secrets, type SecretsOptions } from '../principal/secrets.js';
@@ -49,7 +49,7 @@ export interface AsyncModuleOptions {
 export interface CheckedModuleOptions {
   readonly store: JobStore;
   readonly tasks: readonly (TaskLike | Class)[];
-  readonly quotas: QuotaBook;
+  readonly quotas: QuotaLimits;
   readonly rates: RateBook;
   readonly schedules: readonly CheckedSchedule[];
   readonly dispatcher: CheckedDispatcherOptions | false;

@@ -1,7 +1,7 @@
 /** What an application says of its quotas: their sizes, and their rates. */
 
 import { checkOption, checkOptions, is, MAX_TIMER_MS, type Rule, type Rules } from '../check.js';
-import { checkQuotaName, type QuotaBook } from '../job/places.js';
+import { checkQuotaName, type QuotaLimits } from '../job/places.js';
 import type { Rate, RateBook } from '../job/rates.js';
 import type { QuotaSize } from '../job/register.js';
 
@@ -17,7 +17,7 @@ const RATE_RULES: Rules<Rate> = {
 };
 
 /** @throws OptionError */
-export function checkQuotas(sizes: Readonly<Record<string, QuotaSize>>): { readonly quotas: QuotaBook; readonly rates: RateBook } {
+export function checkQuotas(sizes: Readonly<Record<string, QuotaSize>>): { readonly quotas: QuotaLimits; readonly rates: RateBook } {
   const quotas = new Map<string, number>();
   const rates = new Map<string, Rate>();
   for (const [name, given] of Object.entries(sizes)) {

@@ -1,12 +1,12 @@
 /** What an application says of jobs that recur. */
 
 import { checkOptions, is, type Rules } from '../check.js';
-import type { Schedule } from '../dispatch/schedules.js';
+import type { Schedule } from '../dispatch/scheduler.js';
 import { OptionError } from '../errors.js';
-import { checkLevels, type Ground, type JobPlan, plansBelow, plant } from '../job/job-plan.js';
+import { CronSchedule, type Missed, UTC } from '../job/cron-schedule.js';
+import { checkLevels, type ExpansionContext, expand, type JobPlan, plansBelow } from '../job/job-plan.js';
 import { system } from '../job/principal.js';
 import { isTimeZone } from '../job/time-zone.js';
-import { type Missed, Timetable, UTC } from '../job/timetable.js';
 import type { Draft } from '../service/job.js';
 import { planOf } from '../service/job-draft.js';
 
@@ -64,7 +64,7 @@ function checkSchedule(path: string, options: ScheduleOptions): CheckedSchedule 
   if (own !== undefined) throw new OptionError(`${owner} has a job with a time of its own, \`${own}\`; it begins when the schedule says`);
   checkLevels(plan);
   checkBelow(plan, `${path}.job`);
-  return { name, plan, missed, timetable: new Timetable(`\`every\` of ${owner}`, every, timeZone) };
+  return { name, plan, missed, timetable: new CronSchedule(`\`every\` of ${owner}`, every, timeZone) };
 }
 
 /** What every firing queues anew has no fixed time: it would be over after the first. @throws OptionError */
@@ -81,9 +81,9 @@ function checkBelow(plan: JobPlan, path: string): void {
 }
 
 /** The job is queued as if it had been scheduled for the time of the firing, on behalf of the deployment itself. */
-export function schedulesOn(ground: Ground, schedules: readonly CheckedSchedule[]): readonly Schedule[] {
+export function schedulesOn(ground: ExpansionContext, schedules: readonly CheckedSchedule[]): readonly Schedule[] {
   return schedules.map(({ plan, ...schedule }) => ({
     ...schedule,
-    tree: (at) => plant({ ...plan, options: { ...plan.options, beginAfter: at } }, { ...ground, principal: () => system }),
+    tree: (at) => expand({ ...plan, options: { ...plan.options, beginAfter: at } }, { ...ground, principal: () => system }),
   }));
 }

@@ -5,7 +5,7 @@ import { type Clock, elapsedMs } from '../clock.js';
 import { type Conflicts, pauseAfterConflict } from '../job/conflict-rule.js';
 import type { Attempt } from './attempt.js';
 import { logConflict } from './retry-log.js';
-import { type Conflict, judge, type Trial, type Verdict } from './verdict.js';
+import { type AttemptContext, type Conflict, judge, type Verdict } from './verdict.js';
 
 export interface ConflictSeriesSources {
   readonly clock: Clock;
@@ -23,7 +23,7 @@ export class ConflictSeries {
    * Another attempt, which does not count, after a pause in which the job keeps its slot and its places. When conflicts go on for too
    * long, the last one is an error like any other.
    */
-  async outlast({ thrown }: Conflict, attempt: Pick<Attempt, 'aborted' | 'signal'>, trial: Trial): Promise<Verdict> {
+  async outlast({ thrown }: Conflict, attempt: Pick<Attempt, 'aborted' | 'signal'>, trial: AttemptContext): Promise<Verdict> {
     const { clock, random } = this.sources;
     const now = elapsedMs(clock);
     const { since, count } = this.#conflicts ?? { since: now, count: 0 };

@@ -25,8 +25,8 @@ import {
 } from 'rxjs';
 import type { Clock } from '../clock.js';
 import { OptionError } from '../errors.js';
-import { taskNameIn } from '../job/form.js';
 import { jobDetails } from '../job/job-details.js';
+import { taskNameIn } from '../job/task-version.js';
 import { isAnsweredInTime, LAST_ANSWER_MS } from '../store/async/last-answer.js';
 import { DISPATCHER_EVENTS, type DispatcherEvent } from '../store/dispatcher-event.js';
 import type { AgentInfo, AttemptKey, ClaimedJob, ClaimRequest, JobStore } from '../store/job-store.js';
@@ -35,16 +35,16 @@ import type { Logger } from '../task/logger.js';
 import type { TaskRegistry } from '../task/task-registry.js';
 import type { Abort } from './attempt.js';
 import { claims } from './claims.js';
-import { Contact } from './contact.js';
+import { ConnectionMonitor } from './connection-monitor.js';
 import type { CheckedAgentOptions, CheckedDispatcherOptions } from './dispatcher-options.js';
-import { Lease, LeaseLost } from './lease.js';
-import type { Recorder } from './recorder.js';
-import { rounds } from './rounds.js';
-import { firings, type Schedule } from './schedules.js';
+import { cancelled, type JobRunner } from './job-runner.js';
+import { LeaseKeeper, LeaseLost } from './lease-keeper.js';
+import { runMaintenance } from './maintenance.js';
+import { runJobs } from './run-jobs.js';
+import { runSchedules, type Schedule } from './scheduler.js';
+import type { SettlementWriter } from './settlement-writer.js';
 import { Slots } from './slots.js';
 import { wakeUps } from './wake-ups.js';
-import { workOn } from './work-on.js';
-import { cancelled, type Worker } from './worker.js';
 
 export interface DispatcherSources {
   readonly store: JobStore;
@@ -53,8 +53,8 @@ export interface DispatcherSources {
   readonly registry: TaskRegistry;
   /** What recurs. */
   readonly schedules: readonly Schedule[];
-  readonly recorder: Recorder;
-  readonly worker: Worker;
+  readonly recorder: SettlementWriter;
+  readonly worker: JobRunner;
   /** What it is called; others may be called the same. */
   readonly name: string;
   /** Names one life of the dispatcher: from its first heartbeat until it stops, or loses its lease. */
@@ -63,12 +63,12 @@ export interface DispatcherSources {
   readonly guarded: <T>(source: Observable<T>) => Observable<T>;
 }
 
-type Agent = CheckedAgentOptions & Required<Pick<ClaimRequest, 'forms' | 'transactional'>>;
+type Agent = CheckedAgentOptions & Required<Pick<ClaimRequest, 'taskVersions' | 'transactional'>>;
 
 /** One life of the dispatcher. */
 interface Life {
   readonly dispatcher: string;
-  readonly lease: Lease;
+  readonly lease: LeaseKeeper;
 }
 
 /** Before a claim that failed is tried again. */
@@ -86,7 +86,7 @@ export class Dispatcher {
   readonly #events = new ReplaySubject<DispatcherEvent>(1);
   /** They say nothing of how the dispatcher is, so that nobody is told of them later. */
   readonly #refusals: Observable<DispatcherEvent>;
-  readonly #contact = new Contact({
+  readonly #contact = new ConnectionMonitor({
     onLost: (error) => this.#tell({ type: 'database-lost', error }, 'warn'),
     onBack: () => this.#tell({ type: 'database-back' }),
   });
@@ -101,8 +101,8 @@ export class Dispatcher {
   ) {
     const { registry, worker, logger, name } = sources;
     this.#agents = options.agents.map((agent, index) => {
-      const forms = acceptedForms(agent, index, registry);
-      return { ...agent, forms, transactional: transactionalAmong(forms, registry) };
+      const taskVersions = acceptedTaskVersions(agent, index, registry);
+      return { ...agent, taskVersions, transactional: transactionalAmong(taskVersions, registry) };
     });
     this.#refusals = worker.refusals.pipe(map(({ job: { id, taskName }, error }) => ({ type: 'refused', job: { id, taskName }, error })));
     worker.refusals.subscribe(({ job, attempt, error }) =>
@@ -212,17 +212,19 @@ export class Dispatcher {
     this.#id = dispatcher;
     const contact = this.#contact;
     const isBusy = (): boolean => this.sources.worker.load > 0 || !this.isSettled;
-    const agents = this.#agents.map(({ queue, forms, concurrency }): AgentInfo => ({ queue, forms: [...forms], concurrency }));
-    const lease = new Lease({ store, clock, logger, contact, dispatcher, agents, leaseMs, heartbeatMs, idleHeartbeatMs, isBusy });
+    const agents = this.#agents.map(
+      ({ queue, taskVersions, concurrency }): AgentInfo => ({ queue, taskVersions: [...taskVersions], concurrency }),
+    );
+    const lease = new LeaseKeeper({ store, clock, logger, contact, dispatcher, agents, leaseMs, heartbeatMs, idleHeartbeatMs, isBusy });
     const work = defer(() => {
       this.#tell({ type: 'started' });
       return merge(
         ...this.#agents.map((agent) => this.#agent(agent, { dispatcher, lease })),
-        rounds({ store, clock, dispatcher, pollMs }).pipe(
+        runMaintenance({ store, clock, dispatcher, pollMs }).pipe(
           exhaustMap(({ running = [] }) => this.#compared(running)),
           ignoreElements(),
         ),
-        firings({ store, clock, pollMs, logger, schedules }),
+        runSchedules({ store, clock, pollMs, logger, schedules }),
         store.changes({ cancelsOf: dispatcher }).pipe(
           tap((change) => change.type === 'cancel' && this.#cancel(change.id, change.reason)),
           ignoreElements(),
@@ -243,13 +245,13 @@ export class Dispatcher {
   }
 
   /** The pipeline of one agent. */
-  #agent({ queue, concurrency, forms, transactional }: Agent, { dispatcher, lease }: Life): Observable<void> {
+  #agent({ queue, concurrency, taskVersions, transactional }: Agent, { dispatcher, lease }: Life): Observable<void> {
     const { store, clock, worker } = this.sources;
     const slots = new Slots(concurrency);
     return wakeUps({ store, queue, clock, pollMs: this.options.pollMs }).pipe(
-      claims({ slots, clock, claim: (limit) => this.#claim({ dispatcher, queue, forms, transactional, limit }, lease) }),
+      claims({ slots, clock, claim: (limit) => this.#claim({ dispatcher, queue, taskVersions, transactional, limit }, lease) }),
       takeUntil(this.#quiet),
-      workOn({ work: (job, freeSlot) => worker.work(job, freeSlot, this.#endBefore(job)) }, slots),
+      runJobs({ work: (job, freeSlot) => worker.work(job, freeSlot, this.#endBefore(job)) }, slots),
     );
   }
 
@@ -264,7 +266,7 @@ export class Dispatcher {
   }
 
   /** A claim whose answer comes when nobody wants it any more is handed back. */
-  #claim(request: ClaimRequest, lease: Lease): Observable<readonly ClaimedJob[]> {
+  #claim(request: ClaimRequest, lease: LeaseKeeper): Observable<readonly ClaimedJob[]> {
     const { store, clock, logger, name } = this.sources;
     const what = `claim ${request.queue}`;
     const once = new Observable<readonly ClaimedJob[]>((subscriber) => {
@@ -332,12 +334,12 @@ export class Dispatcher {
 }
 
 /** The forms of the jobs that an agent accepts. */
-function acceptedForms(agent: CheckedAgentOptions, index: number, registry: TaskRegistry): ReadonlySet<string> {
+function acceptedTaskVersions(agent: CheckedAgentOptions, index: number, registry: TaskRegistry): ReadonlySet<string> {
   return new Set([...acceptedTasks(agent, index, registry)].flatMap((name) => registry.formsOf(name)));
 }
 
-function transactionalAmong(forms: ReadonlySet<string>, registry: TaskRegistry): ReadonlySet<string> {
-  return new Set([...forms].filter((form) => registry.get(taskNameIn(form))?.options.transactional === true));
+function transactionalAmong(taskVersions: ReadonlySet<string>, registry: TaskRegistry): ReadonlySet<string> {
+  return new Set([...taskVersions].filter((taskVersion) => registry.get(taskNameIn(taskVersion))?.options.transactional === true));
 }
 
 /** The names of the tasks that an agent accepts. */

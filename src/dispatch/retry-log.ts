@@ -1,10 +1,10 @@
 /** Logs that a job is tried again, but only now and then: a job that keeps failing is seen, and does not fill the log. */
 
-import { failureLogLevelOf } from '../job/failure-log.js';
+import { failureLogLevelOf } from '../job/failure-log-level.js';
 import type { QueuedJob } from '../job/job-record.js';
 import { revivedError, storedError } from '../job/stored-error.js';
 import type { Logger } from '../task/logger.js';
-import type { Trial, Verdict } from './verdict.js';
+import type { AttemptContext, Verdict } from './verdict.js';
 
 const LOGGED_FAILURE = 5;
 /** After that many, the other transaction was probably left open by a dead process. */
@@ -23,7 +23,7 @@ export function logRetry(logger: Logger, job: QueuedJob, failures: number, { err
 
 /** @param count - how many attempts in a row have met a conflict */
 export function logConflict(
-  { job, redacts, logger }: Trial,
+  { job, redacts, logger }: AttemptContext,
   { thrown, count }: { readonly thrown: unknown; readonly count: number },
 ): void {
   if (count !== LOGGED_CONFLICT || failureLogLevelOf(job) === 'none') return;

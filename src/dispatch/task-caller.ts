@@ -4,12 +4,12 @@ import { types } from 'node:util';
 import { ContextNotFoundError, hasCode, OptionError, RetryLater } from '../errors.js';
 import { DocumentReference } from '../job/document-reference.js';
 import type { DocumentSource } from '../job/document-source.js';
-import { type Ground, type JobPlan, plantFor } from '../job/job-plan.js';
+import { type ExpansionContext, expandReplacement, type JobPlan } from '../job/job-plan.js';
 import type { Input, JobTree, QueuedJob } from '../job/job-record.js';
 import { Payload } from '../job/payload.js';
 import { anonymous, type Principal } from '../job/principal.js';
 import { storedError } from '../job/stored-error.js';
-import type { Gatekeeper } from '../principal/gatekeeper.js';
+import type { AccessGuard } from '../principal/access-guard.js';
 import type { ClaimedJob } from '../store/job-store.js';
 import { currentTask, untilAborted } from '../task/current-task.js';
 import type { AnyFunction, Class } from '../task/task.js';
@@ -22,8 +22,8 @@ export interface CallSources {
   readonly resolve: (service: Class) => Promise<object>;
   /** Reads a stored value, with jobs in it as the application knows them. */
   readonly read: (payload: Payload) => Promise<unknown>;
-  readonly ground: Ground;
-  readonly gatekeeper: Gatekeeper;
+  readonly ground: ExpansionContext;
+  readonly gatekeeper: AccessGuard;
   /** Loads what arguments refer to, if the application has bound it. */
   readonly documents: DocumentSource | undefined;
   /** Runs before the code of every task. */
@@ -97,7 +97,7 @@ export class TaskCaller {
   /** The jobs of a draft that a task returned; they stand in for the job that returned it. @throws what queueing throws */
   async planted(plan: JobPlan, { job }: ClaimedJob, { actor }: Underway): Promise<JobTree> {
     await this.sources.gatekeeper.admit([plan], actor);
-    return plantFor(job, plan, this.sources.ground);
+    return expandReplacement(job, plan, this.sources.ground);
   }
 
   async #callWith({ code, options }: TaskDefinition, { job, input }: ClaimedJob, attempt: Underway): Promise<unknown> {

@@ -4,7 +4,7 @@ import { TransactionError, UncertainError } from '../errors.js';
 import type { JobTree } from '../job/job-record.js';
 import type { AttemptKey, JobStore, Settlement } from '../store/job-store.js';
 import type { Attempt, Ending } from './attempt.js';
-import { type Conflict, following, isConflict, judge, planOf, type Trial, type Verdict } from './verdict.js';
+import { type AttemptContext, type Conflict, following, isConflict, judge, retryPlanOf, type Verdict } from './verdict.js';
 
 export interface TransactionalSources {
   readonly store: Pick<JobStore, 'insert' | 'settle' | 'transactions'>;
@@ -16,10 +16,10 @@ export interface TransactionalSources {
 export interface TransactionalRun {
   readonly key: AttemptKey;
   readonly attempt: Attempt;
-  readonly trial: Trial;
+  readonly trial: AttemptContext;
   readonly code: () => unknown;
   /** The jobs of the draft that it returned. */
-  readonly planted: (plan: NonNullable<ReturnType<typeof planOf>>) => Promise<JobTree>;
+  readonly planted: (plan: NonNullable<ReturnType<typeof retryPlanOf>>) => Promise<JobTree>;
   /** Resolves when everything that it has reported is written. */
   readonly reported: () => Promise<void>;
 }
@@ -89,7 +89,7 @@ export class TransactionalAttempt {
 
   /** What the end is to be, with the jobs of a draft in the transaction. @throws NotCommitted for a result that cannot be stored */
   async #outcomeOf(ending: Ending & { readonly value: unknown }, session: object): Promise<Settlement['outcome']> {
-    const plan = planOf(ending.value);
+    const plan = retryPlanOf(ending.value);
     if (plan !== undefined) return this.#queued(await this.run.planted(plan), session);
     const verdict = judge(ending, undefined, this.run.trial);
     if (verdict.type === 'end' && verdict.outcome.status !== 'failed') return verdict.outcome;

@@ -1,11 +1,11 @@
 /** What an attempt's end means for its job: an outcome, another attempt, or an interruption. */
 
 import { hasCode, JobCancelledError, type RetryLater, TaskTimeoutError, TooLargeError, type UnauthorizedError } from '../errors.js';
+import { referenceOf } from '../job/future.js';
 import type { JobPlan } from '../job/job-plan.js';
 import type { JobTree, QueuedJob } from '../job/job-record.js';
 import { JobReference } from '../job/job-reference.js';
 import { Payload } from '../job/payload.js';
-import { referent } from '../job/promising.js';
 import { type RetryPolicy, retriesConflict, retryDelay } from '../job/retry-policy.js';
 import { recordedError, redactedError, type StoredError, storedError } from '../job/stored-error.js';
 import { recordOrThrow } from '../store/insert-result.js';
@@ -24,7 +24,7 @@ export interface Conflict {
   readonly thrown: unknown;
 }
 
-export interface Trial {
+export interface AttemptContext {
   readonly job: QueuedJob;
   readonly numbers: AttemptNumbers;
   readonly policy: RetryPolicy;
@@ -37,7 +37,7 @@ export interface Trial {
 }
 
 /** Judges how an attempt ended. What it was aborted for decides only where it threw: work that was done, is done. */
-export function judge(ending: Ending, abort: Abort | undefined, trial: Trial): Verdict {
+export function judge(ending: Ending, abort: Abort | undefined, trial: AttemptContext): Verdict {
   if ('value' in ending) return judgeValue(ending.value, trial);
   if (abort?.cause === 'cancelled') return { type: 'end', outcome: { status: 'cancelled', reason: cancelReason(abort.reason) } };
   if (abort?.cause === 'stopped') return { type: 'interrupted' };
@@ -45,18 +45,18 @@ export function judge(ending: Ending, abort: Abort | undefined, trial: Trial): V
 }
 
 /** Whether what an attempt threw is a conflict to be outlasted: one that its policy retries. */
-export function isConflict(thrown: unknown, trial: Trial): boolean {
+export function isConflict(thrown: unknown, trial: AttemptContext): boolean {
   return !hasCode(thrown, UNAUTHORIZED) && asked(trial, (policy) => retriesConflict(policy, thrown)) === true;
 }
 
 /** The verdict on an attempt that ran too long, whatever its method does later. */
-export function judgeTimeout(timeoutMs: number, trial: Trial): Verdict {
+export function judgeTimeout(timeoutMs: number, trial: AttemptContext): Verdict {
   const { id, taskName } = trial.job;
   const thrown = new TaskTimeoutError(`job ${id} (${taskName}) ran longer than its \`timeoutMs\` of ${timeoutMs}`);
   return judgeError(thrown, trial, recordedError(thrown));
 }
 
-function judgeValue(value: unknown, trial: Trial): Verdict {
+function judgeValue(value: unknown, trial: AttemptContext): Verdict {
   const stands = referentOf(value);
   if (stands instanceof JobReference) return { type: 'end', outcome: { status: 'follows', job: stands.id } };
   try {
@@ -71,14 +71,14 @@ function judgeValue(value: unknown, trial: Trial): Verdict {
 /** A result may be one that throws when it is read; `Payload` will say so. */
 function referentOf(value: unknown): unknown {
   try {
-    return value instanceof JobReference ? value : referent(value);
+    return value instanceof JobReference ? value : referenceOf(value);
   } catch {
     return undefined;
   }
 }
 
 /** The plan of a draft, where a task returned one. */
-export function planOf(value: unknown): JobPlan | undefined {
+export function retryPlanOf(value: unknown): JobPlan | undefined {
   const stands = referentOf(value);
   return stands === undefined || stands instanceof JobReference ? undefined : (stands as JobPlan);
 }
@@ -89,17 +89,17 @@ export function following([root]: JobTree, inserted: InsertResult): FollowOutcom
   return id === root.id ? { status: 'follows', job: id, isOwn: true } : { status: 'follows', job: id };
 }
 
-function tooLarge(result: Payload, { job, valueLimitBytes }: Trial): TooLargeError {
+function tooLarge(result: Payload, { job, valueLimitBytes }: AttemptContext): TooLargeError {
   return new TooLargeError(
     `the result of job ${job.id} (${job.taskName}) takes ${result.bytes} bytes, but the limit is ${valueLimitBytes}; store the data elsewhere and return its key, or raise \`valueLimitBytes\``,
   );
 }
 
-function errorOf(thrown: unknown, { redacts, job: { id, taskName } }: Trial): StoredError {
+function errorOf(thrown: unknown, { redacts, job: { id, taskName } }: AttemptContext): StoredError {
   return redacts ? redactedError(thrown, `job ${id} (${taskName})`) : storedError(thrown);
 }
 
-function judgeError(thrown: unknown, trial: Trial, error = errorOf(thrown, trial)): Verdict {
+function judgeError(thrown: unknown, trial: AttemptContext, error = errorOf(thrown, trial)): Verdict {
   if (isRetryLater(thrown)) return { type: 'again', delayMs: thrown.delayMs };
   const delayMs = delayAfter(thrown, trial);
   return delayMs === undefined ? { type: 'end', outcome: { status: 'failed', error } } : { type: 'again', delayMs, error };
@@ -114,14 +114,14 @@ function isRetryLater(thrown: unknown): thrown is RetryLater {
   return hasCode(thrown, RETRY_LATER);
 }
 
-function delayAfter(thrown: unknown, trial: Trial): number | undefined {
+function delayAfter(thrown: unknown, trial: AttemptContext): number | undefined {
   if (hasCode(thrown, UNAUTHORIZED)) return undefined;
   const { numbers, random } = trial;
   return asked(trial, (policy) => retryDelay(policy, { failures: numbers.failures + 1, error: thrown, random: random() }));
 }
 
 /** The answer of the policy; `undefined` if the policy throws. */
-function asked<T>({ job, policy, redacts, logger }: Trial, ask: (policy: RetryPolicy) => T): T | undefined {
+function asked<T>({ job, policy, redacts, logger }: AttemptContext, ask: (policy: RetryPolicy) => T): T | undefined {
   try {
     return ask(policy);
   } catch (error) {

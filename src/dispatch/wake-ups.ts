@@ -3,7 +3,7 @@
 import { filter, interval, merge, Observable, type OperatorFunction, of } from 'rxjs';
 import type { Clock } from '../clock.js';
 import type { JobStore } from '../store/job-store.js';
-import { outside } from '../task/current-task.js';
+import { outsideAnyTask } from '../task/current-task.js';
 
 export interface WakeUpSources {
   readonly store: JobStore;
@@ -22,7 +22,7 @@ function fromOutside(): OperatorFunction<unknown, void> {
   return (source) =>
     new Observable((subscriber) =>
       source.subscribe({
-        next: () => outside(() => subscriber.next()),
+        next: () => outsideAnyTask(() => subscriber.next()),
         error: (error: unknown) => subscriber.error(error),
         complete: () => subscriber.complete(),
       }),

@@ -19,7 +19,7 @@ export interface BatchView {
  * What is to be done: release the first open step or the postprocess, cancel the steps that are left or the postprocess, end the batch
  * (with its children, with its postprocess's outcome, as failed or as cancelled), or wait for what is under way.
  */
-export type BatchMove =
+export type BatchAction =
   | 'wait'
   | 'release-step'
   | 'release-postprocess'
@@ -30,7 +30,7 @@ export type BatchMove =
   | 'fail'
   | 'cancel';
 
-export function nextMove(batch: BatchView): BatchMove {
+export function nextAction(batch: BatchView): BatchAction {
   const stops = batch.isCancelled || (batch.onFailure === 'stop' && batch.hasFailedStep);
   if (batch.firstOpen !== 'none') {
     if (stops) return 'cancel-steps';

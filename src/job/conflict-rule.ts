@@ -15,7 +15,7 @@ export interface Conflicts {
   readonly count: number;
 }
 
-export interface Moment {
+export interface ConflictMoment {
   readonly now: number;
   /** A number in [0, 1), so that two that met once do not meet each time. */
   readonly random: number;
@@ -23,7 +23,7 @@ export interface Moment {
 }
 
 /** Milliseconds before the next try, 0 for at once; `undefined` once conflicts have gone on for two minutes. */
-export function pauseAfterConflict({ since, count }: Conflicts, { now, random, longestPauseMs }: Moment): number | undefined {
+export function pauseAfterConflict({ since, count }: Conflicts, { now, random, longestPauseMs }: ConflictMoment): number | undefined {
   if (now >= since + OUTLAST_MS) return undefined;
   if (count <= TRIES_AT_ONCE) return 0;
   return Math.ceil(random * Math.min(FIRST_PAUSE_MS * GROWTH ** (count - TRIES_AT_ONCE), longestPauseMs));

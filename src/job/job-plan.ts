@@ -1,15 +1,15 @@
 /** The plan behind a draft, and how it is planted: turned into jobs with ids, checked against the quotas. */
 
 import { OptionError, TooLargeError } from '../errors.js';
-import type { FailureLogLevel } from './failure-log.js';
+import type { FailureLogLevel } from './failure-log-level.js';
 import type { Choice, Input, JobTree, OnFailure, QueuedJob, Role } from './job-record.js';
+import { type Encrypted, type JobSealer, NO_SEALER } from './job-sealer.js';
 import { checkJobSize } from './job-size.js';
 import { ARGUMENTS, Payload } from './payload.js';
-import { checkPlaces, DEFAULT_PLACES, lastHeld, NO_PLACES, type Places, type QuotaBook } from './places.js';
+import { checkPlaces, DEFAULT_PLACES, lastInLockOrder, NO_PLACES, type Places, type QuotaLimits } from './places.js';
 import { anonymous, isSamePrincipal, type PrincipalReference, referenceTo } from './principal.js';
-import { type Encrypted, NO_PROTECTION, type Protection } from './protection.js';
 import { RETRY_DEFAULTS, type StoredRetry } from './retry-policy.js';
-import { type Uniqueness, type UniqueOptions, uniquenessOf } from './uniqueness.js';
+import { type Uniqueness, type UniqueOptions, uniquenessOf } from './unique-key-options.js';
 
 /** A job that is not queued yet, with everything below it; immutable. */
 export interface JobPlan {
@@ -89,19 +89,19 @@ export function checkLevels(plan: JobPlan): void {
 }
 
 /** Where a plan is planted. */
-export interface Ground {
+export interface ExpansionContext {
   readonly nextId: () => string;
-  readonly book: QuotaBook;
+  readonly book: QuotaLimits;
   /** The limit on the arguments of one job, in bytes. */
   readonly valueLimitBytes: number;
   /** On whose behalf code runs here; `undefined` outside of every `runAs` and task. */
   readonly principal?: () => PrincipalReference | undefined;
   /** What seals and encrypts; nothing where absent. */
-  readonly protection?: Protection;
+  readonly protection?: JobSealer;
 }
 
 /** What is taken over from the job above, or from the one that it stands in for. */
-interface Heritage {
+interface Inherited {
   readonly queue: string;
   readonly priority: number;
   /** Where it names none. */
@@ -114,20 +114,24 @@ interface Heritage {
 }
 
 /** The job that it is below. */
-interface Above extends Heritage {
+interface ParentContext extends Inherited {
   readonly id: string;
   readonly role: Role;
   readonly index?: number;
 }
 
 /** Turns a plan into jobs. @throws UnknownQuotaError, QuotaError, TooLargeError, OptionError */
-export function plant(plan: JobPlan, ground: Ground): JobTree {
+export function expand(plan: JobPlan, ground: ExpansionContext): JobTree {
   checkLevels(plan);
   return grow(plan, ground.nextId(), ground, undefined);
 }
 
 /** Turns a draft that the task of a job returned into jobs, which stand in for that one. @throws as `plant` does */
-export function plantFor({ queue, priority, within, parent, principal, ...job }: QueuedJob, plan: JobPlan, ground: Ground): JobTree {
+export function expandReplacement(
+  { queue, priority, within, parent, principal, ...job }: QueuedJob,
+  plan: JobPlan,
+  ground: ExpansionContext,
+): JobTree {
   checkLevels(plan);
   const isPart = parent !== undefined || job.isPart === true;
   const places = isPart ? NO_PLACES : DEFAULT_PLACES;
@@ -135,45 +139,55 @@ export function plantFor({ queue, priority, within, parent, principal, ...job }:
 }
 
 /** Turns a callback of a job that is queued already into jobs: of who adds it, else of the job's principal. @throws as `plant` does; SealError for a job that is not as it was queued */
-export function plantCallback(callback: CallbackPlan, parent: QueuedJob, ground: Ground): JobTree {
+export function expandCallback(callback: CallbackPlan, parent: QueuedJob, ground: ExpansionContext): JobTree {
   for (const [side] of sidesOf(callback)) checkLevels(side);
   checkAbove(parent, ground);
   return growCallback(callback, ground, { ...aboveCallbacks(parent, ground), principal: ground.principal?.() ?? parent.principal });
 }
 
 /** Turns a plan into one more step of a batch that is queued already, the store says which: of who adds it, else of the batch's principal. @throws as `plantCallback` does */
-export function plantStep(plan: JobPlan, batch: QueuedJob, ground: Ground): JobTree {
+export function expandStep(plan: JobPlan, batch: QueuedJob, ground: ExpansionContext): JobTree {
   checkLevels(plan);
   checkAbove(batch, ground);
   const { id, queue, priority, places } = batch;
-  const within = lastHeld(places, ground.book, batch.within);
+  const within = lastInLockOrder(places, ground.book, batch.within);
   const principal = ground.principal?.() ?? batch.principal;
   const dueMs = protectionOf(ground).dueMs(batch);
   return grow(plan, ground.nextId(), ground, { id, role: 'step', queue, priority, places: NO_PLACES, within, principal, dueMs });
 }
 
-function protectionOf({ protection = NO_PROTECTION }: Ground): Protection {
+function protectionOf({ protection = NO_SEALER }: ExpansionContext): JobSealer {
   return protection;
 }
 
 /** Nobody is to be given another principal by who has altered the job above. One whose seal has expired is still as it was queued. */
-function checkAbove(job: QueuedJob, ground: Ground): void {
+function checkAbove(job: QueuedJob, ground: ExpansionContext): void {
   const refusal = protectionOf(ground).refusal(job);
   if (refusal !== undefined && refusal.reason !== 'expired') throw refusal;
 }
 
-function grow(plan: JobPlan, id: string, ground: Ground, above: Above | Heritage | undefined): JobTree {
+function grow(plan: JobPlan, id: string, ground: ExpansionContext, above: ParentContext | Inherited | undefined): JobTree {
   const job = protectionOf(ground).protect(queuedJob(plan, id, ground, above), plan.encrypt, above?.dueMs);
   checkSize(job, ground.valueLimitBytes);
   const isAlone = plan.steps.length === 0 && plan.postprocess === undefined && plan.callbacks.length === 0;
   return isAlone ? [job] : [job, ...growBelow(plan, job, ground)];
 }
 
-function growBelow(plan: JobPlan, job: QueuedJob, ground: Ground): QueuedJob[] {
+function growBelow(plan: JobPlan, job: QueuedJob, ground: ExpansionContext): QueuedJob[] {
   const { id, queue, priority, principal } = job;
-  const within = lastHeld(job.places, ground.book, job.within);
+  const within = lastInLockOrder(job.places, ground.book, job.within);
   const dueMs = protectionOf(ground).dueMs(job);
-  const child = (role: Role, index: number): Above => ({ id, role, index, queue, priority, places: NO_PLACES, within, principal, dueMs });
+  const child = (role: Role, index: number): ParentContext => ({
+    id,
+    role,
+    index,
+    queue,
+    priority,
+    places: NO_PLACES,
+    within,
+    principal,
+    dueMs,
+  });
   return [
     ...plan.steps.flatMap((step, index) => grow(step, ground.nextId(), ground, child('step', index))),
     ...(plan.postprocess === undefined ? [] : grow(plan.postprocess, ground.nextId(), ground, child('postprocess', plan.steps.length))),
@@ -182,12 +196,12 @@ function growBelow(plan: JobPlan, job: QueuedJob, ground: Ground): QueuedJob[] {
 }
 
 /** A job's own places are given back before its callbacks run; those of the batches around it are not. */
-function aboveCallbacks(job: QueuedJob, ground: Ground): Above {
+function aboveCallbacks(job: QueuedJob, ground: ExpansionContext): ParentContext {
   const { id, queue, priority, within, principal } = job;
   return { id, role: 'callback', queue, priority, places: NO_PLACES, within, principal, dueMs: protectionOf(ground).dueMs(job) };
 }
 
-function growCallback(callback: CallbackPlan, ground: Ground, above: Above): JobTree {
+function growCallback(callback: CallbackPlan, ground: ExpansionContext, above: ParentContext): JobTree {
   const id = ground.nextId();
   if ('both' in callback) return grow(callback.both, id, ground, above);
   const choice: Choice = {
@@ -211,7 +225,12 @@ const CHOICE: JobPlan = {
 
 const USUAL_INTERRUPTIONS = Object.freeze({ limit: RETRY_DEFAULTS.interruptions, delayMs: RETRY_DEFAULTS.interruptionDelayMs });
 
-function queuedJob({ options, ...plan }: JobPlan, id: string, ground: Ground, above: Above | Heritage | undefined): QueuedJob {
+function queuedJob(
+  { options, ...plan }: JobPlan,
+  id: string,
+  ground: ExpansionContext,
+  above: ParentContext | Inherited | undefined,
+): QueuedJob {
   const places = options.places ?? above?.places ?? DEFAULT_PLACES;
   const job: { -readonly [K in keyof QueuedJob]: QueuedJob[K] } = {
     id,

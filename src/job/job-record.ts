@@ -1,6 +1,6 @@
 /** What a job is: what was queued, which never changes, and what has become of it, which only moves change. */
 
-import type { FailureLogLevel } from './failure-log.js';
+import type { FailureLogLevel } from './failure-log-level.js';
 import { type MoveName, mayMove, type Status } from './job-status.js';
 import type { StoredOutcome } from './outcome.js';
 import type { Payload } from './payload.js';
@@ -9,7 +9,7 @@ import type { PrincipalReference } from './principal.js';
 import type { StoredRetry } from './retry-policy.js';
 import type { Seal } from './seal.js';
 import type { StoredError } from './stored-error.js';
-import type { Uniqueness } from './uniqueness.js';
+import type { Uniqueness } from './unique-key-options.js';
 
 /** A task's job, a batch, or a callback that is one of two drafts, chosen when its job ends. */
 export type JobKind = 'task' | 'serial' | 'parallel' | 'choice';

@@ -1,14 +1,14 @@
 /** Lanes: jobs of one queue and task with the same quotas wait in one line, which a claim reads or skips as a whole. */
 
-import { formOf } from './form.js';
 import type { QueuedJob } from './job-record.js';
 import type { Places } from './places.js';
+import { taskVersionOf } from './task-version.js';
 
 const texts = new WeakMap<Places, string>();
 
 /** The lane's key: JSON of queue, form (mostly the task's name) and quotas; of a batch, its kind in brackets; a job that waits with its places in hand has a lane without quotas. */
 export function laneOf(job: Pick<QueuedJob, 'kind' | 'queue' | 'taskName' | 'version' | 'places'>, keepsPlaces: boolean): string {
-  const what = job.kind === 'task' ? formOf(job) : [job.kind];
+  const what = job.kind === 'task' ? taskVersionOf(job) : [job.kind];
   return `[${JSON.stringify(job.queue)},${JSON.stringify(what)},${keepsPlaces ? '"!"' : placesText(job.places)}]`;
 }
 
@@ -24,7 +24,7 @@ function placesText(places: Places): string {
 export interface LaneParts {
   readonly queue: string;
   /** The form of its jobs, or the kind of a composite. */
-  readonly form: string;
+  readonly taskVersion: string;
   readonly isComposite: boolean;
 }
 
@@ -44,7 +44,7 @@ export function isLane(text: unknown): text is string {
 /** What a lane's key says of its jobs. */
 export function partsOf(key: string): LaneParts {
   const [queue, what] = JSON.parse(key) as [string, string | readonly [string]];
-  return typeof what === 'string' ? { queue, form: what, isComposite: false } : { queue, form: what[0], isComposite: true };
+  return typeof what === 'string' ? { queue, taskVersion: what, isComposite: false } : { queue, taskVersion: what[0], isComposite: true };
 }
 
 /** The places that each job of a lane needs. */

@@ -1,7 +1,7 @@
 /** What is paused: of that, nothing begins; what runs goes on. */
 
-import { taskNameIn } from './form.js';
 import { partsOf } from './lane.js';
+import { taskNameIn } from './task-version.js';
 
 /** Everything, the jobs of a queue, or those of a task, which may be stored under several names. */
 export type Pausable = 'everything' | { readonly queue: string } | { readonly taskNames: readonly string[] };
@@ -17,7 +17,7 @@ export interface Paused {
 export const NOTHING_PAUSED: Paused = Object.freeze({ everything: false, queues: Object.freeze([]), taskNames: Object.freeze([]) });
 
 /** With something more paused, or resumed; what is paused for itself stays so when everything is resumed. */
-export function changed(paused: Paused, what: Pausable, isPaused: boolean): Paused {
+export function withPause(paused: Paused, what: Pausable, isPaused: boolean): Paused {
   if (what === 'everything') return { ...paused, everything: isPaused };
   const but = (all: readonly string[], some: readonly string[]): readonly string[] => {
     const rest = all.filter((one) => !some.includes(one));
@@ -28,13 +28,13 @@ export function changed(paused: Paused, what: Pausable, isPaused: boolean): Paus
 }
 
 /** Whether no job of a form may begin in a queue; without a form, whether none may at all. */
-export function isPaused({ everything, queues, taskNames }: Paused, queue: string, form?: string): boolean {
+export function isPaused({ everything, queues, taskNames }: Paused, queue: string, taskVersion?: string): boolean {
   if (everything || queues.includes(queue)) return true;
-  return form !== undefined && taskNames.length > 0 && taskNames.includes(taskNameIn(form));
+  return taskVersion !== undefined && taskNames.length > 0 && taskNames.includes(taskNameIn(taskVersion));
 }
 
 /** Whether no job of a lane may begin. */
 export function isLanePaused(paused: Paused, lane: string): boolean {
-  const { queue, form, isComposite } = partsOf(lane);
-  return isPaused(paused, queue, isComposite ? undefined : form);
+  const { queue, taskVersion, isComposite } = partsOf(lane);
+  return isPaused(paused, queue, isComposite ? undefined : taskVersion);
 }

@@ -6,8 +6,8 @@ import { isMillraceError, StoreError, TooLargeError, UnstorableError } from '../
 import { OWN_BSON } from './bson-library.js';
 import { bsonBytes, bsonCopy, bsonVersion, isBsonScalar } from './bson-scalar.js';
 import { DocumentReference } from './document-reference.js';
+import { referenceOf } from './future.js';
 import { JobReference } from './job-reference.js';
-import { referent } from './promising.js';
 import { isError } from './stored-error.js';
 
 /** Deeper nesting is refused, as MongoDB does. */
@@ -117,7 +117,7 @@ class Copier {
     if (types.isRegExp(value)) return this.#copyRegExp(value);
     if (value instanceof JobReference) return this.#refer(value);
     if (value instanceof DocumentReference) return this.#name(value);
-    const stands = referent(value);
+    const stands = referenceOf(value);
     if (stands instanceof JobReference) return this.#refer(stands);
     if (stands !== undefined) return this.#refuse('is a draft: queue it, and pass the job');
     if (isBsonScalar(value)) return this.#copyScalar(value);

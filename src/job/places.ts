@@ -8,7 +8,7 @@ import type { Quotas } from './register.js';
 export type Places = Readonly<Record<string, number>>;
 
 /** The sizes of the quotas, in their lock order: that in which they were first configured. */
-export type QuotaBook = ReadonlyMap<string, number>;
+export type QuotaLimits = ReadonlyMap<string, number>;
 
 /** The quota of jobs that name none. */
 export const DEFAULT_QUOTA = 'default';
@@ -49,7 +49,7 @@ function namedWeights(quotas: unknown, owner: string): Record<string, unknown> {
  * @param within - the last quota that the batches around the job hold
  * @throws UnknownQuotaError, QuotaError
  */
-export function checkPlaces(places: Places, book: QuotaBook, owner: string, within: string | undefined): void {
+export function checkPlaces(places: Places, book: QuotaLimits, owner: string, within: string | undefined): void {
   for (const name in places) {
     const weight = weightOf(places, name);
     const size = book.get(name);
@@ -67,7 +67,7 @@ export const QUOTAS_RULE: Rule = {
   holds: is.either(is.array, is.object).holds,
 };
 
-export function unknownQuota(owner: string, name: string, book: QuotaBook): UnknownQuotaError {
+export function unknownQuota(owner: string, name: string, book: QuotaLimits): UnknownQuotaError {
   const hint = didYouMean(name, [...book.keys()]) || '; add it to `quotas` of asyncModule';
   return new UnknownQuotaError(`${owner} names the quota \`${name}\`, which is not configured${hint}`);
 }
@@ -80,13 +80,13 @@ function checkOrder(name: string, within: string, names: readonly string[], owne
 }
 
 /** The last in lock order of what is held already and what these places add. */
-export function lastHeld(places: Places, book: QuotaBook, within: string | undefined): string | undefined {
+export function lastInLockOrder(places: Places, book: QuotaLimits, within: string | undefined): string | undefined {
   const names = [...book.keys()];
   return [...Object.keys(places), ...(within === undefined ? [] : [within])].sort((a, b) => names.indexOf(a) - names.indexOf(b)).at(-1);
 }
 
 /** Whether the quotas are large enough for these places, if nobody else held any. */
-export function couldEverFit(places: Places, book: QuotaBook): boolean {
+export function couldEverFit(places: Places, book: QuotaLimits): boolean {
   return Object.entries(places).every(([name, weight]) => weight <= (book.get(name) ?? 0));
 }
 

@@ -17,7 +17,7 @@ export type RateBook = ReadonlyMap<string, Rate>;
 export const NO_RATES: RateBook = new Map();
 
 /** Jobs that have begun, and until when they count. */
-export interface Begun {
+export interface RecentStarts {
   readonly until: Date;
   readonly n: number;
 }
@@ -37,12 +37,12 @@ export function countsUntil(rate: Rate, nowMs: number): Date {
 }
 
 /** How many more may begin now. */
-export function startsLeft({ starts }: Rate, begun: readonly Begun[], nowMs: number): number {
+export function startsLeft({ starts }: Rate, begun: readonly RecentStarts[], nowMs: number): number {
   return begun.reduce((left, { until, n }) => (until.getTime() > nowMs ? left - n : left), starts);
 }
 
 /** When another one may begin, where none may now. */
-export function nextStart(begun: readonly Begun[], nowMs: number): Date | undefined {
+export function nextStart(begun: readonly RecentStarts[], nowMs: number): Date | undefined {
   const times = begun.filter(({ n }) => n > 0).map(({ until }) => until.getTime());
   const next = times.filter((time) => time > nowMs).reduce((least, time) => Math.min(least, time), Number.POSITIVE_INFINITY);
   return Number.isFinite(next) ? new Date(next) : undefined;

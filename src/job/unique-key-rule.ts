@@ -21,12 +21,12 @@ export function hasYetToBegin({ unique }: Keyed): boolean {
 }
 
 /** Whether a job that waits under a key is put off by another one that comes; a retry comes with what is old. */
-export function isPutOffBy({ unique, retryOf }: QueuedJob, holder: Keyed): boolean {
+export function isDebouncedBy({ unique, retryOf }: QueuedJob, holder: Keyed): boolean {
   return unique?.debounce !== undefined && holder.unique?.debounce !== undefined && retryOf === undefined;
 }
 
 /** What a job is that is put off: it takes over the arguments of the other one, in their version, and on whose behalf they are. It is not sealed. */
-export function putOffBy(
+export function replaceArguments(
   job: QueuedJob,
   { args, encrypted, version, principal }: Pick<QueuedJob, 'args' | 'encrypted' | 'version' | 'principal'>,
 ): QueuedJob {
@@ -41,11 +41,11 @@ export function putOffBy(
 }
 
 /** A debounced job that is put off by another one, which is queued at a time. @param become - what is done with the jobs themselves */
-export function putOff(
+export function debounce(
   { job, state }: JobRecord,
   by: QueuedJob,
   at: Date,
-  become: (job: QueuedJob, by: QueuedJob) => QueuedJob = putOffBy,
+  become: (job: QueuedJob, by: QueuedJob) => QueuedJob = replaceArguments,
 ): JobRecord {
   const { ms = 0, maxMs = Number.POSITIVE_INFINITY } = by.unique?.debounce ?? {};
   const dueAt = new Date(Math.min(at.getTime() + ms, state.queuedAt.getTime() + maxMs));

@@ -4,7 +4,7 @@ import { createCipheriv, createDecipheriv, type KeyObject, randomBytes } from 'n
 import { types } from 'node:util';
 import { Payload } from '../job/payload.js';
 import { bytesOf, payloadOf } from '../job/payload-bytes.js';
-import { textOf } from './sealed-text.js';
+import { encodeFields } from './length-prefixed.js';
 
 const CIPHER = 'aes-256-gcm';
 /** Of what is encrypted: its version, and the length of its key's name, which follows. */
@@ -14,7 +14,7 @@ const NONCE_BYTES = 12;
 const TAG_BYTES = 16;
 
 /** Where an argument stands; it can be read nowhere else. */
-export interface Place {
+export interface ArgumentPosition {
   readonly id: string;
   readonly taskName: string;
   readonly index: number;
@@ -23,7 +23,7 @@ export interface Place {
 /** Finds a key by its name. @throws SealError for one that is not there */
 export type FindKey = (name: string) => KeyObject;
 
-export function encrypted(value: unknown, place: Place, { name, key }: { name: string; key: KeyObject }): Uint8Array {
+export function encrypted(value: unknown, place: ArgumentPosition, { name, key }: { name: string; key: KeyObject }): Uint8Array {
   const nonce = randomBytes(NONCE_BYTES);
   const cipher = createCipheriv(CIPHER, key, nonce, { authTagLength: TAG_BYTES }).setAAD(boundTo(place));
   const text = Buffer.concat([cipher.update(bytesOf(Payload.of(value, pathOf(place)))), cipher.final()]);
@@ -32,7 +32,7 @@ export function encrypted(value: unknown, place: Place, { name, key }: { name: s
 }
 
 /** @throws what `findKey` throws; Error for what was not encrypted for this place */
-export function decrypted(stored: unknown, place: Place, findKey: FindKey): unknown {
+export function decrypted(stored: unknown, place: ArgumentPosition, findKey: FindKey): unknown {
   if (!types.isUint8Array(stored) || stored[0] !== VERSION) throw new Error(`${pathOf(place)} is not encrypted`);
   const nameEnd = HEAD_BYTES + (stored[1] ?? 0);
   const nonceEnd = nameEnd + NONCE_BYTES;
@@ -44,10 +44,10 @@ export function decrypted(stored: unknown, place: Place, findKey: FindKey): unkn
   return payloadOf(bytes, pathOf(place)).read();
 }
 
-function boundTo({ id, taskName, index }: Place): Buffer {
-  return textOf(['millrace argument 1', id, taskName, String(index)]);
+function boundTo({ id, taskName, index }: ArgumentPosition): Buffer {
+  return encodeFields(['millrace argument 1', id, taskName, String(index)]);
 }
 
-function pathOf({ index }: Place): string {
+function pathOf({ index }: ArgumentPosition): string {
   return `arguments[${index}]`;
 }

@@ -5,35 +5,35 @@ import { checkOption, is } from '../check.js';
 import { isReal } from '../clock.js';
 import { JobTypeError, NotRunningError, OptionError } from '../errors.js';
 import { jobDetails } from '../job/job-details.js';
-import type { Ground } from '../job/job-plan.js';
+import type { ExpansionContext } from '../job/job-plan.js';
 import type { JobRecord, JobTree, QueuedJob } from '../job/job-record.js';
+import { debounceWithin, type JobSealer } from '../job/job-sealer.js';
 import { OPEN } from '../job/job-status.js';
 import type { Paused } from '../job/pauses.js';
 import type { Payload } from '../job/payload.js';
-import { type QuotaBook, unknownQuota } from '../job/places.js';
+import { type QuotaLimits, unknownQuota } from '../job/places.js';
 import { type PrincipalReference, referenceTo } from '../job/principal.js';
-import { type Protection, putOffWithin } from '../job/protection.js';
 import type { RateBook } from '../job/rates.js';
+import type { AccessGuard } from '../principal/access-guard.js';
 import { Actor, actAs, currentActor } from '../principal/actor.js';
-import type { Gatekeeper } from '../principal/gatekeeper.js';
-import { checkRealm, PRINCIPAL_RULE } from '../principal/reference-rule.js';
+import { checkRealm, PRINCIPAL_RULE } from '../principal/principal-check.js';
 import { isAnsweredInTime, LAST_ANSWER_MS } from '../store/async/last-answer.js';
 import { signalAround, untilAborted } from '../task/current-task.js';
 import { namesOf } from '../task/definition-of.js';
 import type { TaskLike } from '../task/task.js';
-import { cancelJobs, retryJobs } from './bulk.js';
+import { cancelJobs, retryJobs } from './bulk-operations.js';
 import { type DeadLetter, deadLetters } from './dead-letters.js';
 import { drained } from './drain.js';
+import { Enqueuer } from './enqueuer.js';
 import { type Events, type JobEvent, outcomeEvents, StoreEvents } from './events.js';
-import { logFailures } from './failure-log.js';
+import { logFailures } from './failure-logger.js';
 import type { DispatcherView, IAsyncService } from './i-async-service.js';
-import { Intake } from './intake.js';
 import type { Draft, Job } from './job.js';
 import { type JobAccess, see } from './job-access.js';
 import { draftPlan, keyedPlan, parallel, planOf, serial } from './job-draft.js';
 import { type JobFilter, queryOf } from './job-filter.js';
 import { handleOf, handlesOf, readValue } from './job-handle.js';
-import { type Pausable, pausableOf } from './pausing.js';
+import { type Pausable, pausableOf } from './pause-options.js';
 import { type Queues, StoreQueues } from './queues.js';
 import { type CheckedStopOptions, checkStopOptions, NOTHING_LEFT, type StopOptions, type StopReport } from './stop-options.js';
 import { type UnreadableJob, unreadableJobs } from './unreadable-jobs.js';
@@ -48,10 +48,10 @@ export interface OwnDispatcher extends DispatcherView {
 }
 
 export interface ServiceSources extends Pick<JobAccess, 'store' | 'clock' | 'logger'> {
-  readonly ground: Ground;
-  readonly gatekeeper: Gatekeeper;
-  readonly protection: Protection;
-  readonly quotas: QuotaBook;
+  readonly ground: ExpansionContext;
+  readonly gatekeeper: AccessGuard;
+  readonly protection: JobSealer;
+  readonly quotas: QuotaLimits;
   readonly rates: RateBook;
   /** How long queueing waits for the store; `undefined` for as long as it takes. */
   readonly queueTimeoutMs: number | undefined;
@@ -63,7 +63,7 @@ export class AsyncService implements IAsyncService {
   readonly events: Events;
   readonly #access: JobAccess;
   readonly #queues: StoreQueues;
-  readonly #intake: Intake;
+  readonly #intake: Enqueuer;
   readonly #waitingWatch: WaitingWatch;
   readonly #started = new AsyncSubject<void>();
   readonly #stopped = new ReplaySubject<void>(1);
@@ -93,7 +93,7 @@ export class AsyncService implements IAsyncService {
       retry: (id) => this.#intake.retry(id),
     };
     this.#queues = new StoreQueues(this.#access);
-    this.#intake = new Intake({
+    this.#intake = new Enqueuer({
       ...sources,
       access: this.#access,
       checkRunning: () => this.#checkRunning(),
@@ -122,7 +122,7 @@ export class AsyncService implements IAsyncService {
         clock,
         quotas,
         rates,
-        putOff: putOffWithin(protection),
+        putOff: debounceWithin(protection),
         onDamage: (message, details) => logger.error(message, details),
         onWaiting: (message) => logger.warn(message),
         signal: this.#unwanted.signal,

@@ -3,7 +3,7 @@
 import { CircularJobError, type MillraceError, QuotaError } from '../errors.js';
 import type { JobRecord, QueuedJob } from '../job/job-record.js';
 import { isFinal, isWaiting, OPEN } from '../job/job-status.js';
-import type { QuotaBook } from '../job/places.js';
+import type { QuotaLimits } from '../job/places.js';
 import type { JobStore } from '../store/job-store.js';
 
 type Source = Pick<JobStore, 'find' | 'quotas'>;
@@ -99,7 +99,7 @@ function firstCallback(chain: Chain): number {
 function quotaLacking(
   { job, state }: JobRecord,
   held: ReadonlyMap<string, Held>,
-  book: QuotaBook,
+  book: QuotaLimits,
 ): (Held & { readonly quota: string }) | undefined {
   if (state.keepsPlaces === true || !(isWaiting(state.status) || state.status === 'assigned')) return undefined;
   for (const [quota, needs] of Object.entries(job.places)) {

@@ -7,8 +7,8 @@ import type { StoredError } from '../job/stored-error.js';
 import type { ChangeFilter } from '../store/job-store.js';
 import { namesOf } from '../task/definition-of.js';
 import type { ResultOf, SignatureOf, TaskLike } from '../task/task.js';
+import { bindContext } from './bind-context.js';
 import { GuardedObservable } from './guarded-observable.js';
-import { inOwnContext } from './in-own-context.js';
 import type { Job } from './job.js';
 import { type JobAccess, reviver, sightings } from './job-access.js';
 import { handleOf, JobHandle } from './job-handle.js';
@@ -38,7 +38,7 @@ export function outcomeEvents(
   interest: Extract<ChangeFilter, { readonly outcomes: unknown }>,
 ): Observable<JobEvent<unknown>> {
   const events = access.changes(interest).pipe(
-    inOwnContext(),
+    bindContext(),
     sightings(access.store),
     map((sighting) => {
       const revive = reviver(sighting.named, (reference, named) => new JobHandle(access, reference, named));

@@ -11,7 +11,7 @@ import type { DeadLetter } from './dead-letters.js';
 import type { Events, JobEvent } from './events.js';
 import type { Draft, Job, JobsOf as Jobs, Queueable, QueueResult } from './job.js';
 import type { JobFilter } from './job-filter.js';
-import type { Pausable } from './pausing.js';
+import type { Pausable } from './pause-options.js';
 import type { Queues } from './queues.js';
 import type { StopOptions, StopReport } from './stop-options.js';
 import type { UnreadableJob } from './unreadable-jobs.js';

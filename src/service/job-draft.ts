@@ -3,11 +3,11 @@
 import { inspect } from 'node:util';
 import { checkOptions, type Rule, type Rules, shown } from '../check.js';
 import { NotATaskError } from '../errors.js';
+import { referenceKey, type result } from '../job/future.js';
 import type { CallbackPlan, JobPlan } from '../job/job-plan.js';
 import type { Input } from '../job/job-record.js';
 import type { Outcome } from '../job/outcome.js';
 import { ARGUMENTS, Payload } from '../job/payload.js';
-import { type result, standsFor } from '../job/promising.js';
 import { definitionOf } from '../task/definition-of.js';
 import type { ArgsOf, ResultOf, SignatureOf, TaskLike } from '../task/task.js';
 import type { BatchDraft, BatchOptions, Callback, CallbackFor, CallbackOf, Callbacks, Draft, JobOptions, JobsOf, RestOf } from './job.js';
@@ -64,7 +64,7 @@ function taskPlan(task: TaskLike, args: readonly unknown[], input: Input = 'none
 
 /** The plan behind a draft, or `undefined` for anything else. */
 export function draftPlan(value: unknown): JobPlan | undefined {
-  return value instanceof JobDraft ? value[standsFor] : undefined;
+  return value instanceof JobDraft ? value[referenceKey] : undefined;
 }
 
 /** The plan of a callback that gets something of its job. @throws NotATaskError */
@@ -107,20 +107,20 @@ function batch<D extends Draft<unknown>[]>(kind: 'serial' | 'parallel', drafts: 
 
 class JobDraft implements Draft<unknown> {
   declare readonly [result]: unknown;
-  readonly [standsFor]: JobPlan;
+  readonly [referenceKey]: JobPlan;
 
   constructor(plan: JobPlan) {
-    this[standsFor] = plan;
+    this[referenceKey] = plan;
     Object.freeze(this);
   }
 
   /** What `console.log` shows: nothing of its arguments. */
   [inspect.custom](): string {
-    return `Draft (${this[standsFor].taskName})`;
+    return `Draft (${this[referenceKey].taskName})`;
   }
 
   with(options: BatchOptions): JobDraft {
-    const plan = this[standsFor];
+    const plan = this[referenceKey];
     const isBatch = plan.kind !== 'task';
     const checked = planOptions(`\`with\` of ${plan.taskName}`, options, isBatch);
     const { onFailure = plan.onFailure } = options;
@@ -141,11 +141,11 @@ class JobDraft implements Draft<unknown> {
   }
 
   #withCallbackPlan(plan: CallbackPlan): JobDraft {
-    return this.#but({ callbacks: [...this[standsFor].callbacks, plan] });
+    return this.#but({ callbacks: [...this[referenceKey].callbacks, plan] });
   }
 
   #but(changes: Partial<JobPlan>): JobDraft {
-    return new JobDraft({ ...this[standsFor], ...changes });
+    return new JobDraft({ ...this[referenceKey], ...changes });
   }
 }
 

@@ -4,6 +4,7 @@ import { inspect } from 'node:util';
 import { map, type Observable, tap } from 'rxjs';
 import { checkOption, checkOptions, is, type Rules } from '../check.js';
 import { JobCancelledError, JobFailedError, JobNotFoundError, NotRunningError, WaitTimeoutError } from '../errors.js';
+import { referenceKey, type result } from '../job/future.js';
 import { type JobDetails, jobDetails } from '../job/job-details.js';
 import type { CallbackPlan } from '../job/job-plan.js';
 import type { JobRecord, Progress } from '../job/job-record.js';
@@ -12,19 +13,18 @@ import { isFinal, type Status } from '../job/job-status.js';
 import { type Outcome, readOutcome } from '../job/outcome.js';
 import type { Payload, Revive } from '../job/payload.js';
 import { anonymous } from '../job/principal.js';
-import { type result, standsFor } from '../job/promising.js';
 import { revivedError, type StoredError } from '../job/stored-error.js';
 import type { ChangeFilter } from '../store/job-store.js';
 import { type CurrentTask, taskAround, untilAborted } from '../task/current-task.js';
+import { bindContext } from './bind-context.js';
 import { problemOfWaiting } from './deadlock.js';
 import { explain, explanations } from './explain.js';
 import type { Explanation } from './explanation.js';
 import { GuardedObservable } from './guarded-observable.js';
-import { inOwnContext } from './in-own-context.js';
 import type { CallbackFor, CallbackResult, Callbacks, CallbacksResult, Described, Job, JobSnapshot, WaitOptions } from './job.js';
 import { type JobAccess, lookUp, reviver, type Sighting, see, sightings } from './job-access.js';
 import { callbackPlan, callbacksPlan } from './job-draft.js';
-import { untilEnded } from './until-ended.js';
+import { waitForEnd } from './wait-for-end.js';
 
 /** Also one of another realm, or of a package that stands in for the platform's. */
 function isSignal(value: unknown): boolean {
@@ -41,7 +41,7 @@ const WAIT_RULES: Rules<WaitOptions> = {
 
 export class JobHandle implements Job<unknown> {
   declare readonly [result]: unknown;
-  readonly [standsFor]: JobReference;
+  readonly [referenceKey]: JobReference;
   readonly #access: JobAccess;
   #last: Sighting | undefined;
   #outcome: { readonly of: JobRecord; readonly outcome: Outcome<unknown> } | undefined;
@@ -54,17 +54,17 @@ export class JobHandle implements Job<unknown> {
    */
   constructor(access: JobAccess, reference: JobReference, last: Sighting | undefined, isExisting = false) {
     this.isExisting = isExisting;
-    this[standsFor] = reference;
+    this[referenceKey] = reference;
     this.#access = access;
     this.#last = last;
   }
 
   get id(): string {
-    return this[standsFor].id;
+    return this[referenceKey].id;
   }
 
   get taskName(): string {
-    return this.#last?.record.job.taskName ?? this[standsFor].taskName;
+    return this.#last?.record.job.taskName ?? this[referenceKey].taskName;
   }
 
   /** Those of a log line about the job, as last seen, if it was. */
@@ -119,7 +119,7 @@ export class JobHandle implements Job<unknown> {
   get changes(): Observable<JobSnapshot<unknown>> {
     this.#access.checkThere?.(this.id);
     const snapshots = this.#sightings({ job: this.id }).pipe(
-      inOwnContext(),
+      bindContext(),
       map(() => this.snapshot),
     );
     return new GuardedObservable(snapshots, this.#access.logger, () => this.details);
@@ -160,7 +160,7 @@ export class JobHandle implements Job<unknown> {
 
   get explanations(): Observable<Explanation> {
     this.#access.checkThere?.(this.id);
-    return new GuardedObservable(explanations(this.id, this.#access).pipe(inOwnContext()), this.#access.logger, () => this.details);
+    return new GuardedObservable(explanations(this.id, this.#access).pipe(bindContext()), this.#access.logger, () => this.details);
   }
 
   async addCallback<C extends CallbackFor<Outcome<unknown>>>(callback: C): Promise<Job<CallbackResult<C>>> {
@@ -221,7 +221,7 @@ export class JobHandle implements Job<unknown> {
     const changes = this.#sightings({ ended: this.id });
     const late = (timeoutMs: number): WaitTimeoutError =>
       new WaitTimeoutError(`job ${this.id} (${this.taskName}) has not ended within ${timeoutMs} ms; it is ${this.status}, and goes on`);
-    return untilEnded({ changes, outcome: () => this.outcome, lastWord: () => this.#lastWord(), late, clock, around }, options);
+    return waitForEnd({ changes, outcome: () => this.outcome, lastWord: () => this.#lastWord(), late, clock, around }, options);
   }
 
   get #seen(): Sighting {
@@ -234,7 +234,9 @@ export class JobHandle implements Job<unknown> {
   }
 
   #gone(): JobNotFoundError {
-    return new JobNotFoundError(`job ${this.id} (${this[standsFor].taskName}) is not there: it was never queued, or its retention is over`);
+    return new JobNotFoundError(
+      `job ${this.id} (${this[referenceKey].taskName}) is not there: it was never queued, or its retention is over`,
+    );
   }
 
   /** When there are no more changes: it may have ended while nobody was told any more. */

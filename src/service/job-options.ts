@@ -1,13 +1,13 @@
 /** Options of one job, checked and turned into what a plan says. */
 
 import { checkOption, checkOptions, is, type Rules } from '../check.js';
-import { FAILURE_LOG_RULE } from '../job/failure-log.js';
+import { FAILURE_LOG_RULE } from '../job/failure-log-level.js';
 import type { PlanOptions } from '../job/job-plan.js';
 import { placesOf, QUOTAS_RULE } from '../job/places.js';
 import { referenceTo } from '../job/principal.js';
 import { checkStoredRetry, RETRY_DEFAULTS, RETRY_RULE, type RetryPolicy } from '../job/retry-policy.js';
-import { UNIQUE_RULES, type UniqueOptions } from '../job/uniqueness.js';
-import { checkRealm, PRINCIPAL_RULE } from '../principal/reference-rule.js';
+import { UNIQUE_RULES, type UniqueOptions } from '../job/unique-key-options.js';
+import { checkRealm, PRINCIPAL_RULE } from '../principal/principal-check.js';
 import type { TaskDefinition } from '../task/task-definition.js';
 import type { BatchOptions, JobOptions } from './job.js';
 

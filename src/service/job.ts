@@ -2,16 +2,16 @@
 
 import type { Observable } from 'rxjs';
 import type { AbortSignalType } from '../abort-signal.js';
-import type { FailureLogLevel } from '../job/failure-log.js';
+import type { FailureLogLevel } from '../job/failure-log-level.js';
+import type { Future, result } from '../job/future.js';
 import type { OnFailure, Progress } from '../job/job-record.js';
 import type { FinalStatus, Status } from '../job/job-status.js';
 import type { Outcome } from '../job/outcome.js';
 import type { PrincipalReference } from '../job/principal.js';
-import type { Promising, result } from '../job/promising.js';
 import type { Quotas } from '../job/register.js';
 import type { StoredRetry } from '../job/retry-policy.js';
 import type { StoredError } from '../job/stored-error.js';
-import type { UniqueOptions } from '../job/uniqueness.js';
+import type { UniqueOptions } from '../job/unique-key-options.js';
 import type { AnyFunction, ArgsOf, ResultOf, SignatureOf, TaskLike } from '../task/task.js';
 import type { Explanation } from './explanation.js';
 
@@ -105,7 +105,7 @@ export interface Callbacks<R> {
 }
 
 /** A job that is not queued yet. It never changes: everything that begins with `with` gives a new one. */
-export interface Draft<out R> extends Promising<R> {
+export interface Draft<out R> extends Future<R> {
   /** @throws OptionError */
   with(options: JobOptions): Draft<R>;
   /** Runs `callback` with the outcome, however the job ends. */
@@ -128,7 +128,7 @@ export interface BatchDraft<out J extends readonly Job<unknown>[]> extends Draft
  * A queued job, as last seen: what it says of itself is brought up to date by `refresh`, by waiting,
  * and by whoever subscribes to `changes`.
  */
-export interface Job<out R> extends Promising<R> {
+export interface Job<out R> extends Future<R> {
   readonly id: string;
   readonly taskName: string;
   /**

@@ -1,8 +1,8 @@
 /** Jobs that wait, and that the tasks of this process could not run: to be looked for before an old build goes, or a new one comes. */
 
-import { FIRST_VERSION, formOf } from '../job/form.js';
 import type { JobRecord } from '../job/job-record.js';
 import { isWaiting } from '../job/job-status.js';
+import { FIRST_VERSION, taskVersionOf } from '../job/task-version.js';
 import type { Job } from './job.js';
 import type { JobAccess } from './job-access.js';
 import { JOB_FILTER_DEFAULTS, type JobFilter, pages, queryOf } from './job-filter.js';
@@ -41,15 +41,15 @@ export async function unreadableJobs(
 
 function isUnreadable({ job, state }: JobRecord, formsOf: (taskName: string) => readonly string[]): boolean {
   if (state.isDamaged === true) return true;
-  return isWaiting(state.status) && job.kind === 'task' && !formsOf(job.taskName).includes(formOf(job));
+  return isWaiting(state.status) && job.kind === 'task' && !formsOf(job.taskName).includes(taskVersionOf(job));
 }
 
 function why(record: JobRecord | undefined, formsOf: (taskName: string) => readonly string[]): UnreadableJob['why'] {
   if (record?.state.isDamaged === true) return 'damaged-record';
   const job = record?.job;
-  const forms = job === undefined ? [] : formsOf(job.taskName);
-  if (job === undefined || forms.length === 0) return 'unknown-task';
+  const taskVersions = job === undefined ? [] : formsOf(job.taskName);
+  if (job === undefined || taskVersions.length === 0) return 'unknown-task';
   for (let older = (job.version ?? FIRST_VERSION) - 1; older >= FIRST_VERSION; older--)
-    if (forms.includes(formOf({ taskName: job.taskName, version: older }))) return 'newer-arguments';
+    if (taskVersions.includes(taskVersionOf({ taskName: job.taskName, version: older }))) return 'newer-arguments';
   return 'older-arguments';
 }

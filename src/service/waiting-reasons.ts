@@ -1,10 +1,10 @@
 /** Why pending jobs wait, by what a store shows: one rule, for what `explain` says of a job and what the log says of a lane. */
 
-import { formOf } from '../job/form.js';
 import type { JobRecord } from '../job/job-record.js';
 import { type LaneParts, partsOf, placesIn } from '../job/lane.js';
 import { isPaused, type Paused } from '../job/pauses.js';
 import { NO_PLACES, type Places, weightOf } from '../job/places.js';
+import { taskVersionOf } from '../job/task-version.js';
 import type { AgentInfo, DispatcherStatus, JobStore, QuotaStatus } from '../store/job-store.js';
 import type { Reason } from './explanation.js';
 
@@ -29,7 +29,7 @@ export interface Sight {
 /** The line in which a job waits; one that goes on with its places lacks none. */
 export function lineOf({ job, state }: JobRecord): Line {
   const places = state.keepsPlaces === true ? NO_PLACES : job.places;
-  return { queue: job.queue, form: formOf(job), isComposite: job.kind !== 'task', places };
+  return { queue: job.queue, taskVersion: taskVersionOf(job), isComposite: job.kind !== 'task', places };
 }
 
 export function lineOfLane(lane: string): Line {
@@ -52,20 +52,23 @@ export function waitingReasons(line: Line, { paused, dispatchers, quotas }: Sigh
   return [...pauseReasons(line, paused), ...agentReasons(line, dispatchers), ...ofQuotas];
 }
 
-function pauseReasons({ queue, form, isComposite }: Line, paused: Paused): readonly WaitingReason[] {
+function pauseReasons({ queue, taskVersion, isComposite }: Line, paused: Paused): readonly WaitingReason[] {
   if (paused.everything) return [{ because: 'paused', what: 'everything' }];
   if (isPaused(paused, queue)) return [{ because: 'paused', what: 'queue' }];
-  return !isComposite && isPaused(paused, queue, form) ? [{ because: 'paused', what: 'task' }] : [];
+  return !isComposite && isPaused(paused, queue, taskVersion) ? [{ because: 'paused', what: 'task' }] : [];
 }
 
 export function agentReasons(line: Line, dispatchers: readonly DispatcherStatus[]): readonly WaitingReason[] {
   // A batch is opened by any agent of its queue, and takes no slot.
-  const accepts = ({ queue, forms }: AgentInfo): boolean => queue === line.queue && (line.isComposite || forms.includes(line.form));
+  const accepts = ({ queue, taskVersions }: AgentInfo): boolean =>
+    queue === line.queue && (line.isComposite || taskVersions.includes(line.taskVersion));
   const able = dispatchers.filter(({ agents }) => agents.some(accepts));
   if (able.length === 0) return [{ because: 'no-dispatcher-accepts', dispatchers: dispatchers.length }];
   const isBusy = ({ agents, running }: DispatcherStatus): boolean => {
     const mine = agents.filter(accepts);
-    const load = running.filter(({ queue, form }) => queue === line.queue && mine.some(({ forms }) => forms.includes(form))).length;
+    const load = running.filter(
+      ({ queue, taskVersion }) => queue === line.queue && mine.some(({ taskVersions }) => taskVersions.includes(taskVersion)),
+    ).length;
     return load >= mine.reduce((sum, { concurrency }) => sum + concurrency, 0);
   };
   if (line.isComposite || !able.every(isBusy)) return [];

@@ -3,8 +3,8 @@
 import type { Subscription } from 'rxjs';
 import { MAX_TIMER_MS } from '../check.js';
 import { type Clock, elapsedMs, idleTimer, isReal } from '../clock.js';
-import { formOf } from '../job/form.js';
 import type { JobTree } from '../job/job-record.js';
+import { taskVersionOf } from '../job/task-version.js';
 import type { JobStore } from '../store/job-store.js';
 import type { Logger } from '../task/logger.js';
 import { agentReasons, type Line, lineOfLane, look, type Sight, waitingReasons } from './waiting-reasons.js';
@@ -201,7 +201,7 @@ export class WaitingWatch {
   #tellOfSchedules(schedules: readonly ScheduledJobs[], scene: Scene): void {
     for (const { name, tree } of schedules) {
       const lines = tree.map(
-        (job): Line => ({ queue: job.queue, form: formOf(job), isComposite: job.kind !== 'task', places: job.places }),
+        (job): Line => ({ queue: job.queue, taskVersion: taskVersionOf(job), isComposite: job.kind !== 'task', places: job.places }),
       );
       const line = lines.find((one) => agentReasons(one, scene.dispatchers).some(({ because }) => because === 'no-dispatcher-accepts'));
       if (line === undefined) continue;

@@ -1,7 +1,7 @@
 /** What the log says of jobs that wait, and what to do about it: one notice for each queue, task or quota. */
 
-import { taskNameIn } from '../job/form.js';
 import { DEFAULT_QUOTA } from '../job/places.js';
+import { taskNameIn } from '../job/task-version.js';
 import type { DispatcherStatus } from '../store/job-store.js';
 import type { Line, WaitingReason } from './waiting-reasons.js';
 
@@ -46,7 +46,7 @@ function noticeOf(reason: WaitingReason, line: Line, scene: Scene): Notice {
       };
     case 'quota-too-small':
       return {
-        key: `too small ${reason.quota} ${line.form}`,
+        key: `too small ${reason.quota} ${line.taskVersion}`,
         level: 'warn',
         text: (count) =>
           `${task(line)} has ${jobs(count)} waiting, which need ${reason.needs} places of the quota \`${reason.quota}\` each, and it has only ${reason.size}, so they never run: make it larger, with \`quotas\` of asyncModule or \`async.resizeQuota\``,
@@ -88,7 +88,7 @@ function paused(what: 'everything' | 'queue' | 'task', line: Line): Notice {
         `${queue(line)} is paused and has ${jobs(count)} waiting: \`async.resume({ queue: '${line.queue}' })\` lets them begin`,
     };
   return {
-    key: `paused task ${taskNameIn(line.form)}`,
+    key: `paused task ${taskNameIn(line.taskVersion)}`,
     level,
     text: (count) => `${task(line)} is paused and has ${jobs(count)} waiting: \`async.resume({ task })\` lets them begin`,
   };
@@ -117,7 +117,7 @@ export function lackFor(
   const lack = isKnown(line, dispatchers)
     ? 'no living dispatcher reads that version of its arguments: deploy a build that does'
     : "no living dispatcher runs it there: add it to `tasks` of asyncModule in a process that serves this queue, with its old names as `aliases`, and see that the agent's `accepts` lets it pass";
-  return { key: `no task ${line.form} in ${line.queue}`, of: `${task(line)} in ${queue(line)}`, lack };
+  return { key: `no task ${line.taskVersion} in ${line.queue}`, of: `${task(line)} in ${queue(line)}`, lack };
 }
 
 /** Why nobody runs the jobs of a memory store, if no service that shares it works. */
@@ -126,10 +126,10 @@ export const ALONE =
 const START_ONE = 'start a process whose asyncModule has the tasks, and `dispatcher` not `false`';
 
 /** Whether somebody runs other versions of the task. */
-function isKnown({ queue, form }: Line, dispatchers: readonly DispatcherStatus[]): boolean {
-  const name = taskNameIn(form);
+function isKnown({ queue, taskVersion }: Line, dispatchers: readonly DispatcherStatus[]): boolean {
+  const name = taskNameIn(taskVersion);
   return dispatchers.some(({ agents }) =>
-    agents.some((agent) => agent.queue === queue && agent.forms.some((one) => taskNameIn(one) === name)),
+    agents.some((agent) => agent.queue === queue && agent.taskVersions.some((one) => taskNameIn(one) === name)),
   );
 }
 
@@ -137,8 +137,8 @@ function queue({ queue: name }: Line): string {
   return name === '' ? 'the default queue' : `queue \`${name}\``;
 }
 
-function task({ form, isComposite }: Line): string {
-  return isComposite ? `the kind of batch \`${form}\`` : `task \`${taskNameIn(form)}\``;
+function task({ taskVersion, isComposite }: Line): string {
+  return isComposite ? `the kind of batch \`${taskVersion}\`` : `task \`${taskNameIn(taskVersion)}\``;
 }
 
 function jobs(count: number): string {

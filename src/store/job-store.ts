@@ -7,12 +7,12 @@ import type { MillraceError } from '../errors.js';
 import type { JobDetails } from '../job/job-details.js';
 import type { JobRecord, JobTree, Progress, QueuedJob } from '../job/job-record.js';
 import type { JobReference } from '../job/job-reference.js';
+import type { Debounce } from '../job/job-sealer.js';
 import type { Status } from '../job/job-status.js';
 import type { StoredOutcome } from '../job/outcome.js';
 import type { Pausable, Paused } from '../job/pauses.js';
 import type { Payload } from '../job/payload.js';
-import type { QuotaBook } from '../job/places.js';
-import type { PutOff } from '../job/protection.js';
+import type { QuotaLimits } from '../job/places.js';
 import type { Rate, RateBook } from '../job/rates.js';
 import type { Seal } from '../job/seal.js';
 import type { StoredError } from '../job/stored-error.js';
@@ -40,7 +40,7 @@ export interface JobStore {
   /** Whether its jobs live in this process alone, and end with it. */
   readonly isEmbedded?: boolean;
   /** The quotas' sizes in lock order, as last known. */
-  readonly quotas: QuotaBook;
+  readonly quotas: QuotaLimits;
   readonly transactions: Transactions;
   readonly controls: Controls;
   readonly schedules: Schedules;
@@ -205,7 +205,7 @@ export interface WaitingJobs {
 /** What a dispatcher runs of a queue. */
 export interface AgentInfo {
   readonly queue: string;
-  readonly forms: readonly string[];
+  readonly taskVersions: readonly string[];
   readonly concurrency: number;
 }
 
@@ -214,7 +214,7 @@ export interface DispatcherStatus {
   /** As it said with its first heartbeat, if it did. */
   readonly agents: readonly AgentInfo[];
   /** The jobs whose code it runs. */
-  readonly running: readonly { readonly queue: string; readonly form: string }[];
+  readonly running: readonly { readonly queue: string; readonly taskVersion: string }[];
 }
 
 export interface QuotaStatus {
@@ -243,7 +243,7 @@ export interface StoreSession {
 export interface StoreSetup {
   readonly clock: Clock;
   /** The sizes that the configuration names, in its order. */
-  readonly quotas: QuotaBook;
+  readonly quotas: QuotaLimits;
   /** The rates that they name with them; none, where absent. */
   readonly rates?: RateBook;
   /** Is called with what was wrong with a stored document, and what was done about it. */
@@ -253,7 +253,7 @@ export interface StoreSetup {
   /** Aborted when nobody waits for the start any longer: it rejects soon then. */
   readonly signal?: AbortSignal;
   /** How a debounced job is put off by another one; as one that is not sealed, where absent. */
-  readonly putOff?: PutOff;
+  readonly putOff?: Debounce;
 }
 
 /** What became of a tree: it is there; it can never be; or the store failed, for this one or for all. */
@@ -263,7 +263,7 @@ export interface ClaimRequest {
   readonly dispatcher: string;
   readonly queue: string;
   /** The forms of jobs that it can run. */
-  readonly forms: ReadonlySet<string>;
+  readonly taskVersions: ReadonlySet<string>;
   /** Those of them whose attempts end in transactions: nothing may be written to their jobs meanwhile, with which these would conflict. */
   readonly transactional?: ReadonlySet<string>;
   readonly limit: number;

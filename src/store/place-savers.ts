@@ -1,6 +1,6 @@
 /** Who has places saved up: jobs that need several at once, and would never find them free while small ones pass by. */
 
-import { type Places, placesInAll, type QuotaBook, weightOf } from '../job/places.js';
+import { type Places, placesInAll, type QuotaLimits, weightOf } from '../job/places.js';
 
 /** A job that needs several places and has waited this long has them saved up for it. */
 export const SAVES_AFTER_MS = 1_000;
@@ -15,7 +15,7 @@ interface Saver {
 
 /** What may be saved from: the quotas in their lock order, and how many of their places are not in use. */
 export interface FreePlaces {
-  readonly book: QuotaBook;
+  readonly book: QuotaLimits;
   readonly freeOf: (name: string) => number;
 }
 

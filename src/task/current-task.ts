@@ -68,9 +68,9 @@ export function untilAborted<T>(wait: Promise<T>, signal: AbortSignalType | unde
 }
 
 /** Runs code not within whatever it was that woke the dispatcher, such as somebody's `runAs` or transaction. */
-export const outside: <T>(fn: () => T) => T = AsyncLocalStorage.snapshot();
+export const outsideAnyTask: <T>(fn: () => T) => T = AsyncLocalStorage.snapshot();
 
 /** Runs code as the task that somebody acts in. */
 export function runAsTask<T>(actor: Actor<CurrentTask>, fn: () => T): T {
-  return outside(() => actAs(actor, fn));
+  return outsideAnyTask(() => actAs(actor, fn));
 }

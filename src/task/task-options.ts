@@ -1,12 +1,12 @@
 /** What can be said of a task where it is declared. */
 
 import { checkOptions, is, type Rule, type Rules } from '../check.js';
-import { FAILURE_LOG_RULE, type FailureLogLevel } from '../job/failure-log.js';
+import { FAILURE_LOG_RULE, type FailureLogLevel } from '../job/failure-log-level.js';
+import type { Encrypted } from '../job/job-sealer.js';
 import { type Places, placesOf, QUOTAS_RULE } from '../job/places.js';
-import type { Encrypted } from '../job/protection.js';
 import type { Quotas } from '../job/register.js';
 import { checkRetry, RETRY_RULE, type RetryPolicy, retryCommon } from '../job/retry-policy.js';
-import { checkTogether, UNIQUE_RULES, type UniqueFor, type UniqueOptions } from '../job/uniqueness.js';
+import { checkUniqueOptions, UNIQUE_RULES, type UniqueFor, type UniqueOptions } from '../job/unique-key-options.js';
 import type { CurrentTask } from './current-task.js';
 import { UpcastChain } from './upcast.js';
 
@@ -115,7 +115,7 @@ const RULES: Rules<TaskOptions> = {
 export function checkTaskOptions(owner: string, options: TaskOptions): CheckedTaskOptions {
   checkOptions<TaskOptions>(owner, options, RULES);
   if (options.retry !== undefined) checkRetry(owner, options.retry);
-  checkTogether(owner, options);
+  checkUniqueOptions(owner, options);
   const encrypt = options.encrypt ?? TASK_DEFAULTS.encrypt;
   return Object.freeze({
     name: options.name,

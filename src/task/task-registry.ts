@@ -2,8 +2,8 @@
 
 import { isClass, shown } from '../check.js';
 import { isMillraceError } from '../errors.js';
-import { FIRST_VERSION, formOf } from '../job/form.js';
 import type { JobKind } from '../job/job-record.js';
+import { FIRST_VERSION, taskVersionOf } from '../job/task-version.js';
 import { definitionOf } from './definition-of.js';
 import { definitionsOf, serviceBehind } from './service-tasks.js';
 import type { Class, TaskLike } from './task.js';
@@ -48,7 +48,7 @@ export class TaskRegistry {
     const task = this.#byName.get(name);
     if (task === undefined) return [];
     const { oldest, version } = task.options.upcast ?? { oldest: FIRST_VERSION, version: FIRST_VERSION };
-    return Array.from({ length: version - oldest + 1 }, (_, index) => formOf({ taskName: name, version: oldest + index }));
+    return Array.from({ length: version - oldest + 1 }, (_, index) => taskVersionOf({ taskName: name, version: oldest + index }));
   }
 
   get(name: string): TaskDefinition | undefined {

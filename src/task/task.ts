@@ -2,7 +2,7 @@
 
 import type { Observable } from 'rxjs';
 import type { Ref } from '../job/document-reference.js';
-import type { Promising } from '../job/promising.js';
+import type { Future } from '../job/future.js';
 
 export type AnyFunction = (...args: never[]) => unknown;
 export type Class<T = unknown> = abstract new (...args: never[]) => T;
@@ -60,7 +60,7 @@ type Storable =
   | Date
   | RegExp
   | Uint8Array
-  | Promising<unknown>
+  | Future<unknown>
   | Ref<unknown>
   | { readonly _bsontype: string };
 
@@ -101,7 +101,7 @@ export type Unwrapped<R> = 0 extends 1 & R
   ? unknown
   : R extends PromiseLike<infer S>
     ? Unwrapped<S>
-    : R extends Promising<infer S>
+    : R extends Future<infer S>
       ? S
       : R extends Observable<infer S>
         ? Unwrapped<S>

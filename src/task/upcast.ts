@@ -2,7 +2,7 @@
 
 import { checkOption, is } from '../check.js';
 import { OptionError } from '../errors.js';
-import { FIRST_VERSION } from '../job/form.js';
+import { FIRST_VERSION } from '../job/task-version.js';
 
 /** Carries the type of the arguments that come out. */
 declare const gives: unique symbol;

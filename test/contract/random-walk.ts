@@ -2,7 +2,7 @@
 
 import { expect } from 'vitest';
 import { JobIds } from '../../src/job/job-id.js';
-import { type JobPlan, plant } from '../../src/job/job-plan.js';
+import { expand, type JobPlan } from '../../src/job/job-plan.js';
 import type { JobRecord } from '../../src/job/job-record.js';
 import { FINAL, isFinal } from '../../src/job/job-status.js';
 import { Payload } from '../../src/job/payload.js';
@@ -86,7 +86,7 @@ class Walk {
 
   async insert(): Promise<void> {
     const ground = { nextId: () => this.#ids.next(this.bench.clock.now()), book: SIZES, valueLimitBytes: 1_000 };
-    await this.store.insert([plant(this.plan(0), ground)]);
+    await this.store.insert([expand(this.plan(0), ground)]);
   }
 
   /** What a claim brings about, such as the end of a batch without work, may give the next one something. */
@@ -99,7 +99,7 @@ class Walk {
   }
 
   async #claim(limit: number): Promise<number> {
-    const claimed = await this.store.claim({ dispatcher: 'd', queue: '', forms: TASKS, limit });
+    const claimed = await this.store.claim({ dispatcher: 'd', queue: '', taskVersions: TASKS, limit });
     expect(claimed.length).toBeLessThanOrEqual(limit);
     for (const { job, attempt } of claimed) {
       expect(this.running.has(job.id), `job ${job.id} is handed out once at a time`).toBe(false);

@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { Contact } from '../../src/dispatch/contact.js';
+import { ConnectionMonitor } from '../../src/dispatch/connection-monitor.js';
 
 function contact() {
   const told: unknown[] = [];
-  return { told, contact: new Contact({ onLost: (error) => told.push(error), onBack: () => told.push('back') }) };
+  return { told, contact: new ConnectionMonitor({ onLost: (error) => told.push(error), onBack: () => told.push('back') }) };
 }
 
 describe('contact with the store', () => {

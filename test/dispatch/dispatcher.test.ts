@@ -15,8 +15,8 @@ import {
   start,
   task,
 } from '../../src/index.js';
-import { setup } from '../bundle.js';
-import { deferred, Log, untilAborted } from '../service/deferred.js';
+import { setup } from '../support/bundle.js';
+import { deferred, Log, untilAborted } from '../support/deferred.js';
 import { collectGarbage } from './garbage.js';
 import { silent } from './marbles.js';
 

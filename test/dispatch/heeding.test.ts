@@ -6,8 +6,8 @@ import { pipeline } from 'node:stream/promises';
 import { setTimeout as wait } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { currentTask, task } from '../../src/index.js';
-import { setup } from '../bundle.js';
-import { Log } from '../service/deferred.js';
+import { setup } from '../support/bundle.js';
+import { Log } from '../support/deferred.js';
 
 const LONG_MS = 1e8;
 

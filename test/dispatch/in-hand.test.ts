@@ -5,8 +5,8 @@ import { expect, it } from 'vitest';
 import { nextTurn } from '../../src/clock.js';
 import { type Job, type JobStore, makeJob, memoryStore, task } from '../../src/index.js';
 import type { ClaimedJob } from '../../src/store/job-store.js';
-import { setup } from '../bundle.js';
-import { deferred } from '../service/deferred.js';
+import { setup } from '../support/bundle.js';
+import { deferred } from '../support/deferred.js';
 
 const POLL_MS = 30_000;
 const times = { leaseMs: 86_400_000, heartbeatMs: 5_000, pollMs: POLL_MS };

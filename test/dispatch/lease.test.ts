@@ -1,8 +1,8 @@
 import { firstValueFrom, NEVER, type Observable, of, switchMap, takeUntil, throwError, timer } from 'rxjs';
 import { describe, expect, it, vi } from 'vitest';
 import { type Clock, nextTurn } from '../../src/clock.js';
-import { Contact } from '../../src/dispatch/contact.js';
-import { Lease, LeaseLost, type LeaseSources } from '../../src/dispatch/lease.js';
+import { ConnectionMonitor } from '../../src/dispatch/connection-monitor.js';
+import { LeaseKeeper, type LeaseKeeperSources, LeaseLost } from '../../src/dispatch/lease-keeper.js';
 import { VirtualClock } from '../../src/testing/index.js';
 import { answer, type Marbles, marbles, silent, storeOf } from './marbles.js';
 
@@ -14,13 +14,13 @@ function asleepAt({ clock }: Marbles, at: number): Clock {
   return { ...clock, now: () => clock.now() + (clock.now() < at ? 0 : 3_600_000) };
 }
 
-const unheard = new Contact({ onLost: () => {}, onBack: () => {} });
+const unheard = new ConnectionMonitor({ onLost: () => {}, onBack: () => {} });
 
 /** A lease of 60 frames whose heartbeats are answered as the test says, by the time they are asked at. */
 function leaseWith(
   { clock }: Pick<Marbles, 'clock'>,
   reply: (at: number) => Observable<boolean>,
-  times: Partial<LeaseSources> & { readonly leaseMs: number; readonly heartbeatMs: number } = { leaseMs: 60, heartbeatMs: 10 },
+  times: Partial<LeaseKeeperSources> & { readonly leaseMs: number; readonly heartbeatMs: number } = { leaseMs: 60, heartbeatMs: 10 },
 ) {
   const asked: number[] = [];
   const store = storeOf({
@@ -39,14 +39,14 @@ function leaseWith(
     idleHeartbeatMs: times.heartbeatMs,
     isBusy: () => true,
   };
-  const lease = new Lease({ ...rest, ...times });
+  const lease = new LeaseKeeper({ ...rest, ...times });
   return { asked, lease, renewals: lease.renewals };
 }
 
 /** The same over a store that answers with promises. */
-function realLease(sources: Pick<LeaseSources, 'store'> & Partial<LeaseSources>): Observable<void> {
+function realLease(sources: Pick<LeaseKeeperSources, 'store'> & Partial<LeaseKeeperSources>): Observable<void> {
   const times = { leaseMs: 60, heartbeatMs: 10, idleHeartbeatMs: 20, isBusy: () => true };
-  return new Lease({ clock: new VirtualClock(), logger: silent, contact: unheard, dispatcher: 'd', agents: [], ...times, ...sources })
+  return new LeaseKeeper({ clock: new VirtualClock(), logger: silent, contact: unheard, dispatcher: 'd', agents: [], ...times, ...sources })
     .renewals;
 }
 
@@ -72,7 +72,7 @@ describe('lease', () => {
 
   it('names the dispatcher, the length of the lease and what it runs', () => {
     const heartbeat = vi.fn(() => Promise.resolve(true));
-    const agents = [{ queue: '', forms: ['f'], concurrency: 1 }];
+    const agents = [{ queue: '', taskVersions: ['f'], concurrency: 1 }];
     const subscription = realLease({ store: storeOf({ heartbeat }), dispatcher: 'd-7', agents }).subscribe();
     expect(heartbeat).toHaveBeenCalledWith('d-7', 60, agents);
     subscription.unsubscribe();

@@ -1,6 +1,6 @@
 import { NEVER, type Observable, of, throwError } from 'rxjs';
 import { describe, expect, it } from 'vitest';
-import { rounds } from '../../src/dispatch/rounds.js';
+import { runMaintenance } from '../../src/dispatch/maintenance.js';
 import type { RecoveryResult, StoreChange } from '../../src/store/job-store.js';
 import { answer, type Marbles, marbles, storeOf } from './marbles.js';
 
@@ -22,7 +22,7 @@ function roundsWith(
       return answer(reply(clock.now()));
     },
   });
-  return { asked, recoveries: rounds({ store, clock, dispatcher: 'd', pollMs }) };
+  return { asked, recoveries: runMaintenance({ store, clock, dispatcher: 'd', pollMs }) };
 }
 
 describe('rounds', () => {

@@ -3,9 +3,9 @@
 import { firstValueFrom } from 'rxjs';
 import { expect, it, onTestFinished } from 'vitest';
 import { type Clock, nextTurn } from '../../src/clock.js';
-import { firings } from '../../src/dispatch/schedules.js';
+import { runSchedules } from '../../src/dispatch/scheduler.js';
+import { CronSchedule } from '../../src/job/cron-schedule.js';
 import type { JobTree } from '../../src/job/job-record.js';
-import { Timetable } from '../../src/job/timetable.js';
 import type { Schedules } from '../../src/store/job-store.js';
 import { VirtualClock } from '../../src/testing/index.js';
 import { silent, storeOf } from './marbles.js';
@@ -37,11 +37,17 @@ function hourly() {
   };
   const schedule = {
     name: 'hourly',
-    timetable: new Timetable('`every`', '0 * * * *', 'UTC'),
+    timetable: new CronSchedule('`every`', '0 * * * *', 'UTC'),
     missed: 'once' as const,
     tree: () => [] as unknown as JobTree,
   };
-  const running = firings({ store: storeOf({ schedules }), clock, pollMs: POLL_MS, logger: silent, schedules: [schedule] }).subscribe();
+  const running = runSchedules({
+    store: storeOf({ schedules }),
+    clock,
+    pollMs: POLL_MS,
+    logger: silent,
+    schedules: [schedule],
+  }).subscribe();
   onTestFinished(() => running.unsubscribe());
   const settle = async (): Promise<void> => {
     for (let turns = 0; turns < 5; turns++) await firstValueFrom(nextTurn());

@@ -1,9 +1,9 @@
 import { Subject } from 'rxjs';
 import { describe, expect, it } from 'vitest';
+import { runJobs } from '../../src/dispatch/run-jobs.js';
 import { Slots } from '../../src/dispatch/slots.js';
-import { workOn } from '../../src/dispatch/work-on.js';
 import type { ClaimedJob } from '../../src/store/job-store.js';
-import { deferred } from '../service/deferred.js';
+import { deferred } from '../support/deferred.js';
 
 /** A worker whose jobs take until they are let go. */
 function setup() {
@@ -22,7 +22,7 @@ function setup() {
     jobs.next({ job: { id } } as ClaimedJob);
   };
   let isComplete = false;
-  const subscription = jobs.pipe(workOn(worker, slots)).subscribe({
+  const subscription = jobs.pipe(runJobs(worker, slots)).subscribe({
     complete: () => {
       isComplete = true;
     },

@@ -17,8 +17,8 @@ import {
   TaskTimeoutError,
   task,
 } from '../../src/index.js';
-import { setup } from '../bundle.js';
-import { deferred, failureOf, Log, untilAborted } from '../service/deferred.js';
+import { setup } from '../support/bundle.js';
+import { deferred, failureOf, Log, untilAborted } from '../support/deferred.js';
 
 const add = task('add', { quotas: [] }, (x: number, y: number) => x + y);
 

@@ -7,7 +7,7 @@ import { MODULE_DEFAULTS } from '../../src/container/module-options.js';
 import { SCHEDULE_DEFAULTS } from '../../src/container/schedule-options.js';
 import { AGENT_DEFAULTS, DISPATCHER_DEFAULTS } from '../../src/dispatch/dispatcher-options.js';
 import { RETRY_DEFAULTS } from '../../src/job/retry-policy.js';
-import { UNIQUE_DEFAULTS } from '../../src/job/uniqueness.js';
+import { UNIQUE_DEFAULTS } from '../../src/job/unique-key-options.js';
 import { SECRETS_DEFAULTS } from '../../src/principal/secrets.js';
 import { JOB_FILTER_DEFAULTS } from '../../src/service/job-filter.js';
 import { STOP_DEFAULTS } from '../../src/service/stop-options.js';

@@ -28,7 +28,7 @@ import { mongoStore } from '../../src/store/mongo/index.js';
 import { withDriver } from '../../src/store/mongo/installed-driver.js';
 import { problemOf } from '../../src/store/mongo/schema/store-check.js';
 import { type TestAsync, testAsync } from '../../src/testing/index.js';
-import { setup } from '../bundle.js';
+import { setup } from '../support/bundle.js';
 
 @injectable()
 class Documents {

@@ -5,8 +5,8 @@ import { describe, expect, it } from 'vitest';
 import { makeJob, task, UnstorableError } from '../../src/index.js';
 import { Payload } from '../../src/job/payload.js';
 import { bytesOf, payloadOf } from '../../src/job/payload-bytes.js';
-import { setup } from '../bundle.js';
-import { Log } from '../service/deferred.js';
+import { setup } from '../support/bundle.js';
+import { Log } from '../support/deferred.js';
 
 const other = (code: string): unknown => runInNewContext(code);
 

@@ -1,17 +1,17 @@
 /** When something recurs, also when clocks are changed, and what was missed. */
 
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
-import { Timetable } from '../../src/job/timetable.js';
+import { CronSchedule } from '../../src/job/cron-schedule.js';
 
 const at = (text: string): Date => new Date(text);
-const nightly = new Timetable('`every`', '30 2 * * *', 'Europe/Berlin');
+const nightly = new CronSchedule('`every`', '30 2 * * *', 'Europe/Berlin');
 
 /** The times between two moments, going forward; going back they must be the same. */
 function timesOf(every: string, timeZone: string, [after, until]: readonly [string, string]): readonly string[] {
-  const timetable = new Timetable('`every`', every, timeZone);
+  const timetable = new CronSchedule('`every`', every, timeZone);
   const times: Date[] = [];
   for (let next = timetable.next(at(after)); next !== undefined && next <= at(until); next = timetable.next(next)) times.push(next);
-  expect(timetable.firings(at(after), at(until), 'all').at).toEqual(times);
+  expect(timetable.occurrences(at(after), at(until), 'all').at).toEqual(times);
   return times.map((time) => time.toISOString().slice(11, 16));
 }
 
@@ -22,7 +22,7 @@ describe('a timetable', () => {
   });
 
   it('comes once on the nights on which clocks are changed', () => {
-    const nights = (from: string, to: string): readonly Date[] => nightly.firings(at(from), at(to), 'all').at;
+    const nights = (from: string, to: string): readonly Date[] => nightly.occurrences(at(from), at(to), 'all').at;
     expect(nights('2026-03-28T12:00:00Z', '2026-03-29T12:00:00Z')).toHaveLength(1);
     expect(nights('2026-10-24T12:00:00Z', '2026-10-25T12:00:00Z')).toHaveLength(1);
   });
@@ -63,33 +63,33 @@ describe('a timetable', () => {
       vi.unstubAllEnvs();
     });
     expect(new Date(2026, 0, 1).toISOString()).not.toBe('2026-01-01T00:00:00.000Z');
-    const [own, inUtc] = [new Timetable('`every`', '30 2 * * *'), new Timetable('`every`', '30 2 * * *', 'UTC')];
+    const [own, inUtc] = [new CronSchedule('`every`', '30 2 * * *'), new CronSchedule('`every`', '30 2 * * *', 'UTC')];
     expect([own.text, own.next(at('2026-07-10T12:00:00Z'))]).toEqual([inUtc.text, at('2026-07-11T02:30:00Z')]);
   });
 
   it('gives the last of several times that were missed, each of them, or none', () => {
-    const hourly = new Timetable('`every`', '0 * * * *', 'UTC');
+    const hourly = new CronSchedule('`every`', '0 * * * *', 'UTC');
     const [after, now] = [at('2026-01-01T00:00:00Z'), at('2026-01-01T03:30:00Z')];
     const last = at('2026-01-01T03:00:00Z');
-    expect(hourly.firings(after, now, 'once')).toEqual({ at: [last], until: last });
-    expect(hourly.firings(after, now, 'skip')).toEqual({ at: [], until: last });
-    expect(hourly.firings(after, at('2026-01-01T03:00:30Z'), 'skip')).toEqual({ at: [last], until: last });
-    expect(hourly.firings(after, now, 'all').at).toHaveLength(3);
-    expect(hourly.firings(after, after, 'all')).toEqual({ at: [], until: after });
+    expect(hourly.occurrences(after, now, 'once')).toEqual({ at: [last], until: last });
+    expect(hourly.occurrences(after, now, 'skip')).toEqual({ at: [], until: last });
+    expect(hourly.occurrences(after, at('2026-01-01T03:00:30Z'), 'skip')).toEqual({ at: [last], until: last });
+    expect(hourly.occurrences(after, now, 'all').at).toHaveLength(3);
+    expect(hourly.occurrences(after, after, 'all')).toEqual({ at: [], until: after });
   });
 
   it('makes up for the last thousand times at most', () => {
-    const often = new Timetable('`every`', '* * * * * *', 'UTC');
-    const { at: times, until } = often.firings(at('2026-01-01T00:00:00Z'), at('2026-01-01T01:00:00Z'), 'all');
+    const often = new CronSchedule('`every`', '* * * * * *', 'UTC');
+    const { at: times, until } = often.occurrences(at('2026-01-01T00:00:00Z'), at('2026-01-01T01:00:00Z'), 'all');
     expect([times.length, times.at(-1), until]).toEqual([1_000, at('2026-01-01T01:00:00Z'), at('2026-01-01T01:00:00Z')]);
   });
 
   it.each(['once', 'skip', 'all'] as const)(
     'that was left alone for a year keeps the process from its work for no second: %s',
     (missed) => {
-      const minutely = new Timetable('`every`', '* * * * *', 'UTC');
+      const minutely = new CronSchedule('`every`', '* * * * *', 'UTC');
       const began = performance.now();
-      const { at: times, until } = minutely.firings(at('2030-01-01T00:00:00Z'), at('2031-01-01T00:00:30Z'), missed);
+      const { at: times, until } = minutely.occurrences(at('2030-01-01T00:00:00Z'), at('2031-01-01T00:00:30Z'), missed);
       expect(performance.now() - began).toBeLessThan(1_000);
       expect([times.at(-1), until]).toEqual([at('2031-01-01T00:00:00Z'), at('2031-01-01T00:00:00Z')]);
     },
@@ -101,6 +101,6 @@ describe('a timetable', () => {
     ['0 3 * * *', 'Mars/Olympus', 'Mars/Olympus'],
     ['0 0 31 2 *', 'UTC', "is '0 0 31 2 *', which never comes"],
   ])('is refused for %s in %s', (every, timeZone, message) => {
-    expect(() => new Timetable('`every`', every, timeZone)).toThrow(message);
+    expect(() => new CronSchedule('`every`', every, timeZone)).toThrow(message);
   });
 });

@@ -2,8 +2,8 @@
 
 import { expect, it } from 'vitest';
 import { fixedDelay, type IAsyncService, type JobStore, makeJob, task } from '../../src/index.js';
-import { Log } from '../service/deferred.js';
-import { onBothStores } from './both-stores.js';
+import { onBothStores } from '../support/both-stores.js';
+import { Log } from '../support/deferred.js';
 import { Outage } from './outage.js';
 
 /** A task that counts its runs, and fails as often as it is told to. */

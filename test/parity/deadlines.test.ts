@@ -2,8 +2,8 @@
 
 import { expect, it } from 'vitest';
 import { fixedDelay, makeJob, type StoredError, task } from '../../src/index.js';
-import { deferred } from '../service/deferred.js';
-import { onBothStores } from './both-stores.js';
+import { onBothStores } from '../support/both-stores.js';
+import { deferred } from '../support/deferred.js';
 
 const LIMIT_MS = 300_000;
 

@@ -2,8 +2,8 @@
 
 import { expect, it } from 'vitest';
 import { currentTask, fixedDelay, type IAsyncService, type JobStore, makeJob, never, type RetryPolicy, task } from '../../src/index.js';
-import { deferred, Log, untilAborted } from '../service/deferred.js';
-import { DEATH_MS, MORTAL, onBothStores } from './both-stores.js';
+import { DEATH_MS, MORTAL, onBothStores } from '../support/both-stores.js';
+import { deferred, Log, untilAborted } from '../support/deferred.js';
 import { Outage } from './outage.js';
 
 /** A task that runs until it is aborted, and the jobs whose runs have begun. */

@@ -2,8 +2,8 @@
 
 import { expect, it } from 'vitest';
 import { type JobStore, task } from '../../src/index.js';
-import { Log } from '../service/deferred.js';
-import { onBothStores } from './both-stores.js';
+import { onBothStores } from '../support/both-stores.js';
+import { Log } from '../support/deferred.js';
 
 const quick = task('quick', { quotas: [] }, () => 42);
 

@@ -14,8 +14,8 @@ import {
   serial,
   task,
 } from '../../src/index.js';
-import { deferred, untilAborted } from '../service/deferred.js';
-import { onBothStores } from './both-stores.js';
+import { onBothStores } from '../support/both-stores.js';
+import { deferred, untilAborted } from '../support/deferred.js';
 
 const quick = task('quick', { quotas: [] }, () => 42);
 const lasting = task('lasting', { quotas: [] }, untilAborted);

@@ -3,8 +3,8 @@
 import { from } from 'rxjs';
 import { expect, it } from 'vitest';
 import { currentTask, fixedDelay, type IAsyncService, type JobStore, makeJob, never, type RetryPolicy, task } from '../../src/index.js';
-import { deferred, Log, untilAborted } from '../service/deferred.js';
-import { onBothStores } from './both-stores.js';
+import { onBothStores } from '../support/both-stores.js';
+import { deferred, Log, untilAborted } from '../support/deferred.js';
 
 /** A task that notes what it is called with. */
 function noting() {

@@ -3,8 +3,8 @@
 import { inspect } from 'node:util';
 import { expect, it } from 'vitest';
 import { callback, fixedDelay, forever, type Job, makeJob, never, serial, Task, task, tasks } from '../../src/index.js';
-import { deferred, untilAborted } from '../service/deferred.js';
-import { MORTAL, onBothStores } from './both-stores.js';
+import { MORTAL, onBothStores } from '../support/both-stores.js';
+import { deferred, untilAborted } from '../support/deferred.js';
 
 class Report {
   @Task({ quotas: [] })

@@ -14,8 +14,8 @@ import {
   UnstorableError,
 } from '../../src/index.js';
 import { MAX_LEVELS } from '../../src/job/job-plan.js';
-import { failureOf } from '../service/deferred.js';
-import { onBothStores, type Process } from './both-stores.js';
+import { onBothStores, type Process } from '../support/both-stores.js';
+import { failureOf } from '../support/deferred.js';
 
 const MORE_LEVELS = MAX_LEVELS + 20;
 

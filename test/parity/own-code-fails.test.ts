@@ -14,8 +14,8 @@ import {
   type TaskOptions,
   task,
 } from '../../src/index.js';
-import { Log } from '../service/deferred.js';
-import { onBothStores } from './both-stores.js';
+import { onBothStores } from '../support/both-stores.js';
+import { Log } from '../support/deferred.js';
 
 const conflict = (): Error => Object.assign(new Error('write conflict'), { errorLabels: ['TransientTransactionError'] });
 

@@ -2,8 +2,8 @@
 
 import { expect, it } from 'vitest';
 import { currentTask, type DispatcherEvent, type JobStore, task } from '../../src/index.js';
-import { deferred, untilAborted } from '../service/deferred.js';
-import { DEATH_MS, MORTAL, onBothStores, type Process } from './both-stores.js';
+import { DEATH_MS, MORTAL, onBothStores, type Process } from '../support/both-stores.js';
+import { deferred, untilAborted } from '../support/deferred.js';
 import { Outage } from './outage.js';
 
 /** A task that ignores its signal: the first run ends when the test says so. */

@@ -2,8 +2,8 @@
 
 import { expect, it } from 'vitest';
 import { type JobStore, makeJob, task } from '../../src/index.js';
-import { deferred, Log } from '../service/deferred.js';
-import { onBothStores } from './both-stores.js';
+import { onBothStores } from '../support/both-stores.js';
+import { deferred, Log } from '../support/deferred.js';
 import { Outage } from './outage.js';
 
 /** A task that counts its runs. */

@@ -2,7 +2,7 @@
 
 import { expect, it } from 'vitest';
 import { type AgentOptions, fixedDelay, type IAsyncService, makeJob, RetryLater, task } from '../../src/index.js';
-import { onBothStores } from './both-stores.js';
+import { onBothStores } from '../support/both-stores.js';
 
 const STREAM = 30;
 

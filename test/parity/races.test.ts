@@ -2,8 +2,8 @@
 
 import { expect, it } from 'vitest';
 import { type IAsyncService, type Job, type JobStore, makeJob, parallel, QuotaError, serial, task } from '../../src/index.js';
-import { deferred } from '../service/deferred.js';
-import { onBothStores } from './both-stores.js';
+import { onBothStores } from '../support/both-stores.js';
+import { deferred } from '../support/deferred.js';
 
 /** A job whose first callback lasts until the test says so, and a task that notes what it is given. */
 function slowly() {

@@ -2,7 +2,7 @@
 
 import { expect, it } from 'vitest';
 import { currentTask, makeJob, task } from '../../src/index.js';
-import { onBothStores } from './both-stores.js';
+import { onBothStores } from '../support/both-stores.js';
 
 const HOUR = 3_600_000;
 

@@ -2,7 +2,7 @@
 
 import { expect, it } from 'vitest';
 import { makeJob, task } from '../../src/index.js';
-import { onBothStores } from './both-stores.js';
+import { onBothStores } from '../support/both-stores.js';
 
 onBothStores((stage) => {
   it('those that start at the same moment work, and leave nothing behind', async () => {

@@ -2,7 +2,7 @@
 
 import { expect, it } from 'vitest';
 import { task } from '../../src/index.js';
-import { onBothStores } from './both-stores.js';
+import { onBothStores } from '../support/both-stores.js';
 
 const quick = task('quick', { quotas: [] }, (value: number) => value);
 

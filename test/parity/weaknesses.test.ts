@@ -17,9 +17,9 @@ import {
   type TaskOptions,
   task,
 } from '../../src/index.js';
-import { deferred, Log, untilAborted } from '../service/deferred.js';
 import { Processes } from '../store/mongo/processes.js';
-import { DEATH_MS, MORTAL, onBothStores, type Process } from './both-stores.js';
+import { DEATH_MS, MORTAL, onBothStores, type Process } from '../support/both-stores.js';
+import { deferred, Log, untilAborted } from '../support/deferred.js';
 import { Outage } from './outage.js';
 
 const HOUR_MS = 3_600_000;

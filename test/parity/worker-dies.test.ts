@@ -3,8 +3,8 @@
 import { NEVER, of } from 'rxjs';
 import { expect, it } from 'vitest';
 import { type Job, type JobStore, makeJob, never, parallel, type StoredError, serial, type TaskOptions, task } from '../../src/index.js';
-import { deferred, untilAborted } from '../service/deferred.js';
-import { DEATH_MS, MORTAL, onBothStores, type Process } from './both-stores.js';
+import { DEATH_MS, MORTAL, onBothStores, type Process } from '../support/both-stores.js';
+import { deferred, untilAborted } from '../support/deferred.js';
 
 /** A task whose first runs last until their process ends, and later ones give a value. */
 function lasting({ name = 'lasting', value = 42, lost = 1, ...options }: TaskOptions & { value?: number; lost?: number } = {}) {

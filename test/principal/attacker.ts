@@ -5,7 +5,7 @@ import type { JobStore } from '../../src/index.js';
 import type { JobRecord, QueuedJob } from '../../src/job/job-record.js';
 import { toDocument, toJob } from '../../src/store/mongo/jobs/job-codec.js';
 import type { JobDocument } from '../../src/store/mongo/schema/documents.js';
-import type { Stage } from '../parity/both-stores.js';
+import type { Stage } from '../support/both-stores.js';
 
 type Change = (job: QueuedJob) => object;
 

@@ -4,8 +4,8 @@ import { expect, it } from 'vitest';
 import { type DispatcherEvent, type Job, type Logger, makeJob, type SealError, serial, Task, task, tasks } from '../../src/index.js';
 import type { QueuedJob } from '../../src/job/job-record.js';
 import { Payload } from '../../src/job/payload.js';
-import { onBothStores, type ProcessOptions } from '../parity/both-stores.js';
-import { failureOf } from '../service/deferred.js';
+import { onBothStores, type ProcessOptions } from '../support/both-stores.js';
+import { failureOf } from '../support/deferred.js';
 import { Attacker, without } from './attacker.js';
 import { ANN, BOB } from './users.js';
 

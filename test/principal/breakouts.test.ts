@@ -12,8 +12,8 @@ import {
   parallel,
   task,
 } from '../../src/index.js';
-import { onBothStores } from '../parity/both-stores.js';
-import { deferred, failureOf, Log, untilAborted } from '../service/deferred.js';
+import { onBothStores } from '../support/both-stores.js';
+import { deferred, failureOf, Log, untilAborted } from '../support/deferred.js';
 import { ANN, BOB, containerOf, Users } from './users.js';
 
 const who = (): string => currentPrincipal().id;

@@ -4,8 +4,8 @@ import { inspect } from 'node:util';
 import { ObjectId } from 'mongodb';
 import { describe, expect, it } from 'vitest';
 import { callback, exponential, fixedDelay, type Job, type Logger, makeJob, ref, task, upcast } from '../../src/index.js';
-import { onBothStores, type Process, type ProcessOptions } from '../parity/both-stores.js';
-import { failureOf } from '../service/deferred.js';
+import { onBothStores, type Process, type ProcessOptions } from '../support/both-stores.js';
+import { failureOf } from '../support/deferred.js';
 
 const K1 = { k1: '1'.repeat(32) };
 const K2 = { k2: '2'.repeat(32) };

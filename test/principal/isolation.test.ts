@@ -19,7 +19,7 @@ import {
 } from '../../src/index.js';
 import { seededRandom } from '../../src/testing/index.js';
 import { silent } from '../dispatch/marbles.js';
-import { untilAborted } from '../service/deferred.js';
+import { untilAborted } from '../support/deferred.js';
 import { containerOf, Users } from './users.js';
 
 const JOBS = 10_000;

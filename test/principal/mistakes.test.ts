@@ -3,7 +3,7 @@
 import { Container } from 'inversify';
 import { describe, expect, it } from 'vitest';
 import { Authorizer, makeJob, OptionError, PrincipalResolver, task } from '../../src/index.js';
-import { setup } from '../bundle.js';
+import { setup } from '../support/bundle.js';
 import { containerOf, Users } from './users.js';
 
 const nothing = task('nothing', { quotas: [] }, () => {});

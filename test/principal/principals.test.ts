@@ -20,8 +20,8 @@ import {
   task,
   tasks,
 } from '../../src/index.js';
-import { onBothStores } from '../parity/both-stores.js';
-import { Log } from '../service/deferred.js';
+import { onBothStores } from '../support/both-stores.js';
+import { Log } from '../support/deferred.js';
 import { ANN, BOB, containerOf, GUEST_ANN, Users } from './users.js';
 
 /** Says who it runs for, in a word. */

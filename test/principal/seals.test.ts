@@ -3,8 +3,8 @@
 import { describe, expect, it } from 'vitest';
 import { callback, fixedDelay, type Job, makeJob, parallel, RetryLater, serial, task } from '../../src/index.js';
 import type { JobRecord } from '../../src/job/job-record.js';
-import { onBothStores, type Process, type ProcessOptions } from '../parity/both-stores.js';
-import { failureOf } from '../service/deferred.js';
+import { onBothStores, type Process, type ProcessOptions } from '../support/both-stores.js';
+import { failureOf } from '../support/deferred.js';
 import { ANN, BOB } from './users.js';
 
 const K1 = { k1: '1'.repeat(32) };

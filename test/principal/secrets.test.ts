@@ -4,8 +4,8 @@ import { inspect } from 'node:util';
 import { describe, expect, it } from 'vitest';
 import { asyncModule, memoryStore, OptionError, task } from '../../src/index.js';
 import { checkSecrets, type SecretsOptions } from '../../src/principal/secrets.js';
-import { setup } from '../bundle.js';
-import { failureOf } from '../service/deferred.js';
+import { setup } from '../support/bundle.js';
+import { failureOf } from '../support/deferred.js';
 
 const GOOD = 'correct horse battery staple, and more';
 

@@ -3,8 +3,8 @@
 import { firstValueFrom, fromEvent, race, timer } from 'rxjs';
 import { nextTurn } from '../../src/clock.js';
 import { currentTask, type Job, type JobStore, task } from '../../src/index.js';
-import type { Process, ProcessOptions, Stage } from '../parity/both-stores.js';
-import { untilAborted } from '../service/deferred.js';
+import type { Process, ProcessOptions, Stage } from '../support/both-stores.js';
+import { untilAborted } from '../support/deferred.js';
 import { Drafts, type Players } from './drafts.js';
 import type { Journal } from './journal.js';
 import { type Call, type Death, type Part, SIZES } from './program.js';

@@ -3,7 +3,7 @@
 import type { IAsyncService, Job, QuotaHolder } from '../../src/index.js';
 import type { JobRecord } from '../../src/job/job-record.js';
 import { OPEN } from '../../src/job/job-status.js';
-import { DEATH_MS, type Process, type Stage } from '../parity/both-stores.js';
+import { DEATH_MS, type Process, type Stage } from '../support/both-stores.js';
 import { Actor } from './actor.js';
 import { Journal } from './journal.js';
 import { reasonFor } from './model.js';

@@ -1,7 +1,7 @@
 /** Random programs on both stores: what becomes of them is what they mean. */
 
 import { expect, it } from 'vitest';
-import { onBothStores } from '../parity/both-stores.js';
+import { onBothStores } from '../support/both-stores.js';
 import { randomProgram } from './author.js';
 import { type Performance, perform } from './performance.js';
 import { printed } from './printed.js';

@@ -1,11 +1,11 @@
 /** The races: what two processes do at the same time, and what must hold in whatever order it happens. */
 
 import { deepEqual, equal, ok } from 'node:assert/strict';
-import { copiedTree } from '../../src/job/copied-tree.js';
-import { plantStep } from '../../src/job/job-plan.js';
+import { expandStep } from '../../src/job/job-plan.js';
 import type { JobTree } from '../../src/job/job-record.js';
 import { FINAL } from '../../src/job/job-status.js';
 import { NO_PLACES } from '../../src/job/places.js';
+import { copyTree } from '../../src/job/retry-copy.js';
 import type { AttemptKey, ClaimedJob, ClaimRequest, InsertResult, JobStore, Settlement } from '../../src/store/job-store.js';
 import { both, onError, onSuccess, parallel, serial, steps, summary, work } from '../../src/testing/contract/plans.js';
 import { completed, failed, keyOf } from '../../src/testing/contract/store-lab.js';
@@ -169,7 +169,7 @@ export const RACES: Readonly<Record<string, (arena: Arena) => Promise<void>>> = 
     const below = (await lab.store.find({ parents: [id] })).map(({ job }) => job);
     const { job } = await lab.record(id);
     const ground = { nextId: lab.ground.nextId, now: new Date(lab.now), placesAround: NO_PLACES };
-    const copy = (): JobTree => lab.known(copiedTree(job, below, ground));
+    const copy = (): JobTree => lab.known(copyTree(job, below, ground));
     const trees = [copy(), copy()] as const;
     const [one, two] = await race(
       () => lab.store.insert([trees[0]]),
@@ -183,7 +183,7 @@ export const RACES: Readonly<Record<string, (arena: Arena) => Promise<void>>> = 
     const { lab, other, race, random } = arena;
     const batch = await lab.queue((random() < 0.5 ? serial : parallel)(steps('one'), { callbacks: [both()] }));
     const run = await lab.takeNext();
-    const tree = lab.known(plantStep(work({}, 'more'), (await lab.record(batch)).job, lab.ground));
+    const tree = lab.known(expandStep(work({}, 'more'), (await lab.record(batch)).job, lab.ground));
     const [, [answer]] = await race(
       () => lab.store.settle([ended(run)]),
       () => other.insert([tree]),
@@ -257,7 +257,7 @@ function ended(run: AttemptKey): Settlement {
 }
 
 function claimOf(dispatcher: string, ...forms: readonly string[]): ClaimRequest {
-  return { dispatcher, queue: '', forms: new Set(forms), limit: 10 };
+  return { dispatcher, queue: '', taskVersions: new Set(forms), limit: 10 };
 }
 
 function idOf(answer: InsertResult): string {

@@ -2,7 +2,7 @@
 
 import { MongoClient, MongoNetworkError } from 'mongodb';
 import { expect, it, onTestFinished } from 'vitest';
-import { deferred } from '../service/deferred.js';
+import { deferred } from '../support/deferred.js';
 import type { Interception } from './faults/stand-in-faults.js';
 import { ownStandIn } from './own-stand-in.js';
 

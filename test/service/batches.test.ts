@@ -13,8 +13,8 @@ import {
   serial,
   task,
 } from '../../src/index.js';
-import { setup } from '../bundle.js';
-import { deferred, failureOf, untilAborted } from './deferred.js';
+import { setup } from '../support/bundle.js';
+import { deferred, failureOf, untilAborted } from '../support/deferred.js';
 
 /** A task that writes down what ran, and fails where it is told to. */
 function steps() {

@@ -2,8 +2,8 @@
 
 import { describe, expect, it } from 'vitest';
 import { makeJob, parallel, serial, task } from '../../src/index.js';
-import { setup } from '../bundle.js';
-import { deferred } from './deferred.js';
+import { setup } from '../support/bundle.js';
+import { deferred } from '../support/deferred.js';
 
 /** Tasks that fail until they are told not to, and what ran. */
 async function bundle() {

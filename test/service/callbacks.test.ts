@@ -15,8 +15,8 @@ import {
   task,
   UnstorableError,
 } from '../../src/index.js';
-import { setup } from '../bundle.js';
-import { deferred, failureOf, untilAborted } from './deferred.js';
+import { setup } from '../support/bundle.js';
+import { deferred, failureOf, untilAborted } from '../support/deferred.js';
 
 /** Tasks that write down what they were given. */
 function witnesses() {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { currentTask, type FunctionTask, forever, makeJob, parallel, serial, task } from '../../src/index.js';
-import { setup } from '../bundle.js';
-import { deferred, untilAborted } from './deferred.js';
+import { setup } from '../support/bundle.js';
+import { deferred, untilAborted } from '../support/deferred.js';
 
 const hang = task('hang', { quotas: [] }, () => untilAborted());
 

@@ -14,9 +14,9 @@ import {
   task,
   upcast,
 } from '../../src/index.js';
-import { onBothStores } from '../parity/both-stores.js';
 import { ANN, containerOf } from '../principal/users.js';
-import { Log } from './deferred.js';
+import { onBothStores } from '../support/both-stores.js';
+import { Log } from '../support/deferred.js';
 
 interface Folder {
   readonly _id: string | number;

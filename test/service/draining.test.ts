@@ -12,9 +12,9 @@ import {
   serial,
   task,
 } from '../../src/index.js';
-import { setup } from '../bundle.js';
-import { onBothStores } from '../parity/both-stores.js';
-import { deferred, untilAborted } from './deferred.js';
+import { onBothStores } from '../support/both-stores.js';
+import { setup } from '../support/bundle.js';
+import { deferred, untilAborted } from '../support/deferred.js';
 
 const quick = task('quick', { quotas: [] }, (value: number) => value);
 const single = task('single', (value: number) => value);

@@ -1,8 +1,8 @@
 import { firstValueFrom, map, Observable, type Subscription } from 'rxjs';
 import { describe, expect, it } from 'vitest';
 import { callback, type IAsyncService, makeJob, memoryStore, parallel, type StoredError, serial, task } from '../../src/index.js';
-import { setup } from '../bundle.js';
-import { deferred, Log, untilAborted } from './deferred.js';
+import { setup } from '../support/bundle.js';
+import { deferred, Log, untilAborted } from '../support/deferred.js';
 
 const work = task('work', { quotas: [] }, (value: number) => value);
 const boom = task('boom', { quotas: [] }, (message: string): never => {

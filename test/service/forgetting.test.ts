@@ -1,7 +1,7 @@
 import { filter, firstValueFrom, lastValueFrom } from 'rxjs';
 import { describe, expect, it } from 'vitest';
 import { type Job, JobNotFoundError, makeJob, memoryStore, parallel, serial, task } from '../../src/index.js';
-import { setup } from '../bundle.js';
+import { setup } from '../support/bundle.js';
 
 const work = task('work', { quotas: [] }, (value: number) => value);
 

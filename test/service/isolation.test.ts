@@ -3,8 +3,8 @@ import { firstValueFrom, from, mergeMap, timer, toArray } from 'rxjs';
 import { describe, expect, it } from 'vitest';
 import { currentTask, makeJob, NoCurrentTaskError, task } from '../../src/index.js';
 import { seededRandom } from '../../src/testing/index.js';
-import { setup } from '../bundle.js';
-import { deferred, Log } from './deferred.js';
+import { setup } from '../support/bundle.js';
+import { deferred, Log } from '../support/deferred.js';
 
 describe('currentTask', () => {
   it('is nowhere but in a task', async () => {

@@ -16,8 +16,8 @@ import {
   task,
   WaitTimeoutError,
 } from '../../src/index.js';
-import { setup } from '../bundle.js';
-import { deferred, failureOf, Log, untilAborted } from './deferred.js';
+import { setup } from '../support/bundle.js';
+import { deferred, failureOf, Log, untilAborted } from '../support/deferred.js';
 
 const addNumbers = task('addNumbers', { quotas: [] }, (x: number, y: number) => x + y);
 const echo = task('echo', { quotas: [] }, (value: unknown) => value);

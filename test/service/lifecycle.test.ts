@@ -12,7 +12,7 @@ import {
   task,
   tasks,
 } from '../../src/index.js';
-import { setup } from '../bundle.js';
+import { setup } from '../support/bundle.js';
 
 const work = task('work', { quotas: [] }, (value: number) => value);
 
@@ -153,12 +153,12 @@ describe('a lease that is renewed after it was over', () => {
     await store.heartbeat('slow', 1_000);
     await clock.advance(2_000, async () => {});
     await async.queueJob(work, 1);
-    expect(await store.claim({ dispatcher: 'slow', queue: '', forms: new Set(['work']), limit: 1 })).toEqual([]);
+    expect(await store.claim({ dispatcher: 'slow', queue: '', taskVersions: new Set(['work']), limit: 1 })).toEqual([]);
     let rung = 0;
     store.changes({ work: '' }).subscribe(() => rung++);
     await store.heartbeat('slow', 1_000);
     expect(rung).toBe(1);
-    expect(await store.claim({ dispatcher: 'slow', queue: '', forms: new Set(['work']), limit: 1 })).toHaveLength(1);
+    expect(await store.claim({ dispatcher: 'slow', queue: '', taskVersions: new Set(['work']), limit: 1 })).toHaveLength(1);
   });
 });
 
@@ -230,7 +230,7 @@ describe('a callback and its own callback that come too late in one round', () =
         .withCallback(makeJob(work, 1)),
     );
     await store.heartbeat('d', 1_000_000);
-    const claim = { dispatcher: 'd', queue: '', forms: new Set(['work']), limit: 1 };
+    const claim = { dispatcher: 'd', queue: '', taskVersions: new Set(['work']), limit: 1 };
     const [run] = await store.claim(claim);
     await store.settle([{ id: job.id, token: run?.attempt.token ?? '', outcome: { status: 'cancelled', reason: undefined } }]);
     await clock.advance(200, async () => {});

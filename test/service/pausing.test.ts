@@ -2,8 +2,8 @@
 
 import { describe, expect, it } from 'vitest';
 import { fixedDelay, makeJob, NotATaskError, OptionError, serial, task, UnknownQuotaError } from '../../src/index.js';
-import { setup } from '../bundle.js';
-import { deferred, failureOf } from './deferred.js';
+import { setup } from '../support/bundle.js';
+import { deferred, failureOf } from '../support/deferred.js';
 
 const fine = task('fine', { quotas: [] }, () => 42);
 const other = task('other', { quotas: [], aliases: ['older'] }, () => 7);

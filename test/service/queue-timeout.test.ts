@@ -3,8 +3,8 @@
 import { describe, expect, it } from 'vitest';
 import { type JobStore, makeJob, memoryStore, OptionError, serial, task, UncertainError } from '../../src/index.js';
 import type { TestAsync } from '../../src/testing/index.js';
-import { setup } from '../bundle.js';
-import { deferred, failureOf } from './deferred.js';
+import { setup } from '../support/bundle.js';
+import { deferred, failureOf } from '../support/deferred.js';
 
 const LIMIT_MS = 2_000;
 

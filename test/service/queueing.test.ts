@@ -21,8 +21,8 @@ import {
   UnknownQuotaError,
   UnstorableError,
 } from '../../src/index.js';
-import { setup } from '../bundle.js';
-import { deferred, failureOf, Log } from './deferred.js';
+import { setup } from '../support/bundle.js';
+import { deferred, failureOf, Log } from '../support/deferred.js';
 
 const addNumbers = task('addNumbers', (x: number, y: number) => x + y);
 const echo = task('echo', { quotas: [] }, (value: unknown) => value);

@@ -2,8 +2,8 @@ import { firstValueFrom, timer } from 'rxjs';
 import { describe, expect, it } from 'vitest';
 import { currentTask, makeJob, memoryStore, OptionError, parallel, QuotaError, serial, task } from '../../src/index.js';
 import type { TestAsync } from '../../src/testing/index.js';
-import { setup } from '../bundle.js';
-import { deferred, failureOf } from './deferred.js';
+import { setup } from '../support/bundle.js';
+import { deferred, failureOf } from '../support/deferred.js';
 
 /** A task that takes as long as it is told, in virtual time, and remembers what ran beside what. */
 function workshop() {

@@ -15,8 +15,8 @@ import {
   TaskTimeoutError,
   task,
 } from '../../src/index.js';
-import { setup } from '../bundle.js';
-import { deferred, failureOf, Log, untilAborted } from './deferred.js';
+import { setup } from '../support/bundle.js';
+import { deferred, failureOf, Log, untilAborted } from '../support/deferred.js';
 
 const transient = (): Error => Object.assign(new Error('write conflict'), { errorLabels: ['TransientTransactionError'] });
 

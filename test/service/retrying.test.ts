@@ -2,8 +2,8 @@
 
 import { describe, expect, it } from 'vitest';
 import { JobStateError, makeJob, OptionError, parallel, type StoredError, serial, Task, task, tasks } from '../../src/index.js';
-import { setup } from '../bundle.js';
-import { failureOf } from './deferred.js';
+import { setup } from '../support/bundle.js';
+import { failureOf } from '../support/deferred.js';
 
 let isBroken = true;
 const ran: string[] = [];

@@ -17,8 +17,8 @@ import {
   tasks,
 } from '../../src/index.js';
 import type { TestAsync } from '../../src/testing/index.js';
-import { setup } from '../bundle.js';
-import { deferred, failureOf, untilAborted } from './deferred.js';
+import { setup } from '../support/bundle.js';
+import { deferred, failureOf, untilAborted } from '../support/deferred.js';
 
 const add = task('add', { quotas: [] }, (x: number, y: number) => x + y);
 const boom = task('boom', { quotas: [] }, (message: string): number => {

@@ -14,8 +14,8 @@ import {
   serial,
   task,
 } from '../../src/index.js';
-import { setup } from '../bundle.js';
-import { failureOf, Log } from './deferred.js';
+import { setup } from '../support/bundle.js';
+import { failureOf, Log } from '../support/deferred.js';
 
 function recorder() {
   const seen: string[] = [];

@@ -4,8 +4,8 @@ import { Container } from 'inversify';
 import { config } from 'rxjs';
 import { describe, expect, it } from 'vitest';
 import { currentTask, fixedDelay, makeJob, memoryStore, parallel, Task, type TaskOptions, task, tasks } from '../../src/index.js';
-import { setup } from '../bundle.js';
-import { deferred, failureOf, Log } from './deferred.js';
+import { setup } from '../support/bundle.js';
+import { deferred, failureOf, Log } from '../support/deferred.js';
 
 /** A task that writes down what happens, and fails as often as it is told to. */
 function recording(options: Pick<TaskOptions, 'setUp' | 'retry' | 'timeoutMs'> = {}, failures = 0) {

@@ -3,8 +3,8 @@
 import { describe, expect, it } from 'vitest';
 import { currentTask, fixedDelay, makeJob, parallel, TooLargeError, task } from '../../src/index.js';
 import { MAX_JOB_BYTES } from '../../src/job/job-size.js';
-import { onBothStores } from '../parity/both-stores.js';
-import { failureOf } from './deferred.js';
+import { onBothStores } from '../support/both-stores.js';
+import { failureOf } from '../support/deferred.js';
 
 /** A little less than the limit of one value. */
 const PART = 'x'.repeat(1_040_000);

@@ -2,8 +2,8 @@
 
 import { describe, expect, it } from 'vitest';
 import { type JobStore, memoryStore, task } from '../../src/index.js';
-import { setup } from '../bundle.js';
-import { deferred } from './deferred.js';
+import { setup } from '../support/bundle.js';
+import { deferred } from '../support/deferred.js';
 
 const NEVER_ANSWERS = new Promise<never>(() => {});
 /** How long it waits for jobs, then for their signals, and for each of the answers that may be missing. */

@@ -15,8 +15,8 @@ import {
   task,
 } from '../../src/index.js';
 import { seededRandom } from '../../src/testing/index.js';
-import { setup } from '../bundle.js';
-import { untilAborted } from './deferred.js';
+import { setup } from '../support/bundle.js';
+import { untilAborted } from '../support/deferred.js';
 
 /** Thousands of jobs that complete, fail, are cancelled, expire, retry, time out and nest, drawn from a seed. */
 async function run(seed: number, count: number) {

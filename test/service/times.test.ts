@@ -2,8 +2,8 @@ import { describe, expect, it } from 'vitest';
 import { exponential, fixedDelay, makeJob, OptionError, serial, task } from '../../src/index.js';
 import { retryDelay } from '../../src/job/retry-policy.js';
 import type { TestAsyncOptions } from '../../src/testing/index.js';
-import { setup } from '../bundle.js';
-import { deferred, untilAborted } from './deferred.js';
+import { setup } from '../support/bundle.js';
+import { deferred, untilAborted } from '../support/deferred.js';
 
 const hang = task('hang', () => untilAborted());
 

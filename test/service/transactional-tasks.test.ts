@@ -22,8 +22,8 @@ import {
   tasks,
 } from '../../src/index.js';
 import type { DocumentCollection } from '../../src/testing/index.js';
-import { DEATH_MS, MORTAL, onBothStores, type Process, type Stage } from '../parity/both-stores.js';
-import { deferred, failureOf, untilAborted } from './deferred.js';
+import { DEATH_MS, MORTAL, onBothStores, type Process, type Stage } from '../support/both-stores.js';
+import { deferred, failureOf, untilAborted } from '../support/deferred.js';
 
 interface Account {
   readonly _id: string;

@@ -12,8 +12,8 @@ import {
   task,
   UnstorableError,
 } from '../../src/index.js';
-import { setup } from '../bundle.js';
-import { deferred } from './deferred.js';
+import { setup } from '../support/bundle.js';
+import { deferred } from '../support/deferred.js';
 
 const add = task('add', { quotas: [] }, (x: number, y: number) => x + y);
 const double = task('double', { quotas: [] }, (x: number) => 2 * x);

@@ -2,8 +2,8 @@
 
 import { describe, expect, it } from 'vitest';
 import { makeJob, OptionError, parallel, serial, Task, task, tasks } from '../../src/index.js';
-import { setup } from '../bundle.js';
-import { deferred, failureOf } from './deferred.js';
+import { setup } from '../support/bundle.js';
+import { deferred, failureOf } from '../support/deferred.js';
 
 class Reports {
   @Task({ quotas: [], uniqueKey: (folder: string) => folder, uniqueFor: 'waiting' })

@@ -2,8 +2,8 @@
 
 import { describe, expect, it } from 'vitest';
 import { callback, makeJob, memoryStore, OptionError, Task, task, tasks, upcast } from '../../src/index.js';
-import { setup } from '../bundle.js';
-import { failureOf } from './deferred.js';
+import { setup } from '../support/bundle.js';
+import { failureOf } from '../support/deferred.js';
 
 interface Title {
   readonly text: string;

@@ -13,8 +13,8 @@ import {
   TaskTimeoutError,
   task,
 } from '../../src/index.js';
-import { onBothStores, type Process } from '../parity/both-stores.js';
-import { untilAborted } from './deferred.js';
+import { onBothStores, type Process } from '../support/both-stores.js';
+import { untilAborted } from '../support/deferred.js';
 
 const hang = task('hang', { quotas: [] }, () => untilAborted());
 const add = task('add', { quotas: [] }, (x: number, y: number) => x + y);

@@ -5,9 +5,9 @@ import { firstValueFrom, timer } from 'rxjs';
 import { describe, expect, it } from 'vitest';
 import { idleTimer, nextTurn, systemClock } from '../../src/clock.js';
 import { asyncModule, type JobStore, type Logger, makeJob, memoryStore, parallel, start, task, upcast } from '../../src/index.js';
-import { setup } from '../bundle.js';
-import { onBothStores, type ProcessOptions } from '../parity/both-stores.js';
-import { untilAborted } from './deferred.js';
+import { onBothStores, type ProcessOptions } from '../support/both-stores.js';
+import { setup } from '../support/bundle.js';
+import { untilAborted } from '../support/deferred.js';
 
 const quick = task('quick', { quotas: [] }, () => 42);
 const hang = task('hang', { quotas: [] }, untilAborted);

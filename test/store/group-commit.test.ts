@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { GroupCommit } from '../../src/store/async/group-commit.js';
-import { deferred } from '../service/deferred.js';
+import { deferred } from '../support/deferred.js';
 
 /** A writer whose writes take until they are let go, each with the doubles of its items. */
 function writer() {

@@ -7,8 +7,8 @@ import { describe, expect, it } from 'vitest';
 import winston from 'winston';
 import { callback, currentTask, fixedDelay, type Logger, makeJob, task } from '../../src/index.js';
 import { guardedLogger } from '../../src/task/logger.js';
-import { setup } from '../bundle.js';
-import { deferred, Log } from '../service/deferred.js';
+import { setup } from '../support/bundle.js';
+import { deferred, Log } from '../support/deferred.js';
 
 const broken = task('broken', { quotas: [] }, () => {
   throw new TypeError('100%s broken', { cause: new Error('the reason') });

@@ -3,7 +3,7 @@
 import { firstValueFrom, timer } from 'rxjs';
 import { expect, it } from 'vitest';
 import { currentTask, task } from '../../src/index.js';
-import { setup } from '../bundle.js';
+import { setup } from '../support/bundle.js';
 
 const HOUR_MS = 3_600_000;
 

@@ -2,8 +2,8 @@
 
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { fixedDelay, task } from '../../src/index.js';
-import { setup } from '../bundle.js';
-import { deferred } from '../service/deferred.js';
+import { setup } from '../support/bundle.js';
+import { deferred } from '../support/deferred.js';
 
 type ToFake = NonNullable<NonNullable<Parameters<typeof vi.useFakeTimers>[0]>['toFake']>;
 

@@ -1,11 +1,11 @@
 /** What becomes of attempts: ended, tried again, handed back or interrupted; only by who has the token. */
 
 import { AbortedError, CircularJobError, ConflictError, JobNotFoundError, type MillraceError, QuotaError } from '../../errors.js';
-import { formOf } from '../../job/form.js';
 import type { Changes, JobRecord, QueuedJob } from '../../job/job-record.js';
 import { problemOfSize, storedBytes } from '../../job/job-size.js';
 import type { StoredOutcome } from '../../job/outcome.js';
 import { recordedError } from '../../job/stored-error.js';
+import { taskVersionOf } from '../../job/task-version.js';
 import type { Attempt, AttemptKey, AttemptReport, FollowOutcome, ReleaseRequest, RescheduleRequest, Settlement } from '../job-store.js';
 import type { MemoryContext } from './memory-context.js';
 import type { MemoryControls } from './memory-controls.js';
@@ -76,7 +76,7 @@ export class AttemptTransitions {
       return undefined;
     }
     const counted = { failures: failures + (error === undefined ? 0 : 1), lastError: error ?? record.state.lastError };
-    if (delayMs > 0 || this.controls.isPaused(record.job.queue, formOf(record.job))) {
+    if (delayMs > 0 || this.controls.isPaused(record.job.queue, taskVersionOf(record.job))) {
       this.#putOff(record, delayMs, counted);
       return undefined;
     }

@@ -1,9 +1,9 @@
 /** Hands out jobs: the heads of the lanes that are accepted and have room, in order. */
 
-import { formOf } from '../../job/form.js';
 import type { JobRecord } from '../../job/job-record.js';
 import { JobReference } from '../../job/job-reference.js';
 import { reportedBytes } from '../../job/job-size.js';
+import { taskVersionOf } from '../../job/task-version.js';
 import type { Attempt, ClaimedJob, ClaimRequest } from '../job-store.js';
 import type { DueJobs } from './due-jobs.js';
 import type { Lane } from './lanes.js';
@@ -45,10 +45,10 @@ export class Claimer {
   }
 
   /** Batches and choices are open to every agent of their queue. */
-  #accepts({ forms }: ClaimRequest, { example: { job } }: Lane): boolean {
+  #accepts({ taskVersions }: ClaimRequest, { example: { job } }: Lane): boolean {
     if (job.kind !== 'task') return true;
-    const form = formOf(job);
-    return forms.has(form) && !this.controls.isPaused(job.queue, form);
+    const taskVersion = taskVersionOf(job);
+    return taskVersions.has(taskVersion) && !this.controls.isPaused(job.queue, taskVersion);
   }
 
   #claimed(record: JobRecord, owner: string, now: Date): ClaimedJob {

@@ -1,7 +1,7 @@
 /** What follows from an end: callbacks and next steps released, parents ended, places given back. */
 
 import { BatchFailedError, type CancelReason } from '../../errors.js';
-import { nextMove } from '../../job/batch-rule.js';
+import { nextAction } from '../../job/batch-rule.js';
 import { type Changes, dueTime, type JobRecord } from '../../job/job-record.js';
 import { JobReference } from '../../job/job-reference.js';
 import { fitting, storedBytes } from '../../job/job-size.js';
@@ -217,7 +217,7 @@ export class Completion {
     const below = this.table.family.of(id);
     const first = this.table.family.firstOpenStep(below);
     const postprocess = below.postprocess === undefined ? undefined : this.table.get(below.postprocess);
-    const move = nextMove({
+    const move = nextAction({
       kind: batch.job.kind === 'serial' ? 'serial' : 'parallel',
       onFailure: batch.job.onFailure ?? 'continue',
       isCancelled: batch.state.cancel !== undefined,

@@ -3,7 +3,7 @@
 import { ConflictError, JobNotFoundError, type MillraceError } from '../../errors.js';
 import { notBelow, notExtended, takesSteps } from '../../job/batch-rule.js';
 import { firstState, type JobRecord, type JobTree, type QueuedJob } from '../../job/job-record.js';
-import { hasKey, hasYetToBegin, isPutOffBy, putOff } from '../../job/unique-key-rule.js';
+import { debounce, hasKey, hasYetToBegin, isDebouncedBy } from '../../job/unique-key-rule.js';
 import { recordOrThrow } from '../insert-result.js';
 import type { InsertResult } from '../job-store.js';
 import type { InsertionPoint } from './job-table.js';
@@ -95,8 +95,8 @@ export class Inserter {
   /** The same; a debounced one is put off by it. */
   #holderPutOff(job: QueuedJob, at: Date): JobRecord | undefined {
     const holder = this.#holderOf(job);
-    return holder !== undefined && isPutOffBy(job, holder.job)
-      ? this.context.table.replace(putOff(holder, job, at, this.context.putOff))
+    return holder !== undefined && isDebouncedBy(job, holder.job)
+      ? this.context.table.replace(debounce(holder, job, at, this.context.putOff))
       : holder;
   }
 
@@ -110,7 +110,7 @@ export class Inserter {
 
   /** The job that has the key of another one, after that was answered with it. */
   #afterAnswer(holder: JobRecord, { tree: [job], places: [at] }: StagedTree): JobRecord {
-    return isPutOffBy(job, holder.job) ? putOff(holder, job, at.now, this.context.putOff) : holder;
+    return isDebouncedBy(job, holder.job) ? debounce(holder, job, at.now, this.context.putOff) : holder;
   }
 
   /** The job that was queued in place of the one that this is to retry. */

@@ -1,6 +1,6 @@
 /** What the parts of the memory store share. */
 
-import type { PutOff } from '../../job/protection.js';
+import type { Debounce } from '../../job/job-sealer.js';
 import type { Completion } from './completion.js';
 import type { JobTable } from './job-table.js';
 import type { QuotaLedger } from './quota-ledger.js';
@@ -12,5 +12,5 @@ export interface MemoryContext {
   readonly now: () => Date;
   readonly newToken: () => string;
   /** What is done with a debounced job and the one that puts it off. */
-  readonly putOff: PutOff;
+  readonly putOff: Debounce;
 }

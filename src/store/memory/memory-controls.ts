@@ -1,7 +1,7 @@
 /** What operators set, in memory: it holds from the next claim on. */
 
 import { UnknownQuotaError } from '../../errors.js';
-import { changed, isLanePaused, isPaused, NOTHING_PAUSED, type Pausable, type Paused } from '../../job/pauses.js';
+import { isLanePaused, isPaused, NOTHING_PAUSED, type Pausable, type Paused, withPause } from '../../job/pauses.js';
 import type { Controls } from '../job-store.js';
 import type { QuotaLedger } from './quota-ledger.js';
 
@@ -19,7 +19,7 @@ export class MemoryControls implements Controls {
   }
 
   async pause(what: Pausable, isPaused: boolean): Promise<void> {
-    this.#paused = changed(this.#paused, what, isPaused);
+    this.#paused = withPause(this.#paused, what, isPaused);
     this.ledger.saveOnlyFor((lane) => !isLanePaused(this.#paused, lane));
     this.onChange();
   }
@@ -31,7 +31,7 @@ export class MemoryControls implements Controls {
   }
 
   /** Whether jobs of a form must not begin in a queue; without a form, whether none must. */
-  isPaused(queue: string, form?: string): boolean {
-    return isPaused(this.#paused, queue, form);
+  isPaused(queue: string, taskVersion?: string): boolean {
+    return isPaused(this.#paused, queue, taskVersion);
   }
 }

@@ -1,8 +1,8 @@
 /** Shows why jobs wait: who runs what, and who has the places of quotas. */
 
-import { formOf } from '../../job/form.js';
 import type { JobRecord } from '../../job/job-record.js';
 import { laneOf } from '../../job/lane.js';
+import { taskVersionOf } from '../../job/task-version.js';
 import type { DispatcherStatus, Insight, QuotaStatus, WaitingJobs } from '../job-store.js';
 import { OVERDUE_MS } from '../overdue.js';
 import type { DispatcherLeases } from './dispatcher-leases.js';
@@ -25,7 +25,7 @@ export class MemoryInsight implements Insight {
     const running = [...table.all()].filter(isRunning);
     return leases.living(now().getTime()).map(([dispatcher, agents]) => {
       const own = running.filter(({ state }) => state.owner === dispatcher);
-      return { dispatcher, agents, running: own.map(({ job }) => ({ queue: job.queue, form: formOf(job) })) };
+      return { dispatcher, agents, running: own.map(({ job }) => ({ queue: job.queue, taskVersion: taskVersionOf(job) })) };
     });
   }
 

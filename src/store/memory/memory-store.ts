@@ -4,9 +4,9 @@ import { defer, EMPTY, type Observable } from 'rxjs';
 import { checkOptions, is, type Rules } from '../../check.js';
 import { NotRunningError } from '../../errors.js';
 import type { JobRecord, JobTree } from '../../job/job-record.js';
-import type { QuotaBook } from '../../job/places.js';
-import type { PutOff } from '../../job/protection.js';
-import { putOffBy } from '../../job/unique-key-rule.js';
+import type { Debounce } from '../../job/job-sealer.js';
+import type { QuotaLimits } from '../../job/places.js';
+import { replaceArguments } from '../../job/unique-key-rule.js';
 import type {
   AgentInfo,
   Attempt,
@@ -85,7 +85,7 @@ class MemoryStore implements MemoryJobStore {
   readonly #claimer: Claimer;
   readonly #transitions: AttemptTransitions;
   #setup: StoreSetup | undefined;
-  #putOff: PutOff = putOffBy;
+  #putOff: Debounce = replaceArguments;
   /** How many containers have it open: several may share one store. */
   #users = 0;
   #lastToken = 0;
@@ -108,7 +108,7 @@ class MemoryStore implements MemoryJobStore {
     this.#transitions = new AttemptTransitions(context, this.controls);
   }
 
-  get quotas(): QuotaBook {
+  get quotas(): QuotaLimits {
     return this.#ledger.sizes;
   }
 

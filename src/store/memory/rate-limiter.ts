@@ -1,16 +1,16 @@
 /** How many more jobs may begin under the rates of their quotas, and when, where none may now. */
 
-import type { Places, QuotaBook } from '../../job/places.js';
-import { type Begun, countsUntil, nextStart, type Rate, type RateBook, startsLeft } from '../../job/rates.js';
+import type { Places, QuotaLimits } from '../../job/places.js';
+import { countsUntil, nextStart, type Rate, type RateBook, type RecentStarts, startsLeft } from '../../job/rates.js';
 
 export class RateLimiter {
   readonly #rates = new Map<string, Rate>();
-  readonly #begun = new Map<string, readonly Begun[]>();
+  readonly #begun = new Map<string, readonly RecentStarts[]>();
   /** Quotas of which a job lacked a start. */
   readonly #lacking = new Set<string>();
 
   /** Takes over the rates that are given; of the quotas that are named without one, the rate is gone. */
-  configure(named: QuotaBook, rates: RateBook): void {
+  configure(named: QuotaLimits, rates: RateBook): void {
     for (const name of named.keys()) {
       const rate = rates.get(name);
       if (rate === undefined) this.#rates.delete(name);
@@ -69,12 +69,12 @@ export class RateLimiter {
     return have;
   }
 
-  #of(name: string): readonly Begun[] {
+  #of(name: string): readonly RecentStarts[] {
     return this.#begun.get(name) ?? [];
   }
 }
 
-function withOneMore(rate: Rate, begun: readonly Begun[], nowMs: number): readonly Begun[] {
+function withOneMore(rate: Rate, begun: readonly RecentStarts[], nowMs: number): readonly RecentStarts[] {
   const until = countsUntil(rate, nowMs);
   const others = begun.filter((one) => one.until.getTime() > nowMs && one.until.getTime() !== until.getTime());
   const same = begun.find((one) => one.until.getTime() === until.getTime());

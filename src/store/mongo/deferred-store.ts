@@ -3,7 +3,7 @@
 import { defer, EMPTY, type Observable } from 'rxjs';
 import { NotRunningError } from '../../errors.js';
 import type { JobRecord, JobTree } from '../../job/job-record.js';
-import type { QuotaBook } from '../../job/places.js';
+import type { QuotaLimits } from '../../job/places.js';
 import type {
   AgentInfo,
   Attempt,
@@ -59,7 +59,7 @@ export class DeferredStore implements JobStore {
     await loaded?.stop();
   }
 
-  get quotas(): QuotaBook {
+  get quotas(): QuotaLimits {
     return this.#store.quotas;
   }
 

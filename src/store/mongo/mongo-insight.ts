@@ -6,7 +6,7 @@ import { takes, weightOf } from '../../job/places.js';
 import type { DispatcherStatus, Insight, QuotaHolder, QuotaStatus, WaitingJobs } from '../job-store.js';
 import { OVERDUE_MS } from '../overdue.js';
 import type { ServerTime } from './driver/server-time.js';
-import { formOfDocument } from './jobs/job-codec.js';
+import { taskVersionOfDocument } from './jobs/job-codec.js';
 import { objectIdOf } from './jobs/job-collection.js';
 import type { QuotaCache } from './quotas/quota-cache.js';
 import { isHeld } from './quotas/quota-pipelines.js';
@@ -37,7 +37,7 @@ export class MongoInsight implements Insight {
     const running = await this.#runBy(living.map(({ _id }) => _id));
     return living.map(({ _id, agents = [] }) => {
       const own = running.filter(({ owner }) => owner === _id);
-      return { dispatcher: _id, agents, running: own.map((job) => ({ queue: job.queue, form: formOfDocument(job) })) };
+      return { dispatcher: _id, agents, running: own.map((job) => ({ queue: job.queue, taskVersion: taskVersionOfDocument(job) })) };
     });
   }
 

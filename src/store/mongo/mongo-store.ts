@@ -6,7 +6,7 @@ import { NotRunningError, UnknownQuotaError } from '../../errors.js';
 import type { JobRecord, JobTree } from '../../job/job-record.js';
 import { FINAL } from '../../job/job-status.js';
 import { namedIn } from '../../job/outcome.js';
-import type { QuotaBook } from '../../job/places.js';
+import type { QuotaLimits } from '../../job/places.js';
 import { NO_RATES } from '../../job/rates.js';
 import type {
   AgentInfo,
@@ -62,7 +62,7 @@ export class MongoStore implements JobStore {
     this.#members = new Members([options.client, options.sessions]);
   }
 
-  get quotas(): QuotaBook {
+  get quotas(): QuotaLimits {
     return this.#parts.quotas.book;
   }
 

@@ -4,8 +4,8 @@ import { ObjectId } from 'mongodb';
 import { defer, interval, type Subscription } from 'rxjs';
 import type { Clock } from '../../clock.js';
 import type { JobDetails } from '../../job/job-details.js';
-import type { PutOff } from '../../job/protection.js';
-import { putOffBy } from '../../job/unique-key-rule.js';
+import type { Debounce } from '../../job/job-sealer.js';
+import { replaceArguments } from '../../job/unique-key-rule.js';
 import { BackgroundRetry } from '../async/background-retry.js';
 import { BatchOpener } from './claim/batch-opener.js';
 import { Claimer } from './claim/claimer.js';
@@ -95,7 +95,7 @@ export class StoreParts {
   readonly outcomes: OutcomeStream;
   readonly cancelled = new CancelledBatches();
   /** How debounced jobs are put off: as the service says. */
-  putOff: PutOff = putOffBy;
+  putOff: Debounce = replaceArguments;
   /** Is called with what was wrong with a stored document. */
   onDamage: (message: string, details?: JobDetails) => void = () => {};
   #polling: Subscription | undefined;
@@ -260,7 +260,7 @@ export class StoreParts {
     const ownTransactions = sessions === client ? transactions : transactions.through(client);
     const listen = (): void => this.listen();
     const treeBuilder = new TreeBuilder(time, process);
-    const putOff: PutOff = (job, by) => this.putOff(job, by);
+    const putOff: Debounce = (job, by) => this.putOff(job, by);
     const uniqueKeys = new UniqueKeys({ notifier, time, putOff });
     const forInserts = { treeBuilder, jobs, notifier, completion, time, backgroundRetry, uniqueKeys };
     this.inserter = new Inserter({ ...forInserts, collections, transactions: ownTransactions });

@@ -1,7 +1,7 @@
 /** What the store contract says of cancelling batches and their steps: what goes on, what ends at once, what is waited for. */
 
 import { deepEqual, equal } from 'node:assert/strict';
-import { plantStep } from '../../job/job-plan.js';
+import { expandStep } from '../../job/job-plan.js';
 import { OPEN } from '../../job/job-status.js';
 import { toldOf } from './cancelling.js';
 import { both, type Extras, parallel, serial, steps, summary, work } from './plans.js';
@@ -109,7 +109,7 @@ export const cancellingBatches = cases('cancelling batches', {
   'adds no step to a batch that was cancelled before it began': async (lab) => {
     const batch = await lab.queue(serial([work({ callbacks: [both()] })]));
     await lab.cancel([batch]);
-    const [answer] = await lab.insert(lab.known(plantStep(work({}, 'late'), (await lab.record(batch)).job, lab.ground)));
+    const [answer] = await lab.insert(lab.known(expandStep(work({}, 'late'), (await lab.record(batch)).job, lab.ground)));
     equal(answer !== undefined && 'refused' in answer, true);
     deepEqual(await lab.drain(), ['after']);
     await lab.expect('cancelled', batch);

@@ -1,23 +1,23 @@
 /** What the store contract says of claiming: who gets which job, in which order, and never two the same. */
 
 import { deepEqual, equal, notEqual } from 'node:assert/strict';
-import { formOf } from '../../job/form.js';
+import { taskVersionOf } from '../../job/task-version.js';
 import { both, parallel, serial, summary, work } from './plans.js';
 import { cases } from './store-case.js';
 
 export const claiming = cases('claiming', {
   'hands out jobs only in forms that are asked for': async (lab) => {
     const [first, second] = await lab.queueAll(work(), { ...work(), version: 2 });
-    deepEqual(await lab.claimIds({ tasks: [formOf({ taskName: 'work' })] }), [first]);
-    deepEqual(await lab.claimIds({ tasks: [formOf({ taskName: 'work' })] }), []);
-    const run = await lab.takeNext({ tasks: [formOf({ taskName: 'work', version: 2 })] });
+    deepEqual(await lab.claimIds({ tasks: [taskVersionOf({ taskName: 'work' })] }), [first]);
+    deepEqual(await lab.claimIds({ tasks: [taskVersionOf({ taskName: 'work' })] }), []);
+    const run = await lab.takeNext({ tasks: [taskVersionOf({ taskName: 'work', version: 2 })] });
     deepEqual([run.id, run.job.version], [second, 2]);
   },
 
   'hands a step out only in a form that is asked for': async (lab) => {
     await lab.queue(serial([work({}, 'one'), { ...work({}, 'two'), version: 3 }]));
     deepEqual(await lab.drain({ tasks: ['one', 'two'] }), ['one']);
-    deepEqual(await lab.drain({ tasks: [formOf({ taskName: 'two', version: 3 })] }), ['two']);
+    deepEqual(await lab.drain({ tasks: [taskVersionOf({ taskName: 'two', version: 3 })] }), ['two']);
   },
 
   'hands out jobs in the order of their insertion': async (lab) => {

@@ -3,7 +3,7 @@
 import { deepEqual, equal, rejects } from 'node:assert/strict';
 import { UnknownQuotaError } from '../../errors.js';
 import { NOTHING_PAUSED } from '../../job/pauses.js';
-import type { QuotaBook } from '../../job/places.js';
+import type { QuotaLimits } from '../../job/places.js';
 import { serial, steps, work } from './plans.js';
 import { cases } from './store-case.js';
 import { LAB_QUOTAS } from './store-lab.js';
@@ -137,7 +137,7 @@ export const controls = cases('controls', {
   },
 
   'keep the size of a quota until the configuration names another than before': async (lab) => {
-    const sizeAfterStart = async (quotas: QuotaBook): Promise<number | undefined> => {
+    const sizeAfterStart = async (quotas: QuotaLimits): Promise<number | undefined> => {
       await lab.store.start({ clock: lab.clock, quotas });
       await lab.store.stop();
       return lab.store.quotas.get('pair');

@@ -1,9 +1,9 @@
 /** What the store contract says of debouncing: a job that waits under a key is put off by whoever queues another one under it. */
 
 import { deepEqual, equal, notEqual, ok } from 'node:assert/strict';
-import { formOf } from '../../job/form.js';
 import type { JobTree } from '../../job/job-record.js';
-import type { UniqueOptions } from '../../job/uniqueness.js';
+import { taskVersionOf } from '../../job/task-version.js';
+import type { UniqueOptions } from '../../job/unique-key-options.js';
 import { recordOrThrow } from '../../store/insert-result.js';
 import type { InsertResult } from '../../store/job-store.js';
 import { work } from './plans.js';
@@ -38,9 +38,9 @@ export const debouncing = cases('debouncing', {
       await lab.insert(tree);
       await lab.insert(lab.plant({ ...work({ ...DEBOUNCED, args: [after] }), version: after }));
       await lab.later(1_000);
-      const form = (version: number): readonly string[] => [formOf({ taskName: 'work', version })];
-      deepEqual(await lab.claimIds({ tasks: form(before) }), []);
-      const run = await lab.takeNext({ tasks: form(after) });
+      const taskVersion = (version: number): readonly string[] => [taskVersionOf({ taskName: 'work', version })];
+      deepEqual(await lab.claimIds({ tasks: taskVersion(before) }), []);
+      const run = await lab.takeNext({ tasks: taskVersion(after) });
       deepEqual([run.id, run.job.version, run.job.args.read()], [tree[0].id, after, [after]]);
       await lab.complete(run);
     }

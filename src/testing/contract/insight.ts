@@ -6,7 +6,7 @@ import { serial, steps, work } from './plans.js';
 import { cases } from './store-case.js';
 import { LAB_QUOTAS, LEASE_MS, type StoreLab } from './store-lab.js';
 
-const AGENTS = [{ queue: 'mail', forms: ['send', 'send\u00002'], concurrency: 3 }] as const;
+const AGENTS = [{ queue: 'mail', taskVersions: ['send', 'send\u00002'], concurrency: 3 }] as const;
 const TRIO = { places: { trio: 2 } } as const;
 
 export const insight = cases('insight', {
@@ -27,9 +27,9 @@ export const insight = cases('insight', {
     await lab.claim({ by: 'b' });
     const running = async (): Promise<unknown> =>
       Object.fromEntries((await lab.store.insight.dispatchers()).map(({ dispatcher, running }) => [dispatcher, running]));
-    deepEqual(await running(), { a: [{ queue: 'mail', form: 'send' }], b: [{ queue: '', form: 'one' }] });
+    deepEqual(await running(), { a: [{ queue: 'mail', taskVersion: 'send' }], b: [{ queue: '', taskVersion: 'one' }] });
     await lab.complete(run ?? { id: '', token: '' });
-    deepEqual(await running(), { a: [], b: [{ queue: '', form: 'one' }] });
+    deepEqual(await running(), { a: [], b: [{ queue: '', taskVersion: 'one' }] });
   },
 
   'says who has the places of a quota, and since when': async (lab) => {

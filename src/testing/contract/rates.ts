@@ -51,8 +51,8 @@ export const rates = cases('rates', {
     await limit(lab, 3);
     await lab.queueAll(...[1, 2, 3, 4, 5].map(() => work(WIDE)));
     const [one, other] = await lab.together(
-      lab.store.claim({ dispatcher: 'a', queue: '', forms: new Set(['work']), limit: 2 }),
-      lab.store.claim({ dispatcher: 'b', queue: '', forms: new Set(['work']), limit: 2 }),
+      lab.store.claim({ dispatcher: 'a', queue: '', taskVersions: new Set(['work']), limit: 2 }),
+      lab.store.claim({ dispatcher: 'b', queue: '', taskVersions: new Set(['work']), limit: 2 }),
     );
     const more = await lab.claim();
     equal(one.length + other.length + more.length, 3);

@@ -2,9 +2,9 @@
 
 import { deepEqual, equal, ok } from 'node:assert/strict';
 import { JobNotFoundError } from '../../errors.js';
-import { copiedTree } from '../../job/copied-tree.js';
 import type { JobTree } from '../../job/job-record.js';
 import { NO_PLACES } from '../../job/places.js';
+import { copyTree } from '../../job/retry-copy.js';
 import { recordOrThrow } from '../../store/insert-result.js';
 import { both, onError, onSuccess, parallel, work } from './plans.js';
 import { cases } from './store-case.js';
@@ -160,5 +160,5 @@ export async function retry(lab: StoreLab, id: string): Promise<JobTree> {
     parents = children.map(({ job }) => job.id);
   }
   const ground = { nextId: lab.ground.nextId, now: new Date(lab.now), placesAround: NO_PLACES };
-  return copiedTree((await lab.record(id)).job, below, ground);
+  return copyTree((await lab.record(id)).job, below, ground);
 }

@@ -3,13 +3,13 @@
 import { deepEqual, equal, ok } from 'node:assert/strict';
 import { type Observable, Subscription } from 'rxjs';
 import type { Clock } from '../../clock.js';
-import { formOf } from '../../job/form.js';
 import { JobIds } from '../../job/job-id.js';
-import { type CallbackPlan, type Ground, type JobPlan, plant, plantCallback } from '../../job/job-plan.js';
+import { type CallbackPlan, type ExpansionContext, expand, expandCallback, type JobPlan } from '../../job/job-plan.js';
 import type { JobRecord, JobState, JobTree, QueuedJob } from '../../job/job-record.js';
 import { FINAL, type FinalStatus, type Status } from '../../job/job-status.js';
 import type { StoredOutcome } from '../../job/outcome.js';
 import { Payload } from '../../job/payload.js';
+import { taskVersionOf } from '../../job/task-version.js';
 import type {
   Attempt,
   AttemptKey,
@@ -76,7 +76,7 @@ export interface Watch {
 
 export class StoreLab {
   readonly store: JobStore;
-  readonly ground: Ground;
+  readonly ground: ExpansionContext;
   readonly #tasks = new Set<string>();
   readonly #alive = new Set<string>();
   readonly #subscriptions: Subscription[] = [];
@@ -190,7 +190,7 @@ export class StoreLab {
   // ---- Queueing
 
   plant(plan: JobPlan): JobTree {
-    return this.known(plant(plan, this.ground));
+    return this.known(expand(plan, this.ground));
   }
 
   async insert(...trees: readonly JobTree[]): Promise<readonly InsertResult[]> {
@@ -221,7 +221,7 @@ export class StoreLab {
 
   /** Of a job that need not be there. */
   plantCallbackOf(job: QueuedJob, callback: CallbackPlan): JobTree {
-    return this.known(plantCallback(callback, job, this.ground));
+    return this.known(expandCallback(callback, job, this.ground));
   }
 
   async addCallback(id: string, callback: CallbackPlan): Promise<string> {
@@ -233,7 +233,7 @@ export class StoreLab {
   /** A tree whose tasks `claim` takes from now on. */
   known(tree: JobTree): JobTree {
     for (const job of tree) {
-      this.#tasks.add(formOf(job));
+      this.#tasks.add(taskVersionOf(job));
       for (const side of [job.choice?.success, job.choice?.failure]) if (side !== undefined) this.known(side);
     }
     return tree;
@@ -243,8 +243,8 @@ export class StoreLab {
 
   /** Claims whatever may be claimed, up to the limit. */
   async claim({ by = 'a', limit = MANY, queue = '', tasks = [...this.#tasks], transactional = [] }: Claim = {}): Promise<readonly Run[]> {
-    const forms = { forms: new Set(tasks), transactional: new Set(transactional) };
-    const claimed = await this.store.claim({ dispatcher: by, queue, ...forms, limit });
+    const taskVersions = { taskVersions: new Set(tasks), transactional: new Set(transactional) };
+    const claimed = await this.store.claim({ dispatcher: by, queue, ...taskVersions, limit });
     await this.settled();
     return claimed.map((one) => ({ ...one, id: one.job.id, token: one.attempt.token }));
   }

@@ -2,7 +2,7 @@
 
 import { deepEqual, equal, notEqual, ok } from 'node:assert/strict';
 import type { JobTree } from '../../job/job-record.js';
-import type { UniqueOptions } from '../../job/uniqueness.js';
+import type { UniqueOptions } from '../../job/unique-key-options.js';
 import { recordOrThrow } from '../../store/insert-result.js';
 import { both, type Extras, parallel, serial, work } from './plans.js';
 import { cases } from './store-case.js';

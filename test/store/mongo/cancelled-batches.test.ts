@@ -4,7 +4,7 @@ import { ObjectId } from 'mongodb';
 import { describe, expect, it } from 'vitest';
 import { type Job, makeJob, parallel, serial, task } from '../../../src/index.js';
 import { VirtualClock } from '../../../src/testing/virtual-clock.js';
-import { type Deferred, deferred, untilAborted } from '../../service/deferred.js';
+import { type Deferred, deferred, untilAborted } from '../../support/deferred.js';
 import { Processes } from './processes.js';
 
 const processes = await Processes.forTests('cancelled');

@@ -16,7 +16,7 @@ import {
   task,
 } from '../../../src/index.js';
 import { VirtualClock } from '../../../src/testing/virtual-clock.js';
-import { deferred } from '../../service/deferred.js';
+import { deferred } from '../../support/deferred.js';
 import { type Cost, Processes } from './processes.js';
 
 const processes = await Processes.forTests('costs');

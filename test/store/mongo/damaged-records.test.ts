@@ -3,7 +3,7 @@
 import { Binary, ObjectId } from 'mongodb';
 import { expect, it } from 'vitest';
 import { makeJob, type StoredError, task } from '../../../src/index.js';
-import { deferred } from '../../service/deferred.js';
+import { deferred } from '../../support/deferred.js';
 import { Processes } from './processes.js';
 
 const processes = await Processes.forTests('damaged-records');

@@ -10,7 +10,7 @@ import { openCollections } from '../../../src/store/mongo/schema/collections.js'
 import { checkStore } from '../../../src/store/mongo/schema/store-check.js';
 import { VirtualClock } from '../../../src/testing/index.js';
 import { type OwnStandIn, ownStandIn } from '../../replica-set/own-stand-in.js';
-import { type Deferred, deferred } from '../../service/deferred.js';
+import { type Deferred, deferred } from '../../support/deferred.js';
 
 const DEADLINE_MS = 35_000;
 const HOUR_MS = 3_600_000;

@@ -3,7 +3,7 @@
 import { expect, it } from 'vitest';
 import { asUncertain, isUnanswered } from '../../../src/store/mongo/driver/driver-errors.js';
 import { ownStandIn } from '../../replica-set/own-stand-in.js';
-import { deferred, failureOf } from '../../service/deferred.js';
+import { deferred, failureOf } from '../../support/deferred.js';
 
 it('a write whose second try gets no connection of the pool may have been done by the first', async () => {
   const { client, things, standIn } = await ownStandIn({}, { maxPoolSize: 1, waitQueueTimeoutMS: 200 });

@@ -4,7 +4,7 @@ import { type Document, ObjectId } from 'mongodb';
 import { expect, it } from 'vitest';
 import { type Draft, makeJob, task } from '../../../src/index.js';
 import { VirtualClock } from '../../../src/testing/virtual-clock.js';
-import { deferred } from '../../service/deferred.js';
+import { deferred } from '../../support/deferred.js';
 import { Processes } from './processes.js';
 
 const processes = await Processes.forTests('due');

@@ -3,7 +3,7 @@
 import type { Document } from 'mongodb';
 import { describe, expect, it } from 'vitest';
 import { makeJob, NotRunningError, task } from '../../../src/index.js';
-import { deferred, failureOf } from '../../service/deferred.js';
+import { deferred, failureOf } from '../../support/deferred.js';
 import { Processes } from './processes.js';
 
 const processes = await Processes.forTests('pausing');

@@ -3,7 +3,7 @@
 import { describe, expect, it } from 'vitest';
 import { makeJob, parallel, task, UncertainError } from '../../../src/index.js';
 import { VirtualClock } from '../../../src/testing/index.js';
-import { failureOf } from '../../service/deferred.js';
+import { failureOf } from '../../support/deferred.js';
 import { Processes } from './processes.js';
 
 const processes = await Processes.forTests('queueing');

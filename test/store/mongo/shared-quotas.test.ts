@@ -6,7 +6,7 @@ import { describe, expect, it } from 'vitest';
 import { nextTurn } from '../../../src/clock.js';
 import { type AsyncModuleOptions, currentTask, makeJob, task } from '../../../src/index.js';
 import { VirtualClock } from '../../../src/testing/virtual-clock.js';
-import { type Deferred, deferred } from '../../service/deferred.js';
+import { type Deferred, deferred } from '../../support/deferred.js';
 import { Processes } from './processes.js';
 
 const processes = await Processes.forTests('quotas');

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { SingleFlight } from '../../../src/store/async/single-flight.js';
-import { deferred } from '../../service/deferred.js';
+import { deferred } from '../../support/deferred.js';
 
 describe('shared runs', () => {
   it('are one for all who ask in a turn', async () => {

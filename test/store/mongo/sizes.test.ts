@@ -3,7 +3,7 @@
 import { BSON, ObjectId } from 'mongodb';
 import { expect, it } from 'vitest';
 import { currentTask, makeJob, task } from '../../../src/index.js';
-import { deferred } from '../../service/deferred.js';
+import { deferred } from '../../support/deferred.js';
 import { Processes } from './processes.js';
 
 const processes = await Processes.forTests('sizes');

@@ -2,7 +2,7 @@
 
 import { expect, it, onTestFinished, vi } from 'vitest';
 import type { Clock } from '../../../src/clock.js';
-import type { Begun, Rate } from '../../../src/job/rates.js';
+import type { Rate, RecentStarts } from '../../../src/job/rates.js';
 import { ServerTime } from '../../../src/store/mongo/driver/server-time.js';
 import type { QuotaCache } from '../../../src/store/mongo/quotas/quota-cache.js';
 import { RateLimiter } from '../../../src/store/mongo/quotas/rate-limiter.js';
@@ -15,7 +15,7 @@ const settle = async (): Promise<void> => {};
 function used({ perMs = HOUR, inMs = HOUR } = {}) {
   const clock = new VirtualClock();
   const rate: Rate = { starts: 1, perMs };
-  const begun: readonly Begun[] = [{ until: new Date(clock.now() + inMs), n: 1 }];
+  const begun: readonly RecentStarts[] = [{ until: new Date(clock.now() + inMs), n: 1 }];
   const quotas = { rateOf: () => rate, begunOf: () => begun } as Partial<QuotaCache> as QuotaCache;
   let setMs = 0;
   const settable: Clock = { now: () => clock.now() + setMs, scheduler: clock.scheduler, turn: () => clock.turn() };

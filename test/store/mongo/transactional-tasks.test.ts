@@ -7,7 +7,7 @@ import { nextTurn } from '../../../src/clock.js';
 import { currentTask, fixedDelay, type Job, makeJob, TransactionError, task } from '../../../src/index.js';
 import { withTransactionLimitExplained } from '../../../src/store/mongo/driver/driver-errors.js';
 import { VirtualClock } from '../../../src/testing/index.js';
-import { deferred } from '../../service/deferred.js';
+import { deferred } from '../../support/deferred.js';
 import { Processes } from './processes.js';
 
 const processes = await Processes.forTests('transactional');

@@ -5,7 +5,7 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { type Job, JobNotFoundError, makeJob, OptionError, parallel, StoreError, TransactionError, task } from '../../../src/index.js';
 import { findReplicaSet } from '../../replica-set/find-replica-set.js';
 import { startStandIn } from '../../replica-set/stand-in.js';
-import { deferred } from '../../service/deferred.js';
+import { deferred } from '../../support/deferred.js';
 import { Processes } from './processes.js';
 
 const processes = await Processes.forTests('transactions');

@@ -2,7 +2,7 @@
 
 import { describe, expect, it } from 'vitest';
 import { currentTask, fixedDelay, makeJob, parallel, type StoredError, serial, task } from '../../../src/index.js';
-import { deferred } from '../../service/deferred.js';
+import { deferred } from '../../support/deferred.js';
 import { Processes } from './processes.js';
 
 const processes = await Processes.forTests('two');

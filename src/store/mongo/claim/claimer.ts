@@ -10,7 +10,7 @@ import type { PauseControl } from '../control/pause-control.js';
 import type { ServerTime } from '../driver/server-time.js';
 import type { Notifier } from '../feed/notifier.js';
 import { withReports } from '../jobs/attempt-reports.js';
-import { formOfDocument, referenceOf, reportedOf, toJob } from '../jobs/job-codec.js';
+import { referenceOf, reportedOf, taskVersionOfDocument, toJob } from '../jobs/job-codec.js';
 import { type ClaimSet, type ClaimWrites, isOf, nameOf } from '../local/claim-writes.js';
 import type { Handoff } from '../local/handoff.js';
 import { type KnownLane, type KnownLanes, mayBeClaimedAhead, placesOfLane } from '../local/known-lanes.js';
@@ -162,9 +162,9 @@ export class Claimer {
   async #look(request: ClaimRequest, limit: number, full: Set<string>): Promise<Look> {
     const { lanes, pauses, placeLeases, localQueue } = this.sources;
     const { dispatcher, queue } = request;
-    const forms = new Set([...request.forms].filter((form) => !pauses.isPaused(queue, form)));
-    const atHand = localQueue.of(dispatcher, queue, forms);
-    const known = pauses.isPaused(queue) ? NO_LANES : lanes.of(queue, forms, (places) => this.#mayHave(places));
+    const taskVersions = new Set([...request.taskVersions].filter((taskVersion) => !pauses.isPaused(queue, taskVersion)));
+    const atHand = localQueue.of(dispatcher, queue, taskVersions);
+    const known = pauses.isPaused(queue) ? NO_LANES : lanes.of(queue, taskVersions, (places) => this.#mayHave(places));
     const rung = this.#hasRung(request) || atHand.length === 0 ? known : this.#besides(dispatcher, atHand, known);
     if (limit <= 0) return NOTHING;
     if (rung.size === 0 && atHand.length === 0) {
@@ -188,7 +188,7 @@ export class Claimer {
     this.#note(rung, { queue, candidates, won: look.won, atHand });
     // Something may be left that could be taken at once, or is to be taken before what is at hand.
     const isBehind = isPassedOver(
-      lanes.of(queue, forms, () => true),
+      lanes.of(queue, taskVersions, () => true),
       atHand,
     );
     if (look.mayFindMore || look.won.length >= limit || isBehind) this.#looked.delete(nameOf(request));
@@ -280,7 +280,7 @@ export class Claimer {
     const { rateLimiter, claimWrites } = this.sources;
     const { may, grant } = await this.#begin(chosen.now, chosen.token);
     const now = chosen.now.filter((job) => may.has(job));
-    const apart = now.filter((job) => request.transactional?.has(formOfDocument(job)) === true);
+    const apart = now.filter((job) => request.transactional?.has(taskVersionOfDocument(job)) === true);
     const taken = await claimWrites.write(request.dispatcher, { ...chosen, now, apart });
     const won = taken.filter(({ status }) => status === 'active');
     // Those that were not won count too long, if that fails.

@@ -5,7 +5,7 @@ import { shown } from '../../../check.js';
 import type { Clock } from '../../../clock.js';
 import { NotRunningError } from '../../../errors.js';
 import type { JobDetails } from '../../../job/job-details.js';
-import { changed, isLanePaused, isPaused, NOTHING_PAUSED, type Pausable, type Paused } from '../../../job/pauses.js';
+import { isLanePaused, isPaused, NOTHING_PAUSED, type Pausable, type Paused, withPause } from '../../../job/pauses.js';
 import type { BackgroundRetry } from '../../async/background-retry.js';
 import type { ServerTime } from '../driver/server-time.js';
 import type { Collections } from '../schema/collections.js';
@@ -40,8 +40,8 @@ export class PauseControl {
   constructor(private readonly sources: PauseControlSources) {}
 
   /** Whether jobs of a form must not begin in a queue; without a form, whether none must. */
-  isPaused(queue: string, form?: string): boolean {
-    return isPaused(this.#paused, queue, form);
+  isPaused(queue: string, taskVersion?: string): boolean {
+    return isPaused(this.#paused, queue, taskVersion);
   }
 
   isLanePaused(lane: string): boolean {
@@ -60,7 +60,7 @@ export class PauseControl {
     for (;;) {
       const stored: unknown = (await control.findOne({ _id: 'paused' }))?.paused;
       const { before, unchanged, rev } = this.#standing(stored);
-      const paused: PausedDocument = { ...changed(before, what, isPaused), rev };
+      const paused: PausedDocument = { ...withPause(before, what, isPaused), rev };
       if (stored === undefined) await control.updateOne({ _id: 'paused' }, { $setOnInsert: { version: 1 } }, { upsert: true });
       const { modifiedCount } = await control.updateOne({ _id: 'paused', ...unchanged }, { $set: { paused } });
       if (modifiedCount === 0) continue;

@@ -3,8 +3,8 @@
 import type { ClientSession, ObjectId } from 'mongodb';
 import { notBelow } from '../../../job/batch-rule.js';
 import type { JobTree, QueuedJob } from '../../../job/job-record.js';
-import type { PutOff } from '../../../job/protection.js';
-import { isPutOffBy } from '../../../job/unique-key-rule.js';
+import type { Debounce } from '../../../job/job-sealer.js';
+import { isDebouncedBy } from '../../../job/unique-key-rule.js';
 import type { BackgroundRetry } from '../../async/background-retry.js';
 import type { InsertResult } from '../../job-store.js';
 import { refuseForeign } from '../driver/driver-errors.js';
@@ -29,7 +29,7 @@ export interface SessionInserterSources {
   readonly listen: () => void;
   readonly notifier: Notifier;
   /** What is done with a debounced job and the one that puts it off. */
-  readonly putOff: PutOff;
+  readonly putOff: Debounce;
   readonly completion: Completion;
   readonly time: ServerTime;
   readonly transactions: SessionTransactions;
@@ -133,7 +133,7 @@ interface Rivals {
 }
 
 /** Of one retry, and of one key, the first; a debounced one with the arguments of the last, and due by what that says. */
-function withoutRivals(trees: readonly JobTree[], putOff: PutOff): Rivals {
+function withoutRivals(trees: readonly JobTree[], putOff: Debounce): Rivals {
   const firsts = new Map<string, JobTree>();
   const insteadOf = new Map<string, string>();
   const idOf = new Map<string, string>();
@@ -147,7 +147,7 @@ function withoutRivals(trees: readonly JobTree[], putOff: PutOff): Rivals {
     } else {
       const [job, ...below] = first;
       insteadOf.set(root.id, job.id);
-      if (isPutOffBy(root, job)) firsts.set(job.id, [{ ...putOff(job, root), ...delayOf(root) }, ...below]);
+      if (isDebouncedBy(root, job)) firsts.set(job.id, [{ ...putOff(job, root), ...delayOf(root) }, ...below]);
     }
   }
   return { firsts: [...firsts.values()], insteadOf };

@@ -2,9 +2,9 @@
 
 import type { ClientSession, ObjectId } from 'mongodb';
 import type { QueuedJob } from '../../../job/job-record.js';
+import type { Debounce } from '../../../job/job-sealer.js';
 import { laneOf } from '../../../job/lane.js';
-import type { PutOff } from '../../../job/protection.js';
-import { hasKey, hasYetToBegin, isPutOffBy } from '../../../job/unique-key-rule.js';
+import { hasKey, hasYetToBegin, isDebouncedBy } from '../../../job/unique-key-rule.js';
 import { type Expression, numberIn } from '../driver/expression.js';
 import type { ServerTime } from '../driver/server-time.js';
 import type { Notifier } from '../feed/notifier.js';
@@ -18,7 +18,7 @@ export interface UniqueKeySources {
   readonly notifier: Notifier;
   readonly time: ServerTime;
   /** What is done with the jobs themselves. */
-  readonly putOff: PutOff;
+  readonly putOff: Debounce;
 }
 
 /** Where to look: in the transaction of a session, or in none. */
@@ -49,7 +49,7 @@ export class UniqueKeys {
     for (const document of found.filter((one) => !over.has(one))) {
       const { keyHeld = '' } = document;
       const by = wanted.get(keyHeld);
-      const isPutOff = by !== undefined && isPutOffBy(by, document);
+      const isPutOff = by !== undefined && isDebouncedBy(by, document);
       const holder = isPutOff ? await this.#putOff(document, by, place) : document;
       if (holder !== undefined) holders.set(keyHeld, holder);
       if (!isPutOff) kept.push(document);

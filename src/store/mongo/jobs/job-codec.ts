@@ -2,7 +2,6 @@
 
 import { Binary, ObjectId, type Timestamp } from 'mongodb';
 import type { TooLargeError } from '../../../errors.js';
-import { formOf } from '../../../job/form.js';
 import type { Choice, JobRecord, JobState, JobTree, Progress, QueuedJob } from '../../../job/job-record.js';
 import { JobReference } from '../../../job/job-reference.js';
 import { annotationPath, fitting, problemOfSize, valueBytes } from '../../../job/job-size.js';
@@ -12,6 +11,7 @@ import { Payload } from '../../../job/payload.js';
 import { referenceTo } from '../../../job/principal.js';
 import type { StoredRetry } from '../../../job/retry-policy.js';
 import type { StoredError } from '../../../job/stored-error.js';
+import { taskVersionOf } from '../../../job/task-version.js';
 import type { JobDocument, OutcomeDocument } from '../schema/documents.js';
 import { decodeObject, encodeObject, fromBytes, toBytes } from '../schema/payload-codec.js';
 
@@ -112,8 +112,8 @@ export function toJob(document: JobDocument): QueuedJob {
 }
 
 /** As `formOf` of its job. */
-export function formOfDocument({ task, version }: Pick<JobDocument, 'task' | 'version'>): string {
-  return formOf(version === undefined ? { taskName: task } : { taskName: task, version });
+export function taskVersionOfDocument({ task, version }: Pick<JobDocument, 'task' | 'version'>): string {
+  return taskVersionOf(version === undefined ? { taskName: task } : { taskName: task, version });
 }
 
 export function toOutcome(outcome: StoredOutcome): OutcomeDocument {

@@ -3,12 +3,12 @@
 import { Binary, type Document, type ObjectId, Timestamp } from 'mongodb';
 import { is, type Rule } from '../../../check.js';
 import { StoreError } from '../../../errors.js';
-import { formOf } from '../../../job/form.js';
 import { FINAL, isFinal, OPEN, type Status } from '../../../job/job-status.js';
 import { isLane, laneOf } from '../../../job/lane.js';
 import { Payload } from '../../../job/payload.js';
 import { checkStoredRetry } from '../../../job/retry-policy.js';
 import { recordedError } from '../../../job/stored-error.js';
+import { taskVersionOf } from '../../../job/task-version.js';
 import { type DocumentRules, damagesOf, isReadable, isRecord, must, needed } from '../schema/damage.js';
 import type { JobDocument, OutcomeDocument } from '../schema/documents.js';
 import { decodeObject, fromBytes, toBytes } from '../schema/payload-codec.js';
@@ -247,6 +247,8 @@ function assumedOf(damaged: Document, wrong: ReadonlySet<string>): Partial<JobDo
 }
 
 function errorFor({ _id, task, version }: JobDocument, damage: string) {
-  const form = formOf({ taskName: task, ...(version === undefined ? {} : { version }) });
-  return recordedError(new StoreError(`the record of job ${_id.toHexString()} (${form}) is damaged: ${damage}; queue the job again`));
+  const taskVersion = taskVersionOf({ taskName: task, ...(version === undefined ? {} : { version }) });
+  return recordedError(
+    new StoreError(`the record of job ${_id.toHexString()} (${taskVersion}) is damaged: ${damage}; queue the job again`),
+  );
 }

@@ -5,7 +5,7 @@ import type { ClaimRequest } from '../../job-store.js';
 import type { DispatcherLeases } from '../control/dispatcher-leases.js';
 import type { PauseControl } from '../control/pause-control.js';
 import type { Notifier } from '../feed/notifier.js';
-import { formOfDocument } from '../jobs/job-codec.js';
+import { taskVersionOfDocument } from '../jobs/job-codec.js';
 import type { JobCollection, JobUpdate } from '../jobs/job-collection.js';
 import type { JobDocument } from '../schema/documents.js';
 import { type ClaimWrites, nameOf } from './claim-writes.js';
@@ -62,13 +62,13 @@ export class Handoff {
   #roomFor(job: JobDocument): Room | undefined {
     if (job.held !== undefined || Object.keys(job.quotas).length > 0) return undefined;
     if (!this.sources.notifier.isLookedAfter(job.queue)) return undefined;
-    const form = formOfDocument(job);
-    if (this.sources.pauses.isPaused(job.queue, form)) return undefined;
+    const taskVersion = taskVersionOfDocument(job);
+    if (this.sources.pauses.isPaused(job.queue, taskVersion)) return undefined;
     return [...this.#rooms.values()].find(
       ({ request, left }) =>
         left > 0 &&
         request.queue === job.queue &&
-        request.forms.has(form) &&
+        request.taskVersions.has(taskVersion) &&
         mayBeClaimedAhead(job, request) &&
         this.sources.leases.isAlive(request.dispatcher),
     );

@@ -4,7 +4,7 @@ import { type LaneParts, partsOf, placesIn } from '../../../job/lane.js';
 import type { Places } from '../../../job/places.js';
 import { hasYetToBegin } from '../../../job/unique-key-rule.js';
 import type { ClaimRequest } from '../../job-store.js';
-import { formOfDocument } from '../jobs/job-codec.js';
+import { taskVersionOfDocument } from '../jobs/job-codec.js';
 import type { JobDocument } from '../schema/documents.js';
 import type { Position } from './order.js';
 
@@ -43,10 +43,10 @@ export class KnownLanes {
   }
 
   /** The lanes of a queue whose jobs may be taken. @param mayHave - whether asking for such places makes sense now */
-  of(queue: string, forms: ReadonlySet<string>, mayHave: (places: Places) => boolean): ReadonlyMap<string, KnownLane> {
+  of(queue: string, taskVersions: ReadonlySet<string>, mayHave: (places: Places) => boolean): ReadonlyMap<string, KnownLane> {
     const found = new Map<string, KnownLane>();
     for (const [key, known] of this.#byQueue.get(queue) ?? [])
-      if ((known.lane.isComposite || forms.has(known.lane.form)) && mayHave(known.places)) found.set(key, known);
+      if ((known.lane.isComposite || taskVersions.has(known.lane.taskVersion)) && mayHave(known.places)) found.set(key, known);
     return found;
   }
 
@@ -71,7 +71,7 @@ export function placesOfLane(key: string): string {
  */
 export function mayBeClaimedAhead(job: JobDocument, { transactional }: Pick<ClaimRequest, 'transactional'>): boolean {
   const { kind, limits, startBy, unique } = job;
-  if (transactional?.has(formOfDocument(job)) === true) return false;
+  if (transactional?.has(taskVersionOfDocument(job)) === true) return false;
   const freesKey = unique !== undefined && unique.debounce === undefined && hasYetToBegin({ unique });
   return kind === 'task' && limits.interruptions > 0 && startBy === undefined && !freesKey;
 }

@@ -5,7 +5,7 @@ import type { Clock } from '../../../clock.js';
 import { numberIn } from '../driver/expression.js';
 import type { ServerTime } from '../driver/server-time.js';
 import type { Notifier } from '../feed/notifier.js';
-import { formOfDocument } from '../jobs/job-codec.js';
+import { taskVersionOfDocument } from '../jobs/job-codec.js';
 import { asSetStage, ServerExpression } from '../jobs/job-collection.js';
 import { HAND_BACK } from '../jobs/transition-updates.js';
 import type { Collections } from '../schema/collections.js';
@@ -53,10 +53,10 @@ export class LocalQueue {
   constructor(private readonly sources: LocalQueueSources) {}
 
   /** In order; of the forms that are asked for. */
-  of(dispatcher: string, queue: string, forms: ReadonlySet<string>): readonly JobDocument[] {
+  of(dispatcher: string, queue: string, taskVersions: ReadonlySet<string>): readonly JobDocument[] {
     const buffer = this.#buffers.get(dispatcher);
     if (buffer === undefined || buffer.jobs.length === 0) return [];
-    const wanted = buffer.jobs.filter((job) => job.queue === queue && forms.has(formOfDocument(job)));
+    const wanted = buffer.jobs.filter((job) => job.queue === queue && taskVersions.has(taskVersionOfDocument(job)));
     if (wanted.length > 0) this.#watchUnwanted(dispatcher, queue);
     return wanted;
   }

@@ -2,8 +2,8 @@
 
 import { type Document, MongoServerError } from 'mongodb';
 import { is } from '../../../check.js';
-import { DEFAULT_QUOTA, type Places, type QuotaBook, weightOf } from '../../../job/places.js';
-import type { Begun, Rate, RateBook } from '../../../job/rates.js';
+import { DEFAULT_QUOTA, type Places, type QuotaLimits, weightOf } from '../../../job/places.js';
+import type { Rate, RateBook, RecentStarts } from '../../../job/rates.js';
 import { GroupCommit } from '../../async/group-commit.js';
 import { SAVES_AFTER_MS } from '../../place-savers.js';
 import type { Pipeline, Stage } from '../driver/expression.js';
@@ -41,7 +41,7 @@ export class QuotaCache {
 
   constructor(private readonly sources: QuotaCacheSources) {}
 
-  get book(): QuotaBook {
+  get book(): QuotaLimits {
     return this.#book;
   }
 
@@ -50,7 +50,7 @@ export class QuotaCache {
   }
 
   /** The jobs that count under the rate of a quota. */
-  begunOf(name: string): readonly Begun[] {
+  begunOf(name: string): readonly RecentStarts[] {
     return this.#seen.get(name)?.begun ?? [];
   }
 
@@ -59,7 +59,7 @@ export class QuotaCache {
   }
 
   /** Takes over the sizes and rates that are given, and reads those of all quotas, in their lock order; as many commands for many as for one. */
-  async configure(sizes: QuotaBook, rates: RateBook): Promise<void> {
+  async configure(sizes: QuotaLimits, rates: RateBook): Promise<void> {
     const { control, quotas } = this.sources.collections;
     const named = new Map([...(sizes.has(DEFAULT_QUOTA) ? [] : [[DEFAULT_QUOTA, 1] as const]), ...sizes]);
     await control.updateOne({ _id: 'quotas' }, appendPipeline([...named.keys()]), { upsert: true });

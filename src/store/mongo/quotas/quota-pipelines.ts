@@ -1,6 +1,6 @@
 /** What is written to a quota: its document is read and computed anew by the server, so that each command is one step. */
 
-import { type Begun, grainOf, type Rate } from '../../../job/rates.js';
+import { grainOf, type Rate, type RecentStarts } from '../../../job/rates.js';
 import { SAVES_AFTER_MS } from '../../place-savers.js';
 import { type Expression, type Fields, literal, numberIn, type Pipeline } from '../driver/expression.js';
 import type { ServerTime } from '../driver/server-time.js';
@@ -169,7 +169,7 @@ export function startsPipeline({ want, rate }: { readonly want: number; readonly
 }
 
 /** Takes starts back that were given and not used. */
-export function unusedPipeline({ until, n }: Begun): Pipeline {
+export function unusedPipeline({ until, n }: RecentStarts): Pipeline {
   const less: Expression = { $mergeObjects: ['$$b', { n: { $subtract: ['$$b.n', n] } }] };
   const begun: Expression = { $map: { input: '$begun', as: 'b', in: { $cond: [{ $eq: ['$$b.until', until] }, less, '$$b'] } } };
   return [{ $set: { rev: NEXT_REVISION, begun } }];

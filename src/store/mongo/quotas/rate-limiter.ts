@@ -3,7 +3,7 @@
 import { type Subscription, timer } from 'rxjs';
 import type { Clock } from '../../../clock.js';
 import { type Places, takes } from '../../../job/places.js';
-import { type Begun, nextStart, startsLeft } from '../../../job/rates.js';
+import { nextStart, type RecentStarts, startsLeft } from '../../../job/rates.js';
 import type { ServerTime } from '../driver/server-time.js';
 import type { JobDocument } from '../schema/documents.js';
 import type { QuotaCache } from './quota-cache.js';
@@ -21,7 +21,7 @@ export interface RateLimiterSources {
 const LOOK_MS = 30_000;
 
 /** The starts that a claim was given, by quota. */
-type Grant = ReadonlyMap<string, Begun>;
+type Grant = ReadonlyMap<string, RecentStarts>;
 
 export interface StartGrant {
   readonly may: ReadonlySet<JobDocument>;
@@ -57,7 +57,7 @@ export class RateLimiter {
   /** Asks for a start of each quota that these jobs need, in their order. */
   async begin(jobs: readonly JobDocument[]): Promise<StartGrant> {
     const may = new Set(jobs);
-    const grant = new Map<string, Begun>();
+    const grant = new Map<string, RecentStarts>();
     for (const name of this.sources.quotas.book.keys()) {
       const rate = this.sources.quotas.rateOf(name);
       const needing = needingStart([...may], name);

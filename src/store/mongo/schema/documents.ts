@@ -1,16 +1,16 @@
 /** What the collections hold: the documents of jobs, quotas, dispatchers and of the store itself. */
 
 import type { Binary, ObjectId, Timestamp } from 'mongodb';
-import type { FailureLogLevel } from '../../../job/failure-log.js';
+import type { FailureLogLevel } from '../../../job/failure-log-level.js';
 import type { Input, JobKind, OnFailure, Role } from '../../../job/job-record.js';
 import type { JobReference } from '../../../job/job-reference.js';
 import type { FinalStatus, Status } from '../../../job/job-status.js';
 import type { Paused } from '../../../job/pauses.js';
 import type { Places } from '../../../job/places.js';
 import type { PrincipalReference } from '../../../job/principal.js';
-import type { Begun, Rate } from '../../../job/rates.js';
+import type { Rate, RecentStarts } from '../../../job/rates.js';
 import type { Seal } from '../../../job/seal.js';
-import type { Uniqueness } from '../../../job/uniqueness.js';
+import type { Uniqueness } from '../../../job/unique-key-options.js';
 import type { AgentInfo } from '../../job-store.js';
 
 /** A job. Fields that do not apply are missing, never `null`: the indexes are partial. */
@@ -144,9 +144,9 @@ export interface QuotaDocument {
   readonly waiting: readonly WaitingDispatcher[];
   readonly rate?: Rate;
   /** Under its rate: the jobs that have begun and still count. */
-  readonly begun?: readonly Begun[];
+  readonly begun?: readonly RecentStarts[];
   /** The starts that the last command which asked for some was given. */
-  readonly given?: Begun;
+  readonly given?: RecentStarts;
   readonly rev?: number;
 }
 

@@ -48,8 +48,8 @@ export const DISPATCHER_RULES: DocumentRules<DispatcherDocument> = {
   leaseMs: needed(is.timerMs),
   leaseUntil: needed(is.date),
   since: needed(is.date),
-  agents: list('agents', ({ queue, forms, concurrency }) => {
-    return must.string.holds(queue) && (forms === undefined || Array.isArray(forms)) && is.countOrInfinity.holds(concurrency);
+  agents: list('agents', ({ queue, taskVersions, concurrency }) => {
+    return must.string.holds(queue) && (taskVersions === undefined || Array.isArray(taskVersions)) && is.countOrInfinity.holds(concurrency);
   }),
   follows: REVISION,
   expireAt: is.date,

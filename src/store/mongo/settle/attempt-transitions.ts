@@ -9,7 +9,7 @@ import { isRefused, refusalOf } from '../driver/driver-errors.js';
 import type { ServerTime } from '../driver/server-time.js';
 import type { Notifier } from '../feed/notifier.js';
 import { type AttemptReports, fieldsOf, reportsOf } from '../jobs/attempt-reports.js';
-import { formOfDocument, toJob } from '../jobs/job-codec.js';
+import { taskVersionOfDocument, toJob } from '../jobs/job-codec.js';
 import { type JobCollection, type JobUpdate, objectIdOf, ServerExpression } from '../jobs/job-collection.js';
 import type { LocalQueue } from '../local/local-queue.js';
 import { attemptKey, type RunningAttempts, tokenAfter } from '../local/running-attempts.js';
@@ -90,7 +90,7 @@ export class AttemptTransitions {
         const moving =
           delayMs > 0
             ? jobs.move(job, 'retryLater', 'scheduled', { ...counted, ...putOff(job, delayMs, time) })
-            : pauses.isPaused(job.queue, formOfDocument(job))
+            : pauses.isPaused(job.queue, taskVersionOfDocument(job))
               ? jobs.move(job, 'retryLater', 'pending', { ...counted, ...inLine(job) })
               : jobs.move(job, 'rerun', 'active', {
                   ...counted,

@@ -2,7 +2,7 @@
 
 import type { ObjectId } from 'mongodb';
 import { BatchFailedError, type CancelReason } from '../../../errors.js';
-import { type BatchView, nextMove } from '../../../job/batch-rule.js';
+import { type BatchView, nextAction } from '../../../job/batch-rule.js';
 import { isFinal, WAITING } from '../../../job/job-status.js';
 import type { StoredOutcome } from '../../../job/outcome.js';
 import { recordedError, type StoredError } from '../../../job/stored-error.js';
@@ -85,7 +85,7 @@ export class BatchProgress {
     const below = { first, ...(await this.#besides(batch, first)) };
     const { postprocess } = below;
     const cancelReason = batch.cancel?.reason;
-    switch (nextMove(viewOf(batch, below))) {
+    switch (nextAction(viewOf(batch, below))) {
       case 'wait':
         return true;
       case 'release-step':

@@ -3,7 +3,7 @@
 import { type Document, ObjectId } from 'mongodb';
 import { expect } from 'vitest';
 import { currentTask, type Job, makeJob, parallel, serial, task } from '../../../../src/index.js';
-import { type Deferred, deferred } from '../../../service/deferred.js';
+import { type Deferred, deferred } from '../../../support/deferred.js';
 import type { Process, Processes } from '../processes.js';
 import type { Seed } from './seeds.js';
 

@@ -6,8 +6,8 @@ import { type JobPlan, plansBelow } from '../job/job-plan.js';
 import { anonymous, isSamePrincipal, OWN_REALM, type Principal, type PrincipalReference, system } from '../job/principal.js';
 import { type Actor, actAsApplication, currentActor } from './actor.js';
 import { type Authorizer, roleAuthorizer, rolesOf } from './authorizer.js';
+import { PRINCIPAL_RULE } from './principal-check.js';
 import type { PrincipalResolver } from './principal-resolver.js';
-import { PRINCIPAL_RULE } from './reference-rule.js';
 
 /** What the application has bound in its container. */
 export interface PrincipalPorts {
@@ -24,7 +24,7 @@ export interface Required {
 /** At once, where nobody has to be waited for: who queues one job after another keeps their order. */
 type Decision = Promise<void> | undefined;
 
-export class Gatekeeper {
+export class AccessGuard {
   #ports: PrincipalPorts = {};
 
   /** What the application has bound, from now on. */

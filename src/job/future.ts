@@ -4,14 +4,14 @@
 export declare const result: unique symbol;
 
 /** A draft or a job: something whose result is still to come. */
-export interface Promising<out R> {
+export interface Future<out R> {
   readonly [result]: R;
 }
 
 /** Under this symbol a job keeps its `JobReference` and a draft its `JobPlan`. */
-export const standsFor: unique symbol = Symbol.for('millrace.standsFor') as never;
+export const referenceKey: unique symbol = Symbol.for('millrace.standsFor') as never;
 
 /** What a value stands for, or `undefined` for an ordinary value. */
-export function referent(value: unknown): unknown {
-  return typeof value === 'object' && value !== null ? (value as { readonly [standsFor]?: unknown })[standsFor] : undefined;
+export function referenceOf(value: unknown): unknown {
+  return typeof value === 'object' && value !== null ? (value as { readonly [referenceKey]?: unknown })[referenceKey] : undefined;
 }

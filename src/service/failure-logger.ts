@@ -1,7 +1,7 @@
 /** Logs the failures that this process records, of whatever kind of job, each at the level that the job asks for. */
 
 import type { Subscription } from 'rxjs';
-import { failureLogLevelOf } from '../job/failure-log.js';
+import { failureLogLevelOf } from '../job/failure-log-level.js';
 import { jobDetails } from '../job/job-details.js';
 import type { JobRecord } from '../job/job-record.js';
 import { revivedError } from '../job/stored-error.js';

@@ -8,7 +8,7 @@ import { topmost } from './dead-letters.js';
 import type { Job } from './job.js';
 import type { JobAccess } from './job-access.js';
 import { type JobFilter, pages, queryOfSome } from './job-filter.js';
-import { isRetriable } from './retries.js';
+import { isRetriable } from './manual-retry.js';
 
 /** So many jobs are retried at the same time. */
 const AT_ONCE = 20;

@@ -18,8 +18,8 @@ import {
 import { memoryBench, type VirtualBench } from '../contract/memory-bench.js';
 import { type MongoBenches, mongoBenches } from '../contract/mongo-bench.js';
 import { silent } from '../dispatch/marbles.js';
-import { afterEachTest } from '../leftovers.js';
-import { mongoDocuments } from './mongo-documents.js';
+import { mongoDocuments } from '../parity/mongo-documents.js';
+import { afterEachTest } from './leak-check.js';
 
 /** How many turns of the event loop in a row nothing must happen in. */
 const QUIET_TURNS = 5;

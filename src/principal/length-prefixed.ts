@@ -6,7 +6,7 @@ const HEAD_BYTES = 5;
 export type Field = string | Uint8Array | undefined;
 
 /** The fields in their order. */
-export function textOf(fields: readonly Field[]): Buffer {
+export function encodeFields(fields: readonly Field[]): Buffer {
   const text = Buffer.alloc(fields.reduce((bytes, field) => bytes + HEAD_BYTES + bytesIn(field), 0));
   let at = 0;
   for (const field of fields) {

@@ -3,15 +3,15 @@
 import { catchError, concatMap, defer, EMPTY, expand, ignoreElements, merge, type Observable, retry, timer } from 'rxjs';
 import type { Clock } from '../clock.js';
 import { OptionError } from '../errors.js';
+import type { CronSchedule, Missed } from '../job/cron-schedule.js';
 import type { JobTree } from '../job/job-record.js';
 import { storedError } from '../job/stored-error.js';
-import type { Missed, Timetable } from '../job/timetable.js';
 import type { JobStore } from '../store/job-store.js';
 import type { Logger } from '../task/logger.js';
 
 export interface Schedule {
   readonly name: string;
-  readonly timetable: Timetable;
+  readonly timetable: CronSchedule;
   readonly missed: Missed;
   /** What is queued for a time. */
   readonly tree: (at: Date) => JobTree;
@@ -32,7 +32,7 @@ type Sources = Omit<ScheduleSources, 'schedules'>;
 const RETRY_MS = 5_000;
 
 /** Emits nothing, and completes where no schedule fires any more. */
-export function firings({ schedules, ...sources }: ScheduleSources): Observable<never> {
+export function runSchedules({ schedules, ...sources }: ScheduleSources): Observable<never> {
   return merge(...schedules.map((schedule) => firingsOf(schedule, sources)));
 }
 
@@ -71,7 +71,7 @@ function waits(next: Date, { store, clock, pollMs }: Sources): Observable<unknow
 async function fire(schedule: Schedule, after: Date, { store }: Sources): Promise<Date> {
   const { name, timetable, missed } = schedule;
   const now = await store.schedules.now();
-  const { at, until } = timetable.firings(after, now, missed);
+  const { at, until } = timetable.occurrences(after, now, missed);
   if (until <= after) return after;
   const isOurs = await store.schedules.fire(name, { after, until }, treesFor(schedule, at));
   // Another process has fired, perhaps for later times as well; or it is not time yet.

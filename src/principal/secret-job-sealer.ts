@@ -4,17 +4,17 @@ import type { KeyObject } from 'node:crypto';
 import { shown } from '../check.js';
 import { OptionError, SEAL_REASONS, SealError } from '../errors.js';
 import type { QueuedJob } from '../job/job-record.js';
+import { type Encrypted, type JobSealer, shownJob } from '../job/job-sealer.js';
 import { Payload } from '../job/payload.js';
-import { type Encrypted, type Protection, shownJob } from '../job/protection.js';
 import type { Seal } from '../job/seal.js';
 import { decrypted, encrypted } from './argument-cipher.js';
-import { isSealedBy, sealOf } from './seal.js';
+import { isSealedBy, sealOf } from './job-mac.js';
 import type { KeyPair, Secrets } from './secrets.js';
 
 /** When a seal is to be renewed: so much of its time must be left when the job is due again. */
 const MARGIN = 0.5;
 
-export class SealedJobs implements Protection {
+export class SecretJobSealer implements JobSealer {
   /** @param now - the time of this process */
   constructor(
     private readonly secrets: Secrets,
@@ -41,14 +41,14 @@ export class SealedJobs implements Protection {
     return new SealError('expired', `${shownJob(job)} was not run in time: its seal expired at ${seal.expiresAt.toISOString()}`);
   }
 
-  opened(job: QueuedJob): QueuedJob {
+  open(job: QueuedJob): QueuedJob {
     const refusal = this.refusal(job);
     if (refusal !== undefined) throw refusal;
     return job.encrypted === undefined ? job : this.#decrypted(job, job.encrypted);
   }
 
-  transferred(from: QueuedJob, to: QueuedJob, dueMs?: number): QueuedJob {
-    const { args } = this.opened(from);
+  transfer(from: QueuedJob, to: QueuedJob, dueMs?: number): QueuedJob {
+    const { args } = this.open(from);
     const { encrypted: hidden, seal: _, ...plain } = to;
     return hidden === undefined ? this.protect(plain, false, dueMs) : this.protect({ ...plain, args }, asArguments(hidden, to), dueMs);
   }

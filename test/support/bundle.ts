@@ -1,7 +1,7 @@
 /** `setup()`: a fresh bundle for each test, stopped after it. */
 
-import { type TestAsync, type TestAsyncOptions, testAsync } from '../src/testing/index.js';
-import { afterEachTest } from './leftovers.js';
+import { type TestAsync, type TestAsyncOptions, testAsync } from '../../src/testing/index.js';
+import { afterEachTest } from './leak-check.js';
 
 const open = new Set<TestAsync>();
 

@@ -47,7 +47,7 @@ export const UNIQUE_RULES: Rules<UniqueOptions> = {
 /** @param owner - what messages call the job. @throws OptionError for what goes with a key where there is none, or not together */
 export function uniquenessOf(owner: string, taskName: string, options: UniqueOptions): Uniqueness | undefined {
   const { uniqueKey, uniqueFor, debounceMs, debounceMaxMs } = options;
-  checkTogether(owner, { ...options, uniqueKey });
+  checkUniqueOptions(owner, { ...options, uniqueKey });
   if (uniqueKey === undefined) return undefined;
   checkOption(owner, 'uniqueKey', uniqueKey, UNIQUE_RULES.uniqueKey);
   const key = JSON.stringify([taskName, uniqueKey]);
@@ -56,7 +56,7 @@ export function uniquenessOf(owner: string, taskName: string, options: UniqueOpt
 }
 
 /** @param options - where `uniqueKey` may also be a function. @throws OptionError */
-export function checkTogether(
+export function checkUniqueOptions(
   owner: string,
   { uniqueKey, uniqueFor, debounceMs, debounceMaxMs }: Omit<UniqueOptions, 'uniqueKey'> & { readonly uniqueKey?: unknown },
 ): void {

@@ -5,7 +5,7 @@ import { type MonoTypeOperatorFunction, Observable } from 'rxjs';
 import { signalAround } from '../task/current-task.js';
 
 /** Everything after it, handlers included, runs as code of the one who subscribed; in a task it fails when the task is aborted, with the reason of its signal. */
-export function inOwnContext<T>(): MonoTypeOperatorFunction<T> {
+export function bindContext<T>(): MonoTypeOperatorFunction<T> {
   return (source) =>
     new Observable((subscriber) => {
       const within = AsyncLocalStorage.snapshot();

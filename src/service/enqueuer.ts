@@ -2,31 +2,31 @@
 
 import { firstValueFrom, from, map, race, timer } from 'rxjs';
 import { JobNotFoundError, UncertainError } from '../errors.js';
-import { type CallbackPlan, type Ground, type JobPlan, plant, plantCallback, plantStep, sidesOf } from '../job/job-plan.js';
+import { type CallbackPlan, type ExpansionContext, expand, expandCallback, expandStep, type JobPlan, sidesOf } from '../job/job-plan.js';
 import { firstState, type JobRecord, type JobTree } from '../job/job-record.js';
+import type { JobSealer } from '../job/job-sealer.js';
 import { queuedBytes } from '../job/job-size.js';
-import type { Protection } from '../job/protection.js';
+import type { AccessGuard } from '../principal/access-guard.js';
 import { currentActor } from '../principal/actor.js';
-import type { Gatekeeper } from '../principal/gatekeeper.js';
 import { GroupCommit } from '../store/async/group-commit.js';
 import { recordOrThrow } from '../store/insert-result.js';
 import type { InsertResult } from '../store/job-store.js';
 import { signalAround, untilAborted } from '../task/current-task.js';
-import { Admissions } from './admissions.js';
+import { AdmissionQueue } from './admission-queue.js';
 import type { Job } from './job.js';
 import { type JobAccess, NOBODY, see } from './job-access.js';
 import { handleOf } from './job-handle.js';
-import { retryOf } from './retries.js';
-import { Stage } from './stage.js';
+import { retryTree } from './manual-retry.js';
 import { runIn, stageAround } from './stage-around.js';
+import { StagedJobs } from './staged-jobs.js';
 
 /** How many bytes one call of the store inserts at most. */
 const MAX_INSERT_BYTES = 16 * 1024 * 1024;
 
-export interface IntakeSources {
-  readonly ground: Ground;
-  readonly gatekeeper: Gatekeeper;
-  readonly protection: Protection;
+export interface EnqueuerSources {
+  readonly ground: ExpansionContext;
+  readonly gatekeeper: AccessGuard;
+  readonly protection: JobSealer;
   readonly queueTimeoutMs: number | undefined;
   /** What the handles need that are given out. */
   readonly access: JobAccess;
@@ -36,11 +36,11 @@ export interface IntakeSources {
   readonly note: (tree: JobTree) => void;
 }
 
-export class Intake {
+export class Enqueuer {
   readonly #inserts: GroupCommit<JobTree, InsertResult>;
-  readonly #admissions = new Admissions();
+  readonly #admissions = new AdmissionQueue();
 
-  constructor(private readonly sources: IntakeSources) {
+  constructor(private readonly sources: EnqueuerSources) {
     this.#inserts = new GroupCommit((trees) => sources.access.store.insert(trees), { maxBytes: MAX_INSERT_BYTES, bytesOf: treeBytes });
   }
 
@@ -78,7 +78,7 @@ export class Intake {
     if (batch === undefined)
       throw new JobNotFoundError(`job ${batchId} is not there, so no jobs can be added to it: its retention is over`);
     await this.#admitted(plans);
-    const trees = plans.map((plan) => this.#noted(plantStep(plan, batch, this.sources.ground)));
+    const trees = plans.map((plan) => this.#noted(expandStep(plan, batch, this.sources.ground)));
     // All or none: one by one, the batch could come to its end before the last.
     const put = (): Promise<readonly Job<never>[]> => Promise.all(trees.map((tree) => this.#put(tree)));
     const [first] = trees;
@@ -88,13 +88,13 @@ export class Intake {
   async addCallback(callback: CallbackPlan, parent: JobRecord): Promise<Job<never>> {
     const admitted = this.#admitted(sidesOf(callback).map(([plan]) => plan));
     if (admitted !== undefined) await admitted;
-    return this.#put(this.#noted(plantCallback(callback, parent.job, this.sources.ground)));
+    return this.#put(this.#noted(expandCallback(callback, parent.job, this.sources.ground)));
   }
 
   async retry(id: string): Promise<Job<never>> {
     this.sources.checkRunning();
     const { access, ground, protection } = this.sources;
-    return this.#put(await retryOf(id, { store: access.store, clock: access.clock, protection, nextId: ground.nextId }));
+    return this.#put(await retryTree(id, { store: access.store, clock: access.clock, protection, nextId: ground.nextId }));
   }
 
   /** Runs code in a transaction of the store, or in that in which it runs already. */
@@ -102,7 +102,7 @@ export class Intake {
     this.sources.checkRunning();
     const outer = stageAround(this);
     if (outer?.isOpen === true) return fn(outer.session);
-    let stage: Stage | undefined;
+    let stage: StagedJobs | undefined;
     const signal = signalAround();
     return this.sources.access.store.transactions.run(
       (session) => {
@@ -130,7 +130,7 @@ export class Intake {
 
   #planted(plan: JobPlan): JobTree {
     this.sources.checkRunning();
-    return this.#noted(plant(plan, this.sources.ground));
+    return this.#noted(expand(plan, this.sources.ground));
   }
 
   #noted(tree: JobTree): JobTree {
@@ -169,7 +169,7 @@ export class Intake {
   }
 
   /** @returns a handle that is of use once the transaction has committed */
-  async #stage(stage: Stage, tree: JobTree): Promise<Job<never>> {
+  async #stage(stage: StagedJobs, tree: JobTree): Promise<Job<never>> {
     const { store, clock } = this.sources.access;
     const [job] = tree;
     if (job.unique !== undefined || job.retryOf !== undefined) {
@@ -184,7 +184,7 @@ export class Intake {
     return this.#stagedHandle(stage, { job, state }, false);
   }
 
-  #stagedHandle(stage: Stage, record: JobRecord, isExisting: boolean): Job<never> {
+  #stagedHandle(stage: StagedJobs, record: JobRecord, isExisting: boolean): Job<never> {
     const checkThere = (id: string): void => stage.check(id);
     const addCallback: JobAccess['addCallback'] = async (callback, parent) => {
       stage.checkFor(stageAround(this), parent.job.id);
@@ -194,12 +194,12 @@ export class Intake {
     return handleOf(access, { record, named: NOBODY }, isExisting) as unknown as Job<never>;
   }
 
-  #newStage(session: object): Stage {
-    return new Stage(session, this.sources.access.store.transactions.attach(session));
+  #newStage(session: object): StagedJobs {
+    return new StagedJobs(session, this.sources.access.store.transactions.attach(session));
   }
 
   /** Runs code whose jobs are stored together when it has ended. */
-  async #staged<T>(stage: Stage, fn: () => Promise<T>): Promise<T> {
+  async #staged<T>(stage: StagedJobs, fn: () => Promise<T>): Promise<T> {
     try {
       const done = await runIn(stage, this, fn);
       await this.#store(stage);
@@ -210,7 +210,7 @@ export class Intake {
     }
   }
 
-  async #store(stage: Stage): Promise<void> {
+  async #store(stage: StagedJobs): Promise<void> {
     const trees = stage.close();
     if (trees.length === 0) return;
     this.sources.checkRunning();

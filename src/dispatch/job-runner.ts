@@ -5,7 +5,7 @@ import type { Clock } from '../clock.js';
 import { JobCancelledError, NotRunningError, SealError, TaskTimeoutError } from '../errors.js';
 import type { JobPlan } from '../job/job-plan.js';
 import type { QueuedJob } from '../job/job-record.js';
-import { type Protection, shownJob } from '../job/protection.js';
+import { type JobSealer, shownJob } from '../job/job-sealer.js';
 import { recordedError } from '../job/stored-error.js';
 import type { Attempt as AttemptNumbers, ClaimedJob, RescheduleRequest } from '../store/job-store.js';
 import { jobLogger } from '../task/job-logger.js';
@@ -14,23 +14,23 @@ import type { TaskDefinition } from '../task/task-definition.js';
 import type { TaskRegistry } from '../task/task-registry.js';
 import { type Abort, Attempt, type Ending } from './attempt.js';
 import { ConflictSeries } from './conflict-series.js';
-import type { Recorder } from './recorder.js';
 import { logRetry } from './retry-log.js';
+import type { SettlementWriter } from './settlement-writer.js';
 import { StoredBytes } from './stored-bytes.js';
 import type { TaskCaller } from './task-caller.js';
 import { TransactionalAttempt, type TransactionalSources } from './transactional-attempt.js';
-import { type Conflict, following, judge, judgeTimeout, planOf, type Trial, type Verdict } from './verdict.js';
+import { type AttemptContext, type Conflict, following, judge, judgeTimeout, retryPlanOf, type Verdict } from './verdict.js';
 
 /** A method that has not returned so long after its signal was aborted is said to ignore it. */
 const HEED_MS = 250;
 
-export interface WorkerSources {
+export interface JobRunnerSources {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly registry: TaskRegistry;
-  readonly recorder: Recorder;
+  readonly recorder: SettlementWriter;
   readonly caller: TaskCaller;
-  readonly protection: Protection;
+  readonly protection: JobSealer;
   readonly transactional: TransactionalSources;
   readonly random: () => number;
   /** The limit on a result, on progress, and on an annotation. */
@@ -72,13 +72,13 @@ interface Begun {
   readonly verdict: () => Promise<Verdict | Conflict | undefined>;
 }
 
-export class Worker {
+export class JobRunner {
   /** By attempt, since one of a job may begin while another one's record is still being asked for. */
   readonly #running = new Set<Running>();
   readonly #unloaded = new Subject<void>();
   readonly #refusals = new Subject<Refusal>();
 
-  constructor(private readonly sources: WorkerSources) {}
+  constructor(private readonly sources: JobRunnerSources) {}
 
   /** How many jobs are in hand. */
   get load(): number {
@@ -159,7 +159,7 @@ export class Worker {
   /** The job as it may be run, or why it must not be. */
   #opened(job: QueuedJob): QueuedJob | SealError {
     try {
-      return this.sources.protection.opened(job);
+      return this.sources.protection.open(job);
     } catch (error) {
       return error instanceof SealError ? error : new SealError('altered', `${shownJob(job)} cannot be read`);
     }
@@ -234,7 +234,7 @@ export class Worker {
     return this.#record(running, judged, freeSlot);
   }
 
-  #begin(task: TaskDefinition, running: Running, trial: Trial): Begun {
+  #begin(task: TaskDefinition, running: Running, trial: AttemptContext): Begun {
     const { caller, recorder, transactional } = this.sources;
     const { attempt, claimed, opened, token } = running;
     const code = (): unknown => caller.call(task, opened, attempt);
@@ -253,13 +253,13 @@ export class Worker {
     return { returned, over: verdict, verdict: () => verdict };
   }
 
-  async #verdict(ending: Ending, running: Running, trial: Trial): Promise<Verdict> {
-    const plan = 'value' in ending ? planOf(ending.value) : undefined;
+  async #verdict(ending: Ending, running: Running, trial: AttemptContext): Promise<Verdict> {
+    const plan = 'value' in ending ? retryPlanOf(ending.value) : undefined;
     return plan === undefined ? judge(ending, running.attempt.aborted, trial) : this.#queued(plan, running, trial);
   }
 
   /** The verdict on an attempt that returned a draft, which is queued on the way. */
-  async #queued(plan: JobPlan, { claimed, attempt }: Running, trial: Trial): Promise<Verdict> {
+  async #queued(plan: JobPlan, { claimed, attempt }: Running, trial: AttemptContext): Promise<Verdict> {
     try {
       const tree = await this.sources.caller.planted(plan, claimed, attempt);
       const inserted = await this.sources.recorder.insert(tree);
@@ -271,7 +271,7 @@ export class Worker {
   }
 
   /** The verdict on an attempt that runs into its timeout, or nothing for one that ends before. */
-  #overtime(running: Running, ended: Promise<Ending>, timeoutMs: number, trial: Trial): Promise<Verdict | undefined> {
+  #overtime(running: Running, ended: Promise<Ending>, timeoutMs: number, trial: AttemptContext): Promise<Verdict | undefined> {
     const { attempt } = running;
     return new Promise((resolve) => {
       const watch: Subscription = timer(timeoutMs, this.sources.clock.scheduler).subscribe(() => {
@@ -359,7 +359,7 @@ export class Worker {
     });
   }
 
-  #trial({ claimed: { job }, attempt: { logger } }: Running, numbers: AttemptNumbers, task: TaskDefinition): Trial {
+  #trial({ claimed: { job }, attempt: { logger } }: Running, numbers: AttemptNumbers, task: TaskDefinition): AttemptContext {
     const { valueLimitBytes, random } = this.sources;
     return { job, numbers, policy: job.retry ?? task.options.retry, valueLimitBytes, random, redacts: task.options.redactErrors, logger };
   }

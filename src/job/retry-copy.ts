@@ -1,18 +1,18 @@
 /** A job queued again with everything below it: the same work under new ids, as if none of it had been run. */
 
 import type { Choice, JobTree, QueuedJob } from './job-record.js';
+import { type JobSealer, NO_SEALER } from './job-sealer.js';
 import { Payload } from './payload.js';
 import { NO_PLACES, type Places, placesInAll } from './places.js';
-import { NO_PROTECTION, type Protection } from './protection.js';
 
-export interface CopyGround {
+export interface CopyContext {
   readonly nextId: () => string;
   /** What must have started by now has no such limit any more; a time to come is not waited for. */
   readonly now: Date;
   /** What the batches around a step held while it ran: its copy has none of them around it. */
   readonly placesAround: Places;
   /** What seals and encrypts; nothing where absent. */
-  readonly protection?: Protection;
+  readonly protection?: JobSealer;
 }
 
 /**
@@ -21,7 +21,7 @@ export interface CopyGround {
  * @param below - all that is below the root, each parent before its children
  * @throws SealError where one of them is not as it was queued
  */
-export function copiedTree(root: QueuedJob, below: readonly QueuedJob[], ground: CopyGround): JobTree {
+export function copyTree(root: QueuedJob, below: readonly QueuedJob[], ground: CopyContext): JobTree {
   const newIds = new Map([[root.id, ground.nextId()]]);
   const decided = new Set([root, ...below].filter(({ choice }) => choice !== undefined).map(({ id }) => id));
   const tree: [QueuedJob, ...QueuedJob[]] = [transferred(root, copyOfRoot(root, newIds, ground), ground)];
@@ -34,7 +34,7 @@ export function copiedTree(root: QueuedJob, below: readonly QueuedJob[], ground:
   return tree;
 }
 
-function copyOfRoot(root: QueuedJob, newIds: ReadonlyMap<string, string>, ground: CopyGround): QueuedJob {
+function copyOfRoot(root: QueuedJob, newIds: ReadonlyMap<string, string>, ground: CopyContext): QueuedJob {
   const { beginAfter } = root;
   // A time that has come keeps nobody waiting, and the task may ask for it.
   const isPast = beginAfter !== undefined && beginAfter <= ground.now;
@@ -46,15 +46,15 @@ function copyOfRoot(root: QueuedJob, newIds: ReadonlyMap<string, string>, ground
 }
 
 /** The copy of a job as it is stored. */
-function transferred(job: QueuedJob, copy: QueuedJob, { protection = NO_PROTECTION }: CopyGround): QueuedJob {
-  return protection.transferred(job, copy);
+function transferred(job: QueuedJob, copy: QueuedJob, { protection = NO_SEALER }: CopyContext): QueuedJob {
+  return protection.transfer(job, copy);
 }
 
 function without<J extends QueuedJob, K extends keyof J>(job: J, ...fields: readonly K[]): Omit<J, K> {
   return Object.fromEntries(Object.entries(job).filter(([field]) => !fields.includes(field as K))) as Omit<J, K>;
 }
 
-function copyOf(job: QueuedJob, newIds: ReadonlyMap<string, string>, ground: CopyGround): QueuedJob {
+function copyOf(job: QueuedJob, newIds: ReadonlyMap<string, string>, ground: CopyContext): QueuedJob {
   const { beginBy, parent, retryOf: _, ...rest } = job;
   const copy = {
     ...rest,
@@ -66,7 +66,7 @@ function copyOf(job: QueuedJob, newIds: ReadonlyMap<string, string>, ground: Cop
 }
 
 /** A callback that is one of two drafts, to be chosen anew. */
-function undecided(callback: QueuedJob, choice: Choice, ground: CopyGround): QueuedJob {
+function undecided(callback: QueuedJob, choice: Choice, ground: CopyContext): QueuedJob {
   const { id, queue, principal, priority, interruptions, within, parent, role } = callback;
   return {
     id,
@@ -93,7 +93,7 @@ function undecided(callback: QueuedJob, choice: Choice, ground: CopyGround): Que
 function copiedSide(
   [root, ...below]: JobTree,
   { id, parent }: Pick<QueuedJob, 'id'> & { readonly parent: string | undefined },
-  ground: CopyGround,
+  ground: CopyContext,
 ): JobTree {
   const newIds = new Map([[root.id, id], ...below.map((job) => [job.id, ground.nextId()] as const)]);
   if (root.parent !== undefined && parent !== undefined) newIds.set(root.parent, parent);

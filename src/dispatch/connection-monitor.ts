@@ -1,16 +1,16 @@
 /** Whether the store can be reached: told when it changes, not with each failure. */
 
-export interface ContactNews {
+export interface ConnectionNews {
   readonly onLost: (error: unknown) => void;
   readonly onBack: () => void;
 }
 
-export class Contact {
+export class ConnectionMonitor {
   /** What was tried last in vain. */
   readonly #failing = new Set<string>();
   #isLost = false;
 
-  constructor(private readonly news: ContactNews) {}
+  constructor(private readonly news: ConnectionNews) {}
 
   failed(what: string, error: unknown): void {
     this.#failing.add(what);

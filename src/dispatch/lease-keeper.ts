@@ -25,13 +25,13 @@ import type { Clock } from '../clock.js';
 import type { AgentInfo, JobStore } from '../store/job-store.js';
 import type { Logger } from '../task/logger.js';
 import { coalesceMap } from './coalesce-map.js';
-import type { Contact } from './contact.js';
+import type { ConnectionMonitor } from './connection-monitor.js';
 
-export interface LeaseSources {
+export interface LeaseKeeperSources {
   readonly store: Pick<JobStore, 'heartbeat'>;
   readonly clock: Clock;
   readonly logger: Logger;
-  readonly contact: Pick<Contact, 'failed' | 'worked'>;
+  readonly contact: Pick<ConnectionMonitor, 'failed' | 'worked'>;
   readonly dispatcher: string;
   /** What it runs. */
   readonly agents: readonly AgentInfo[];
@@ -61,7 +61,7 @@ const RESERVE = 1 / 6;
  * A lease counts from the moment at which the heartbeat was sent that renewed it. It ends by a timer, or by the
  * clock, whichever is first: on a machine that slept, or in a process that was stopped, the timers come late.
  */
-export class Lease {
+export class LeaseKeeper {
   readonly #reserveMs: number;
   readonly #renewed = new Subject<void>();
   readonly #doubted = new Subject<void>();
@@ -72,7 +72,7 @@ export class Lease {
   #heldBy = 0;
   #idleBeats = 0;
 
-  constructor(private readonly sources: LeaseSources) {
+  constructor(private readonly sources: LeaseKeeperSources) {
     this.#reserveMs = sources.leaseMs * RESERVE;
   }
 

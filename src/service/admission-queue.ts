@@ -2,7 +2,7 @@
 
 import type { Actor } from '../principal/actor.js';
 
-export class Admissions {
+export class AdmissionQueue {
   /** Of each who acts: nobody waits for what is asked of others. */
   readonly #last = new Map<Actor, Promise<void>>();
   readonly #waiting = new Set<(reason: unknown) => void>();

@@ -20,13 +20,13 @@ import { Reports } from './reports.js';
 /** Between two tries to write. */
 const RETRY_MS = 1_000;
 
-export interface RecorderSources {
+export interface SettlementWriterSources {
   readonly store: JobStore;
   readonly clock: Clock;
   readonly logger: Logger;
 }
 
-export class Recorder {
+export class SettlementWriter {
   readonly #ends: GroupCommit<Settlement, boolean>;
   readonly #agains: GroupCommit<RescheduleRequest, Attempt | undefined>;
   readonly #holds: GroupCommit<ReleaseRequest, undefined>;
@@ -36,7 +36,7 @@ export class Recorder {
   readonly #writing = new Set<AttemptKey>();
   readonly #hasGivenUp = new BehaviorSubject(false);
 
-  constructor(private readonly sources: RecorderSources) {
+  constructor(private readonly sources: SettlementWriterSources) {
     const { store } = sources;
     // At once: the work is over, so its places are free for others while the end is still being written.
     this.#ends = new GroupCommit(

@@ -2,18 +2,18 @@
 
 import type { Clock } from '../clock.js';
 import { JobNotFoundError, JobStateError } from '../errors.js';
-import { copiedTree } from '../job/copied-tree.js';
 import type { JobRecord, JobTree, QueuedJob } from '../job/job-record.js';
+import type { JobSealer } from '../job/job-sealer.js';
 import { isFinal } from '../job/job-status.js';
 import { NO_PLACES, type Places, placesInAll } from '../job/places.js';
-import type { Protection } from '../job/protection.js';
+import { copyTree } from '../job/retry-copy.js';
 import type { JobStore } from '../store/job-store.js';
 
 export interface RetrySources {
   readonly store: Pick<JobStore, 'find'>;
   readonly clock: Clock;
   readonly nextId: () => string;
-  readonly protection: Protection;
+  readonly protection: JobSealer;
 }
 
 /** Whether a job can be retried, and if not, what it is. */
@@ -22,12 +22,12 @@ export function isRetriable({ job, state }: JobRecord): boolean {
 }
 
 /** The tree that is to be queued in place of a job. @throws JobNotFoundError, JobStateError, SealError */
-export async function retryOf(id: string, { store, clock, nextId, protection }: RetrySources): Promise<JobTree> {
+export async function retryTree(id: string, { store, clock, nextId, protection }: RetrySources): Promise<JobTree> {
   const [record] = await store.find({ ids: [id] });
   if (record === undefined) throw new JobNotFoundError(`job ${id} is not there, so it cannot be retried: its retention is over`);
   check(record);
   const { job } = record;
-  return copiedTree(job, await below(job, store), {
+  return copyTree(job, await below(job, store), {
     nextId,
     protection,
     now: new Date(clock.now()),

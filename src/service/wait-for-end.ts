@@ -21,7 +21,7 @@ export interface Awaited {
 }
 
 /** @throws WaitTimeoutError, or the reason of `signal`, or of the task's signal */
-export function untilEnded(
+export function waitForEnd(
   { changes, outcome, lastWord, late, clock, around }: Awaited,
   { timeoutMs, signal }: WaitOptions,
 ): Promise<Outcome<unknown>> {

@@ -6,7 +6,7 @@ import type { JobStore, RecoveryResult } from '../store/job-store.js';
 import { alarm } from './alarm.js';
 import { coalesceMap } from './coalesce-map.js';
 
-export interface RoundSources {
+export interface MaintenanceSources {
   readonly store: JobStore;
   readonly clock: Clock;
   readonly dispatcher: string;
@@ -16,7 +16,7 @@ export interface RoundSources {
 /** After a round that failed. */
 const RETRY_MS = 1_000;
 
-export function rounds({ store, clock, dispatcher, pollMs }: RoundSources): Observable<RecoveryResult> {
+export function runMaintenance({ store, clock, dispatcher, pollMs }: MaintenanceSources): Observable<RecoveryResult> {
   return defer(() => {
     const nextTimes = new Subject<Date>();
     const news = store.changes({ due: true }).pipe(

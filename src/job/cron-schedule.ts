@@ -23,7 +23,7 @@ const LONGEST_REPEAT_MS = 10_800_000;
  * In the night in which clocks are put forward, the times that it has not are made up for by one, at the change; in the one in which they are put
  * back, a time that comes twice counts once. What recurs each hour does so on both nights as on all others.
  */
-export class Timetable {
+export class CronSchedule {
   /** What tells it from another. */
   readonly text: string;
   readonly #cron: Cron;
@@ -62,7 +62,7 @@ export class Timetable {
   }
 
   /** The times after one moment and up to another for which something is to be fired; and up to when all is settled then. */
-  firings(after: Date, now: Date, missed: Missed): { readonly at: readonly Date[]; readonly until: Date } {
+  occurrences(after: Date, now: Date, missed: Missed): { readonly at: readonly Date[]; readonly until: Date } {
     const last = this.#lastBefore(new Date(now.getTime() + 1), after);
     if (last === undefined) return { at: [], until: after };
     if (missed === 'all') return { at: this.#upTo(last, after), until: last };

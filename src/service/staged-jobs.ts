@@ -5,7 +5,7 @@ import type { JobRecord, JobTree, QueuedJob } from '../job/job-record.js';
 import { recordOrThrow } from '../store/insert-result.js';
 import type { InsertResult } from '../store/job-store.js';
 
-export class Stage {
+export class StagedJobs {
   #trees: JobTree[] = [];
   readonly #jobs = new Map<string, QueuedJob>();
   /** One after the other: a session does one thing at a time. */
@@ -91,7 +91,7 @@ export class Stage {
   }
 
   /** As `check`, for who would add something in a transaction of his own: in the same one it may be. */
-  checkFor(other: Stage | undefined, id: string): void {
+  checkFor(other: StagedJobs | undefined, id: string): void {
     if (other?.session !== this.session || this.#state === 'aborted') this.check(id);
   }
 }

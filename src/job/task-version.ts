@@ -6,11 +6,11 @@ import type { QueuedJob } from './job-record.js';
 export const FIRST_VERSION = 1;
 
 /** As text, which is the task's name for the first version. */
-export function formOf({ taskName, version = FIRST_VERSION }: Pick<QueuedJob, 'taskName' | 'version'>): string {
+export function taskVersionOf({ taskName, version = FIRST_VERSION }: Pick<QueuedJob, 'taskName' | 'version'>): string {
   return version === FIRST_VERSION ? taskName : `${taskName}\u0000${version}`;
 }
 
 /** The name of the task of a form. */
-export function taskNameIn(form: string): string {
-  return form.split('\u0000', 1)[0] ?? form;
+export function taskNameIn(taskVersion: string): string {
+  return taskVersion.split('\u0000', 1)[0] ?? taskVersion;
 }

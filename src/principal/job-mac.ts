@@ -5,7 +5,7 @@ import { types } from 'node:util';
 import type { QueuedJob } from '../job/job-record.js';
 import { bytesOf } from '../job/payload-bytes.js';
 import type { Seal } from '../job/seal.js';
-import { textOf } from './sealed-text.js';
+import { encodeFields } from './length-prefixed.js';
 
 /** Another list of fields is another version. */
 const VERSION = 'millrace job 1';
@@ -40,7 +40,7 @@ function sealedText(job: QueuedJob, key: string, expiresAt: Date): Buffer | unde
   if (!isDate(expiresAt) || !(beginAfter === undefined || isDate(beginAfter))) return undefined;
   if (!(version === undefined || Number.isSafeInteger(version))) return undefined;
   if (!(encrypted === undefined || (Array.isArray(encrypted) && encrypted.every(Number.isSafeInteger)))) return undefined;
-  return textOf([
+  return encodeFields([
     VERSION,
     key,
     String(expiresAt.getTime()),

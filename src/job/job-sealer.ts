@@ -3,12 +3,12 @@
 import { OptionError, SealError } from '../errors.js';
 import type { QueuedJob } from './job-record.js';
 import type { Seal } from './seal.js';
-import { putOffBy } from './unique-key-rule.js';
+import { replaceArguments } from './unique-key-rule.js';
 
 /** Which arguments are encrypted: all, or those at these places. */
 export type Encrypted = boolean | readonly number[];
 
-export interface Protection {
+export interface JobSealer {
   /**
    * A new job as it is stored: with its arguments encrypted, and sealed.
    * @param dueMs - it is not due before this, since one above it is not
@@ -20,21 +20,21 @@ export interface Protection {
   /** Why a job must not be run, nor have a seal made for what comes of it. */
   refusal(job: QueuedJob): SealError | undefined;
   /** A job as it is run: with its arguments as they were queued. @throws SealError */
-  opened(job: QueuedJob): QueuedJob;
+  open(job: QueuedJob): QueuedJob;
   /** What was protected as one job, as another one. @throws SealError for one that must not be run */
-  transferred(from: QueuedJob, to: QueuedJob, dueMs?: number): QueuedJob;
+  transfer(from: QueuedJob, to: QueuedJob, dueMs?: number): QueuedJob;
   /** A seal that lasts for longer, where a job that is to run again after a delay needs one. */
   renewed(job: QueuedJob, delayMs: number): Seal | undefined;
 }
 
 /** How a debounced job is put off by another one. */
-export type PutOff = (job: QueuedJob, by: QueuedJob) => QueuedJob;
+export type Debounce = (job: QueuedJob, by: QueuedJob) => QueuedJob;
 
 /** One that must not be run gets no seal by being put off. */
-export function putOffWithin(protection: Protection): PutOff {
+export function debounceWithin(protection: JobSealer): Debounce {
   return (job, by) => {
-    const after = putOffBy(job, by);
-    return protection.refusal(job) === undefined ? protection.transferred(by, after) : after;
+    const after = replaceArguments(job, by);
+    return protection.refusal(job) === undefined ? protection.transfer(by, after) : after;
   };
 }
 
@@ -45,7 +45,7 @@ export function shownJob({ id, taskName }: Pick<QueuedJob, 'id' | 'taskName'>): 
 }
 
 /** Of a process without secrets: what is sealed is not for it. */
-export const NO_PROTECTION: Protection = {
+export const NO_SEALER: JobSealer = {
   protect: (job, encrypt = false) => {
     if (encrypt === false) return job;
     throw new OptionError(`${job.taskName} has \`encrypt\`, which needs \`secrets\` of \`asyncModule\`, with a \`current\` key`);
@@ -55,8 +55,8 @@ export const NO_PROTECTION: Protection = {
     if (job.seal === undefined && job.encrypted === undefined) return undefined;
     return new SealError('no-secrets', `${shownJob(job)} is sealed, but this process has no \`secrets\` by which that could be checked`);
   },
-  opened: (job) => checked(job),
-  transferred: (from, to) => {
+  open: (job) => checked(job),
+  transfer: (from, to) => {
     checked(from);
     return to;
   },
@@ -64,7 +64,7 @@ export const NO_PROTECTION: Protection = {
 };
 
 function checked(job: QueuedJob): QueuedJob {
-  const refusal = NO_PROTECTION.refusal(job);
+  const refusal = NO_SEALER.refusal(job);
   if (refusal !== undefined) throw refusal;
   return job;
 }

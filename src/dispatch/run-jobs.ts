@@ -2,14 +2,14 @@
 
 import { Observable, type OperatorFunction } from 'rxjs';
 import type { ClaimedJob } from '../store/job-store.js';
+import type { JobRunner } from './job-runner.js';
 import type { Slots } from './slots.js';
-import type { Worker } from './worker.js';
 
 /**
  * Emits nothing, and completes when the last job is done with after the source has completed. Like
  * `mergeMap`, but for an inner observable with its subscriptions it takes one promise a job.
  */
-export function workOn(worker: Pick<Worker, 'work'>, slots: Slots): OperatorFunction<ClaimedJob, never> {
+export function runJobs(worker: Pick<JobRunner, 'work'>, slots: Slots): OperatorFunction<ClaimedJob, never> {
   return (jobs) =>
     new Observable<never>((subscriber) => {
       let inHand = 0;
