@@ -105,6 +105,9 @@ export type { DispatcherEvent } from './store/dispatcher-event.js';
 export type * from './store/job-store.js';
 export type { MemorySession } from './store/memory/memory-session.js';
 export { type MemoryJobStore, type MemoryStoreOptions, memoryStore } from './store/memory/memory-store.js';
+export type * from './store/store-changes.js';
+export type * from './store/store-insight.js';
+export type * from './store/store-messages.js';
 // ---- Declaring tasks
 export { type CurrentTask, currentTask } from './task/current-task.js';
 export type { Logger } from './task/logger.js';

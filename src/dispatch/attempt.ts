@@ -11,7 +11,7 @@ import { Payload } from '../job/payload.js';
 import { anonymous, type Principal } from '../job/principal.js';
 import type { Session } from '../job/register.js';
 import { Actor } from '../principal/actor.js';
-import type { AttemptReport } from '../store/job-store.js';
+import type { AttemptReport } from '../store/store-messages.js';
 import { type CurrentTask, runAsTask } from '../task/current-task.js';
 import { jobLogger } from '../task/job-logger.js';
 import type { Logger } from '../task/logger.js';

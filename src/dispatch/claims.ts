@@ -2,7 +2,7 @@
 
 import { filter, map, merge, mergeMap, type Observable, type OperatorFunction, Subject, tap } from 'rxjs';
 import type { Clock } from '../clock.js';
-import type { ClaimedJob } from '../store/job-store.js';
+import type { ClaimedJob } from '../store/store-messages.js';
 import { coalesceMap } from './coalesce-map.js';
 import type { Slots } from './slots.js';
 

@@ -22,7 +22,8 @@ import {
   timer,
 } from 'rxjs';
 import type { Clock } from '../clock.js';
-import type { AgentInfo, JobStore } from '../store/job-store.js';
+import type { JobStore } from '../store/job-store.js';
+import type { AgentInfo } from '../store/store-insight.js';
 import type { Logger } from '../task/logger.js';
 import { coalesceMap } from './coalesce-map.js';
 import type { ConnectionMonitor } from './connection-monitor.js';

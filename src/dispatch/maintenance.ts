@@ -2,7 +2,8 @@
 
 import { defer, filter, interval, map, merge, type Observable, of, retry, Subject, tap, timer } from 'rxjs';
 import type { Clock } from '../clock.js';
-import type { JobStore, RecoveryResult } from '../store/job-store.js';
+import type { JobStore } from '../store/job-store.js';
+import type { RecoveryResult } from '../store/store-messages.js';
 import { alarm } from './alarm.js';
 import { coalesceMap } from './coalesce-map.js';
 

@@ -1,7 +1,7 @@
 /** Has every claimed job worked on, side by side; its slot becomes free when the job is finished, or earlier. */
 
 import { Observable, type OperatorFunction } from 'rxjs';
-import type { ClaimedJob } from '../store/job-store.js';
+import type { ClaimedJob } from '../store/store-messages.js';
 import type { JobRunner } from './job-runner.js';
 import type { Slots } from './slots.js';
 

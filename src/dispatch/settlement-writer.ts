@@ -4,16 +4,16 @@ import { BehaviorSubject, filter, firstValueFrom, race, timer } from 'rxjs';
 import type { Clock } from '../clock.js';
 import type { JobTree } from '../job/job-record.js';
 import { GroupCommit } from '../store/async/group-commit.js';
+import type { JobStore } from '../store/job-store.js';
 import type {
   Attempt,
   AttemptKey,
   AttemptReport,
   InsertResult,
-  JobStore,
   ReleaseRequest,
   RescheduleRequest,
   Settlement,
-} from '../store/job-store.js';
+} from '../store/store-messages.js';
 import type { Logger } from '../task/logger.js';
 import { Reports } from './reports.js';
 

@@ -10,7 +10,7 @@ import { Payload } from '../job/payload.js';
 import { anonymous, type Principal } from '../job/principal.js';
 import { storedError } from '../job/stored-error.js';
 import type { AccessGuard } from '../principal/access-guard.js';
-import type { ClaimedJob } from '../store/job-store.js';
+import type { ClaimedJob } from '../store/store-messages.js';
 import { currentTask, untilAborted } from '../task/current-task.js';
 import type { AnyFunction, Class } from '../task/task.js';
 import type { TaskDefinition } from '../task/task-definition.js';

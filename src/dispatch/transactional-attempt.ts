@@ -2,7 +2,8 @@
 
 import { TransactionError, UncertainError } from '../errors.js';
 import type { JobTree } from '../job/job-record.js';
-import type { AttemptKey, JobStore, Settlement } from '../store/job-store.js';
+import type { JobStore } from '../store/job-store.js';
+import type { AttemptKey, Settlement } from '../store/store-messages.js';
 import type { Attempt, Ending } from './attempt.js';
 import { type AttemptContext, type Conflict, following, isConflict, judge, retryPlanOf, type Verdict } from './verdict.js';
 

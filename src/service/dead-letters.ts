@@ -3,7 +3,8 @@
 import type { JobRecord } from '../job/job-record.js';
 import type { Status } from '../job/job-status.js';
 import type { StoredError } from '../job/stored-error.js';
-import type { JobQuery, JobStore } from '../store/job-store.js';
+import type { JobStore } from '../store/job-store.js';
+import type { JobQuery } from '../store/store-messages.js';
 import type { Job } from './job.js';
 import { type JobAccess, see } from './job-access.js';
 import { JOB_FILTER_DEFAULTS, type JobFilter, queryOf } from './job-filter.js';

@@ -10,7 +10,7 @@ import type { AccessGuard } from '../principal/access-guard.js';
 import { currentActor } from '../principal/actor.js';
 import { GroupCommit } from '../store/async/group-commit.js';
 import { recordOrThrow } from '../store/insert-result.js';
-import type { InsertResult } from '../store/job-store.js';
+import type { InsertResult } from '../store/store-messages.js';
 import { signalAround, untilAborted } from '../task/current-task.js';
 import { AdmissionQueue } from './admission-queue.js';
 import type { Job } from './job.js';

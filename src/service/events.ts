@@ -4,7 +4,7 @@ import { concatMap, filter, map, type Observable, of } from 'rxjs';
 import type { JobDetails } from '../job/job-details.js';
 import { type Outcome, readOutcome, type StoredOutcome } from '../job/outcome.js';
 import type { StoredError } from '../job/stored-error.js';
-import type { ChangeFilter } from '../store/job-store.js';
+import type { ChangeFilter } from '../store/store-changes.js';
 import { namesOf } from '../task/definition-of.js';
 import type { ResultOf, SignatureOf, TaskLike } from '../task/task.js';
 import { bindContext } from './bind-context.js';

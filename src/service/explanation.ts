@@ -3,7 +3,7 @@
 import type { Status } from '../job/job-status.js';
 import type { Rate } from '../job/rates.js';
 import type { StoredError } from '../job/stored-error.js';
-import type { QuotaHolder } from '../store/job-store.js';
+import type { QuotaHolder } from '../store/store-insight.js';
 
 /** A job as it is at about one moment, and what has to happen before it runs. */
 export interface Explanation {

@@ -8,7 +8,8 @@ import type { JobRecord } from '../job/job-record.js';
 import type { JobReference } from '../job/job-reference.js';
 import { namedIn } from '../job/outcome.js';
 import type { Revive } from '../job/payload.js';
-import type { ChangeFilter, JobStore, StoreChange } from '../store/job-store.js';
+import type { JobStore } from '../store/job-store.js';
+import type { ChangeFilter, StoreChange } from '../store/store-changes.js';
 import type { Logger } from '../task/logger.js';
 import type { Job } from './job.js';
 

@@ -4,7 +4,8 @@ import { checkOptions, is, type Rules } from '../check.js';
 import { OptionError } from '../errors.js';
 import type { JobRecord } from '../job/job-record.js';
 import { STATUSES, type Status } from '../job/job-status.js';
-import type { JobQuery, JobStore } from '../store/job-store.js';
+import type { JobStore } from '../store/job-store.js';
+import type { JobQuery } from '../store/store-messages.js';
 import { namesOf } from '../task/definition-of.js';
 import type { TaskLike } from '../task/task.js';
 

@@ -14,7 +14,7 @@ import { type Outcome, readOutcome } from '../job/outcome.js';
 import type { Payload, Revive } from '../job/payload.js';
 import { anonymous } from '../job/principal.js';
 import { revivedError, type StoredError } from '../job/stored-error.js';
-import type { ChangeFilter } from '../store/job-store.js';
+import type { ChangeFilter } from '../store/store-changes.js';
 import { type CurrentTask, taskAround, untilAborted } from '../task/current-task.js';
 import { bindContext } from './bind-context.js';
 import { problemOfWaiting } from './deadlock.js';

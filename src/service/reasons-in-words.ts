@@ -1,6 +1,6 @@
 /** Says in words why a job is not running now. */
 
-import type { QuotaHolder } from '../store/job-store.js';
+import type { QuotaHolder } from '../store/store-insight.js';
 import { type Explanation, type Reason, WAITED_FOR } from './explanation.js';
 
 /** One line for the job, and one for each reason. */

@@ -3,7 +3,7 @@
 import { TransactionError } from '../errors.js';
 import type { JobRecord, JobTree, QueuedJob } from '../job/job-record.js';
 import { recordOrThrow } from '../store/insert-result.js';
-import type { InsertResult } from '../store/job-store.js';
+import type { InsertResult } from '../store/store-messages.js';
 
 export class StagedJobs {
   #trees: JobTree[] = [];

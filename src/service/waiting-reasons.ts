@@ -5,7 +5,8 @@ import { type LaneParts, partsOf, placesIn } from '../job/lane.js';
 import { isPaused, type Paused } from '../job/pauses.js';
 import { NO_PLACES, type Places, weightOf } from '../job/places.js';
 import { taskVersionOf } from '../job/task-version.js';
-import type { AgentInfo, DispatcherStatus, JobStore, QuotaStatus } from '../store/job-store.js';
+import type { JobStore } from '../store/job-store.js';
+import type { AgentInfo, DispatcherStatus, QuotaStatus } from '../store/store-insight.js';
 import type { Reason } from './explanation.js';
 
 /** What pending jobs may wait for; each job of a lane for the same. */

@@ -2,7 +2,7 @@
 
 import { DEFAULT_QUOTA } from '../job/places.js';
 import { taskNameIn } from '../job/task-version.js';
-import type { DispatcherStatus } from '../store/job-store.js';
+import type { DispatcherStatus } from '../store/store-insight.js';
 import type { Line, WaitingReason } from './waiting-reasons.js';
 
 /** Something that jobs wait for. */

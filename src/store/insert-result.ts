@@ -1,7 +1,7 @@
 /** What a store has answered to one tree. */
 
 import type { JobRecord } from '../job/job-record.js';
-import type { InsertResult } from './job-store.js';
+import type { InsertResult } from './store-messages.js';
 
 /** The record of its root. @throws why there is none */
 export function recordOrThrow(answer: InsertResult): JobRecord {

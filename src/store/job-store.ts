@@ -3,22 +3,29 @@
 import type { Observable } from 'rxjs';
 import type { AbortSignalType } from '../abort-signal.js';
 import type { Clock } from '../clock.js';
-import type { MillraceError } from '../errors.js';
 import type { JobDetails } from '../job/job-details.js';
-import type { JobRecord, JobTree, Progress, QueuedJob } from '../job/job-record.js';
-import type { JobReference } from '../job/job-reference.js';
+import type { JobRecord, JobTree } from '../job/job-record.js';
 import type { Debounce } from '../job/job-sealer.js';
-import type { Status } from '../job/job-status.js';
-import type { StoredOutcome } from '../job/outcome.js';
 import type { Pausable, Paused } from '../job/pauses.js';
-import type { Payload } from '../job/payload.js';
 import type { QuotaLimits } from '../job/places.js';
-import type { Rate, RateBook } from '../job/rates.js';
-import type { Seal } from '../job/seal.js';
-import type { StoredError } from '../job/stored-error.js';
+import type { RateBook } from '../job/rates.js';
+import type { ChangeFilter, StoreChange } from './store-changes.js';
+import type { AgentInfo, Insight } from './store-insight.js';
+import type {
+  Attempt,
+  AttemptReport,
+  ClaimedJob,
+  ClaimRequest,
+  InsertResult,
+  JobQuery,
+  RecoveryResult,
+  ReleaseRequest,
+  RescheduleRequest,
+  Settlement,
+} from './store-messages.js';
 
 /**
- * Where jobs live. Twelve methods, each doing what it says for each of its items atomically, and for
+ * Where jobs live. Each method does what it says for each of its items atomically, and for
  * the items one by one: one that cannot be done never spoils its neighbours. Whose promise has resolved,
  * is recorded for good. Time is the store's own.
  *
@@ -182,58 +189,6 @@ export interface Schedules {
   fire(name: string, span: { readonly after: Date; readonly until: Date }, trees: readonly JobTree[]): Promise<boolean>;
 }
 
-/** What explains why a job waits, as it is at about one moment; only reads. */
-export interface Insight {
-  /** The living dispatchers. */
-  dispatchers(): Promise<readonly DispatcherStatus[]>;
-  /** Those of the quotas that are there. */
-  quotas(names: readonly string[]): Promise<readonly QuotaStatus[]>;
-  /** How many pending jobs of its queue come before a pending job, whatever keeps them; counted up to a limit. */
-  countAhead(id: string, limit: number): Promise<number>;
-  /** The keys of the lanes in which jobs wait to be claimed; also those whose time has come a while ago, and that nobody has made pending. */
-  lanes(): Promise<readonly string[]>;
-  /** The jobs that wait in a lane, counted up to a limit. */
-  waiting(lane: string, limit: number): Promise<WaitingJobs>;
-}
-
-export interface WaitingJobs {
-  readonly count: number;
-  /** For how long the first of them has waited, by the time of the store, since it was queued or due. */
-  readonly waitedMs: number;
-}
-
-/** What a dispatcher runs of a queue. */
-export interface AgentInfo {
-  readonly queue: string;
-  readonly taskVersions: readonly string[];
-  readonly concurrency: number;
-}
-
-export interface DispatcherStatus {
-  readonly dispatcher: string;
-  /** As it said with its first heartbeat, if it did. */
-  readonly agents: readonly AgentInfo[];
-  /** The jobs whose code it runs. */
-  readonly running: readonly { readonly queue: string; readonly taskVersion: string }[];
-}
-
-export interface QuotaStatus {
-  readonly name: string;
-  readonly size: number;
-  readonly holders: readonly QuotaHolder[];
-  readonly rate: Rate | undefined;
-  /** Under its rate: when another job may begin, where none may now. */
-  readonly nextStart: Date | undefined;
-}
-
-/** Who has places: a job that runs, a batch that is open, a job that goes on with its places; or a dispatcher that keeps them for its next jobs. */
-export interface QuotaHolder {
-  readonly places: number;
-  readonly job?: { readonly id: string; readonly taskName: string } | undefined;
-  readonly since?: Date | undefined;
-  readonly dispatcher?: string | undefined;
-}
-
 /** A transaction of a store that has its own, such as the memory store. */
 export interface StoreSession {
   commit(): void;
@@ -255,133 +210,3 @@ export interface StoreSetup {
   /** How a debounced job is put off by another one; as one that is not sealed, where absent. */
   readonly putOff?: Debounce;
 }
-
-/** What became of a tree: it is there; it can never be; or the store failed, for this one or for all. */
-export type InsertResult = { readonly record: JobRecord } | { readonly refused: MillraceError } | { readonly failed: unknown };
-
-export interface ClaimRequest {
-  readonly dispatcher: string;
-  readonly queue: string;
-  /** The forms of jobs that it can run. */
-  readonly taskVersions: ReadonlySet<string>;
-  /** Those of them whose attempts end in transactions: nothing may be written to their jobs meanwhile, with which these would conflict. */
-  readonly transactional?: ReadonlySet<string>;
-  readonly limit: number;
-}
-
-/** One try to run a job; its token fences every later write. */
-export interface Attempt {
-  readonly token: string;
-  /** Which run of the job this is, from 1. */
-  readonly number: number;
-  /** How many attempts have failed by now. */
-  readonly failures: number;
-}
-
-export interface ClaimedJob {
-  readonly job: QueuedJob;
-  readonly attempt: Attempt;
-  /** What `job.input` asks for: the outcome of the job it is a callback of, or the steps of its batch. */
-  readonly input?: StoredOutcome | readonly JobReference[];
-  /** How many bytes of it earlier attempts have reported, by path: `progress`, `annotations.file`; absent for none. */
-  readonly reported?: ReadonlyMap<string, number>;
-}
-
-/** Names an attempt of a job. */
-export interface AttemptKey {
-  readonly id: string;
-  readonly token: string;
-}
-
-export interface AttemptReport extends AttemptKey {
-  readonly progress?: Progress;
-  readonly annotations?: Readonly<Record<string, Payload>>;
-}
-
-export interface Settlement extends AttemptKey {
-  /** The outcome, or the job whose outcome will be this one's. */
-  readonly outcome: StoredOutcome | FollowOutcome;
-  /** The method still runs (it ignored its signal), so its places are kept until they are released. */
-  readonly keepsPlaces?: boolean;
-}
-
-/** The task returned another job. */
-export interface FollowOutcome {
-  readonly status: 'follows';
-  readonly job: string;
-  /** It was queued for this purpose, so it is cancelled with the one that follows it. */
-  readonly isOwn?: boolean;
-}
-
-export interface RescheduleRequest extends AttemptKey {
-  readonly delayMs: number;
-  /** Counted as a failure of the attempt; absent where the task itself asked to run later. */
-  readonly error?: StoredError;
-  /** In place of the one that the job has. */
-  readonly seal?: Seal;
-}
-
-export interface ReleaseRequest extends AttemptKey {
-  readonly hasBegun: boolean;
-}
-
-export interface RecoveryResult {
-  /** When something will be due next, as far as is known: by the clock of this process. */
-  readonly nextAt?: Date;
-  /**
-   * The attempts that the dispatcher runs, as far as the store knows; absent for none. Each was handed out by a claim that
-   * has been answered, is being answered, or has failed.
-   */
-  readonly running?: readonly AttemptKey[];
-}
-
-/** Everything given must hold. */
-export interface JobQuery {
-  readonly ids?: readonly string[] | undefined;
-  readonly queue?: string | undefined;
-  readonly statuses?: readonly Status[] | undefined;
-  readonly taskNames?: readonly string[] | undefined;
-  /** Children of these. */
-  readonly parents?: readonly string[] | undefined;
-  /** Whose work ended then or later, and before. */
-  readonly endedSince?: Date | undefined;
-  readonly endedBefore?: Date | undefined;
-  /** Those that are not final, whatever is stored as their status, and those whose records were damaged. */
-  readonly mayBeUnreadable?: true | undefined;
-  /** Whether they were queued again by a retry. */
-  readonly isRetried?: boolean | undefined;
-  /** Of greater ids than this one, in the order of ids: for going through many. */
-  readonly after?: string | undefined;
-  /** Those whose work ended last come first. */
-  readonly latestFirst?: boolean | undefined;
-  readonly limit?: number | undefined;
-  /** With those that their outcomes name, and those that these name in turn, such as children of children; behind them, in any order. */
-  readonly withNamed?: boolean | undefined;
-}
-
-export type ChangeFilter =
-  /** There may be something to claim in the queue. */
-  | { readonly work: string }
-  /** Something will be due at a time by the clock of this process, which may be earlier than what `recover` knew. */
-  | { readonly due: true }
-  /** Cancellation was asked for a job that the dispatcher runs. */
-  | { readonly cancelsOf: string }
-  /** A round of this process has seen that jobs wait for long; an embedded store need not say so. */
-  | { readonly longWaits: 'here' }
-  /** A job: as it is now, then after each change, until it is final; nothing for a job that is not there. */
-  | { readonly job: string }
-  /** A job once it is final, and perhaps before; for who only waits for that. */
-  | { readonly ended: string }
-  /** Jobs whose outcome this process recorded, once each. */
-  | { readonly outcomes: 'here' }
-  /** Jobs whose failure this process recorded, once each. */
-  | { readonly failures: 'here' }
-  /** Jobs whose outcome any process recorded, from about when one begins to listen. */
-  | { readonly outcomes: 'everywhere' };
-
-export type StoreChange =
-  | { readonly type: 'work' }
-  | { readonly type: 'long-wait' }
-  | { readonly type: 'due'; readonly at: Date }
-  | { readonly type: 'cancel'; readonly id: string; readonly reason: string | undefined }
-  | { readonly type: 'job'; readonly record: JobRecord };

@@ -7,7 +7,8 @@ import type { JobRecord } from '../../src/job/job-record.js';
 import { FINAL, isFinal } from '../../src/job/job-status.js';
 import { Payload } from '../../src/job/payload.js';
 import { placesOf } from '../../src/job/places.js';
-import type { AttemptKey, JobStore } from '../../src/store/job-store.js';
+import type { JobStore } from '../../src/store/job-store.js';
+import type { AttemptKey } from '../../src/store/store-messages.js';
 import type { StoreBench } from '../../src/testing/contract/index.js';
 import { seededRandom } from '../../src/testing/index.js';
 

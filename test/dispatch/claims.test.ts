@@ -2,7 +2,7 @@ import { map, type Observable, tap } from 'rxjs';
 import { describe, expect, it } from 'vitest';
 import { claims } from '../../src/dispatch/claims.js';
 import { Slots } from '../../src/dispatch/slots.js';
-import type { ClaimedJob } from '../../src/store/job-store.js';
+import type { ClaimedJob } from '../../src/store/store-messages.js';
 import { type Marbles, marbles } from './marbles.js';
 
 const job = (id: string): ClaimedJob => ({ job: { id } }) as unknown as ClaimedJob;

@@ -4,7 +4,7 @@ import { firstValueFrom } from 'rxjs';
 import { expect, it } from 'vitest';
 import { nextTurn } from '../../src/clock.js';
 import { type Job, type JobStore, makeJob, memoryStore, task } from '../../src/index.js';
-import type { ClaimedJob } from '../../src/store/job-store.js';
+import type { ClaimedJob } from '../../src/store/store-messages.js';
 import { setup } from '../support/bundle.js';
 import { deferred } from '../support/deferred.js';
 

@@ -3,7 +3,7 @@
 import { describe, expect, it } from 'vitest';
 import { Reports } from '../../src/dispatch/reports.js';
 import { Payload } from '../../src/job/payload.js';
-import type { AttemptReport } from '../../src/store/job-store.js';
+import type { AttemptReport } from '../../src/store/store-messages.js';
 import { deferred } from '../support/deferred.js';
 
 const a = { id: 'a', token: '1' };

@@ -1,7 +1,8 @@
 import { NEVER, type Observable, of, throwError } from 'rxjs';
 import { describe, expect, it } from 'vitest';
 import { runMaintenance } from '../../src/dispatch/maintenance.js';
-import type { RecoveryResult, StoreChange } from '../../src/store/job-store.js';
+import type { StoreChange } from '../../src/store/store-changes.js';
+import type { RecoveryResult } from '../../src/store/store-messages.js';
 import { answer, type Marbles, marbles, storeOf } from './marbles.js';
 
 const due = (at: number): StoreChange => ({ type: 'due', at: new Date(at) });

@@ -1,7 +1,7 @@
 import { NEVER } from 'rxjs';
 import { describe, expect, it } from 'vitest';
 import { wakeUps } from '../../src/dispatch/wake-ups.js';
-import type { ChangeFilter, StoreChange } from '../../src/store/job-store.js';
+import type { ChangeFilter, StoreChange } from '../../src/store/store-changes.js';
 import { marbles, storeOf } from './marbles.js';
 
 const wake = { w: undefined };

@@ -2,7 +2,7 @@ import { Subject } from 'rxjs';
 import { describe, expect, it } from 'vitest';
 import { runJobs } from '../../src/dispatch/run-jobs.js';
 import { Slots } from '../../src/dispatch/slots.js';
-import type { ClaimedJob } from '../../src/store/job-store.js';
+import type { ClaimedJob } from '../../src/store/store-messages.js';
 import { deferred } from '../support/deferred.js';
 
 /** A worker whose jobs take until they are let go. */

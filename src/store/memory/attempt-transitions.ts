@@ -6,7 +6,15 @@ import { problemOfSize, storedBytes } from '../../job/job-size.js';
 import type { StoredOutcome } from '../../job/outcome.js';
 import { recordedError } from '../../job/stored-error.js';
 import { taskVersionOf } from '../../job/task-version.js';
-import type { Attempt, AttemptKey, AttemptReport, FollowOutcome, ReleaseRequest, RescheduleRequest, Settlement } from '../job-store.js';
+import type {
+  Attempt,
+  AttemptKey,
+  AttemptReport,
+  FollowOutcome,
+  ReleaseRequest,
+  RescheduleRequest,
+  Settlement,
+} from '../store-messages.js';
 import type { MemoryContext } from './memory-context.js';
 import type { MemoryControls } from './memory-controls.js';
 import type { MemorySession } from './memory-session.js';

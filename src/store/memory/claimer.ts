@@ -4,7 +4,7 @@ import type { JobRecord } from '../../job/job-record.js';
 import { JobReference } from '../../job/job-reference.js';
 import { reportedBytes } from '../../job/job-size.js';
 import { taskVersionOf } from '../../job/task-version.js';
-import type { Attempt, ClaimedJob, ClaimRequest } from '../job-store.js';
+import type { Attempt, ClaimedJob, ClaimRequest } from '../store-messages.js';
 import type { DueJobs } from './due-jobs.js';
 import type { Lane } from './lanes.js';
 import type { MemoryContext } from './memory-context.js';

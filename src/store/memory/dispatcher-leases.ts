@@ -1,6 +1,6 @@
 /** Which dispatchers are alive: each holds a lease that it renews, and whose jobs others take when it is over. */
 
-import type { AgentInfo } from '../job-store.js';
+import type { AgentInfo } from '../store-insight.js';
 
 /** Added to a lease before others may act on its end. */
 const GRACE_MS = 5_000;

@@ -5,7 +5,7 @@ import { notBelow, notExtended, takesSteps } from '../../job/batch-rule.js';
 import { firstState, type JobRecord, type JobTree, type QueuedJob } from '../../job/job-record.js';
 import { debounce, hasKey, hasYetToBegin, isDebouncedBy } from '../../job/unique-key-rule.js';
 import { recordOrThrow } from '../insert-result.js';
-import type { InsertResult } from '../job-store.js';
+import type { InsertResult } from '../store-messages.js';
 import type { InsertionPoint } from './job-table.js';
 import type { MemoryContext } from './memory-context.js';
 import type { MemorySession, StagedTree } from './memory-session.js';

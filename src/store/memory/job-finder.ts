@@ -3,7 +3,7 @@
 import type { JobRecord } from '../../job/job-record.js';
 import { isFinal } from '../../job/job-status.js';
 import { namedIn } from '../../job/outcome.js';
-import type { JobQuery } from '../job-store.js';
+import type { JobQuery } from '../store-messages.js';
 import type { JobTable } from './job-table.js';
 
 export class JobFinder {

@@ -3,8 +3,8 @@
 import type { JobRecord } from '../../job/job-record.js';
 import { laneOf } from '../../job/lane.js';
 import { taskVersionOf } from '../../job/task-version.js';
-import type { DispatcherStatus, Insight, QuotaStatus, WaitingJobs } from '../job-store.js';
 import { OVERDUE_MS } from '../overdue.js';
+import type { DispatcherStatus, Insight, QuotaStatus, WaitingJobs } from '../store-insight.js';
 import type { DispatcherLeases } from './dispatcher-leases.js';
 import type { JobTable } from './job-table.js';
 import { inOrder } from './lanes.js';

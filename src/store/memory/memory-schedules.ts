@@ -2,7 +2,8 @@
 
 import type { JobTree } from '../../job/job-record.js';
 import { recordOrThrow } from '../insert-result.js';
-import type { InsertResult, Schedules } from '../job-store.js';
+import type { Schedules } from '../job-store.js';
+import type { InsertResult } from '../store-messages.js';
 
 export class MemorySchedules implements Schedules {
   readonly #firedUntil = new Map<string, Date>();

@@ -2,7 +2,8 @@
 
 import { TransactionError } from '../../errors.js';
 import type { JobTree, QueuedJob } from '../../job/job-record.js';
-import type { Settlement, StoreSession } from '../job-store.js';
+import type { StoreSession } from '../job-store.js';
+import type { Settlement } from '../store-messages.js';
 import type { InsertionPoint } from './job-table.js';
 
 /** A tree that is to be inserted, and the place in the order that each of its jobs has got. */

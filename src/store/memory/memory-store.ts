@@ -7,23 +7,21 @@ import type { JobRecord, JobTree } from '../../job/job-record.js';
 import type { Debounce } from '../../job/job-sealer.js';
 import type { QuotaLimits } from '../../job/places.js';
 import { replaceArguments } from '../../job/unique-key-rule.js';
+import type { JobStore, StoreSetup } from '../job-store.js';
+import type { ChangeFilter, StoreChange } from '../store-changes.js';
+import type { AgentInfo } from '../store-insight.js';
 import type {
-  AgentInfo,
   Attempt,
   AttemptReport,
-  ChangeFilter,
   ClaimedJob,
   ClaimRequest,
   InsertResult,
   JobQuery,
-  JobStore,
   RecoveryResult,
   ReleaseRequest,
   RescheduleRequest,
   Settlement,
-  StoreChange,
-  StoreSetup,
-} from '../job-store.js';
+} from '../store-messages.js';
 import { AttemptTransitions } from './attempt-transitions.js';
 import { Claimer } from './claimer.js';
 import { Completion } from './completion.js';

@@ -3,7 +3,7 @@
 import { Observable, Subject } from 'rxjs';
 import type { JobRecord } from '../../job/job-record.js';
 import { isFinal } from '../../job/job-status.js';
-import type { ChangeFilter, StoreChange } from '../job-store.js';
+import type { ChangeFilter, StoreChange } from '../store-changes.js';
 
 export class Notifier {
   readonly #topics = new Map<string, Subject<StoreChange>>();

@@ -4,27 +4,21 @@ import { defer, EMPTY, type Observable } from 'rxjs';
 import { NotRunningError } from '../../errors.js';
 import type { JobRecord, JobTree } from '../../job/job-record.js';
 import type { QuotaLimits } from '../../job/places.js';
+import type { Controls, JobStore, Schedules, StoreSetup, Transactions } from '../job-store.js';
+import type { ChangeFilter, StoreChange } from '../store-changes.js';
+import type { AgentInfo, Insight } from '../store-insight.js';
 import type {
-  AgentInfo,
   Attempt,
   AttemptReport,
-  ChangeFilter,
   ClaimedJob,
   ClaimRequest,
-  Controls,
   InsertResult,
-  Insight,
   JobQuery,
-  JobStore,
   RecoveryResult,
   ReleaseRequest,
   RescheduleRequest,
-  Schedules,
   Settlement,
-  StoreChange,
-  StoreSetup,
-  Transactions,
-} from '../job-store.js';
+} from '../store-messages.js';
 import { checkDriver, withDriver } from './installed-driver.js';
 import { checkMongoOptions, type MongoStoreOptions } from './mongo-options.js';
 

@@ -3,8 +3,8 @@
 import type { Filter } from 'mongodb';
 import { isLane } from '../../job/lane.js';
 import { takes, weightOf } from '../../job/places.js';
-import type { DispatcherStatus, Insight, QuotaHolder, QuotaStatus, WaitingJobs } from '../job-store.js';
 import { OVERDUE_MS } from '../overdue.js';
+import type { DispatcherStatus, Insight, QuotaHolder, QuotaStatus, WaitingJobs } from '../store-insight.js';
 import type { ServerTime } from './driver/server-time.js';
 import { taskVersionOfDocument } from './jobs/job-codec.js';
 import { objectIdOf } from './jobs/job-collection.js';

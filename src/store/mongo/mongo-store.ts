@@ -8,27 +8,21 @@ import { FINAL } from '../../job/job-status.js';
 import { namedIn } from '../../job/outcome.js';
 import type { QuotaLimits } from '../../job/places.js';
 import { NO_RATES } from '../../job/rates.js';
+import type { Controls, JobStore, Schedules, StoreSetup, Transactions } from '../job-store.js';
+import type { ChangeFilter, StoreChange } from '../store-changes.js';
+import type { AgentInfo, Insight } from '../store-insight.js';
 import type {
-  AgentInfo,
   Attempt,
   AttemptReport,
-  ChangeFilter,
   ClaimedJob,
   ClaimRequest,
-  Controls,
   InsertResult,
-  Insight,
   JobQuery,
-  JobStore,
   RecoveryResult,
   ReleaseRequest,
   RescheduleRequest,
-  Schedules,
   Settlement,
-  StoreChange,
-  StoreSetup,
-  Transactions,
-} from '../job-store.js';
+} from '../store-messages.js';
 import { hasNoServer, isUnanswered } from './driver/driver-errors.js';
 import { ServerTime } from './driver/server-time.js';
 import { objectIdOf } from './jobs/job-collection.js';

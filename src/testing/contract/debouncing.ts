@@ -5,7 +5,7 @@ import type { JobTree } from '../../job/job-record.js';
 import { taskVersionOf } from '../../job/task-version.js';
 import type { UniqueOptions } from '../../job/unique-key-options.js';
 import { recordOrThrow } from '../../store/insert-result.js';
-import type { InsertResult } from '../../store/job-store.js';
+import type { InsertResult } from '../../store/store-messages.js';
 import { work } from './plans.js';
 import { retry } from './retrying.js';
 import { cases } from './store-case.js';

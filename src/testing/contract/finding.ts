@@ -1,7 +1,7 @@
 /** What the store contract says of finding and counting jobs. */
 
 import { deepEqual, equal } from 'node:assert/strict';
-import type { JobQuery } from '../../store/job-store.js';
+import type { JobQuery } from '../../store/store-messages.js';
 import { both, onSuccess, parallel, serial, steps, summary, work } from './plans.js';
 import { cases } from './store-case.js';
 import { keyOf, type StoreLab } from './store-lab.js';

@@ -1,7 +1,7 @@
 /** What the store contract says of insight: who runs what, who has places, what comes before. */
 
 import { deepEqual, equal, ok } from 'node:assert/strict';
-import type { QuotaStatus } from '../../store/job-store.js';
+import type { QuotaStatus } from '../../store/store-insight.js';
 import { serial, steps, work } from './plans.js';
 import { cases } from './store-case.js';
 import { LAB_QUOTAS, LEASE_MS, type StoreLab } from './store-lab.js';

@@ -10,16 +10,9 @@ import { FINAL, type FinalStatus, type Status } from '../../job/job-status.js';
 import type { StoredOutcome } from '../../job/outcome.js';
 import { Payload } from '../../job/payload.js';
 import { taskVersionOf } from '../../job/task-version.js';
-import type {
-  Attempt,
-  AttemptKey,
-  ChangeFilter,
-  ClaimedJob,
-  InsertResult,
-  JobStore,
-  Settlement,
-  StoreChange,
-} from '../../store/job-store.js';
+import type { JobStore } from '../../store/job-store.js';
+import type { ChangeFilter, StoreChange } from '../../store/store-changes.js';
+import type { Attempt, AttemptKey, ClaimedJob, InsertResult, Settlement } from '../../store/store-messages.js';
 import { seededRandom } from '../seeded-random.js';
 
 /** Brought by who runs the contract: a new store for each case, and a hand on its time. */

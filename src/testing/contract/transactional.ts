@@ -4,7 +4,7 @@ import { deepEqual, equal, ok, rejects } from 'node:assert/strict';
 import { CircularJobError, JobNotFoundError } from '../../errors.js';
 import type { JobTree } from '../../job/job-record.js';
 import { recordOrThrow } from '../../store/insert-result.js';
-import type { AttemptKey, Settlement } from '../../store/job-store.js';
+import type { AttemptKey, Settlement } from '../../store/store-messages.js';
 import { both, onSuccess, parallel, work } from './plans.js';
 import { cases } from './store-case.js';
 import { completed, failed, keyOf, type StoreLab } from './store-lab.js';

@@ -4,7 +4,7 @@ import { ObjectId } from 'mongodb';
 import type { JobReference } from '../../../job/job-reference.js';
 import type { Places } from '../../../job/places.js';
 import type { BackgroundRetry } from '../../async/background-retry.js';
-import type { ClaimedJob, ClaimRequest } from '../../job-store.js';
+import type { ClaimedJob, ClaimRequest } from '../../store-messages.js';
 import type { DispatcherLeases } from '../control/dispatcher-leases.js';
 import type { PauseControl } from '../control/pause-control.js';
 import type { ServerTime } from '../driver/server-time.js';

@@ -1,6 +1,6 @@
 /** Which dispatchers are alive: each renews its lease by one document, and by the server's time alone. */
 
-import type { AgentInfo } from '../../job-store.js';
+import type { AgentInfo } from '../../store-insight.js';
 import { type Expression, type Fields, literal } from '../driver/expression.js';
 import type { ServerTime } from '../driver/server-time.js';
 import type { Collections } from '../schema/collections.js';

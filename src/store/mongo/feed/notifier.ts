@@ -6,7 +6,7 @@ import { nextTurn } from '../../../clock.js';
 import type { JobRecord } from '../../../job/job-record.js';
 import type { JobReference } from '../../../job/job-reference.js';
 import { isFinal } from '../../../job/job-status.js';
-import type { ChangeFilter, StoreChange } from '../../job-store.js';
+import type { ChangeFilter, StoreChange } from '../../store-changes.js';
 import type { ServerTime } from '../driver/server-time.js';
 import type { AttemptReports } from '../jobs/attempt-reports.js';
 import { referenceOf, toRecord } from '../jobs/job-codec.js';

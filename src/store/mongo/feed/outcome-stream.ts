@@ -3,7 +3,7 @@
 import { concatMap, defer, filter, from, map, merge, Observable, retry, Subject, share, takeUntil, timer } from 'rxjs';
 import type { Clock } from '../../../clock.js';
 import type { JobRecord } from '../../../job/job-record.js';
-import type { StoreChange } from '../../job-store.js';
+import type { StoreChange } from '../../store-changes.js';
 import type { Stage } from '../driver/expression.js';
 import { ResumableStream } from '../driver/resumable-stream.js';
 import type { Collections } from '../schema/collections.js';

@@ -4,7 +4,7 @@ import { type ClientSession, MongoServerError, ObjectId, type WriteError } from 
 import { JobNotFoundError, UncertainError } from '../../../errors.js';
 import type { JobTree } from '../../../job/job-record.js';
 import type { BackgroundRetry } from '../../async/background-retry.js';
-import type { InsertResult } from '../../job-store.js';
+import type { InsertResult } from '../../store-messages.js';
 import { asUncertain, hasNoServer, ignoreDuplicates, isUnanswered, perDocumentErrors } from '../driver/driver-errors.js';
 import type { ServerTime } from '../driver/server-time.js';
 import type { SessionTransactions } from '../driver/session-transactions.js';

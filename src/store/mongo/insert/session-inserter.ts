@@ -6,7 +6,7 @@ import type { JobTree, QueuedJob } from '../../../job/job-record.js';
 import type { Debounce } from '../../../job/job-sealer.js';
 import { isDebouncedBy } from '../../../job/unique-key-rule.js';
 import type { BackgroundRetry } from '../../async/background-retry.js';
-import type { InsertResult } from '../../job-store.js';
+import type { InsertResult } from '../../store-messages.js';
 import { refuseForeign } from '../driver/driver-errors.js';
 import type { ServerTime } from '../driver/server-time.js';
 import type { SessionTransactions } from '../driver/session-transactions.js';

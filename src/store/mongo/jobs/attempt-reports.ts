@@ -2,7 +2,7 @@
 
 import type { Binary, ObjectId } from 'mongodb';
 import { Payload } from '../../../job/payload.js';
-import type { AttemptReport } from '../../job-store.js';
+import type { AttemptReport } from '../../store-messages.js';
 import { ignoreDuplicates } from '../driver/driver-errors.js';
 import { type Fields, literal } from '../driver/expression.js';
 import type { ServerTime } from '../driver/server-time.js';

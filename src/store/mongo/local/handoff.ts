@@ -1,7 +1,7 @@
 /** Gives a job whose turn has come straight to a dispatcher of this process that has room: nobody has to find and claim it. */
 
 import { ObjectId } from 'mongodb';
-import type { ClaimRequest } from '../../job-store.js';
+import type { ClaimRequest } from '../../store-messages.js';
 import type { DispatcherLeases } from '../control/dispatcher-leases.js';
 import type { PauseControl } from '../control/pause-control.js';
 import type { Notifier } from '../feed/notifier.js';

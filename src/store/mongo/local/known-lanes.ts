@@ -3,7 +3,7 @@
 import { type LaneParts, partsOf, placesIn } from '../../../job/lane.js';
 import type { Places } from '../../../job/places.js';
 import { hasYetToBegin } from '../../../job/unique-key-rule.js';
-import type { ClaimRequest } from '../../job-store.js';
+import type { ClaimRequest } from '../../store-messages.js';
 import { taskVersionOfDocument } from '../jobs/job-codec.js';
 import type { JobDocument } from '../schema/documents.js';
 import type { Position } from './order.js';

@@ -1,6 +1,6 @@
 /** The attempts that this process has claimed and not ended, with their jobs as last known: what is not here is read. */
 
-import type { AttemptKey } from '../../job-store.js';
+import type { AttemptKey } from '../../store-messages.js';
 import type { JobDocument } from '../schema/documents.js';
 
 /** Names an attempt in memory. */

@@ -1,7 +1,7 @@
 /** Finds what the store counts for somebody who does not know of it: where an answer was lost, or a command was done late. */
 
 import { ObjectId } from 'mongodb';
-import type { AttemptKey } from '../../job-store.js';
+import type { AttemptKey } from '../../store-messages.js';
 import type { ServerTime } from '../driver/server-time.js';
 import type { Notifier } from '../feed/notifier.js';
 import type { ClaimWrites } from '../local/claim-writes.js';

@@ -1,7 +1,7 @@
 /** The round: what every process looks at now and then, whatever it was told of; six commands while there is nothing to do. */
 
 import { isLane } from '../../../job/lane.js';
-import type { RecoveryResult as Answer, AttemptKey } from '../../job-store.js';
+import type { RecoveryResult as Answer, AttemptKey } from '../../store-messages.js';
 import type { DispatcherLeases } from '../control/dispatcher-leases.js';
 import type { ServerTime } from '../driver/server-time.js';
 import type { Notifier } from '../feed/notifier.js';

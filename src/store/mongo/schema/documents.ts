@@ -11,7 +11,7 @@ import type { PrincipalReference } from '../../../job/principal.js';
 import type { Rate, RecentStarts } from '../../../job/rates.js';
 import type { Seal } from '../../../job/seal.js';
 import type { Uniqueness } from '../../../job/unique-key-options.js';
-import type { AgentInfo } from '../../job-store.js';
+import type { AgentInfo } from '../../store-insight.js';
 
 /** A job. Fields that do not apply are missing, never `null`: the indexes are partial. */
 export interface JobDocument {

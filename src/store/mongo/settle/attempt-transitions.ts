@@ -3,7 +3,7 @@
 import { AbortedError, JobNotFoundError, type MillraceError, QuotaError } from '../../../errors.js';
 import { laneOf } from '../../../job/lane.js';
 import { recordedError } from '../../../job/stored-error.js';
-import type { Attempt, AttemptKey, AttemptReport, FollowOutcome, ReleaseRequest, RescheduleRequest } from '../../job-store.js';
+import type { Attempt, AttemptKey, AttemptReport, FollowOutcome, ReleaseRequest, RescheduleRequest } from '../../store-messages.js';
 import type { PauseControl } from '../control/pause-control.js';
 import { isRefused, refusalOf } from '../driver/driver-errors.js';
 import type { ServerTime } from '../driver/server-time.js';

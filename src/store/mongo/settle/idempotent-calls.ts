@@ -1,6 +1,6 @@
 /** Calls for several items that may fail for some of them: asked again, they answer as before for those that were done. */
 
-import type { AttemptKey } from '../../job-store.js';
+import type { AttemptKey } from '../../store-messages.js';
 import { attemptKey } from '../local/running-attempts.js';
 
 type Known<R> = 'unanswered' | { readonly answer: R };

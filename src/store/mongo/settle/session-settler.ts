@@ -3,7 +3,7 @@
 import type { ClientSession, ObjectId } from 'mongodb';
 import { type MillraceError, TransactionError } from '../../../errors.js';
 import type { BackgroundRetry } from '../../async/background-retry.js';
-import type { AttemptKey, Settlement } from '../../job-store.js';
+import type { AttemptKey, Settlement } from '../../store-messages.js';
 import { type Fields, literal } from '../driver/expression.js';
 import type { ServerTime } from '../driver/server-time.js';
 import type { SessionTransactions } from '../driver/session-transactions.js';

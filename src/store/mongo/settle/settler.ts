@@ -4,7 +4,7 @@ import { filter, firstValueFrom, last, type Observable, race, repeat, timer } fr
 import type { Clock } from '../../../clock.js';
 import type { StoredOutcome } from '../../../job/outcome.js';
 import { GroupCommit } from '../../async/group-commit.js';
-import type { AttemptKey, Settlement } from '../../job-store.js';
+import type { AttemptKey, Settlement } from '../../store-messages.js';
 import { isRefused } from '../driver/driver-errors.js';
 import { ownValues } from '../driver/own-values.js';
 import type { ServerTime } from '../driver/server-time.js';
