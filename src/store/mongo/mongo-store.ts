@@ -33,7 +33,7 @@ import { Members } from './schema/members.js';
 import { explainedAtStart, reach } from './schema/reaching.js';
 import { checkPool, checkSameCluster, checkStore } from './schema/store-check.js';
 import { isAttemptEnd } from './settle/settler.js';
-import { StoreParts } from './wiring.js';
+import { closeParts, openParts, type StoreParts } from './wiring.js';
 
 /** A store in a MongoDB database. @throws OptionError */
 export function mongoStore(options: MongoStoreOptions): JobStore {
@@ -90,7 +90,7 @@ export class MongoStore implements JobStore {
       // Several services that start at the same time open it once.
       this.#opening ??= this.#open(setup);
       const parts = await Promise.race([this.#opening, abortion(setup.signal)]);
-      parts.putOff = setup.putOff ?? parts.putOff;
+      if (setup.putOff !== undefined) parts.hooks.putOff = setup.putOff;
       await parts.quotas.configure(setup.quotas, setup.rates ?? NO_RATES);
       this.#started = parts;
     } catch (error) {
@@ -106,7 +106,7 @@ export class MongoStore implements JobStore {
     const opened = await this.#opening?.catch(() => undefined);
     if (this.#users > 0) return;
     this.#opening = undefined;
-    await opened?.close();
+    if (opened !== undefined) await closeParts(opened);
   }
 
   async insert(trees: readonly JobTree[], session?: object): Promise<readonly InsertResult[]> {
@@ -202,7 +202,7 @@ export class MongoStore implements JobStore {
       if (parts === undefined || this.#users === 0) return EMPTY;
       // What ended here is known here; all else may be done by other processes.
       if ('outcomes' in interest && interest.outcomes === 'everywhere') return parts.outcomes.changes;
-      if (!('outcomes' in interest || 'failures' in interest || 'longWaits' in interest)) parts.listen();
+      if (!('outcomes' in interest || 'failures' in interest || 'longWaits' in interest)) parts.router.listen();
       return parts.notifier.listen(interest);
     });
   }
@@ -216,8 +216,8 @@ export class MongoStore implements JobStore {
   async #open(setup: StoreSetup): Promise<StoreParts> {
     const { client, sessions, connectTimeoutMs } = this.options;
     checkPool(client.options?.maxPoolSize);
-    const parts = new StoreParts(this.options, setup.clock, this.timeOf(setup));
-    parts.onDamage = setup.onDamage ?? parts.onDamage;
+    const parts = openParts(this.options, setup.clock, this.timeOf(setup));
+    if (setup.onDamage !== undefined) parts.hooks.onDamage = setup.onDamage;
     const { collections, inSession } = parts;
     // Connecting again is the only way to use a client that has not found its servers.
     const connect = async (): Promise<void> => {

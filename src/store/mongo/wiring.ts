@@ -1,7 +1,7 @@
-/** The parts of a store that has been started, and how they are put together. */
+/** Puts the parts of a store together, folder by folder: each part is given those of the folders below it. */
 
 import { ObjectId } from 'mongodb';
-import { defer, interval, type Subscription } from 'rxjs';
+import { defer } from 'rxjs';
 import type { Clock } from '../../clock.js';
 import type { JobDetails } from '../../job/job-details.js';
 import type { Debounce } from '../../job/job-sealer.js';
@@ -14,7 +14,8 @@ import { PauseControl } from './control/pause-control.js';
 import { CommandDeadline } from './driver/command-deadline.js';
 import type { ServerTime } from './driver/server-time.js';
 import { SessionTransactions } from './driver/session-transactions.js';
-import { type ChangeEvent, ChangeListener } from './feed/change-listener.js';
+import { EventRouter } from './event-router.js';
+import { ChangeListener } from './feed/change-listener.js';
 import { Notifier } from './feed/notifier.js';
 import { OutcomeStream } from './feed/outcome-stream.js';
 import { Inserter } from './insert/inserter.js';
@@ -23,17 +24,16 @@ import { SessionInserter } from './insert/session-inserter.js';
 import { TreeBuilder } from './insert/tree-builder.js';
 import { UniqueKeys } from './insert/unique-keys.js';
 import { AttemptReports } from './jobs/attempt-reports.js';
-import { JobCollection, ServerExpression } from './jobs/job-collection.js';
+import { JobCollection } from './jobs/job-collection.js';
 import { ClaimWrites } from './local/claim-writes.js';
 import { Handoff } from './local/handoff.js';
 import { KnownLanes } from './local/known-lanes.js';
 import { LocalQueue } from './local/local-queue.js';
 import { RunningAttempts } from './local/running-attempts.js';
 import { DueJobs } from './maintenance/due-jobs.js';
-import { FieldCare } from './maintenance/field-care.js';
-import { JobCare } from './maintenance/job-care.js';
 import { LeakAudit } from './maintenance/leak-audit.js';
 import { Maintainer } from './maintenance/maintainer.js';
+import { openRepairs } from './maintenance/repairs.js';
 import { Rescuer } from './maintenance/rescuer.js';
 import { MongoInsight } from './mongo-insight.js';
 import type { CheckedMongoOptions } from './mongo-options.js';
@@ -41,11 +41,8 @@ import { JobPlaces } from './quotas/job-places.js';
 import { PlaceLeases } from './quotas/place-leases.js';
 import { PlaceUsage } from './quotas/place-usage.js';
 import { QuotaCache } from './quotas/quota-cache.js';
-import { NEXT_REVISION } from './quotas/quota-pipelines.js';
 import { RateLimiter } from './quotas/rate-limiter.js';
-import { type Cares, type Collections, openCollections } from './schema/collections.js';
-import type { DispatcherDocument, JobDocument, NoteDocument, QuotaDocument, ScheduleDocument } from './schema/documents.js';
-import { DISPATCHER_RULES, NOTE_RULES, QUOTA_RULES, SCHEDULE_RULES } from './schema/other-damage.js';
+import { openCollections } from './schema/collections.js';
 import { AttemptTransitions } from './settle/attempt-transitions.js';
 import { CancelledBatches } from './settle/cancelled-batches.js';
 import { Completion } from './settle/completion.js';
@@ -54,390 +51,142 @@ import { SessionSettler } from './settle/session-settler.js';
 import { Settler } from './settle/settler.js';
 import { WaitGraph } from './settle/wait-graph.js';
 
-/** Between two looks at the jobs that are watched here, in case news of them was lost. */
-const POLL_MS = 5_000;
-
-/** The lease of a dispatcher whose own is damaged: by its end the dispatcher has renewed it, or is dead. */
-const FRESH_LEASE_MS = 30_000;
-
-interface HeardOfQuota {
-  readonly name: string;
-  readonly quota: QuotaDocument | undefined;
-  readonly rev: number | undefined;
+/** What the service sets when it starts the store. */
+interface Hooks {
+  /** How debounced jobs are put off. */
+  putOff: Debounce;
+  /** Is called with what was wrong with a stored document. */
+  onDamage: (message: string, details?: JobDetails) => void;
 }
 
-export class StoreParts {
-  readonly notifier: Notifier;
-  readonly notes: AttemptReports;
-  readonly quotas: QuotaCache;
-  readonly pauses: PauseControl;
-  readonly backgroundRetry: BackgroundRetry;
-  readonly forget: (dispatcher: string) => void;
-  readonly leases: DispatcherLeases;
-  readonly completion: Completion;
-  readonly transitions: AttemptTransitions;
-  readonly settler: Settler;
-  readonly sessionSettler: SessionSettler;
-  readonly claimer: Claimer;
-  readonly inserter: Inserter;
-  readonly sessionInserter: SessionInserter;
-  readonly schedules: MongoSchedules;
-  readonly insight: MongoInsight;
-  readonly inSession: Collections;
-  readonly transactions: SessionTransactions;
-  readonly maintainer: Maintainer;
-  readonly rescuer: Rescuer;
-  readonly jobs: JobCollection;
-  readonly collections: Collections;
-  readonly ownerRelease: OwnerRelease;
-  readonly localQueue: LocalQueue;
-  readonly listener: ChangeListener;
-  readonly outcomes: OutcomeStream;
-  readonly cancelled = new CancelledBatches();
-  /** How debounced jobs are put off: as the service says. */
-  putOff: Debounce = replaceArguments;
-  /** Is called with what was wrong with a stored document. */
-  onDamage: (message: string, details?: JobDetails) => void = () => {};
-  #polling: Subscription | undefined;
+export type StoreParts = ReturnType<typeof openParts>;
 
-  constructor(
-    { client, sessions, database, prefix }: CheckedMongoOptions,
-    clock: Clock,
-    readonly time: ServerTime,
-  ) {
-    const process = new ObjectId().toHexString();
-    const deadline = new CommandDeadline(clock);
-    const cares = this.#cares(process);
-    const transactions = new SessionTransactions(sessions, deadline, clock);
-    const { causality } = transactions;
-    const collections = openCollections(client, { database, prefix, deadline, causality, cares });
-    const lanes = new KnownLanes();
-    const notes = new AttemptReports(collections, time);
-    const notifier = new Notifier({
-      collections,
-      notes,
-      time,
-      onPending: (lane) => lanes.ring(lane),
-      follow: (id) => this.listener.follow(id),
-      unfollow: (id) => this.listener.unfollow(id),
-      onLeft: (queue) => notifier.track(placeLeases.leave(queue)),
-      dropAhead: (id, reason) => this.#dropAhead(id, reason),
-    });
-    const jobs = new JobCollection(collections, (job) => notifier.changed(job));
-    const leases = new DispatcherLeases(collections, time, () => this.pauses.refresh());
-    const quotas = new QuotaCache({
-      collections,
-      time,
-      onControl: (control) => this.pauses.notice(control),
-      onSized: () => this.#followSizes(),
-    });
-    const onBackground = (work: Promise<void>): void => notifier.track(work);
-    const onDamage: StoreParts['onDamage'] = (message, details) => this.onDamage(message, details);
-    const backgroundRetry = new BackgroundRetry({ clock, onBackground });
-    this.pauses = new PauseControl({
-      clock,
-      collections,
-      leases,
-      time,
-      backgroundRetry,
-      onChange: () => this.#followPauses(),
-      onDamage,
-      onBackground,
-    });
-    const { pauses } = this;
-    const jobPlaces = new JobPlaces({ quotas, onFreed: () => notifier.room() });
-    const placeLeases = new PlaceLeases({
-      clock,
-      quotas,
-      time,
-      leases,
-      onFreed: () => notifier.room(),
-      beforeGivingWay: (dispatcher) => localQueue.handBack(dispatcher),
-      onBackground,
-    });
-    const placeUsage = new PlaceUsage({ placeLeases, onFreed: () => notifier.room(), onBackground });
-    const rateLimiter = new RateLimiter({ clock, quotas, time, onFreed: () => notifier.room() });
-    const ownerRelease = new OwnerRelease({ collections, clock, onBackground });
-    const running = new RunningAttempts();
-    const localQueue = new LocalQueue({ collections, clock, time, running, notifier, endCancelled: (job) => this.#endCancelled(job) });
-    const claimWrites = new ClaimWrites({ localQueue, collections, leases, notifier, time, backgroundRetry, placeUsage });
-    const handoff = new Handoff({ jobs, leases, notifier, pauses, claimWrites });
-    const graph = new WaitGraph(jobs, quotas);
-    const { cancelled } = this;
-    const completion = new Completion({
-      cancelled,
-      collections,
-      graph,
-      jobs,
-      placeLeases,
-      jobPlaces,
-      handoff,
-      time,
-      notifier,
-      ownerRelease,
-      backgroundRetry,
-      process,
-    });
-    const transitions = new AttemptTransitions({
-      jobs,
-      placeUsage,
-      jobPlaces,
-      completion,
-      time,
-      notifier,
-      notes,
-      pauses,
-      graph,
-      running,
-      localQueue,
-      ownerRelease,
-      process,
-    });
-    const batchOpener = new BatchOpener({
-      collections,
-      jobPlaces,
-      leases,
-      notifier,
-      ownerRelease,
-      placeUsage,
-      completion,
-      time,
-      backgroundRetry,
-    });
-    const claimer = new Claimer({
-      localQueue,
-      transitions,
-      cancelled,
-      collections,
-      handoff,
-      lanes,
-      leases,
-      notifier,
-      batchOpener,
-      pauses,
-      running,
-      placeLeases,
-      rateLimiter,
-      claimWrites,
-      completion,
-      time,
-      backgroundRetry,
-      placeUsage,
-    });
-    const forget = (dispatcher: string): void => {
-      for (const part of [placeLeases, placeUsage, running, localQueue, handoff, claimer]) part.forget(dispatcher);
-    };
-    this.localQueue = localQueue;
-    this.collections = collections;
-    this.notifier = notifier;
-    this.notes = notes;
-    this.jobs = jobs;
-    this.leases = leases;
-    this.quotas = quotas;
-    this.backgroundRetry = backgroundRetry;
-    this.completion = completion;
-    this.transitions = transitions;
-    this.settler = new Settler({ localQueue, clock, collections, jobs, running, placeUsage, completion, time, notifier, process });
-    this.claimer = claimer;
-    const inSession = sessions === client ? collections : openCollections(sessions, { database, prefix, deadline, causality, cares });
-    this.inSession = inSession;
-    this.transactions = transactions;
-    const forEnds = {
-      localQueue,
-      transitions,
-      inSession,
-      jobs,
-      notes,
-      running,
-      completion,
-      time,
-      transactions,
-      backgroundRetry,
-      placeUsage,
-      process,
-    };
-    this.sessionSettler = new SessionSettler(forEnds);
-    const ownTransactions = sessions === client ? transactions : transactions.through(client);
-    const listen = (): void => this.listen();
-    const treeBuilder = new TreeBuilder(time, process);
-    const putOff: Debounce = (job, by) => this.putOff(job, by);
-    const uniqueKeys = new UniqueKeys({ notifier, time, putOff });
-    const forInserts = { treeBuilder, jobs, notifier, completion, time, backgroundRetry, uniqueKeys };
-    this.inserter = new Inserter({ ...forInserts, collections, transactions: ownTransactions });
-    this.sessionInserter = new SessionInserter({ ...forInserts, putOff, inSession, listen, transactions });
-    this.schedules = new MongoSchedules({ inSession, sessionInserter: this.sessionInserter, time, transactions });
-    const rescuer = new Rescuer({ transitions, collections, jobPlaces, leases, notifier, completion, time, forget });
-    const leakAudit = new LeakAudit({ localQueue, collections, jobPlaces, notifier, quotas, rescuer, claimWrites, time });
-    const dueJobs = new DueJobs({ collections, completion, time, backgroundRetry, onBackground, process });
-    this.insight = new MongoInsight({ collections, quotas, rateLimiter, time });
-    this.rescuer = rescuer;
-    this.maintainer = new Maintainer({ leakAudit, collections, dueJobs, leases, notifier, quotas, rescuer, time });
-    this.forget = forget;
-    this.ownerRelease = ownerRelease;
-    this.process = process;
-    this.listener = new ChangeListener({
-      collections,
-      clock,
-      process,
-      onHeard: (heard) => this.#hear(heard),
-      onOpened: () => this.#sweep(),
-    });
-    const here = defer(() => notifier.listen({ outcomes: 'here' }));
-    this.outcomes = new OutcomeStream({ collections, clock, here, recordOf: (job) => notifier.recordOf(job) });
-    this.#clock = clock;
-    this.#placeLeases = placeLeases;
-    this.#rateLimiter = rateLimiter;
-  }
+export function openParts(options: CheckedMongoOptions, clock: Clock, time: ServerTime) {
+  const base = openBase(options, { clock, time });
+  const parts = openMaintenance(openClaims(openInserts(openSettling(openLocal(openQuotas(openControl(openFeed(base))))))));
+  base.router.connect(parts);
+  return parts;
+}
 
-  readonly process: string;
-  readonly #clock: Clock;
-  readonly #placeLeases: PlaceLeases;
-  readonly #rateLimiter: RateLimiter;
+/** The driver and the collections, and what every part is given. */
+function openBase({ client, sessions, database, prefix }: CheckedMongoOptions, { clock, time }: { clock: Clock; time: ServerTime }) {
+  const router = new EventRouter();
+  const hooks: Hooks = { putOff: replaceArguments, onDamage: () => {} };
+  const onDamage: Hooks['onDamage'] = (message, details) => hooks.onDamage(message, details);
+  const putOff: Debounce = (job, by) => hooks.putOff(job, by);
+  const process = new ObjectId().toHexString();
+  const deadline = new CommandDeadline(clock);
+  const transactions = new SessionTransactions(sessions, deadline, clock);
+  const cares = openRepairs({ time, process, parts: () => router.parts, onDamage });
+  const opening = { database, prefix, deadline, causality: transactions.causality, cares };
+  const collections = openCollections(client, opening);
+  const isOneClient = sessions === client;
+  const inSession = isOneClient ? collections : openCollections(sessions, opening);
+  const ownTransactions = isOneClient ? transactions : transactions.through(client);
+  return { clock, time, router, hooks, onDamage, putOff, process, transactions, ownTransactions, collections, inSession };
+}
 
-  /** Repairs damaged documents; created later, since it needs parts that need the collections. */
-  #cares(process: string): Cares {
-    const { time } = this;
-    const onDamage: StoreParts['onDamage'] = (message, details) => this.onDamage(message, details);
-    const removed = (): unknown => undefined;
-    const jobs = new JobCare({
-      time,
-      process,
-      tender: () => this.completion,
-      waitingIn: (root) => this.jobs.find({ root, status: { $in: ['active', 'callbacks'] } }),
-      cancel: (owner, id, reason) => this.notifier.cancelOf(owner, id, reason),
-      onDamage,
-      onBackground: (work) => this.notifier.track(work),
-    });
-    const quotas = new FieldCare<QuotaDocument>({
-      rules: QUOTA_RULES,
-      concerns: (document) => !('control' in document),
-      insteadOf: (field, damaged) => this.quotas.insteadOf(field, damaged),
-      besides: (fields) => (fields.includes('rev') ? {} : { rev: new ServerExpression(NEXT_REVISION) }),
-      onDamage,
-    });
-    const soon = (): Date => new Date(time.estimate().getTime() + FRESH_LEASE_MS);
-    const ofDispatcher: Record<string, () => unknown> = {
-      state: () => 'alive',
-      leaseMs: () => FRESH_LEASE_MS,
-      leaseUntil: soon,
-      since: () => time.estimate(),
-    };
-    return {
-      jobs,
-      quotas,
-      dispatchers: new FieldCare<DispatcherDocument>({
-        rules: DISPATCHER_RULES,
-        insteadOf: (field) => (ofDispatcher[field] ?? removed)(),
-        onDamage,
-      }),
-      notes: new FieldCare<NoteDocument>({
-        rules: NOTE_RULES,
-        insteadOf: (field) => (field === 'attempt' ? 0 : field === 'expireAt' ? soon() : undefined),
-        onDamage,
-      }),
-      schedules: new FieldCare<ScheduleDocument>({
-        rules: SCHEDULE_RULES,
-        insteadOf: (field) => (field === 'firedUntil' ? time.estimate() : undefined),
-        onDamage,
-      }),
-    };
-  }
+function openFeed(below: ReturnType<typeof openBase>) {
+  const { clock, collections, time, router } = below;
+  const lanes = new KnownLanes();
+  const notes = new AttemptReports(collections, time);
+  const listener = new ChangeListener({
+    ...below,
+    onHeard: (event) => router.changed(event),
+    onOpened: () => router.opened(),
+  });
+  const notifier = new Notifier({
+    ...below,
+    notes,
+    onPending: (lane) => lanes.ring(lane),
+    follow: (id) => listener.follow(id),
+    unfollow: (id) => listener.unfollow(id),
+    onLeft: (queue) => router.queueLeft(queue),
+    dropAhead: (id, reason) => router.cancelledAhead(id, reason),
+  });
+  const jobs = new JobCollection(collections, (job) => notifier.changed(job));
+  const onBackground = (work: Promise<void>): void => notifier.track(work);
+  const onFreed = (): void => notifier.room();
+  const backgroundRetry = new BackgroundRetry({ clock, onBackground });
+  const here = defer(() => notifier.listen({ outcomes: 'here' }));
+  const outcomes = new OutcomeStream({ ...below, here, recordOf: (job) => notifier.recordOf(job) });
+  return { ...below, lanes, notes, listener, notifier, jobs, onBackground, onFreed, backgroundRetry, outcomes };
+}
 
-  /** Hears of what other processes do, and looks now and then in case something is not heard. */
-  listen(): void {
-    this.listener.open();
-    this.#polling ??= interval(POLL_MS, this.#clock.scheduler).subscribe(() => this.notifier.readAll());
-  }
+function openControl(below: ReturnType<typeof openFeed>) {
+  const { collections, time, router } = below;
+  const leases = new DispatcherLeases(collections, time, () => pauses.refresh());
+  const pauses = new PauseControl({ ...below, leases, onChange: () => router.pausesChanged() });
+  return { ...below, leases, pauses };
+}
 
-  async close(): Promise<void> {
-    this.#polling?.unsubscribe();
-    this.backgroundRetry.close();
-    this.pauses.close();
-    this.#placeLeases.close();
-    this.#rateLimiter.close();
-    await this.listener.close();
-    await this.notifier.idle();
-    await this.outcomes.close();
-    this.localQueue.close();
-    // What is not written now is found by a round of somebody else.
-    await this.ownerRelease.flush().catch(() => undefined);
-    this.notifier.complete();
-  }
+function openQuotas(below: ReturnType<typeof openControl>) {
+  const { pauses, router } = below;
+  const quotas = new QuotaCache({ ...below, onControl: (control) => pauses.notice(control), onSized: () => router.sizesChanged() });
+  const jobPlaces = new JobPlaces({ ...below, quotas });
+  const placeLeases = new PlaceLeases({ ...below, quotas, beforeGivingWay: (dispatcher) => router.parts.localQueue.handBack(dispatcher) });
+  const placeUsage = new PlaceUsage({ ...below, placeLeases });
+  const rateLimiter = new RateLimiter({ ...below, quotas });
+  return { ...below, quotas, jobPlaces, placeLeases, placeUsage, rateLimiter };
+}
 
-  #hear({
-    collection,
-    id,
-    quota,
-    rev,
-    isInsert,
-    origin,
-    isStaged,
-    isLate,
-    isCancelled,
-    bell,
-    dueAt,
-    startBy,
-    cancelOwner,
-    cancelReason,
-  }: ChangeEvent): void {
-    const { notifier, collections } = this;
-    if (collection === collections.control.collectionName) return notifier.track(this.pauses.refresh());
-    if (collection === collections.quotas.collectionName) return notifier.track(this.#hearOfQuota({ name: String(id), quota, rev }));
-    const isOwn = isInsert && origin === this.process;
-    const isEcho = isOwn && !isStaged;
-    if (isOwn && isLate) notifier.track(this.sessionInserter.committed(id as ObjectId));
-    if (bell !== undefined && !isEcho) notifier.found(bell);
-    if (dueAt !== undefined) notifier.due(dueAt);
-    if (startBy !== undefined) notifier.due(startBy);
-    if (isCancelled) this.cancelled.add(String(id));
-    if (cancelOwner !== undefined) notifier.cancelOf(cancelOwner, String(id), cancelReason);
-    if (!isEcho) notifier.changed({ _id: id as ObjectId });
-  }
+function openLocal(below: ReturnType<typeof openQuotas>) {
+  const { router } = below;
+  const running = new RunningAttempts();
+  const localQueue = new LocalQueue({ ...below, running, endCancelled: (job) => router.endCancelled(job) });
+  const claimWrites = new ClaimWrites({ ...below, localQueue });
+  const handoff = new Handoff({ ...below, claimWrites });
+  return { ...below, running, localQueue, claimWrites, handoff };
+}
 
-  #dropAhead(id: string, reason: string | undefined): boolean {
-    const job = this.localQueue.drop(id);
-    if (job === undefined) return false;
-    this.notifier.track(this.#endCancelled({ ...job, cancel: { ...(reason === undefined ? {} : { reason }) } }));
-    return true;
-  }
+function openSettling(below: ReturnType<typeof openLocal>) {
+  const ownerRelease = new OwnerRelease(below);
+  const graph = new WaitGraph(below.jobs, below.quotas);
+  const withGraph = { ...below, cancelled: new CancelledBatches(), graph, ownerRelease };
+  const completion = new Completion(withGraph);
+  const transitions = new AttemptTransitions({ ...withGraph, completion });
+  const settler = new Settler({ ...withGraph, completion });
+  const sessionSettler = new SessionSettler({ ...withGraph, completion, transitions });
+  return { ...withGraph, completion, transitions, settler, sessionSettler };
+}
 
-  /** A job that was claimed ahead, and whose cancellation was asked for before it began. */
-  async #endCancelled({ _id, cancel }: JobDocument): Promise<void> {
-    await this.jobs.decide(_id, (now) =>
-      now.status === 'assigned' ? this.completion.end(now, 'end', { status: 'cancelled', reason: cancel?.reason }) : 'nothing',
-    );
-  }
+function openInserts(below: ReturnType<typeof openSettling>) {
+  const { time, process, ownTransactions, router } = below;
+  const shared = { ...below, treeBuilder: new TreeBuilder(time, process), uniqueKeys: new UniqueKeys(below) };
+  const inserter = new Inserter({ ...shared, transactions: ownTransactions });
+  const sessionInserter = new SessionInserter({ ...shared, listen: () => router.listen() });
+  const schedules = new MongoSchedules({ ...below, sessionInserter });
+  return { ...below, inserter, sessionInserter, schedules };
+}
 
-  async #hearOfQuota({ name, quota, rev }: HeardOfQuota): Promise<void> {
-    if (await this.quotas.hear(name, quota, rev)) this.notifier.room();
-    await this.#placeLeases.yieldIdle([name]);
-  }
+function openClaims(below: ReturnType<typeof openInserts>) {
+  const { placeLeases, placeUsage, running, localQueue, handoff } = below;
+  const batchOpener = new BatchOpener(below);
+  const claimer = new Claimer({ ...below, batchOpener });
+  const forget = (dispatcher: string): void => {
+    for (const part of [placeLeases, placeUsage, running, localQueue, handoff, claimer]) part.forget(dispatcher);
+  };
+  return { ...below, claimer, forget };
+}
 
-  /** Resolves when nothing that is paused now can begin. */
-  async #followPauses(): Promise<void> {
-    await this.claimer.holdBackPaused();
-    await this.localQueue.handBackAll();
-    this.#placeLeases.saveOnlyFor((lane) => !this.pauses.isLanePaused(lane));
-    this.notifier.room();
-  }
+function openMaintenance(below: ReturnType<typeof openClaims>) {
+  const rescuer = new Rescuer(below);
+  const leakAudit = new LeakAudit({ ...below, rescuer });
+  const dueJobs = new DueJobs(below);
+  const maintainer = new Maintainer({ ...below, rescuer, leakAudit, dueJobs });
+  const insight = new MongoInsight(below);
+  return { ...below, rescuer, maintainer, insight };
+}
 
-  /** Jobs may have become too large, or small enough. */
-  #followSizes(): void {
-    this.#placeLeases.saveOnlyFor((_lane, places) => this.#placeLeases.couldEverFit(places));
-    this.notifier.room();
-    // At once, not when the server tells of it.
-    this.notifier.track(this.#placeLeases.yieldIdle().then(() => undefined));
-  }
-
-  /** What happened while nothing was heard is looked for. */
-  #sweep(): void {
-    this.notifier.readAll();
-    this.notifier.track(this.#refreshQuotas());
-  }
-
-  async #refreshQuotas(): Promise<void> {
-    await this.quotas.refresh().catch(() => undefined);
-    this.notifier.room();
-    await this.#placeLeases.yieldIdle();
-  }
+/** Ends everything that goes on by itself; what is not written by then is done by a round of another process. */
+export async function closeParts(parts: StoreParts): Promise<void> {
+  const { router, backgroundRetry, pauses, placeLeases, rateLimiter, listener, notifier, outcomes, localQueue, ownerRelease } = parts;
+  router.stopPolling();
+  for (const part of [backgroundRetry, pauses, placeLeases, rateLimiter]) part.close();
+  await listener.close();
+  await notifier.idle();
+  await outcomes.close();
+  localQueue.close();
+  await ownerRelease.flush().catch(() => undefined);
+  notifier.complete();
 }

@@ -18,7 +18,7 @@ export interface JobCareSources {
   readonly time: ServerTime;
   /** This process, which handles what follows. */
   readonly process: string;
-  readonly tender: () => Completion;
+  readonly completion: () => Completion;
   /** Jobs of a tree that may wait for one that has lost its place in it. */
   readonly waitingIn: (root: ObjectId) => Promise<readonly JobDocument[]>;
   /** Is told about the method, which may still run. */
@@ -61,7 +61,7 @@ export class JobCare implements Care<JobDocument> {
   }
 
   async #followUp(after: JobDocument, damaged: Document): Promise<void> {
-    const completion = this.sources.tender();
+    const completion = this.sources.completion();
     await completion.followUp(after, damaged['status'] === 'pending');
     if (after.parent !== undefined) return;
     const above = damaged['parent'] instanceof ObjectId ? [damaged['parent']] : [];

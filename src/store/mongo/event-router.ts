@@ -1,0 +1,155 @@
+/** Routes events: what one part of the store, or another process, has done, to the parts in which something follows from it. */
+
+import type { ObjectId } from 'mongodb';
+import { interval, type Subscription } from 'rxjs';
+import type { Clock } from '../../clock.js';
+import type { Claimer } from './claim/claimer.js';
+import type { PauseControl } from './control/pause-control.js';
+import type { ChangeEvent, ChangeListener } from './feed/change-listener.js';
+import type { Notifier } from './feed/notifier.js';
+import type { SessionInserter } from './insert/session-inserter.js';
+import type { JobCollection } from './jobs/job-collection.js';
+import type { LocalQueue } from './local/local-queue.js';
+import type { PlaceLeases } from './quotas/place-leases.js';
+import type { QuotaCache } from './quotas/quota-cache.js';
+import type { Collections } from './schema/collections.js';
+import type { JobDocument, QuotaDocument } from './schema/documents.js';
+import type { CancelledBatches } from './settle/cancelled-batches.js';
+import type { Completion } from './settle/completion.js';
+
+/** Between two looks at the jobs that are watched here, in case an event about them was lost. */
+const POLL_MS = 5_000;
+
+/** The parts that events concern. They are many, since all arrows that lead from lower folders to higher ones are here. */
+export interface RoutedParts {
+  readonly cancelled: CancelledBatches;
+  readonly claimer: Claimer;
+  readonly clock: Clock;
+  readonly collections: Collections;
+  readonly completion: Completion;
+  readonly jobs: JobCollection;
+  readonly listener: ChangeListener;
+  readonly localQueue: LocalQueue;
+  readonly notifier: Notifier;
+  readonly pauses: PauseControl;
+  readonly placeLeases: PlaceLeases;
+  readonly process: string;
+  readonly quotas: QuotaCache;
+  readonly sessionInserter: SessionInserter;
+}
+
+interface QuotaEvent {
+  readonly name: string;
+  readonly quota: QuotaDocument | undefined;
+  readonly rev: number | undefined;
+}
+
+export class EventRouter {
+  #connected: RoutedParts | undefined;
+  #polling: Subscription | undefined;
+
+  /** The parts are created after it; nothing happens before they all are there. */
+  connect(parts: RoutedParts): void {
+    this.#connected = parts;
+  }
+
+  get parts(): RoutedParts {
+    if (this.#connected === undefined) throw new Error('an event came before the parts of the store were connected');
+    return this.#connected;
+  }
+
+  /** Listens to what other processes do, and looks now and then in case an event was lost. */
+  listen(): void {
+    const { listener, clock, notifier } = this.parts;
+    listener.open();
+    this.#polling ??= interval(POLL_MS, clock.scheduler).subscribe(() => notifier.readAll());
+  }
+
+  stopPolling(): void {
+    this.#polling?.unsubscribe();
+  }
+
+  /** A change that the server told of. */
+  changed(event: ChangeEvent): void {
+    const { notifier, collections, pauses } = this.parts;
+    const { collection, id, quota, rev } = event;
+    if (collection === collections.control.collectionName) notifier.track(pauses.refresh());
+    else if (collection === collections.quotas.collectionName) notifier.track(this.#quotaChanged({ name: String(id), quota, rev }));
+    else this.#jobChanged(id as ObjectId, event);
+  }
+
+  #jobChanged(id: ObjectId, event: ChangeEvent): void {
+    const { notifier, cancelled, sessionInserter, process } = this.parts;
+    const { isInsert, origin, isStaged, isLate, isCancelled, bell, dueAt, startBy, cancelOwner, cancelReason } = event;
+    const isOwn = isInsert && origin === process;
+    const isEcho = isOwn && !isStaged;
+    if (isOwn && isLate) notifier.track(sessionInserter.committed(id));
+    if (bell !== undefined && !isEcho) notifier.found(bell);
+    if (dueAt !== undefined) notifier.due(dueAt);
+    if (startBy !== undefined) notifier.due(startBy);
+    if (isCancelled) cancelled.add(String(id));
+    if (cancelOwner !== undefined) notifier.cancelOf(cancelOwner, String(id), cancelReason);
+    if (!isEcho) notifier.changed({ _id: id });
+  }
+
+  async #quotaChanged({ name, quota, rev }: QuotaEvent): Promise<void> {
+    const { quotas, notifier, placeLeases } = this.parts;
+    if (await quotas.hear(name, quota, rev)) notifier.room();
+    await placeLeases.yieldIdle([name]);
+  }
+
+  /** The stream of changes was opened: what happened while nothing was heard is looked for. */
+  opened(): void {
+    const { notifier } = this.parts;
+    notifier.readAll();
+    notifier.track(this.#refreshQuotas());
+  }
+
+  async #refreshQuotas(): Promise<void> {
+    const { quotas, notifier, placeLeases } = this.parts;
+    await quotas.refresh().catch(() => undefined);
+    notifier.room();
+    await placeLeases.yieldIdle();
+  }
+
+  /** Something else is paused than before. Resolves when nothing that is paused now can begin. */
+  async pausesChanged(): Promise<void> {
+    const { claimer, localQueue, placeLeases, pauses, notifier } = this.parts;
+    await claimer.holdBackPaused();
+    await localQueue.handBackAll();
+    placeLeases.saveOnlyFor((lane) => !pauses.isLanePaused(lane));
+    notifier.room();
+  }
+
+  /** Quotas have other sizes: jobs may have become too large, or small enough. */
+  sizesChanged(): void {
+    const { placeLeases, notifier } = this.parts;
+    placeLeases.saveOnlyFor((_lane, places) => placeLeases.couldEverFit(places));
+    notifier.room();
+    // At once, not when the server tells of it.
+    notifier.track(placeLeases.yieldIdle().then(() => undefined));
+  }
+
+  /** Nobody here asks for work of a queue any more. */
+  queueLeft(queue: string): void {
+    const { notifier, placeLeases } = this.parts;
+    notifier.track(placeLeases.leave(queue));
+  }
+
+  /** A job is to be cancelled that may have been claimed ahead here. @returns whether it was, so that it ends now */
+  cancelledAhead(id: string, reason: string | undefined): boolean {
+    const { localQueue, notifier } = this.parts;
+    const job = localQueue.drop(id);
+    if (job === undefined) return false;
+    notifier.track(this.endCancelled({ ...job, cancel: { ...(reason === undefined ? {} : { reason }) } }));
+    return true;
+  }
+
+  /** Ends a job that was claimed ahead, and whose cancellation was asked for before it began. */
+  async endCancelled({ _id, cancel }: JobDocument): Promise<void> {
+    const { jobs, completion } = this.parts;
+    await jobs.decide(_id, (now) =>
+      now.status === 'assigned' ? completion.end(now, 'end', { status: 'cancelled', reason: cancel?.reason }) : 'nothing',
+    );
+  }
+}
