@@ -1,6 +1,7 @@
 /** Runs an attempt in a transaction of the store: what its code wrote and queued, and its end, are there together, or never. */
 
 import { TransactionError, UncertainError } from '../errors.js';
+import { asTransient } from '../job/conflict-rule.js';
 import type { JobTree } from '../job/job-record.js';
 import type { JobStore } from '../store/job-store.js';
 import type { AttemptKey, Settlement } from '../store/store-messages.js';
@@ -107,5 +108,5 @@ export class TransactionalAttempt {
 /** Once something else has been recorded with its token, it is certain that nothing of the transaction is there, nor will be: it is worth another try. */
 function undone(cause: unknown, { key: { id }, trial: { job } }: TransactionalRun): UncertainError {
   const message = `the store has not answered what the transaction of job ${id} (${job.taskName}) sent, and nothing of it has come to be`;
-  return Object.assign(new UncertainError(message, { cause }), { errorLabels: ['TransientTransactionError'] });
+  return asTransient(new UncertainError(message, { cause }));
 }

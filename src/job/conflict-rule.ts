@@ -28,3 +28,21 @@ export function pauseAfterConflict({ since, count }: Conflicts, { now, random, l
   if (count <= TRIES_AT_ONCE) return 0;
   return Math.ceil(random * Math.min(FIRST_PAUSE_MS * GROWTH ** (count - TRIES_AT_ONCE), longestPauseMs));
 }
+
+/** The label by which drivers of databases, and Millrace's own errors, mark what may well succeed the next time. */
+const TRANSIENT = 'TransientTransactionError';
+
+/** Whether an error is marked as a conflict of a transaction: the same work may well succeed the next time. */
+export function isTransient(error: unknown): boolean {
+  try {
+    const { errorLabels, errorLabelSet } = error as { errorLabels?: unknown; errorLabelSet?: unknown };
+    return [...((errorLabelSet ?? errorLabels) as Iterable<unknown>)].includes(TRANSIENT);
+  } catch {
+    return false;
+  }
+}
+
+/** Marks an error so that the work is tried again. */
+export function asTransient<E extends Error>(error: E): E {
+  return Object.assign(error, { errorLabels: [TRANSIENT] });
+}

@@ -2,6 +2,7 @@
 
 import { checkOption, checkOptions, is, type Rule, type Rules } from '../check.js';
 import { OptionError } from '../errors.js';
+import { isTransient } from './conflict-rule.js';
 
 /** Growing delays: `firstMs`, then `factor` times the one before, at most `maxMs`, each shortened by up to `jitter` of itself. */
 export interface Backoff {
@@ -108,16 +109,6 @@ function worthIt(retries: NonNullable<RetryPolicy['retries']>, error: unknown): 
 function backoff({ firstMs, factor, maxMs, jitter }: Backoff, failures: number, random: number): number {
   const grown = firstMs === 0 ? 0 : firstMs * factor ** (failures - 1);
   return Math.min(maxMs, grown) * (1 - jitter * random);
-}
-
-/** A conflict of a database transaction, as MongoDB labels it: the same work may well succeed the next time. */
-function isTransient(error: unknown): boolean {
-  try {
-    const { errorLabels, errorLabelSet } = error as { errorLabels?: unknown; errorLabelSet?: unknown };
-    return [...((errorLabelSet ?? errorLabels) as Iterable<unknown>)].includes('TransientTransactionError');
-  } catch {
-    return false;
-  }
 }
 
 const BACKOFF_RULES: Rules<Backoff> = {

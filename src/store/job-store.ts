@@ -154,7 +154,7 @@ export interface Transactions {
 }
 
 export interface TransactionRunOptions {
-  /** After a conflict the code is not run again: the error is thrown, labelled `TransientTransactionError`. */
+  /** After a conflict the code is not run again: the error is thrown, so that `isTransient` holds for it. */
   readonly isRunOnce?: boolean;
   /** Once it is aborted, the code is not run again after a conflict: its reason is thrown. */
   readonly signal?: AbortSignalType;
