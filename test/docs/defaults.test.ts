@@ -23,7 +23,7 @@ const options: readonly [string, string, Readonly<Record<string, unknown>>][] = 
   ['dispatch/dispatcher-options.ts', 'AgentOptions', AGENT_DEFAULTS],
   ['dispatch/dispatcher-options.ts', 'DispatcherOptions', DISPATCHER_DEFAULTS],
   ['job/retry-policy.ts', 'StoredRetry', RETRY_DEFAULTS],
-  ['job/uniqueness.ts', 'UniqueOptions', UNIQUE_DEFAULTS],
+  ['job/unique-key-options.ts', 'UniqueOptions', UNIQUE_DEFAULTS],
   ['service/job-filter.ts', 'JobFilter', JOB_FILTER_DEFAULTS],
   ['principal/secrets.ts', 'SecretsOptions', SECRETS_DEFAULTS],
   ['service/stop-options.ts', 'StopOptions', STOP_DEFAULTS],

@@ -20,10 +20,10 @@ describe('a driver that is missing', () => {
       throw missing(name);
     };
     const load = (url: string) => (): void => checkDriver({ url, resolve });
-    expect(load('file:///app/node_modules/millrace/dist/store/mongo/driver.js')).toThrow(StoreError);
-    expect(load('file:///app/node_modules/millrace/dist/store/mongo/driver.js')).toThrow(SAID);
+    expect(load('file:///app/node_modules/millrace/dist/store/mongo/installed-driver.js')).toThrow(StoreError);
+    expect(load('file:///app/node_modules/millrace/dist/store/mongo/installed-driver.js')).toThrow(SAID);
     expect(load('file:///app/bundle.js')).not.toThrow();
-    expect(() => checkDriver({ url: 'file:///millrace/dist/store/mongo/driver.js' })).not.toThrow();
+    expect(() => checkDriver({ url: 'file:///millrace/dist/store/mongo/installed-driver.js' })).not.toThrow();
   });
 
   it('is told when the store is loaded; what else fails then is told as it is', async () => {
