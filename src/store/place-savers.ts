@@ -17,6 +17,8 @@ interface Saver {
 export interface FreePlaces {
   readonly book: QuotaLimits;
   readonly freeOf: (name: string) => number;
+  /** Lanes that have got their places meanwhile. */
+  readonly served?: ReadonlySet<string>;
 }
 
 /** By quota: what is set aside for those who save, and what of it each has already with all that it needs of the quotas before. */
@@ -65,11 +67,12 @@ export class PlaceSavers {
    * What is saved for lanes before this one, or for all. Each saves in the lock order of the quotas, up to the first of
    * which it has too little: two who save then never hold what the other waits for.
    */
-  savedBefore(lane: string | undefined, { book, freeOf }: FreePlaces, nowMs: number): SavedPlaces {
+  savedBefore(lane: string | undefined, { book, freeOf, served }: FreePlaces, nowMs: number): SavedPlaces {
     if (this.#savers.size === 0) return NOTHING;
     const saved = { setAside: new Map<string, number>(), secured: new Map<string, number>() };
     const add = (to: Map<string, number>, name: string, n: number): Map<string, number> => to.set(name, (to.get(name) ?? 0) + n);
     for (const [other, saver] of this.#savers) {
+      if (served?.has(other)) continue;
       if (other === lane) break;
       if (!saves(saver, nowMs)) continue;
       for (const name of book.keys()) {

@@ -8,7 +8,11 @@ import type { Debounce } from '../../job/job-sealer.js';
 import { replaceArguments } from '../../job/unique-key-rule.js';
 import { BackgroundRetry } from '../async/background-retry.js';
 import { BatchOpener } from './claim/batch-opener.js';
+import { ClaimRound } from './claim/claim-round.js';
+import { ClaimedJobs } from './claim/claimed-jobs.js';
 import { Claimer } from './claim/claimer.js';
+import { JobStarter } from './claim/job-starter.js';
+import { WaitingJobs } from './claim/waiting-jobs.js';
 import { DispatcherLeases } from './control/dispatcher-leases.js';
 import { PauseControl } from './control/pause-control.js';
 import { CommandDeadline } from './driver/command-deadline.js';
@@ -161,10 +165,11 @@ function openInserts(below: ReturnType<typeof openSettling>) {
 
 function openClaims(below: ReturnType<typeof openInserts>) {
   const { placeLeases, placeUsage, running, localQueue, handoff } = below;
-  const batchOpener = new BatchOpener(below);
-  const claimer = new Claimer({ ...below, batchOpener });
+  const jobStarter = new JobStarter({ ...below, batchOpener: new BatchOpener(below) });
+  const claimRound = new ClaimRound({ ...below, jobStarter, waitingJobs: new WaitingJobs(below) });
+  const claimer = new Claimer({ ...below, claimRound, claimedJobs: new ClaimedJobs(below) });
   const forget = (dispatcher: string): void => {
-    for (const part of [placeLeases, placeUsage, running, localQueue, handoff, claimer]) part.forget(dispatcher);
+    for (const part of [placeLeases, placeUsage, running, localQueue, handoff, claimRound]) part.forget(dispatcher);
   };
   return { ...below, claimer, forget };
 }

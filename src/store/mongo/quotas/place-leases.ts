@@ -10,6 +10,7 @@ import type { ServerTime } from '../driver/server-time.js';
 import type { QuotaDocument } from '../schema/documents.js';
 import { Allocation, type Claimant, type Need } from './allocation.js';
 import { PlaceLease } from './place-lease.js';
+import { isNextOwn, type PlacesView } from './places-view.js';
 import type { QuotaCache } from './quota-cache.js';
 import { isHeld, requestPlaces } from './quota-pipelines.js';
 
@@ -124,9 +125,17 @@ export class PlaceLeases {
     for (const dispatcher of [...this.#holdings.keys()]) await this.wantNothing({ dispatcher, queue });
   }
 
-  /** Whether a quota has been made smaller than what is held of it, so that idle places are given up, and not used. */
-  isOverbooked(name: string): boolean {
-    return this.sources.quotas.excessOf(name) > 0;
+  /** What a dispatcher has now. */
+  view(dispatcher: string): PlacesView {
+    const { quotas } = this.sources;
+    return {
+      book: quotas.book,
+      savers: this.#holding(dispatcher).savers,
+      nowMs: this.#nowMs,
+      held: (name) => this.of(dispatcher, name),
+      isOverbooked: (name) => quotas.excessOf(name) > 0,
+      doOthersWait: (name) => quotas.doOthersWait(dispatcher, name),
+    };
   }
 
   /** Notes that a job of a lane finds too few places: they are saved for it, if that could help. */
@@ -141,11 +150,6 @@ export class PlaceLeases {
   firstToAsk(asking: readonly Claimant[], workers: number): readonly Claimant[] {
     if (asking.length > workers) this.#ringLater();
     return asking.slice(0, workers);
-  }
-
-  /** How many places are set aside for lanes that come before this one. */
-  savedBefore(dispatcher: string, lane: string): ReadonlyMap<string, number> {
-    return this.#saved(dispatcher, lane).setAside;
   }
 
   /** What was saved for a lane by a dispatcher, or by all, is for everybody again. */
@@ -173,20 +177,12 @@ export class PlaceLeases {
     return this.#tooFew(dispatcher, places).length === 0;
   }
 
-  /** Whether a dispatcher holds places of all these quotas, so that the next that is free is its own. */
-  hasSome(dispatcher: string, places: Places): boolean {
-    return (
-      Object.entries(places).every(([name, weight]) => this.of(dispatcher, name).n >= weight) &&
-      !Object.keys(places).some((name) => this.sources.quotas.doOthersWait(dispatcher, name))
-    );
-  }
-
   /** The chances of jobs of a lane at a dispatcher. */
   prospectOf(dispatcher: string, wanted: Claimant): Prospect {
     const { quotas } = this.sources;
     const tooFew = this.#tooFew(dispatcher, wanted.quotas);
     if (tooFew.length === 0) return { isOpen: true, isNext: false, mayAsk: false };
-    const isNext = this.hasSome(dispatcher, wanted.quotas);
+    const isNext = isNextOwn(wanted.quotas, this.view(dispatcher));
     const [short = ''] = quotas.inLockOrder(tooFew);
     const hasAsked = this.#isNew(dispatcher, wanted) || [true, false].some((isModest) => quotas.isWaiting(dispatcher, short, isModest));
     return { isOpen: false, isNext, mayAsk: !hasAsked && (!isNext || quotas.doOthersHold(dispatcher, short)) };

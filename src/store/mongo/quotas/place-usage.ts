@@ -2,6 +2,7 @@
 
 import type { Places } from '../../../job/places.js';
 import { ownIn, type PlaceLeases } from './place-leases.js';
+import type { LaneNeed } from './places-view.js';
 import { isHeld, keepPipeline } from './quota-pipelines.js';
 
 /** What an attempt uses, and of which quotas its places have become its job's own. */
@@ -24,22 +25,12 @@ export class PlaceUsage {
 
   constructor(private readonly sources: PlaceUsageSources) {}
 
-  /** Uses places in hand for an attempt, all or none. @param lane - whose jobs all need the same */
-  use(
-    attempt: string,
-    { dispatcher, lane, places }: { readonly dispatcher: string; readonly lane: string; readonly places: Places },
-  ): boolean {
+  /** Uses places for an attempt, which its dispatcher has by the same turn's look at them. */
+  use(attempt: string, dispatcher: string, { lane, quotas }: LaneNeed): void {
     const { placeLeases } = this.sources;
-    const saved = placeLeases.savedBefore(dispatcher, lane);
-    for (const [name, weight] of Object.entries(places)) {
-      if (placeLeases.of(dispatcher, name).free - (saved.get(name) ?? 0) >= weight && !placeLeases.isOverbooked(name)) continue;
-      placeLeases.save(dispatcher, lane, places);
-      return false;
-    }
-    for (const [name, weight] of Object.entries(places)) placeLeases.of(dispatcher, name).inUse += weight;
+    for (const [name, weight] of Object.entries(quotas)) placeLeases.of(dispatcher, name).inUse += weight;
     placeLeases.stopSaving(lane, dispatcher);
-    this.#uses.set(attempt, { dispatcher, places, kept: new Set() });
-    return true;
+    this.#uses.set(attempt, { dispatcher, places: quotas, kept: new Set() });
   }
 
   /** An attempt that goes on under another name. */

@@ -34,24 +34,18 @@ export class RateLimiter {
 
   constructor(private readonly sources: RateLimiterSources) {}
 
-  /** Whether any quota of these places has a rate. */
-  isRated(places: Places): boolean {
-    return this.#rated(places).length > 0;
-  }
-
   /** Whether no job with these places may begin now, as far as is known; then it is told of when one may. */
   isUsedUp(places: Places): boolean {
-    const lacking = this.#rated(places).filter((name) => this.#left(name) <= 0);
+    const lacking = Object.keys(places).filter((name) => this.#isUsedUp(name));
     for (const name of lacking) this.#ringLater(name);
     return lacking.length > 0;
   }
 
-  /** Sets a start of each quota aside for a job with these places, if there seem to be some. @param aside - how many were set aside before */
-  setAside(places: Places, aside: Map<string, number>): boolean {
-    const rated = this.#rated(places);
-    if (rated.some((name) => this.#left(name) <= (aside.get(name) ?? 0))) return false;
-    for (const name of rated) aside.set(name, (aside.get(name) ?? 0) + 1);
-    return true;
+  /** How many starts the rate of a quota leaves, as far as is known; `undefined` if it has no rate. */
+  startsLeft(name: string): number | undefined {
+    const { quotas, time } = this.sources;
+    const rate = quotas.rateOf(name);
+    return rate === undefined ? undefined : startsLeft(rate, quotas.begunOf(name), time.estimate().getTime());
   }
 
   /** Asks for a start of each quota that these jobs need, in their order. */
@@ -81,7 +75,7 @@ export class RateLimiter {
   /** When another job may begin under the rate of a quota, where none may now. */
   nextOf(name: string): Date | undefined {
     const { quotas, time } = this.sources;
-    return this.#left(name) > 0 ? undefined : nextStart(quotas.begunOf(name), time.estimate().getTime());
+    return this.#isUsedUp(name) ? nextStart(quotas.begunOf(name), time.estimate().getTime()) : undefined;
   }
 
   close(): void {
@@ -89,14 +83,9 @@ export class RateLimiter {
     this.#bells.clear();
   }
 
-  #rated(places: Places): readonly string[] {
-    return Object.keys(places).filter((name) => this.sources.quotas.rateOf(name) !== undefined);
-  }
-
-  #left(name: string): number {
-    const { quotas, time } = this.sources;
-    const rate = quotas.rateOf(name);
-    return rate === undefined ? Number.POSITIVE_INFINITY : startsLeft(rate, quotas.begunOf(name), time.estimate().getTime());
+  #isUsedUp(name: string): boolean {
+    const left = this.startsLeft(name);
+    return left !== undefined && left <= 0;
   }
 
   #ringLater(name: string): void {

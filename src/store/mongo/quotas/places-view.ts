@@ -1,0 +1,61 @@
+/** The places that a dispatcher has at one moment, and what is left of them while some are given to jobs. */
+
+import { type Places, type QuotaLimits, weightOf } from '../../../job/places.js';
+import type { PlaceSavers } from '../../place-savers.js';
+
+/** How many places of one quota a dispatcher holds, and how many of these no attempt uses. */
+export interface PlaceCount {
+  readonly n: number;
+  readonly free: number;
+}
+
+/** All that decides about places; none of it changes while a decision is made. */
+export interface PlacesView {
+  /** The quotas in their lock order. */
+  readonly book: QuotaLimits;
+  readonly savers: PlaceSavers;
+  readonly nowMs: number;
+  readonly held: (quota: string) => PlaceCount;
+  /** The quota has been made smaller than what is held of it: idle places are given up, and not used. */
+  readonly isOverbooked: (quota: string) => boolean;
+  /** Other dispatchers lack places of it. */
+  readonly doOthersWait: (quota: string) => boolean;
+}
+
+/** What jobs of a lane need. */
+export interface LaneNeed {
+  readonly lane: string;
+  readonly quotas: Places;
+}
+
+/** Counts down what is left while places are given to one job after the other. */
+export class PlacesLeft {
+  readonly #used = new Map<string, number>();
+  /** Lanes that got what was saved for them. */
+  readonly #served = new Set<string>();
+
+  constructor(private readonly view: PlacesView) {}
+
+  /** Whether a job of the lane can have all its places, beside what is saved for lanes before it. */
+  has({ lane, quotas }: LaneNeed): boolean {
+    const { savers, nowMs, book, isOverbooked } = this.view;
+    const free = { book, freeOf: (quota: string) => this.#free(quota), served: this.#served };
+    const saved = savers.savedBefore(lane, free, nowMs).setAside;
+    return Object.entries(quotas).every(([quota, weight]) => this.#free(quota) - (saved.get(quota) ?? 0) >= weight && !isOverbooked(quota));
+  }
+
+  take({ lane, quotas }: LaneNeed): void {
+    for (const [quota, weight] of Object.entries(quotas)) this.#used.set(quota, (this.#used.get(quota) ?? 0) + weight);
+    this.#served.add(lane);
+  }
+
+  #free(quota: string): number {
+    return this.view.held(quota).free - (this.#used.get(quota) ?? 0);
+  }
+}
+
+/** Whether a dispatcher holds enough places, used or not, and nobody else lacks any, so that the next to become free is its own. */
+export function isNextOwn(places: Places, { held, doOthersWait }: Pick<PlacesView, 'held' | 'doOthersWait'>): boolean {
+  const quotas = Object.keys(places);
+  return quotas.every((quota) => held(quota).n >= weightOf(places, quota)) && !quotas.some(doOthersWait);
+}
