@@ -11,6 +11,8 @@ import type { SessionInserter } from './insert/session-inserter.js';
 import type { JobCollection } from './jobs/job-collection.js';
 import type { LocalQueue } from './local/local-queue.js';
 import type { PlaceLeases } from './quotas/place-leases.js';
+import type { PlaceOutlook } from './quotas/place-outlook.js';
+import type { PlaceSavings } from './quotas/place-savings.js';
 import type { QuotaCache } from './quotas/quota-cache.js';
 import type { Collections } from './schema/collections.js';
 import type { JobDocument, QuotaDocument } from './schema/documents.js';
@@ -33,6 +35,8 @@ export interface RoutedParts {
   readonly notifier: Notifier;
   readonly pauses: PauseControl;
   readonly placeLeases: PlaceLeases;
+  readonly placeOutlook: PlaceOutlook;
+  readonly placeSavings: PlaceSavings;
   readonly process: string;
   readonly quotas: QuotaCache;
   readonly sessionInserter: SessionInserter;
@@ -114,17 +118,17 @@ export class EventRouter {
 
   /** Something else is paused than before. Resolves when nothing that is paused now can begin. */
   async pausesChanged(): Promise<void> {
-    const { claimer, localQueue, placeLeases, pauses, notifier } = this.parts;
+    const { claimer, localQueue, placeSavings, pauses, notifier } = this.parts;
     await claimer.holdBackPaused();
     await localQueue.handBackAll();
-    placeLeases.saveOnlyFor((lane) => !pauses.isLanePaused(lane));
+    placeSavings.keepOnly((lane) => !pauses.isLanePaused(lane));
     notifier.room();
   }
 
   /** Quotas have other sizes: jobs may have become too large, or small enough. */
   sizesChanged(): void {
-    const { placeLeases, notifier } = this.parts;
-    placeLeases.saveOnlyFor((_lane, places) => placeLeases.couldEverFit(places));
+    const { placeLeases, placeOutlook, placeSavings, notifier } = this.parts;
+    placeSavings.keepOnly((_lane, places) => placeOutlook.couldEverFit(places));
     notifier.room();
     // At once, not when the server tells of it.
     notifier.track(placeLeases.yieldIdle().then(() => undefined));

@@ -41,8 +41,12 @@ import { openRepairs } from './maintenance/repairs.js';
 import { Rescuer } from './maintenance/rescuer.js';
 import { MongoInsight } from './mongo-insight.js';
 import type { CheckedMongoOptions } from './mongo-options.js';
+import { LocalPlaces } from './quotas/dispatcher-places.js';
 import { JobPlaces } from './quotas/job-places.js';
+import { PlaceCommands } from './quotas/place-commands.js';
 import { PlaceLeases } from './quotas/place-leases.js';
+import { PlaceOutlook } from './quotas/place-outlook.js';
+import { PlaceSavings } from './quotas/place-savings.js';
 import { PlaceUsage } from './quotas/place-usage.js';
 import { QuotaCache } from './quotas/quota-cache.js';
 import { RateLimiter } from './quotas/rate-limiter.js';
@@ -128,10 +132,15 @@ function openQuotas(below: ReturnType<typeof openControl>) {
   const { pauses, router } = below;
   const quotas = new QuotaCache({ ...below, onControl: (control) => pauses.notice(control), onSized: () => router.sizesChanged() });
   const jobPlaces = new JobPlaces({ ...below, quotas });
-  const placeLeases = new PlaceLeases({ ...below, quotas, beforeGivingWay: (dispatcher) => router.parts.localQueue.handBack(dispatcher) });
-  const placeUsage = new PlaceUsage({ ...below, placeLeases });
+  const localPlaces = new LocalPlaces();
+  const placeCommands = new PlaceCommands({ ...below, quotas, localPlaces });
+  const placeOutlook = new PlaceOutlook({ ...below, quotas, localPlaces });
+  const placeSavings = new PlaceSavings({ ...below, quotas, localPlaces, placeOutlook });
+  const places = { ...below, quotas, localPlaces, placeCommands, placeOutlook, placeSavings };
+  const placeLeases = new PlaceLeases({ ...places, beforeGivingWay: (dispatcher) => router.parts.localQueue.handBack(dispatcher) });
+  const placeUsage = new PlaceUsage({ ...places, placeLeases });
   const rateLimiter = new RateLimiter({ ...below, quotas });
-  return { ...below, quotas, jobPlaces, placeLeases, placeUsage, rateLimiter };
+  return { ...places, jobPlaces, placeLeases, placeUsage, rateLimiter };
 }
 
 function openLocal(below: ReturnType<typeof openQuotas>) {
@@ -164,12 +173,12 @@ function openInserts(below: ReturnType<typeof openSettling>) {
 }
 
 function openClaims(below: ReturnType<typeof openInserts>) {
-  const { placeLeases, placeUsage, running, localQueue, handoff } = below;
+  const { localPlaces, placeUsage, running, localQueue, handoff } = below;
   const jobStarter = new JobStarter({ ...below, batchOpener: new BatchOpener(below) });
   const claimRound = new ClaimRound({ ...below, jobStarter, waitingJobs: new WaitingJobs(below) });
   const claimer = new Claimer({ ...below, claimRound, claimedJobs: new ClaimedJobs(below) });
   const forget = (dispatcher: string): void => {
-    for (const part of [placeLeases, placeUsage, running, localQueue, handoff, claimRound]) part.forget(dispatcher);
+    for (const part of [localPlaces, placeUsage, running, localQueue, handoff, claimRound]) part.forget(dispatcher);
   };
   return { ...below, claimer, forget };
 }
@@ -185,9 +194,9 @@ function openMaintenance(below: ReturnType<typeof openClaims>) {
 
 /** Ends everything that goes on by itself; what is not written by then is done by a round of another process. */
 export async function closeParts(parts: StoreParts): Promise<void> {
-  const { router, backgroundRetry, pauses, placeLeases, rateLimiter, listener, notifier, outcomes, localQueue, ownerRelease } = parts;
+  const { router, backgroundRetry, pauses, placeSavings, rateLimiter, listener, notifier, outcomes, localQueue, ownerRelease } = parts;
   router.stopPolling();
-  for (const part of [backgroundRetry, pauses, placeLeases, rateLimiter]) part.close();
+  for (const part of [backgroundRetry, pauses, placeSavings, rateLimiter]) part.close();
   await listener.close();
   await notifier.idle();
   await outcomes.close();

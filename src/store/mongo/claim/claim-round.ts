@@ -6,6 +6,8 @@ import { mayBeClaimedAhead } from '../local/known-lanes.js';
 import type { LaneHeads } from '../local/lane-heads.js';
 import type { LocalQueue } from '../local/local-queue.js';
 import type { PlaceLeases } from '../quotas/place-leases.js';
+import type { PlaceOutlook } from '../quotas/place-outlook.js';
+import type { PlaceSavings } from '../quotas/place-savings.js';
 import type { RateLimiter } from '../quotas/rate-limiter.js';
 import type { JobDocument } from '../schema/documents.js';
 import type { CancelledBatches } from '../settle/cancelled-batches.js';
@@ -18,6 +20,8 @@ export interface ClaimRoundSources {
   readonly jobStarter: JobStarter;
   readonly localQueue: LocalQueue;
   readonly placeLeases: PlaceLeases;
+  readonly placeOutlook: PlaceOutlook;
+  readonly placeSavings: PlaceSavings;
   readonly rateLimiter: RateLimiter;
   readonly waitingJobs: WaitingJobs;
 }
@@ -30,7 +34,7 @@ export class ClaimRound {
 
   /** @param stuck - lanes that are left out, since no job of theirs could begin in an earlier round of the claim; added to */
   async run(request: ClaimRequest, stuck: Set<string>): Promise<RoundResult> {
-    const { placeLeases, waitingJobs, jobStarter } = this.sources;
+    const { placeLeases, placeOutlook, placeSavings, waitingJobs, jobStarter } = this.sources;
     const { dispatcher } = request;
     const found = await waitingJobs.find(request, stuck);
     if (found === undefined) {
@@ -41,14 +45,14 @@ export class ClaimRound {
     const choose = async (): Promise<Reserved> => {
       await placeLeases.acquire(request, found.wanted, found.isNeeded);
       for (const { lane, quotas } of found.asking)
-        if (!placeLeases.mightFit(dispatcher, quotas)) placeLeases.save(dispatcher, lane, quotas);
+        if (!placeOutlook.mightFit(dispatcher, quotas)) placeSavings.save(dispatcher, lane, quotas);
       return jobStarter.reserve(this.#choose(request, found.jobs), { dispatcher, token });
     };
-    const choice = await this.#inTurn(dispatcher, () => placeLeases.whileTaking(dispatcher, choose));
+    const choice = await this.#inTurn(dispatcher, () => placeLeases.whileClaiming(dispatcher, choose));
     const round = await jobStarter.start(request, choice, { ahead: found.ahead, token });
     waitingJobs.note(request, found, round);
     const wasMistaken = this.#noteStuck(stuck, choice, found.heads);
-    const hasGained = found.asking.some(({ quotas }) => placeLeases.mightFit(dispatcher, quotas));
+    const hasGained = found.asking.some(({ quotas }) => placeOutlook.mightFit(dispatcher, quotas));
     return wasMistaken || hasGained ? { ...round, mayFindMore: true } : round;
   }
 
@@ -59,11 +63,11 @@ export class ClaimRound {
   }
 
   #choose(request: ClaimRequest, waiting: readonly JobDocument[]): Choice<JobDocument> {
-    const { cancelled, localQueue, placeLeases, rateLimiter } = this.sources;
+    const { cancelled, localQueue, placeOutlook, rateLimiter } = this.sources;
     const { dispatcher, limit } = request;
     return chooseJobs(waiting, {
       limit,
-      places: placeLeases.view(dispatcher),
+      places: placeOutlook.view(dispatcher),
       startsLeft: (quota) => rateLimiter.startsLeft(quota),
       isCancelled: (job) => cancelled.isAbove(job),
       isQueued: (job) => localQueue.isAtHand(dispatcher, job),

@@ -8,7 +8,7 @@ import type { ClaimSet, ClaimWrites } from '../local/claim-writes.js';
 import type { LocalQueue } from '../local/local-queue.js';
 import { byPriorityThenOrder } from '../local/order.js';
 import { attemptKey, attemptOf, type RunningAttempts } from '../local/running-attempts.js';
-import type { PlaceLeases } from '../quotas/place-leases.js';
+import type { PlaceSavings } from '../quotas/place-savings.js';
 import type { PlaceUsage } from '../quotas/place-usage.js';
 import type { RateLimiter, StartGrant } from '../quotas/rate-limiter.js';
 import type { JobDocument } from '../schema/documents.js';
@@ -20,7 +20,7 @@ export interface JobStarterSources {
   readonly claimWrites: ClaimWrites;
   readonly localQueue: LocalQueue;
   readonly notifier: Notifier;
-  readonly placeLeases: PlaceLeases;
+  readonly placeSavings: PlaceSavings;
   readonly placeUsage: PlaceUsage;
   readonly rateLimiter: RateLimiter;
   readonly running: RunningAttempts;
@@ -50,13 +50,13 @@ export class JobStarter {
 
   /** Has the places of a choice used, in the turn in which it was made. */
   reserve(choice: Choice<JobDocument>, { dispatcher, token }: Taking): Reserved {
-    const { localQueue, placeLeases, placeUsage } = this.sources;
+    const { localQueue, placeSavings, placeUsage } = this.sources;
     for (const job of [...choice.begin, ...(choice.open === undefined ? [] : [choice.open])]) {
       if (job.held !== undefined) continue;
       const attempt = job.status === 'assigned' ? attemptOf(job) : attemptKey({ id: job._id.toHexString(), token });
       placeUsage.use(attempt, dispatcher, job);
     }
-    for (const { lane, quotas } of choice.short) placeLeases.save(dispatcher, lane, quotas);
+    for (const { lane, quotas } of choice.short) placeSavings.save(dispatcher, lane, quotas);
     const begun = choice.begin.flatMap((job) => (job.status === 'assigned' ? [localQueue.begin(dispatcher, job)] : []));
     return { ...choice, begun };
   }

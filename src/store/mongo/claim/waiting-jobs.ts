@@ -11,7 +11,8 @@ import { readSelection } from '../local/lane-selection.js';
 import type { LocalQueue } from '../local/local-queue.js';
 import { byPriorityThenOrder } from '../local/order.js';
 import type { Claimant } from '../quotas/allocation.js';
-import type { PlaceLeases } from '../quotas/place-leases.js';
+import type { PlaceOutlook } from '../quotas/place-outlook.js';
+import type { PlaceSavings } from '../quotas/place-savings.js';
 import type { RateLimiter } from '../quotas/rate-limiter.js';
 import type { Collections } from '../schema/collections.js';
 import type { JobDocument } from '../schema/documents.js';
@@ -22,7 +23,8 @@ export interface WaitingJobsSources {
   readonly lanes: KnownLanes;
   readonly localQueue: LocalQueue;
   readonly pauses: PauseControl;
-  readonly placeLeases: PlaceLeases;
+  readonly placeOutlook: PlaceOutlook;
+  readonly placeSavings: PlaceSavings;
   readonly rateLimiter: RateLimiter;
   readonly time: ServerTime;
 }
@@ -92,8 +94,8 @@ export class WaitingJobs {
 
   /** A job that waits until a rate lets it begin, or a quota is made larger, needs no places before. */
   #mayBegin(places: Places): boolean {
-    const { placeLeases, rateLimiter } = this.sources;
-    return placeLeases.couldEverFit(places) && !rateLimiter.isUsedUp(places);
+    const { placeOutlook, rateLimiter } = this.sources;
+    return placeOutlook.couldEverFit(places) && !rateLimiter.isUsedUp(places);
   }
 
   /** Whether a lane has rung since the dispatcher looked last, so that a job may have come that goes before the local queue. */
@@ -108,15 +110,15 @@ export class WaitingJobs {
   /** Lanes that need no places, or other ones than the local queue, which they may get now. */
   #besides(queued: readonly JobDocument[], known: Lanes, dispatcher: string): Lanes {
     const sets = new Set([...new Set(queued.map(({ lane }) => lane))].map(placesOfLane));
-    const { placeLeases } = this.sources;
+    const { placeOutlook } = this.sources;
     const isWorthALook = ([lane, { places }]: readonly [string, KnownLane]): boolean =>
-      Object.keys(places).length === 0 || (placeLeases.mightFit(dispatcher, places) && !sets.has(placesOfLane(lane)));
+      Object.keys(places).length === 0 || (placeOutlook.mightFit(dispatcher, places) && !sets.has(placesOfLane(lane)));
     return new Map([...known].filter(isWorthALook));
   }
 
   /** A lane whose jobs have all been taken is not read before it rings again. */
   #noteLanes(queue: string, { lanes: looked, heads, queued }: FoundJobs, won: readonly JobDocument[]): void {
-    const { lanes, placeLeases } = this.sources;
+    const { lanes, placeSavings } = this.sources;
     const taken = new Set(won.map(({ _id }) => _id.toHexString()));
     for (const [lane, { rung }] of looked) {
       const left = heads.read.get(lane)?.find(({ _id }) => !taken.has(_id.toHexString()));
@@ -125,7 +127,7 @@ export class WaitingJobs {
       if (from === undefined && !isWhole) continue;
       lanes.note(queue, lane, { rung, from });
       // Others have taken the jobs for which places were saved.
-      if (from === undefined && !queued.some((job) => job.lane === lane)) placeLeases.stopSaving(lane);
+      if (from === undefined && !queued.some((job) => job.lane === lane)) placeSavings.stop(lane);
     }
   }
 }

@@ -2,14 +2,16 @@
 
 import type { ServerTime } from '../driver/server-time.js';
 import type { Claimant } from '../quotas/allocation.js';
-import type { PlaceLeases, Prospect } from '../quotas/place-leases.js';
+import type { PlaceOutlook, Prospect } from '../quotas/place-outlook.js';
+import type { PlaceSavings } from '../quotas/place-savings.js';
 import type { Collections } from '../schema/collections.js';
 import type { KnownLane } from './known-lanes.js';
 import { both, type LaneHeads, readLaneHeads, readLanes } from './lane-heads.js';
 
 export interface SelectionSources {
   readonly collections: Collections;
-  readonly placeLeases: PlaceLeases;
+  readonly placeOutlook: PlaceOutlook;
+  readonly placeSavings: PlaceSavings;
   readonly time: ServerTime;
 }
 
@@ -32,18 +34,18 @@ interface SelectionWish {
 type Lanes = ReadonlyMap<string, KnownLane>;
 
 export async function readSelection(
-  { collections, placeLeases, time }: SelectionSources,
+  { collections, placeOutlook, placeSavings, time }: SelectionSources,
   rung: Lanes,
   wish: SelectionWish,
 ): Promise<Selection> {
   const { dispatcher, limit, ahead } = wish;
-  const { open, next, shut, inLine } = byProspect(rung, (lane) => placeLeases.prospectOf(dispatcher, lane));
+  const { open, next, shut, inLine } = byProspect(rung, (lane) => placeOutlook.prospectOf(dispatcher, lane));
   const now = time.estimate();
   const atOnce = [...open.values()].some(({ places }) => Object.keys(places).length > 0) ? limit + ahead : limit;
   // One for the place that may be free by then, and those behind it: claiming ahead makes sense only if some are left.
   const few = 1 + Math.max(1, ahead);
   const [first, following, used] = await Promise.all([
-    readLaneHeads(collections, open, { limit, atOnce, reachOf: (name) => placeLeases.reach(dispatcher, name), now }),
+    readLaneHeads(collections, open, { limit, atOnce, reachOf: (name) => placeOutlook.reach(dispatcher, name), now }),
     readLaneHeads(collections, next, { limit: few, atOnce: few, reachOf: () => Number.POSITIVE_INFINITY, now }),
     readLanes(collections, [...shut.keys()]),
   ]);
@@ -51,7 +53,7 @@ export async function readSelection(
   const asking = [...shut].filter(([key]) => used.has(key) && !following.read.has(key)).map(wantedOf);
   return {
     candidates: both(first, { ...following, count: 0, wholeLanes: new Set([...following.wholeLanes, ...empty]) }),
-    asking: placeLeases.firstToAsk(asking, limit),
+    asking: placeSavings.firstToAsk(asking, limit),
     inLine: [...inLine].map(wantedOf),
   };
 }

@@ -1,7 +1,11 @@
 /** Which attempts of this process use which places of their dispatcher's share. */
 
 import type { Places } from '../../../job/places.js';
-import { ownIn, type PlaceLeases } from './place-leases.js';
+import type { QuotaDocument } from '../schema/documents.js';
+import type { LocalPlaces } from './dispatcher-places.js';
+import type { PlaceCommands } from './place-commands.js';
+import type { PlaceLeases } from './place-leases.js';
+import type { PlaceSavings } from './place-savings.js';
 import type { LaneNeed } from './places-view.js';
 import { isHeld, keepPipeline } from './quota-pipelines.js';
 
@@ -13,7 +17,10 @@ interface Use {
 }
 
 export interface PlaceUsageSources {
+  readonly localPlaces: LocalPlaces;
+  readonly placeCommands: PlaceCommands;
   readonly placeLeases: PlaceLeases;
+  readonly placeSavings: PlaceSavings;
   /** Told when places may have become free for others. */
   readonly onFreed: () => void;
   /** Told of work that nobody waits for. */
@@ -27,9 +34,9 @@ export class PlaceUsage {
 
   /** Uses places for an attempt, which its dispatcher has by the same turn's look at them. */
   use(attempt: string, dispatcher: string, { lane, quotas }: LaneNeed): void {
-    const { placeLeases } = this.sources;
-    for (const [name, weight] of Object.entries(quotas)) placeLeases.of(dispatcher, name).inUse += weight;
-    placeLeases.stopSaving(lane, dispatcher);
+    const { localPlaces, placeSavings } = this.sources;
+    for (const [name, weight] of Object.entries(quotas)) localPlaces.lease(dispatcher, name).inUse += weight;
+    placeSavings.stop(lane, dispatcher);
     this.#uses.set(attempt, { dispatcher, places: quotas, kept: new Set() });
   }
 
@@ -47,12 +54,12 @@ export class PlaceUsage {
 
   /** An attempt needs its places no longer: they are for the dispatcher's next job, or for others that wait. */
   async free(attempt: string): Promise<void> {
-    const { placeLeases, onFreed } = this.sources;
+    const { localPlaces, placeLeases, onFreed } = this.sources;
     const use = this.#uses.get(attempt);
     if (use === undefined) return;
     this.#uses.delete(attempt);
     const names = Object.keys(use.places).filter((name) => !use.kept.has(name));
-    for (const name of names) placeLeases.of(use.dispatcher, name).inUse -= use.places[name] ?? 0;
+    for (const name of names) localPlaces.lease(use.dispatcher, name).inUse -= use.places[name] ?? 0;
     if (names.length > 0) onFreed();
     await placeLeases.giveWay(use.dispatcher, names);
   }
@@ -63,7 +70,7 @@ export class PlaceUsage {
    * @returns whether it has them all
    */
   async keepFor(job: string, { attempt, key }: { readonly attempt: string; readonly key: string }): Promise<boolean> {
-    const { placeLeases } = this.sources;
+    const { localPlaces, placeCommands } = this.sources;
     const use = this.#uses.get(key);
     if (use === undefined) return false;
     for (const [name, n] of Object.entries(use.places)) {
@@ -71,11 +78,11 @@ export class PlaceUsage {
       const held = { job, n, attempt };
       let isKept = false;
       const send = async (v: number): Promise<number | undefined> => {
-        const quota = await placeLeases.write(name, use.dispatcher, keepPipeline({ dispatcher: use.dispatcher, held, v }));
+        const quota = await placeCommands.write(use.dispatcher, name, keepPipeline({ dispatcher: use.dispatcher, held, v }));
         isKept = quota?.holders.some((holder) => isHeld(holder) && holder.attempt === attempt) === true;
         return ownIn(quota, use.dispatcher);
       };
-      const placeLease = placeLeases.of(use.dispatcher, name);
+      const placeLease = localPlaces.lease(use.dispatcher, name);
       const isDone = await placeLease.change(send, n);
       if (isKept) use.kept.add(name);
       else if (isDone) placeLease.inUse += n;
@@ -89,4 +96,10 @@ export class PlaceUsage {
   forget(dispatcher: string): void {
     for (const [attempt, use] of this.#uses) if (use.dispatcher === dispatcher) this.#uses.delete(attempt);
   }
+}
+
+/** How many places a quota counts for a dispatcher. */
+function ownIn(quota: QuotaDocument | undefined, dispatcher: string): number | undefined {
+  if (quota === undefined) return undefined;
+  return quota.holders.find((holder) => !isHeld(holder) && holder.by === dispatcher)?.n ?? 0;
 }

@@ -11,6 +11,7 @@ import type { ServerTime } from '../driver/server-time.js';
 import type { Collections } from '../schema/collections.js';
 import type { ControlDocument, Holder, QuotaDocument, Reservation, WaitingDispatcher } from '../schema/documents.js';
 import type { Where } from '../schema/timed-collection.js';
+import type { Wait } from './place-rules.js';
 import { appendPipeline, configurePipeline, isHeld, NEXT_REVISION, roomOf } from './quota-pipelines.js';
 
 /** Who waits and is to be so little longer asks again. */
@@ -195,10 +196,11 @@ export class QuotaCache {
     return quota === undefined ? 0 : Math.max(0, -roomOf(quota));
   }
 
-  /** Whether a dispatcher is noted as one that waits, and will be for a while: for what it lacks, or only for what others leave idle. */
-  isWaiting(dispatcher: string, name: string, isModest: boolean): boolean {
+  /** Whether a dispatcher is noted as one that waits so, and will be for a while. */
+  isWaiting(dispatcher: string, name: string, wait: Wait): boolean {
     const soon = new Date(this.sources.time.estimate().getTime() + RENEWED_MS);
-    return this.#seen.get(name)?.waiting.some(({ by, n, until }) => by === dispatcher && until > soon && n > 0 !== isModest) === true;
+    const isSo = (n: number): boolean => (wait === 'lacking' ? n > 0 : n <= 0);
+    return this.#seen.get(name)?.waiting.some(({ by, n, until }) => by === dispatcher && until > soon && isSo(n)) === true;
   }
 
   /** Whether a dispatcher is noted as one that waits for anything. */

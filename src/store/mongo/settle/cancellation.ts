@@ -6,7 +6,7 @@ import type { BackgroundRetry } from '../../async/background-retry.js';
 import type { ServerTime } from '../driver/server-time.js';
 import type { Notifier } from '../feed/notifier.js';
 import { cancelPipeline, endedWithWhatIsBelow, requestEndPipeline } from '../jobs/transition-updates.js';
-import type { PlaceLeases } from '../quotas/place-leases.js';
+import type { PlaceSavings } from '../quotas/place-savings.js';
 import type { Collections } from '../schema/collections.js';
 import type { JobDocument } from '../schema/documents.js';
 import type { CancelledBatches } from './cancelled-batches.js';
@@ -17,7 +17,7 @@ export interface CancellationSources {
   readonly collections: Collections;
   readonly notifier: Notifier;
   readonly ownerRelease: OwnerRelease;
-  readonly placeLeases: PlaceLeases;
+  readonly placeSavings: PlaceSavings;
   readonly time: ServerTime;
   readonly backgroundRetry: BackgroundRetry;
   /** This process, which handles what follows. */
@@ -109,7 +109,7 @@ export class Cancellation {
 
   /** One job of each lane rings: a claim may have found only these in it. */
   async #end(parts: readonly Part[], reason: string | undefined): Promise<void> {
-    const { collections, notifier, process, placeLeases, time, backgroundRetry } = this.sources;
+    const { collections, notifier, process, placeSavings, time, backgroundRetry } = this.sources;
     if (parts.length === 0) return;
     const ids = idsOf(parts);
     const lanes = new Map(parts.flatMap(({ _id, lane, status }) => (status === 'pending' ? [[lane, _id] as const] : [])));
@@ -120,7 +120,7 @@ export class Cancellation {
       throw error;
     });
     for (const lane of lanes.keys()) {
-      placeLeases.stopSaving(lane);
+      placeSavings.stop(lane);
       notifier.found(lane);
     }
     const owned = await collections.jobs.find({ _id: { $in: ids }, owner: process, kind: 'task', outcome: { $exists: true } });

@@ -17,7 +17,7 @@ import { resolvedCallback } from '../jobs/new-documents.js';
 import { endUpdate, hasOpenBelow, unblockUpdate, writeOutcome } from '../jobs/transition-updates.js';
 import type { Handoff } from '../local/handoff.js';
 import type { JobPlaces } from '../quotas/job-places.js';
-import type { PlaceLeases } from '../quotas/place-leases.js';
+import type { PlaceSavings } from '../quotas/place-savings.js';
 import type { Collections } from '../schema/collections.js';
 import type { JobDocument } from '../schema/documents.js';
 import { BatchProgress } from './batch-progress.js';
@@ -30,7 +30,7 @@ export interface CompletionSources {
   readonly cancelled: CancelledBatches;
   readonly collections: Collections;
   readonly jobs: JobCollection;
-  readonly placeLeases: PlaceLeases;
+  readonly placeSavings: PlaceSavings;
   readonly graph: WaitGraph;
   readonly jobPlaces: JobPlaces;
   readonly handoff: Handoff;
@@ -86,8 +86,8 @@ export class Completion {
 
   /** Sees to everything that follows from an end that is recorded, if need be later. @param wasPending - it may have had places saved up */
   async followUp(job: JobDocument, wasPending = false): Promise<void> {
-    const { placeLeases, notifier, backgroundRetry } = this.sources;
-    if (wasPending) placeLeases.stopSaving(job.lane);
+    const { placeSavings, notifier, backgroundRetry } = this.sources;
+    if (wasPending) placeSavings.stop(job.lane);
     notifier.outcome(job);
     await backgroundRetry.run(() => this.#followUp(job));
   }
