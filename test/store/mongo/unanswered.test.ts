@@ -101,7 +101,7 @@ describe('what is at hand', () => {
     localQueue.add('d', [jobOf('assigned', 'y')]);
     for (let passed = 0; passed < 2_000; passed += 500) {
       await clock.advance(500, nothing);
-      localQueue.of('d', 'x', new Set(['t']));
+      localQueue.queued('d', 'x', new Set(['t']));
     }
     expect(back).toBe(1);
   });

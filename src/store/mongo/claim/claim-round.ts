@@ -70,7 +70,7 @@ export class ClaimRound {
       places: placeOutlook.view(dispatcher),
       startsLeft: (quota) => rateLimiter.startsLeft(quota),
       isCancelled: (job) => cancelled.isAbove(job),
-      isQueued: (job) => localQueue.isAtHand(dispatcher, job),
+      isQueued: (job) => localQueue.isQueued(dispatcher, job),
       mayBeClaimedAhead: (job) => mayBeClaimedAhead(job, request),
     });
   }

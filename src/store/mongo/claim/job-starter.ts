@@ -72,7 +72,7 @@ export class JobStarter {
       await this.#open({ dispatcher, batch: open, token });
       return { won: [], mayFindMore: true };
     }
-    if (behind.length > 0) this.sources.localQueue.hunger(dispatcher);
+    if (behind.length > 0) this.sources.localQueue.leftBehind(dispatcher);
     const now = begin.filter(({ status }) => status !== 'assigned');
     const taken = await this.#take(request, { now, forLater: behind.slice(0, ahead), token }).catch((error: unknown) => {
       if (begun.length > 0) return [];

@@ -62,11 +62,11 @@ export class WaitingJobs {
     const { lanes, pauses, localQueue } = this.sources;
     const { dispatcher, queue, limit } = request;
     const taskVersions = this.#unpaused(request);
-    const queued = localQueue.of(dispatcher, queue, taskVersions);
+    const queued = localQueue.queued(dispatcher, queue, taskVersions);
     const known = pauses.isPaused(queue) ? NO_LANES : lanes.of(queue, taskVersions, (places) => this.#mayBegin(places));
     const looked = this.#hasRung(request) || queued.length === 0 ? known : this.#besides(queued, known, dispatcher);
     if (looked.size === 0 && queued.length === 0) return undefined;
-    const ahead = localQueue.appetite(dispatcher);
+    const ahead = localQueue.mayTake(dispatcher);
     const toRead = new Map([...looked].filter(([lane]) => !stuck.has(lane)));
     const { candidates: heads, asking, inLine } = await readSelection(this.sources, toRead, { dispatcher, limit, ahead });
     const jobs = heads.jobs.length === 0 ? queued : [...queued, ...heads.jobs].sort(byPriorityThenOrder);

@@ -1,4 +1,18 @@
-/** Jobs claimed ahead: they wait here for a place in their quota, so that one follows another without asking the server. */
+/**
+ * Jobs claimed ahead: they wait here for a place in their quota, so that one follows another without a command.
+ *
+ * A dispatcher is in one of three modes:
+ *   direct     a claim takes only jobs that begin at once. Those that leave jobs behind for want of the dispatcher's own
+ *              places, and of nothing else, are counted.
+ *   filling    enough of them did: a claim takes jobs behind as well, a few, and twice as many each time.
+ *   serving    jobs wait here. They begin as places become free; after the last it is filling again.
+ * Once all its jobs are handed back, since its places go to others, it is direct again.
+ *
+ * A job is in one of three states. The store has it as `assigned` in each:
+ *   queued     it waits for a place. A step that was handed off needs none, and begins with the next claim.
+ *   begun      it runs. This is recorded a moment later, or with its end.
+ *   returning  it is being handed back, and may still be the dispatcher's in the store.
+ */
 
 import { Subject, type Subscription, timer } from 'rxjs';
 import type { Clock } from '../../../clock.js';
@@ -13,14 +27,15 @@ import type { JobDocument } from '../schema/documents.js';
 import { byPriorityThenOrder } from './order.js';
 import { attemptOf, type RunningAttempts } from './running-attempts.js';
 
-/** Before a job that was begun from here is recorded as begun, if its end has not been by then. */
-const BEGIN_MS = 5;
+/** A job that began is recorded so after this, unless its end has been by then. */
+const RECORD_MS = 5;
 const RECORD_AGAIN_MS = 1_000;
-/** What nobody has asked for for so long goes back, for others. */
-const UNWANTED_MS = 1_000;
-/** So often in a row must a quota have been the only obstacle before anything is claimed ahead. */
-const HUNGRY_AFTER = 8;
-const MAX_AHEAD = 256;
+/** Jobs of a queue for which the dispatcher does not claim go back after this, for others. */
+const UNASKED_MS = 1_000;
+/** How many claims leave jobs behind before a dispatcher is filling. */
+const FILLS_AFTER = 8;
+const FIRST_FILL = 4;
+const MAX_FILL = 256;
 
 export interface LocalQueueSources {
   readonly collections: Collections;
@@ -32,91 +47,88 @@ export interface LocalQueueSources {
   readonly endCancelled: (job: JobDocument) => Promise<void>;
 }
 
+/** What one dispatcher has here. */
 interface Buffer {
+  /** In order. */
   jobs: JobDocument[];
-  /** How often in a row jobs were left that only waited for a quota. */
-  hunger: number;
-  /** By queue: so long nobody has asked for it. */
-  readonly unwanted: Map<string, Subscription>;
+  /** How many claims left jobs behind while none was here. */
+  blockedClaims: number;
+  /** By queue: hands its jobs back, unless they are asked for before. */
+  readonly unasked: Map<string, Subscription>;
 }
+
+type Mode = 'direct' | 'filling' | 'serving';
 
 export class LocalQueue {
   readonly #buffers = new Map<string, Buffer>();
-  /** Begun, but not recorded as begun. */
-  readonly #unbegun = new Map<string, JobDocument>();
-  /** Being handed back: whether they still are the dispatcher's, nobody knows. */
+  /** By attempt, as `#returning`. */
+  readonly #begun = new Map<string, JobDocument>();
   readonly #returning = new Map<string, JobDocument>();
-  #beginning: Subscription | undefined;
+  #recordTimer: Subscription | undefined;
   #recording: Promise<void> = Promise.resolve();
-  readonly #drained = new Subject<void>();
+  /** Emits when no job waits here any more. */
+  readonly drained = new Subject<void>();
 
   constructor(private readonly sources: LocalQueueSources) {}
 
-  /** In order; of the forms that are asked for. */
-  of(dispatcher: string, queue: string, taskVersions: ReadonlySet<string>): readonly JobDocument[] {
-    const buffer = this.#buffers.get(dispatcher);
-    if (buffer === undefined || buffer.jobs.length === 0) return [];
-    const wanted = buffer.jobs.filter((job) => job.queue === queue && taskVersions.has(taskVersionOfDocument(job)));
-    if (wanted.length > 0) this.#watchUnwanted(dispatcher, queue);
-    return wanted;
+  /** The jobs of a queue that wait here, in order; of the task versions that are asked for. */
+  queued(dispatcher: string, queue: string, taskVersions: ReadonlySet<string>): readonly JobDocument[] {
+    const { jobs } = this.#bufferOf(dispatcher);
+    const queued = jobs.filter((job) => job.queue === queue && taskVersions.has(taskVersionOfDocument(job)));
+    if (queued.length > 0) this.#handBackUnlessAsked(dispatcher, queue);
+    return queued;
   }
 
-  /** Whether anything is at hand here to follow what runs. */
+  /** Whether a job waits here, to follow one that runs. */
   get hasSome(): boolean {
     return [...this.#buffers.values()].some(({ jobs }) => jobs.length > 0);
   }
 
-  /** Emits when nothing is at hand any more. */
-  get drained(): Subject<void> {
-    return this.#drained;
-  }
-
-  /** How many may be claimed ahead now. */
-  appetite(dispatcher: string): number {
-    const { jobs, hunger } = this.#bufferOf(dispatcher);
-    if (jobs.length > 0 || hunger < HUNGRY_AFTER) return 0;
-    return Math.min(MAX_AHEAD, 2 ** (hunger - HUNGRY_AFTER + 2));
-  }
-
-  /** Some jobs waited for nothing but a place in a quota, and none was at hand. */
-  hunger(dispatcher: string): void {
+  /** How many jobs a claim may take ahead now. */
+  mayTake(dispatcher: string): number {
     const buffer = this.#bufferOf(dispatcher);
-    if (buffer.jobs.length === 0) buffer.hunger++;
+    return modeOf(buffer) === 'filling' ? Math.min(MAX_FILL, FIRST_FILL * 2 ** (buffer.blockedClaims - FILLS_AFTER)) : 0;
+  }
+
+  /** A claim left jobs behind that wait for nothing but the dispatcher's own places. */
+  leftBehind(dispatcher: string): void {
+    const buffer = this.#bufferOf(dispatcher);
+    if (modeOf(buffer) !== 'serving') buffer.blockedClaims++;
   }
 
   add(dispatcher: string, jobs: readonly JobDocument[]): void {
     if (jobs.length === 0) return;
     const buffer = this.#bufferOf(dispatcher);
     buffer.jobs = [...buffer.jobs, ...jobs].sort(byPriorityThenOrder);
-    for (const queue of new Set(jobs.map((job) => job.queue))) this.#watchUnwanted(dispatcher, queue);
+    for (const queue of new Set(jobs.map((job) => job.queue))) this.#handBackUnlessAsked(dispatcher, queue);
   }
 
-  /** Whether a job is at hand now, so that it may begin. */
-  isAtHand(dispatcher: string, { _id }: JobDocument): boolean {
+  /** Whether a job waits here now, so that it may begin. */
+  isQueued(dispatcher: string, { _id }: JobDocument): boolean {
     return this.#buffers.get(dispatcher)?.jobs.some((job) => job._id.equals(_id)) === true;
   }
 
-  /** Begins a job that is at hand. @returns it as it is once that is recorded */
+  /** Begins a job that waits here. @returns it as it is once that is recorded */
   begin(dispatcher: string, job: JobDocument): JobDocument {
     const buffer = this.#bufferOf(dispatcher);
     buffer.jobs = buffer.jobs.filter(({ _id }) => !_id.equals(job._id));
-    if (!this.hasSome) this.#drained.next();
+    if (!this.hasSome) this.drained.next();
     const begun: JobDocument = { ...job, status: 'active', attempts: job.attempts + 1, startedAt: this.sources.time.estimate() };
     this.sources.running.add(begun);
-    this.#unbegun.set(attemptOf(begun), begun);
+    this.#begun.set(attemptOf(begun), begun);
     this.#recordSoon();
     return begun;
   }
 
   /** Its end is being recorded, which records that it began as well. */
   ends(key: string): void {
-    this.#unbegun.delete(key);
+    this.#begun.delete(key);
   }
 
   /** Has it recorded that an attempt began, if it was not yet. */
   async ensureBegun(key: string): Promise<void> {
     await this.#recording.catch(() => undefined);
-    if (this.#unbegun.has(key)) await this.#recordBegun();
+    if (this.#begun.has(key)) await this.#recordBegun();
   }
 
   has(job: Pick<JobDocument, '_id' | 'token'>): boolean {
@@ -135,12 +147,12 @@ export class LocalQueue {
     return undefined;
   }
 
-  /** Puts back what all dispatchers of this process have at hand. */
+  /** Hands back the jobs of all dispatchers of this process. */
   async handBackAll(): Promise<void> {
     for (const dispatcher of [...this.#buffers.keys()]) await this.handBack(dispatcher);
   }
 
-  /** Puts all of a dispatcher's, or those of one queue, back where they stood; what an error leaves in doubt, a round puts back. */
+  /** Puts a dispatcher's jobs, all or those of one queue, back where they stood. After an error, the leak audit puts them back. */
   async handBack(dispatcher: string, queue?: string): Promise<void> {
     const jobs = this.#takeOut(dispatcher, queue);
     if (jobs.length === 0) return;
@@ -153,14 +165,14 @@ export class LocalQueue {
     for (const lane of new Set(jobs.map((job) => job.lane))) this.sources.notifier.found(lane);
   }
 
-  /** The life of a dispatcher is over: others take back what it had at hand. */
+  /** The life of a dispatcher is over: others take its jobs back. */
   forget(dispatcher: string): void {
     this.#takeOut(dispatcher);
-    for (const [key, { owner }] of this.#unbegun) if (owner === dispatcher) this.#unbegun.delete(key);
+    for (const [key, { owner }] of this.#begun) if (owner === dispatcher) this.#begun.delete(key);
   }
 
   close(): void {
-    this.#beginning?.unsubscribe();
+    this.#recordTimer?.unsubscribe();
     for (const dispatcher of this.#buffers.keys()) this.forget(dispatcher);
   }
 
@@ -170,9 +182,9 @@ export class LocalQueue {
     const isIt = (one: string): boolean => queue === undefined || one === queue;
     const taken = buffer.jobs.filter((job) => isIt(job.queue));
     buffer.jobs = buffer.jobs.filter((job) => !isIt(job.queue));
-    for (const [one, watch] of buffer.unwanted) if (isIt(one)) watch.unsubscribe();
+    for (const [one, watch] of buffer.unasked) if (isIt(one)) watch.unsubscribe();
     if (queue === undefined) this.#buffers.delete(dispatcher);
-    if (!this.hasSome) this.#drained.next();
+    if (!this.hasSome) this.drained.next();
     return taken;
   }
 
@@ -183,15 +195,15 @@ export class LocalQueue {
     if (modifiedCount < returned.length) for (const job of await jobs.find(own)) await this.sources.endCancelled(job);
   }
 
-  #recordSoon(ms = BEGIN_MS): void {
-    this.#beginning ??= timer(ms, this.sources.clock.scheduler).subscribe(() => {
-      this.#beginning = undefined;
-      // What could not be recorded is recorded later: what it may cost to die without is more than a write.
+  #recordSoon(ms = RECORD_MS): void {
+    this.#recordTimer ??= timer(ms, this.sources.clock.scheduler).subscribe(() => {
+      this.#recordTimer = undefined;
+      // Tried again, since a job whose process dies before that is taken for one that never began.
       this.sources.notifier.track(this.#recordBegun().catch(() => this.#recordSoon(RECORD_AGAIN_MS)));
     });
   }
 
-  /** One after the other; what could not be recorded is asked for again before anything else is done about it. */
+  /** One write after the other; jobs that one could not record are in the next. */
   #recordBegun(): Promise<void> {
     const recorded = this.#recording.catch(() => undefined).then(() => this.#writeBegun());
     this.#recording = recorded;
@@ -200,7 +212,7 @@ export class LocalQueue {
 
   async #writeBegun(): Promise<void> {
     const { collections, time, running } = this.sources;
-    const begun = [...this.#unbegun].filter(([, job]) => running.has(job));
+    const begun = [...this.#begun].filter(([, job]) => running.has(job));
     if (begun.length === 0) return;
     const tokens = [...new Set(begun.map(([, { token = '' }]) => token))];
     const written = asSetStage({
@@ -214,20 +226,25 @@ export class LocalQueue {
       [{ $set: written }],
       { hint: { _id: 1 } },
     );
-    for (const [key] of begun) this.#unbegun.delete(key);
+    for (const [key] of begun) this.#begun.delete(key);
   }
 
-  #watchUnwanted(dispatcher: string, queue: string): void {
+  #handBackUnlessAsked(dispatcher: string, queue: string): void {
     const { clock, notifier } = this.sources;
-    const { unwanted } = this.#bufferOf(dispatcher);
-    unwanted.get(queue)?.unsubscribe();
-    const watch = timer(UNWANTED_MS, clock.scheduler).subscribe(() => notifier.track(this.handBack(dispatcher, queue)));
-    unwanted.set(queue, watch);
+    const { unasked } = this.#bufferOf(dispatcher);
+    unasked.get(queue)?.unsubscribe();
+    const handBack = (): void => notifier.track(this.handBack(dispatcher, queue));
+    unasked.set(queue, timer(UNASKED_MS, clock.scheduler).subscribe(handBack));
   }
 
   #bufferOf(dispatcher: string): Buffer {
-    const buffer = this.#buffers.get(dispatcher) ?? { jobs: [], hunger: 0, unwanted: new Map() };
+    const buffer = this.#buffers.get(dispatcher) ?? { jobs: [], blockedClaims: 0, unasked: new Map() };
     this.#buffers.set(dispatcher, buffer);
     return buffer;
   }
+}
+
+function modeOf({ jobs, blockedClaims }: Buffer): Mode {
+  if (jobs.length > 0) return 'serving';
+  return blockedClaims < FILLS_AFTER ? 'direct' : 'filling';
 }
