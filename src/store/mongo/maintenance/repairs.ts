@@ -7,18 +7,20 @@ import type { JobCollection } from '../jobs/job-collection.js';
 import { ServerExpression } from '../jobs/job-collection.js';
 import type { QuotaCache } from '../quotas/quota-cache.js';
 import { NEXT_REVISION } from '../quotas/quota-pipelines.js';
-import type { Cares } from '../schema/collections.js';
+import type { Cares, Collections } from '../schema/collections.js';
 import type { DispatcherDocument, NoteDocument, QuotaDocument, ScheduleDocument } from '../schema/documents.js';
 import { DISPATCHER_RULES, NOTE_RULES, QUOTA_RULES, SCHEDULE_RULES } from '../schema/other-damage.js';
 import type { Completion } from '../settle/completion.js';
 import { FieldCare } from './field-care.js';
 import { JobCare } from './job-care.js';
+import { insteadOfQuotaField } from './quota-care.js';
 
 /** The lease of a dispatcher whose own is damaged: by its end the dispatcher has renewed it, or is dead. */
 const FRESH_LEASE_MS = 30_000;
 
 /** The parts that a repair needs. They are created after the collections, which are opened with these repairs. */
 export interface RepairParts {
+  readonly collections: Collections;
   readonly completion: Completion;
   readonly jobs: JobCollection;
   readonly notifier: Notifier;
@@ -64,11 +66,11 @@ function repairsOfJobs({ time, process, parts, onDamage }: RepairSources): JobCa
   });
 }
 
-function repairsOfQuotas({ parts, onDamage }: RepairSources): FieldCare<QuotaDocument> {
+function repairsOfQuotas({ time, parts, onDamage }: RepairSources): FieldCare<QuotaDocument> {
   return new FieldCare<QuotaDocument>({
     rules: QUOTA_RULES,
     concerns: (document) => !('control' in document),
-    insteadOf: (field, damaged) => parts().quotas.insteadOf(field, damaged),
+    insteadOf: (field, damaged) => insteadOfQuotaField(field, damaged, { ...parts(), time }),
     besides: (fields) => (fields.includes('rev') ? {} : { rev: new ServerExpression(NEXT_REVISION) }),
     onDamage,
   });

@@ -1,6 +1,9 @@
-/** What one dispatcher holds of one quota, as far as it can be sure. */
-
-/** Its commands go one after the other; until one is answered, only what it leaves in any case counts. */
+/**
+ * The places of one quota that one dispatcher has, as far as it can be sure. Its commands go one after the other. It is
+ *   certain    once the last command was answered: the answer says how many places the server counts for it;
+ *   asking     while a command is under way: only what the command leaves in any case counts, which is what is in use;
+ *   in doubt   once a command was not answered, or not done: the same counts, until the next answer.
+ */
 export class PlaceLease {
   inUse = 0;
   #n = 0;

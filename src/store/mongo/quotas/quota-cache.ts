@@ -1,15 +1,14 @@
 /** The quotas as this process saw them last: their sizes in lock order, who holds places, who waits for some. */
 
-import { type Document, MongoServerError } from 'mongodb';
-import { is } from '../../../check.js';
-import { DEFAULT_QUOTA, type Places, type QuotaLimits, weightOf } from '../../../job/places.js';
+import { MongoServerError } from 'mongodb';
+import { DEFAULT_QUOTA, type Places, type QuotaLimits } from '../../../job/places.js';
 import type { Rate, RateBook, RecentStarts } from '../../../job/rates.js';
 import { GroupCommit } from '../../async/group-commit.js';
 import { SAVES_AFTER_MS } from '../../place-savers.js';
 import type { Pipeline, Stage } from '../driver/expression.js';
 import type { ServerTime } from '../driver/server-time.js';
 import type { Collections } from '../schema/collections.js';
-import type { ControlDocument, Holder, QuotaDocument, Reservation, WaitingDispatcher } from '../schema/documents.js';
+import type { ControlDocument, QuotaDocument, Reservation, WaitingDispatcher } from '../schema/documents.js';
 import type { Where } from '../schema/timed-collection.js';
 import type { Wait } from './place-rules.js';
 import { appendPipeline, configurePipeline, isHeld, NEXT_REVISION, roomOf } from './quota-pipelines.js';
@@ -55,6 +54,11 @@ export class QuotaCache {
     return this.#seen.get(name)?.begun ?? [];
   }
 
+  /** A quota as it was seen last. */
+  seen(name: string): QuotaDocument | undefined {
+    return this.#seen.get(name);
+  }
+
   get all(): Iterable<QuotaDocument> {
     return this.#seen.values();
   }
@@ -71,43 +75,6 @@ export class QuotaCache {
       }),
     );
     await this.refresh();
-  }
-
-  /** The stand-in for a damaged field of a quota, as far as it is known here. */
-  insteadOf(field: string, { _id: name, size, configured }: Document): unknown {
-    const seen = this.#seen.get(name);
-    const known = [configured, size, this.#book.get(name)].find(is.count.holds) ?? 1;
-    switch (field) {
-      case 'size':
-      case 'configured':
-        return known;
-      case 'holders':
-        return seen?.holders ?? this.#holdersOf(name);
-      case 'waiting':
-        return [];
-      case 'rate':
-        return seen?.rate;
-      case 'rev':
-        // Larger than any revision that a process has seen.
-        return this.sources.time.estimate().getTime();
-      default:
-        return undefined;
-    }
-  }
-
-  /** The holders of places, found by the jobs that take them. */
-  async #holdersOf(name: string): Promise<readonly Holder[]> {
-    const { jobs } = this.sources.collections;
-    const found = await jobs.find({ $or: [{ owner: { $gt: '' } }, { held: { $exists: true } }], open: true });
-    const shares = new Map<string, number>();
-    const held: Reservation[] = [];
-    for (const { _id, quotas, held: attempt, owner, status, waiting } of found) {
-      const n = weightOf(quotas, name);
-      if (n > 0 && attempt !== undefined) held.push({ job: _id.toHexString(), n, attempt });
-      else if (n > 0 && owner !== undefined && status === 'active' && waiting === undefined)
-        shares.set(owner, (shares.get(owner) ?? 0) + n);
-    }
-    return [...[...shares].map(([by, n]) => ({ by, n, v: 0 })), ...held];
   }
 
   /** Sets the size of one, until the configuration names another than it does now. @returns whether there is such a quota */
