@@ -1,5 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
+import { LongestFirst } from './test/support/longest-first.js';
 
 const from = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
 
@@ -25,5 +26,6 @@ export default defineConfig({
     maxWorkers: 2,
     // What is loaded once serves all files of a worker; each of them leaves nothing behind.
     isolate: false,
+    sequence: { sequencer: LongestFirst },
   },
 });
