@@ -121,9 +121,9 @@ describe('a job that a build cannot read', () => {
     const why = async (build: typeof newest): Promise<readonly string[]> =>
       (await build.async.getUnreadableJobs()).map(({ job, why: reason }) => `${job.taskName}: ${reason}`).toSorted();
     expect(await why(newest)).toEqual([]);
-    expect(await why(oldest)).toEqual(['other: unknown task', 'rename: newer arguments']);
+    expect(await why(oldest)).toEqual(['other: unknown-task', 'rename: newer-arguments']);
     const tail = await setup({ store, tasks: [later], dispatcher: false });
-    expect(await why(tail)).toEqual(['other: unknown task', 'rename: older arguments']);
+    expect(await why(tail)).toEqual(['other: unknown-task', 'rename: older-arguments']);
     expect(await tail.async.getUnreadableJobs({ limit: 1 })).toHaveLength(1);
   });
 });
