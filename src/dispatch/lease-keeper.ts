@@ -59,17 +59,24 @@ interface Answer {
 const RESERVE = 1 / 6;
 
 /**
- * A lease counts from the moment at which the heartbeat was sent that renewed it. It ends by a timer, or by the
- * clock, whichever is first: on a machine that slept, or in a process that was stopped, the timers come late.
+ * The life of a lease:
+ *
+ *   held ──(its reserve begins, or the clock says that it is over)──► in doubt ──(a last heartbeat is answered)──► held
+ *                                                                        └──(it fails, or takes too long)──► lost
+ *   held or in doubt ──(the store says that others have taken over)──► lost
+ *
+ * A lease counts from the moment at which the heartbeat was sent that renewed it. Its reserve begins by a timer or by the clock,
+ * whichever is first: on a machine that slept, or in a process that was stopped, timers come late.
  */
 export class LeaseKeeper {
   readonly #reserveMs: number;
   readonly #renewed = new Subject<void>();
-  readonly #doubted = new Subject<void>();
-  /** By the clock; unknown before the first heartbeat was answered. */
+  /** The clock says that it is over, though no timer has. */
+  readonly #expired = new Subject<void>();
+  /** When its reserve begins, by the clock; unknown before the first heartbeat was answered. */
   #endsAt: number | undefined;
   #sent = 0;
-  /** Which heartbeat renewed it last; the answer to one that was sent before is of no account. */
+  /** Which heartbeat renewed it last; the answer to an earlier one is ignored. */
   #heldBy = 0;
   #idleBeats = 0;
 
@@ -88,7 +95,7 @@ export class LeaseKeeper {
       filter(() => this.#isBeatDue()),
       coalesceMap(() => this.#renew().pipe(catchError((error: unknown) => this.#failed(error)))),
       filter((answer) => this.#isNews(answer)),
-      switchMap((answer) => this.#held(answer)),
+      switchMap((answer) => (answer.isHeld ? this.#held(answer) : this.#lost())),
     );
   }
 
@@ -96,8 +103,7 @@ export class LeaseKeeper {
   confirmed(): Observable<void> {
     return defer(() => {
       if (!this.#isOver) return of(undefined);
-      const renewed = merge(this.#renewed, this.#doubt());
-      return renewed.pipe(take(1));
+      return merge(this.#renewed, this.#expire()).pipe(take(1));
     });
   }
 
@@ -105,9 +111,9 @@ export class LeaseKeeper {
     return this.#endsAt !== undefined && this.sources.clock.now() >= this.#endsAt;
   }
 
-  #doubt(): Observable<never> {
+  #expire(): Observable<never> {
     return defer(() => {
-      this.#doubted.next();
+      this.#expired.next();
       return EMPTY;
     });
   }
@@ -115,7 +121,7 @@ export class LeaseKeeper {
   /** With every beat while there is something to do, and with only some of them otherwise. */
   #isBeatDue(): boolean {
     const { isBusy, heartbeatMs, idleHeartbeatMs } = this.sources;
-    if (this.#isOver) this.#doubted.next();
+    if (this.#isOver) this.#expired.next();
     if (this.#endsAt !== undefined && !isBusy() && ++this.#idleBeats < Math.floor(idleHeartbeatMs / heartbeatMs)) return false;
     this.#idleBeats = 0;
     return true;
@@ -142,9 +148,7 @@ export class LeaseKeeper {
     return !isHeld || number > this.#heldBy;
   }
 
-  /** For most of the lease it is enough to wait; then it lives by last tries. */
-  #held({ isHeld, number, sentAt }: Answer): Observable<void> {
-    if (!isHeld) return throwError(over);
+  #held({ number, sentAt }: Answer): Observable<void> {
     const { clock, leaseMs } = this.sources;
     const lengthMs = leaseMs - this.#reserveMs;
     this.#heldBy = number;
@@ -152,17 +156,12 @@ export class LeaseKeeper {
     // The clock may have been set back since.
     const leftMs = Math.min(lengthMs, Math.max(0, this.#endsAt - clock.now()));
     this.#renewed.next();
-    const ends = timer(leftMs, clock.scheduler);
-    const lastTry = merge(ends, this.#doubted).pipe(
-      take(1),
-      switchMap(() => this.#lastTry()),
-      switchMap((again) => this.#held(again)),
-    );
-    return concat(of(undefined), lastTry);
+    const end = merge(timer(leftMs, clock.scheduler), this.#expired).pipe(take(1));
+    return concat(of(undefined), end.pipe(switchMap(() => this.#inDoubt())));
   }
 
-  /** One more heartbeat, for which there is not much time. */
-  #lastTry(): Observable<Answer> {
+  /** One more heartbeat, for which there is only half of the reserve. */
+  #inDoubt(): Observable<void> {
     const { clock, contact } = this.sources;
     const unanswered = timer(this.#reserveMs / 2, clock.scheduler).pipe(
       switchMap(() => throwError(() => new Error('a heartbeat was not answered in time'))),
@@ -170,12 +169,13 @@ export class LeaseKeeper {
     return race(this.#renew(), unanswered).pipe(
       catchError((error: unknown) => {
         contact.failed('heartbeat', error);
-        return throwError(over);
+        return this.#lost();
       }),
+      switchMap((answer) => (answer.isHeld ? this.#held(answer) : this.#lost())),
     );
   }
-}
 
-function over(): LeaseLost {
-  return new LeaseLost('the lease of the dispatcher is over');
+  #lost(): Observable<never> {
+    return throwError(() => new LeaseLost('the lease of the dispatcher is over'));
+  }
 }
