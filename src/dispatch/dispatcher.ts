@@ -7,15 +7,13 @@ import {
   endWith,
   exhaustMap,
   firstValueFrom,
-  from,
   ignoreElements,
   map,
   merge,
   mergeMap,
-  Observable,
+  type Observable,
   ReplaySubject,
   race,
-  retry,
   Subject,
   switchMap,
   take,
@@ -24,24 +22,20 @@ import {
   timer,
 } from 'rxjs';
 import type { Clock } from '../clock.js';
-import { OptionError } from '../errors.js';
 import { jobDetails } from '../job/job-details.js';
-import { taskNameIn } from '../job/task-version.js';
 import { isAnsweredInTime, LAST_ANSWER_MS } from '../store/async/last-answer.js';
 import { DISPATCHER_EVENTS, type DispatcherEvent } from '../store/dispatcher-event.js';
 import type { JobStore } from '../store/job-store.js';
-import type { AgentInfo } from '../store/store-insight.js';
-import type { AttemptKey, ClaimedJob, ClaimRequest } from '../store/store-messages.js';
-import { namesOf } from '../task/definition-of.js';
 import type { Logger } from '../task/logger.js';
 import type { TaskRegistry } from '../task/task-registry.js';
-import type { Abort } from './attempt.js';
+import { type Agent, infoOf, openAgents } from './agents.js';
 import { claims } from './claims.js';
 import { ConnectionMonitor } from './connection-monitor.js';
-import type { CheckedAgentOptions, CheckedDispatcherOptions } from './dispatcher-options.js';
-import { cancelled, type JobRunner } from './job-runner.js';
+import type { CheckedDispatcherOptions } from './dispatcher-options.js';
+import type { JobRunner } from './job-runner.js';
 import { LeaseKeeper, LeaseLost } from './lease-keeper.js';
 import { runMaintenance } from './maintenance.js';
+import { OpenClaims } from './open-claims.js';
 import { runJobs } from './run-jobs.js';
 import { runSchedules, type Schedule } from './scheduler.js';
 import type { SettlementWriter } from './settlement-writer.js';
@@ -65,15 +59,13 @@ export interface DispatcherSources {
   readonly guarded: <T>(source: Observable<T>) => Observable<T>;
 }
 
-type Agent = CheckedAgentOptions & Required<Pick<ClaimRequest, 'taskVersions' | 'transactional'>>;
-
 /** One life of the dispatcher. */
 interface Life {
   readonly dispatcher: string;
   readonly lease: LeaseKeeper;
 }
 
-/** Before a claim that failed is tried again. */
+/** Between the end of a life and the beginning of the next. */
 const RETRY_MS = 1_000;
 /** How long a method may take to notice that its signal was aborted by `stop`. */
 const ABORT_MS = 1_000;
@@ -81,9 +73,6 @@ const ABORT_MS = 1_000;
 export class Dispatcher {
   readonly #quiet = new ReplaySubject<void>(1);
   readonly #stop = new Subject<void>();
-  readonly #claiming = new Set<Promise<void>>();
-  /** Cancellations heard of jobs that are not in hand, while claims are under way. */
-  readonly #cancelledBefore = new Map<string, { readonly reason: string | undefined }>();
   readonly #agents: readonly Agent[];
   readonly #events = new ReplaySubject<DispatcherEvent>(1);
   /** They say nothing of how the dispatcher is, so that nobody is told of them later. */
@@ -92,7 +81,7 @@ export class Dispatcher {
     onLost: (error) => this.#tell({ type: 'database-lost', error }, 'warn'),
     onBack: () => this.#tell({ type: 'database-back' }),
   });
-  #claimed = 0;
+  readonly #claims: OpenClaims;
   #ended: Promise<void> = Promise.resolve();
   #id = '';
 
@@ -102,10 +91,8 @@ export class Dispatcher {
     private readonly options: CheckedDispatcherOptions,
   ) {
     const { registry, worker, logger, name } = sources;
-    this.#agents = options.agents.map((agent, index) => {
-      const taskVersions = acceptedTaskVersions(agent, index, registry);
-      return { ...agent, taskVersions, transactional: transactionalAmong(taskVersions, registry) };
-    });
+    this.#agents = openAgents(options.agents, registry);
+    this.#claims = new OpenClaims({ ...sources, contact: this.#contact });
     this.#refusals = worker.refusals.pipe(map(({ job: { id, taskName }, error }) => ({ type: 'refused', job: { id, taskName }, error })));
     worker.refusals.subscribe(({ job, attempt, error }) =>
       logger.error(`dispatcher ${name} ${DISPATCHER_EVENTS.refused}: ${error.message}`, jobDetails(job, attempt, { err: error })),
@@ -129,12 +116,12 @@ export class Dispatcher {
 
   /** How many jobs it has claimed since its start. */
   get claimed(): number {
-    return this.#claimed;
+    return this.#claims.claimed;
   }
 
   /** Whether no claim and no record is under way. */
   get isSettled(): boolean {
-    return this.#claiming.size === 0 && this.sources.recorder.isIdle;
+    return this.#claims.areAnswered && this.sources.recorder.isIdle;
   }
 
   start(): void {
@@ -147,7 +134,7 @@ export class Dispatcher {
   async quiet(): Promise<void> {
     const { clock, logger, name } = this.sources;
     this.#quiet.next();
-    if (this.#claiming.size === 0 || (await isAnsweredInTime(Promise.all(this.#claiming), clock))) return;
+    if (this.#claims.areAnswered || (await isAnsweredInTime(this.#claims.answered(), clock))) return;
     logger.warn(
       `the store has not answered a claim of dispatcher ${name} within ${LAST_ANSWER_MS} ms, so the dispatcher waits no longer; jobs that it brings are handed back`,
     );
@@ -214,21 +201,19 @@ export class Dispatcher {
     this.#id = dispatcher;
     const contact = this.#contact;
     const isBusy = (): boolean => this.sources.worker.load > 0 || !this.isSettled;
-    const agents = this.#agents.map(
-      ({ queue, taskVersions, concurrency }): AgentInfo => ({ queue, taskVersions: [...taskVersions], concurrency }),
-    );
+    const agents = this.#agents.map(infoOf);
     const lease = new LeaseKeeper({ store, clock, logger, contact, dispatcher, agents, leaseMs, heartbeatMs, idleHeartbeatMs, isBusy });
     const work = defer(() => {
       this.#tell({ type: 'started' });
       return merge(
         ...this.#agents.map((agent) => this.#agent(agent, { dispatcher, lease })),
         runMaintenance({ store, clock, dispatcher, pollMs }).pipe(
-          exhaustMap(({ running = [] }) => this.#compared(running)),
+          exhaustMap(({ running = [] }) => this.#claims.compare(running)),
           ignoreElements(),
         ),
         runSchedules({ store, clock, pollMs, logger, schedules }),
         store.changes({ cancelsOf: dispatcher }).pipe(
-          tap((change) => change.type === 'cancel' && this.#cancel(change.id, change.reason)),
+          tap((change) => change.type === 'cancel' && this.#claims.cancel(change.id, change.reason)),
           ignoreElements(),
         ),
       );
@@ -251,74 +236,10 @@ export class Dispatcher {
     const { store, clock, worker } = this.sources;
     const slots = new Slots(concurrency);
     return wakeUps({ store, queue, clock, pollMs: this.options.pollMs }).pipe(
-      claims({ slots, clock, claim: (limit) => this.#claim({ dispatcher, queue, taskVersions, transactional, limit }, lease) }),
+      claims({ slots, clock, claim: (limit) => this.#claims.claim({ dispatcher, queue, taskVersions, transactional, limit }, lease) }),
       takeUntil(this.#quiet),
-      runJobs({ work: (job, freeSlot) => worker.work(job, freeSlot, this.#endBefore(job)) }, slots),
+      runJobs({ work: (job, freeSlot) => worker.work(job, freeSlot, this.#claims.endBefore(job)) }, slots),
     );
-  }
-
-  /** What is heard of a job before the answer of the claim that brings it is kept until then. */
-  #cancel(id: string, reason: string | undefined): void {
-    if (!this.sources.worker.cancel(id, reason) && this.#claiming.size > 0) this.#cancelledBefore.set(id, { reason });
-  }
-
-  #endBefore(job: ClaimedJob): Abort | undefined {
-    const before = this.#cancelledBefore.get(job.job.id);
-    return before === undefined ? undefined : cancelled(job, before.reason);
-  }
-
-  /** A claim whose answer comes when nobody wants it any more is handed back. */
-  #claim(request: ClaimRequest, lease: LeaseKeeper): Observable<readonly ClaimedJob[]> {
-    const { store, clock, logger, name } = this.sources;
-    const what = `claim ${request.queue}`;
-    const once = new Observable<readonly ClaimedJob[]>((subscriber) => {
-      const answered = async (): Promise<void> => {
-        const claimed = await store.claim(request);
-        this.#contact.worked(what);
-        this.#claimed += claimed.length;
-        if (subscriber.closed) return this.#handBack(claimed.map(({ job: { id }, attempt: { token } }) => ({ id, token })));
-        subscriber.next(claimed);
-        subscriber.complete();
-      };
-      // Not at once: the store may tell of these jobs before it has answered, and then this counts as under way.
-      const claiming = Promise.resolve()
-        .then(answered)
-        .catch((error: unknown) => subscriber.error(error))
-        .finally(() => {
-          this.#claiming.delete(claiming);
-          if (this.#claiming.size === 0) this.#cancelledBefore.clear();
-        });
-      this.#claiming.add(claiming);
-    });
-    const delay = (error: unknown): Observable<unknown> => {
-      logger.error(`a claim of dispatcher ${name} failed; trying again in ${RETRY_MS} ms`, { err: error });
-      this.#contact.failed(what, error);
-      return timer(RETRY_MS, clock.scheduler);
-    };
-    return lease.confirmed().pipe(
-      switchMap(() => once),
-      retry({ delay }),
-    );
-  }
-
-  /**
-   * Releases the attempts that the store counts as running here, but that are not in hand: their claim failed or was lost, so they have
-   * not begun. Only a claim that is under way may still bring them, so these are awaited first.
-   */
-  #compared(running: readonly AttemptKey[]): Observable<unknown> {
-    return from(Promise.all(this.#claiming)).pipe(
-      tap(() => {
-        const { worker, recorder } = this.sources;
-        const inHand = new Set([...worker.running, ...recorder.writing].map(({ id }) => id));
-        void this.#handBack(running.filter(({ id }) => !inHand.has(id)));
-      }),
-    );
-  }
-
-  /** Jobs that have not begun. */
-  async #handBack(attempts: readonly AttemptKey[]): Promise<void> {
-    const { recorder } = this.sources;
-    await Promise.all(attempts.map(({ id, token }) => recorder.release({ id, token, hasBegun: false })));
   }
 
   #tell(event: DispatcherEvent, level: 'info' | 'warn' | 'error' = 'info'): void {
@@ -333,24 +254,4 @@ export class Dispatcher {
     if (worker.load === 0) return;
     await firstValueFrom(race(worker.unloaded, timer(withinMs, clock.scheduler)), { defaultValue: undefined });
   }
-}
-
-/** The forms of the jobs that an agent accepts. */
-function acceptedTaskVersions(agent: CheckedAgentOptions, index: number, registry: TaskRegistry): ReadonlySet<string> {
-  return new Set([...acceptedTasks(agent, index, registry)].flatMap((name) => registry.formsOf(name)));
-}
-
-function transactionalAmong(taskVersions: ReadonlySet<string>, registry: TaskRegistry): ReadonlySet<string> {
-  return new Set([...taskVersions].filter((taskVersion) => registry.get(taskNameIn(taskVersion))?.options.transactional === true));
-}
-
-/** The names of the tasks that an agent accepts. */
-function acceptedTasks({ accepts }: CheckedAgentOptions, index: number, registry: TaskRegistry): ReadonlySet<string> {
-  const { names } = registry;
-  if (typeof accepts === 'function') return new Set([...names].filter((name) => accepts(name)));
-  for (const task of accepts) {
-    const unknown = namesOf(task).find((name) => !names.has(name));
-    if (unknown !== undefined) throw new OptionError(`\`dispatcher.agents[${index}].accepts\` has ${unknown}, which is not in \`tasks\``);
-  }
-  return new Set(accepts.flatMap(namesOf));
 }
