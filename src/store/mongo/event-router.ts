@@ -73,7 +73,7 @@ export class EventRouter {
     this.#polling?.unsubscribe();
   }
 
-  /** A change that the server told of. */
+  /** The server has reported a change. */
   changed(event: ChangeEvent): void {
     const { notifier, collections, pauses } = this.parts;
     const { collection, id, quota, rev } = event;
@@ -130,7 +130,7 @@ export class EventRouter {
     const { placeLeases, placeOutlook, placeSavings, notifier } = this.parts;
     placeSavings.keepOnly((_lane, places) => placeOutlook.couldEverFit(places));
     notifier.room();
-    // At once, not when the server tells of it.
+    // At once: the event from the server comes later.
     notifier.track(placeLeases.yieldIdle().then(() => undefined));
   }
 

@@ -1,4 +1,4 @@
-/** What can be said of a Mongo store: where it is, and for how long it keeps what has ended. */
+/** The options of a Mongo store: where it is, and for how long it keeps ended jobs. */
 
 import type { MongoClient } from 'mongodb';
 import { checkOption, checkOptions, is, type Rule, type Rules } from '../../check.js';
@@ -22,7 +22,7 @@ export interface MongoStoreOptions {
   readonly connectTimeoutMs?: number | undefined;
   /**
    * Milliseconds for which a job is kept after the end of the batch or job that it belongs to. Half a minute at least, however little is given:
-   * until those who wait have read it, and what its result names. Who asks later may find it gone. @default 604_800_000 */
+   * until those who wait have read it, and what its result names. A later read may find the job gone. @default 604_800_000 */
   readonly keepMs?: number | undefined;
 }
 

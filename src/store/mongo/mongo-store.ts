@@ -200,7 +200,7 @@ export class MongoStore implements JobStore {
     return defer(() => {
       const parts = this.#started;
       if (parts === undefined || this.#users === 0) return EMPTY;
-      // What ended here is known here; all else may be done by other processes.
+      // Jobs that ended here are known here; everything else may be done by other processes.
       if ('outcomes' in interest && interest.outcomes === 'everywhere') return parts.outcomes.changes;
       if (!('outcomes' in interest || 'failures' in interest || 'longWaits' in interest)) parts.router.listen();
       return parts.notifier.listen(interest);

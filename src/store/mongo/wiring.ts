@@ -59,7 +59,7 @@ import { SessionSettler } from './settle/session-settler.js';
 import { Settler } from './settle/settler.js';
 import { WaitGraph } from './settle/wait-graph.js';
 
-/** What the service sets when it starts the store. */
+/** The functions that the service sets when it starts the store. */
 interface Hooks {
   /** How debounced jobs are put off. */
   putOff: Debounce;

@@ -26,14 +26,14 @@ export interface JobStarterSources {
   readonly running: RunningAttempts;
 }
 
-/** What a round of a claim has won. */
+/** The jobs that a round of a claim has taken. */
 export interface RoundResult {
   readonly won: readonly JobDocument[];
   /** Another round may find more: a batch was opened, another process was faster, or a lane had no room after all. */
   readonly mayFindMore: boolean;
 }
 
-/** What is taken under one token. */
+/** The jobs that are taken under one token. */
 interface Taking {
   readonly dispatcher: string;
   readonly token: string;

@@ -43,7 +43,7 @@ export class DispatcherLeases {
     }
     this.time.learn(new Date(renewed.leaseUntil.getTime() - leaseMs), sentAt);
     const isNew = !this.isAlive(dispatcher);
-    // Who paused before the lease was there did not wait for this one to follow.
+    // A pause that was made before this lease existed did not wait for it.
     if (isNew) await this.beforeLife();
     this.#own.set(dispatcher, renewed);
     if (isNew && (renewed.follows ?? 0) < this.#follows) await this.follow(this.#follows);
@@ -110,7 +110,7 @@ export class DispatcherLeases {
     ]);
   }
 
-  /** Whoever looks next may take back what it holds, if it cannot do that itself. */
+  /** If it cannot release what it holds, the next round of another dispatcher does. */
   async #giveUp(dispatcher: string): Promise<true> {
     this.#own.delete(dispatcher);
     const over: Fields = { state: 'dead', leaseUntil: { $subtract: [this.time.now, GRACE_MS + 1] } };

@@ -1,4 +1,4 @@
-/** What is paused in the deployment, as this process knows it; and whether every living dispatcher knows it as well. */
+/** The pauses of the deployment, as this process knows them, and whether every living dispatcher knows them as well. */
 
 import { firstValueFrom, ReplaySubject, takeUntil, timer } from 'rxjs';
 import { shown } from '../../../check.js';
@@ -26,7 +26,7 @@ export interface PauseControlSources {
   /** Told when something else is paused: puts back what was claimed and has not begun, and resolves when no claim of before is under way. */
   readonly onChange: () => Promise<void>;
   readonly onDamage: (message: string, details?: JobDetails) => void;
-  /** Told of work that nobody waits for. */
+  /** Is called with work that nobody waits for. */
   readonly onBackground: (work: Promise<void>) => void;
 }
 

@@ -1,4 +1,4 @@
-/** What the driver's errors mean for the store. */
+/** Classifies the driver's errors by their meaning for the store. */
 
 import {
   BSON,
@@ -61,7 +61,7 @@ export function asUncertain(cause: unknown, what: string): unknown {
 
 /** @throws OptionError for a session that belongs to another client */
 export function refuseForeign(cause: unknown): void {
-  // Whatever the driver wraps it in.
+  // The driver may have wrapped the error.
   if (isError(cause) && /ClientSession must be from the same MongoClient/.test(cause.message)) throw foreignSession({ cause });
 }
 

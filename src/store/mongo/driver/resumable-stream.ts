@@ -6,7 +6,7 @@ import type { Clock } from '../../../clock.js';
 
 /** How long the server waits for an event before it answers that there is none. */
 const MAX_AWAIT_MS = 10_000;
-/** A stream that has not been answered for so long is opened anew. */
+/** A stream without an answer for this time is opened anew. */
 const SILENT_MS = 2 * MAX_AWAIT_MS;
 /** Before a stream that failed is opened anew. */
 const REOPEN_MS = 1_000;
@@ -48,7 +48,7 @@ export class ResumableStream {
   async close(): Promise<void> {
     this.#isWanted = false;
     this.#drop();
-    // The server is told of it, and the driver waits for its answer for as long as there is a connection.
+    // Closing sends a command, and the driver waits for its answer as long as there is a connection.
     await firstValueFrom(race(this.#closing, timer(CLOSE_MS, this.sources.clock.scheduler)));
   }
 

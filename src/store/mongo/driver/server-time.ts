@@ -5,7 +5,7 @@ import { type Clock, elapsedMs } from '../../../clock.js';
 import { MAX_DELAY_MS } from '../../../errors.js';
 import type { Expression } from './expression.js';
 
-/** What has ended is kept for so long in any case: whoever waits for it, in any process, hears of it by then, and reads it with what it names. */
+/** An ended job is kept for at least this time: by then every process that waits for it has read it, and the jobs that it names. */
 export const LEAST_KEPT_MS = 30_000;
 
 /** How long the server's time is reckoned from one answer: clocks drift apart by about 0.1 ms a second at most. */

@@ -10,14 +10,14 @@ import type { CommandDeadline } from './command-deadline.js';
 import { retryConflicts } from './conflict-retry.js';
 import { foreignSession, isUnanswered, mayBeTooOld, withTransactionLimitExplained } from './driver-errors.js';
 
-/** Whatever the client's own are. */
+/** They do not depend on the client's own. */
 const TRANSACTION: TransactionOptions = {
   readConcern: { level: 'snapshot' },
   writeConcern: { w: 'majority', journal: true },
   readPreference: 'primary',
 };
 
-/** What sessions of the driver have, though it does not say so; where one has it not, its errors tell later. */
+/** A member of sessions that the driver does not declare. If a session lacks it, its errors say so later. */
 interface Inside {
   readonly client?: unknown;
   /** Another one for each transaction. */

@@ -17,7 +17,7 @@ const GATHER_MS = 50;
 /** More jobs than these are looked at by polling alone. */
 const MAX_FOLLOWED = 1_000;
 
-/** What the stream tells, of whichever kind of write it came from. */
+/** An event of the stream, in one shape for all kinds of writes. */
 export interface ChangeEvent {
   readonly collection: string;
   readonly id: unknown;
@@ -69,7 +69,7 @@ function heardIn(event: Document): ChangeEvent {
 export interface ChangeListenerSources {
   readonly collections: Collections;
   readonly clock: Clock;
-  /** Those who wait in this process are told of ends by it. */
+  /** The listener passes on the ends of jobs for which this process waits. */
   readonly process: string;
   readonly onHeard: (heard: ChangeEvent) => void;
   /** The stream has been opened: what happened before may have been missed. */
@@ -80,7 +80,7 @@ export class ChangeListener {
   readonly #stream: ResumableStream;
   #isOpen = false;
   readonly #followed = new Set<string>();
-  /** Those of them that the open stream tells of. */
+  /** Those of them that the open stream reports. */
   #listed: readonly string[] = [];
   #gathering: Subscription | undefined;
 

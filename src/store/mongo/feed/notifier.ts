@@ -1,4 +1,4 @@
-/** Tells those who listen in this process what has happened, from its own writes and from what the server tells of others'. */
+/** Notifies the listeners of this process of its own writes, and of those of others that the server reports. */
 
 import { ObjectId } from 'mongodb';
 import { firstValueFrom, Observable, Subject } from 'rxjs';
@@ -16,19 +16,19 @@ import type { JobDocument } from '../schema/documents.js';
 /** How the topics of queues begin. */
 const WORK = 'work ';
 
-/** For so many turns of the event loop jobs to be read are gathered. */
+/** The number of turns of the event loop for which jobs to be read are gathered. */
 const GATHER_TURNS = 3;
 
 export interface NotifierSources {
   readonly collections: Collections;
   readonly notes: AttemptReports;
   readonly time: ServerTime;
-  /** Told of a lane in which a job waits. */
+  /** Is called with a lane in which a job waits. */
   readonly onPending: (lane: string) => void;
-  /** Told of a job of which every change is to be heard. */
+  /** Is called with a job whose every change is to be reported. */
   readonly follow: (id: string) => void;
   readonly unfollow: (id: string) => void;
-  /** Told of a queue for which nobody here asks for work any more. */
+  /** Is called with a queue for which nobody here asks for work any more. */
   readonly onLeft: (queue: string) => void;
   /** Ends a job that was claimed ahead and has not begun. @returns whether it was one */
   readonly dropAhead: (id: string, reason: string | undefined) => boolean;

@@ -1,4 +1,4 @@
-/** Tells of outcomes wherever they are recorded: by a change stream of its own, which is open while somebody listens. */
+/** Emits outcomes of all processes, from a change stream of its own that is open while somebody listens. */
 
 import { concatMap, defer, filter, from, map, merge, Observable, retry, Subject, share, takeUntil, timer } from 'rxjs';
 import type { Clock } from '../../../clock.js';
@@ -79,7 +79,7 @@ export class OutcomeStream {
   }
 }
 
-/** Passes each outcome once: here it may be known before the stream tells of it, and a stream may tell twice. */
+/** Passes each outcome once: this process may know it before the stream reports it, and a stream may report it twice. */
 function unseen(): (change: StoreChange) => boolean {
   const seen = new Set<string>();
   return (change) => {

@@ -30,13 +30,13 @@ export interface InserterSources {
   readonly backgroundRetry: BackgroundRetry;
 }
 
-/** What came of putting a tree in. */
+/** The result of inserting a tree. */
 type Put = 'there' | BuiltTree | NotInserted;
 
 export class Inserter {
   constructor(private readonly sources: InserterSources) {}
 
-  /** Each tree with all its jobs or not at all, in their order; what befalls one does not befall the others. */
+  /** Each tree with all its jobs or not at all, in their order; a failure of one does not affect the others. */
   async insert(trees: readonly JobTree[]): Promise<readonly InsertResult[]> {
     const answers: InsertResult[] = [];
     while (answers.length < trees.length) {
@@ -47,7 +47,7 @@ export class Inserter {
       } catch (error) {
         const failed = asUncertain(error, 'whether a job was queued');
         answers.push(...group.map(() => ({ failed })));
-        // The others would wait as long in vain, and are not sent.
+        // The others would wait as long for nothing, so they are not sent.
         if (hasNoServer(error) || error instanceof UncertainError)
           answers.push(...trees.slice(answers.length).map(() => ({ failed: error })));
       }
@@ -83,7 +83,7 @@ export class Inserter {
       }
     };
     return send().catch((error: unknown) => {
-      // Where there is no server, another try would take as long again.
+      // Without a server, another try would take the same time again.
       if (!isUnanswered(error) || hasNoServer(error)) throw error;
       return send();
     });

@@ -28,7 +28,7 @@ export interface SessionInserterSources {
   /** Begins to hear of commits. */
   readonly listen: () => void;
   readonly notifier: Notifier;
-  /** What is done with a debounced job and the one that puts it off. */
+  /** Combines a debounced job with the one that puts it off. */
   readonly putOff: Debounce;
   readonly completion: Completion;
   readonly time: ServerTime;
@@ -65,7 +65,7 @@ export class SessionInserter {
       refuseForeign(error);
       throw error;
     }
-    // Nobody else tells of the commit.
+    // Nothing else reports the commit.
     if (!isOwn && grown.some(({ first }) => first.owner !== undefined)) listen();
     const byId = new Map(grown.flatMap(({ documents }) => documents.map((job) => [job._id.toHexString(), job])));
     return trees.map(([root]) => {

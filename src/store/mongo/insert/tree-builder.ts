@@ -147,7 +147,7 @@ export class TreeBuilder {
   }
 }
 
-/** Tells of what has been put in, in this process. */
+/** Notifies this process of the inserted jobs. */
 export function notifyInserted({ first, documents }: BuiltTree, notifier: Notifier): void {
   for (const { beginBy } of documents) if (beginBy !== undefined) notifier.due(beginBy);
   if (first.status !== 'blocked') notifier.queued(first);

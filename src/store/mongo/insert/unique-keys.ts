@@ -17,7 +17,7 @@ import { toBytes } from '../schema/payload-codec.js';
 export interface UniqueKeySources {
   readonly notifier: Notifier;
   readonly time: ServerTime;
-  /** What is done with the jobs themselves. */
+  /** The operations on the jobs themselves. */
   readonly putOff: Debounce;
 }
 
@@ -27,15 +27,15 @@ export interface KeyScope {
   readonly session?: ClientSession;
 }
 
-/** Whatever else is written, the job is not as it was. */
+/** Any other write changes the job as well. */
 const ONCE_MORE: Expression = { $add: [numberIn('$asked'), 1] };
 
 export class UniqueKeys {
   constructor(private readonly sources: UniqueKeySources) {}
 
   /**
-   * The jobs that have the keys of these, by key; debounced ones have been put off by them. What is not among
-   * them was free a moment ago: who puts a job in under it may find that somebody was faster, and asks again.
+   * The jobs that have the keys of these, by key; debounced ones have been put off by them. A key
+   * without a job was free a moment ago; an insert under it may find that another process was faster, and asks again.
    */
   async holders(jobs: readonly QueuedJob[], place: KeyScope): Promise<ReadonlyMap<string, JobDocument>> {
     const wanted = new Map(jobs.flatMap((job) => (job.unique === undefined ? [] : [[job.unique.key, job] as const])));

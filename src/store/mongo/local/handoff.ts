@@ -19,7 +19,7 @@ export interface HandoffSources {
   readonly claimWrites: ClaimWrites;
 }
 
-/** Who looked for jobs of a queue last, and how many more it could have run. */
+/** By queue: the dispatcher that claimed last, and how many more jobs it could have run. */
 interface Room {
   readonly request: ClaimRequest;
   left: number;
@@ -30,7 +30,7 @@ export class Handoff {
 
   constructor(private readonly sources: HandoffSources) {}
 
-  /** A dispatcher has claimed, and could run so many more. */
+  /** A dispatcher has claimed, and could run this many more. */
   hasRoom(request: ClaimRequest, left: number): void {
     this.#rooms.set(nameOf(request), { request, left });
   }

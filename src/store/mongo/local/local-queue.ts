@@ -47,7 +47,7 @@ export interface LocalQueueSources {
   readonly endCancelled: (job: JobDocument) => Promise<void>;
 }
 
-/** What one dispatcher has here. */
+/** The jobs that one dispatcher has here. */
 interface Buffer {
   /** In order. */
   jobs: JobDocument[];

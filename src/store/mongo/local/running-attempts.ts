@@ -19,7 +19,7 @@ export class RunningAttempts {
     return this.#jobs.get(attemptKey(key));
   }
 
-  /** What it has reported is told with its end as well; what decides about the job stays as it was known. */
+  /** Its reports are published with its end; the fields that decide about the job stay as they were read. */
   reported(key: AttemptKey, { progress, annotations }: Pick<JobDocument, 'progress' | 'annotations'>): void {
     const job = this.get(key);
     if (job === undefined) return;

@@ -25,7 +25,7 @@ export interface LeakAuditSources {
 
 type Own = Pick<JobDocument, '_id' | 'token' | 'cancel'>;
 
-/** A command under way explains that something is unknown for a moment; what is unknown for so long has been lost. */
+/** A command under way explains that an attempt is unknown for a moment; one that is unknown for this long has been lost. */
 const UNKNOWN_MS = 5_000;
 
 export class LeakAudit {

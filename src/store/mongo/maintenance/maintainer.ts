@@ -1,4 +1,4 @@
-/** The round: what every process looks at now and then, whatever it was told of; six commands while there is nothing to do. */
+/** The round: the checks that every process makes now and then, in case events were lost; six commands while there is nothing to do. */
 
 import { isLane } from '../../../job/lane.js';
 import type { RecoveryResult as Answer, AttemptKey } from '../../store-messages.js';

@@ -1,4 +1,4 @@
-/** What stands in for a damaged field of a quota: what this process knows of it, or what the jobs say. */
+/** Replaces a damaged field of a quota by the value that this process knows, or that follows from the jobs. */
 
 import type { Document } from 'mongodb';
 import { is } from '../../../check.js';

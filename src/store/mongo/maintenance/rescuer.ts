@@ -26,7 +26,7 @@ export interface RescuerSources {
 const AT_ONCE = 200;
 /** After this many jobs, other work has a turn. */
 const BETWEEN = 20;
-/** What follows from an end takes milliseconds; if it is undone so long after, whoever had begun it is gone. */
+/** The follow-up of an end takes milliseconds; if it is not done after this time, the process that had begun it is gone. */
 const LEFT_UNDONE_MS = 30_000;
 
 export class Rescuer {
@@ -50,7 +50,7 @@ export class Rescuer {
     await between();
   }
 
-  /** What follows from an end or an opening, and was not done soon after, is done by whoever looks first; twice does no harm. */
+  /** The follow-up of an end or an opening that was not done soon after is done by the first process that looks; doing it twice does no harm. */
   async resumeFollowUps(owner: Filter<JobDocument>, afterMs: number = LEFT_UNDONE_MS): Promise<void> {
     const { collections, time, completion } = this.sources;
     const longAgo = new Date(time.estimate().getTime() - afterMs);
@@ -66,7 +66,7 @@ export class Rescuer {
     for (const job of await collections.jobs.find(isUndone, { limit: AT_ONCE })) await completion.resume(job);
   }
 
-  /** What was claimed ahead has not begun: it returns to its place as if it had never been claimed. */
+  /** Jobs that were claimed ahead have not begun: they return to their places as if they had never been claimed. */
   async #putBack(dead: string): Promise<void> {
     const { collections, notifier, transitions } = this.sources;
     const isAhead = { owner: dead, status: 'assigned' as const };

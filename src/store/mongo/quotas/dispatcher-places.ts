@@ -1,4 +1,4 @@
-/** What the dispatchers of this process have of the quotas, and want: by dispatcher, then by quota. */
+/** The places that the dispatchers of this process have and want: by dispatcher, then by quota. */
 
 import { PlaceSavers } from '../../place-savers.js';
 import { Demand } from './demand.js';

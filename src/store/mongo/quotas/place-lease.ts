@@ -8,7 +8,7 @@ export class PlaceLease {
   inUse = 0;
   #n = 0;
   #v = 0;
-  /** What the server has left at least, while a command is under way or was never answered. */
+  /** The fewest places that the server may have left it, while a command is under way or was never answered. */
   #least: number | undefined;
   #isInDoubt = false;
   #queue: Promise<unknown> = Promise.resolve();

@@ -8,7 +8,7 @@
  *   served     it holds enough for its first job. It may ask for more, and then takes only what others leave idle.
  *   idle       it holds places and has no job for them. It keeps them until another dispatcher waits: then it gives way.
  *
- * What is wanted is a `Demand`, what is had a `PlaceLease`; `place-rules.ts` decides between them. A job that needs several
+ * A `Demand` says what is wanted, a `PlaceLease` what is had; `place-rules.ts` decides between them. A job that needs several
  * quotas gets their places in the lock order of these, so that two dispatchers never hold what the other waits for.
  */
 

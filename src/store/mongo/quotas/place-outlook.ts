@@ -1,4 +1,4 @@
-/** What a dispatcher can expect of the quotas, as far as this process knows: nothing here asks the server. */
+/** The places that a dispatcher can expect, as far as this process knows: nothing here asks the server. */
 
 import { couldEverFit, type Places, weightOf } from '../../../job/places.js';
 import type { ServerTime } from '../driver/server-time.js';
@@ -26,7 +26,7 @@ export interface Prospect {
 export class PlaceOutlook {
   constructor(private readonly sources: PlaceOutlookSources) {}
 
-  /** What a dispatcher has now. */
+  /** The places that a dispatcher has now. */
   view(dispatcher: string): PlacesView {
     const { quotas, localPlaces, time } = this.sources;
     const places = localPlaces.of(dispatcher);

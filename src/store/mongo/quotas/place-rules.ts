@@ -10,7 +10,7 @@ export type Wait = 'lacking' | 'for-idle';
 
 export interface AskView {
   readonly need: Need;
-  /** What the dispatcher has. */
+  /** The places that the dispatcher has. */
   readonly had: {
     readonly n: number;
     readonly free: number;

@@ -9,7 +9,7 @@ import type { PlaceSavings } from './place-savings.js';
 import type { LaneNeed } from './places-view.js';
 import { isHeld, keepPipeline } from './quota-pipelines.js';
 
-/** What an attempt uses, and of which quotas its places have become its job's own. */
+/** The places that an attempt uses, and the quotas whose places now belong to its job. */
 interface Use {
   readonly dispatcher: string;
   readonly places: Places;
@@ -23,7 +23,7 @@ export interface PlaceUsageSources {
   readonly placeSavings: PlaceSavings;
   /** Told when places may have become free for others. */
   readonly onFreed: () => void;
-  /** Told of work that nobody waits for. */
+  /** Is called with work that nobody waits for. */
   readonly onBackground: (work: Promise<void>) => void;
 }
 

@@ -22,7 +22,7 @@ export interface PlacesView {
   readonly doOthersWait: (quota: string) => boolean;
 }
 
-/** What jobs of a lane need. */
+/** The places that each job of a lane needs. */
 export interface LaneNeed {
   readonly lane: string;
   readonly quotas: Places;

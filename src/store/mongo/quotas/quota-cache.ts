@@ -13,13 +13,13 @@ import type { Where } from '../schema/timed-collection.js';
 import type { Wait } from './place-rules.js';
 import { appendPipeline, configurePipeline, isHeld, NEXT_REVISION, roomOf } from './quota-pipelines.js';
 
-/** Who waits and is to be so little longer asks again. */
+/** A dispatcher whose entry ends this soon asks again. */
 const RENEWED_MS = 15_000;
 
 export interface QuotaCacheSources {
   readonly collections: Collections;
   readonly time: ServerTime;
-  /** Told of what concerns the store as a whole. */
+  /** Is called with the document of the store as a whole. */
   readonly onControl: (control: ControlDocument) => void;
   /** Told when a quota has another size than before. */
   readonly onSized: () => void;
@@ -190,7 +190,7 @@ export class QuotaCache {
     return this.#seen.get(name)?.holders.some((holder) => !isHeld(holder) && holder.by !== dispatcher && holder.n > 0) === true;
   }
 
-  /** What jobs hold in their own names, by quota. */
+  /** By quota: the places that jobs hold in their own names. */
   get held(): readonly { readonly name: string; readonly held: Reservation }[] {
     return [...this.#seen.values()].flatMap(({ _id, holders }) => holders.filter(isHeld).map((held) => ({ name: _id, held })));
   }

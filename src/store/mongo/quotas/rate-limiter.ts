@@ -34,7 +34,7 @@ export class RateLimiter {
 
   constructor(private readonly sources: RateLimiterSources) {}
 
-  /** Whether no job with these places may begin now, as far as is known; then it is told of when one may. */
+  /** Whether the rates let no job with these places begin now, as far as is known; `onFreed` is called when one may. */
   isUsedUp(places: Places): boolean {
     const lacking = Object.keys(places).filter((name) => this.#isUsedUp(name));
     for (const name of lacking) this.#ringLater(name);

@@ -6,14 +6,14 @@ import type { CommandDeadline } from '../driver/command-deadline.js';
 import type { ControlDocument, DispatcherDocument, JobDocument, NoteDocument, QuotaDocument, ScheduleDocument } from './documents.js';
 import { type Care, TimedCollection } from './timed-collection.js';
 
-/** What is answered is on the disks of a majority. */
+/** An acknowledged write is on the disks of a majority. */
 const DURABLE: WriteConcernSettings = { w: 'majority', journal: true };
-/** What is read can never be rolled back, and has all that was answered before. */
+/** A read sees every acknowledged write, and nothing that can be rolled back. */
 const CERTAIN = new ReadConcern('majority');
 
 export interface Collections {
   readonly database: Db;
-  /** What the server says of itself. */
+  /** The server's description of itself. */
   readonly hello: () => Promise<Document>;
   readonly jobs: TimedCollection<JobDocument>;
   readonly quotas: TimedCollection<QuotaDocument>;

@@ -1,4 +1,4 @@
-/** What the collections hold: the documents of jobs, quotas, dispatchers and of the store itself. */
+/** The documents of the collections: jobs, quotas, dispatchers, and the store itself. */
 
 import type { Binary, ObjectId, Timestamp } from 'mongodb';
 import type { FailureLogLevel } from '../../../job/failure-log-level.js';
@@ -60,7 +60,7 @@ export interface JobDocument {
   readonly origin: string;
   /** The same, once it is final: by this those who wait in that process are told. */
   readonly told?: string;
-  /** It was queued in a session of the application: its process is told of the commit as all others are. */
+  /** It was queued in a session of the application: its process learns of the commit as all others do. */
   readonly isStaged?: true;
   /** The top of its tree; also on the top itself, unless that is alone. */
   readonly root?: ObjectId;
@@ -114,7 +114,7 @@ export interface JobDocument {
   readonly damaged?: Binary;
 }
 
-/** What transactional attempts of a job have reported. */
+/** The reports of transactional attempts of a job. */
 export interface NoteDocument {
   /** The job's. */
   readonly _id: ObjectId;
@@ -185,7 +185,7 @@ export interface DispatcherDocument {
   readonly leaseUntil: Date;
   /** Since when it was renewed without a gap. */
   readonly since: Date;
-  /** What it runs, as it said with its first heartbeat. */
+  /** Its agents, as its first heartbeat named them. */
   readonly agents?: readonly AgentInfo[];
   /** The last change of what is paused that it follows. */
   readonly follows?: number;
@@ -201,7 +201,7 @@ export interface ScheduleDocument {
   readonly timetable?: string;
 }
 
-/** What concerns the store as a whole. */
+/** A document about the store as a whole. */
 export interface ControlDocument {
   readonly _id: 'store' | 'quotas' | 'paused';
   readonly version?: number;
@@ -211,7 +211,7 @@ export interface ControlDocument {
   readonly paused?: PausedDocument;
 }
 
-/** What is paused; the number rises with each change. */
+/** The pauses; the number rises with each change. */
 export interface PausedDocument extends Paused {
   readonly rev: number;
 }

@@ -6,7 +6,7 @@ import { isError } from '../../../job/stored-error.js';
 import type { Collections } from './collections.js';
 import { createIndexes } from './indexes.js';
 
-/** What this version writes; a store written by a later one is not touched. */
+/** The version of the documents that this build writes. A store of a later version is refused. */
 export const STORE_VERSION = 1;
 /** MongoDB 4.4. */
 const MIN_WIRE_VERSION = 9;
@@ -47,7 +47,7 @@ export async function checkSameCluster(collections: Collections, inSession: Coll
   );
 }
 
-/** What is wrong with a server, by its answer to `hello`. */
+/** The problem of a server, by its answer to `hello`. */
 export function problemOf({ setName, msg, maxWireVersion }: Document): string | undefined {
   if (setName === undefined && msg !== 'isdbgrid')
     return 'MongoDB runs as a standalone server, which has neither transactions nor change streams; start it as a replica set (one member is enough): `mongod --replSet rs0`, then once `rs.initiate()`';
