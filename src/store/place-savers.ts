@@ -52,6 +52,11 @@ export class PlaceSavers {
     for (const [lane, { places }] of this.#savers) if (!passes(lane, places)) this.#savers.delete(lane);
   }
 
+  /** Whether a job of the lane has found too little room. */
+  has(lane: string): boolean {
+    return this.#savers.has(lane);
+  }
+
   /** Whether a job of the lane has found too little room, but not for long enough yet. */
   isNew(lane: string, nowMs: number): boolean {
     const saver = this.#savers.get(lane);

@@ -71,8 +71,7 @@ export class PlaceOutlook {
     if (tooFew.length === 0) return { isOpen: true, isNext: false, mayAsk: false };
     const isNext = isNextOwn(wanted.quotas, this.view(dispatcher));
     const [short = ''] = quotas.inLockOrder(tooFew);
-    const hasAsked = (['for-idle', 'lacking'] as const).some((wait) => quotas.isWaiting(dispatcher, short, wait));
-    const mayAsk = !this.#isNew(dispatcher, wanted) && !hasAsked && (!isNext || quotas.doOthersHold(dispatcher, short));
+    const mayAsk = this.#isDueToAsk(dispatcher, wanted, short) && (!isNext || quotas.doOthersHold(dispatcher, short));
     return { isOpen: false, isNext, mayAsk };
   }
 
@@ -81,8 +80,24 @@ export class PlaceOutlook {
     return Object.keys(places).filter((name) => this.reach(dispatcher, name) < weightOf(places, name));
   }
 
-  #isNew(dispatcher: string, { lane, quotas: places }: Claimant): boolean {
-    const { localPlaces, time } = this.sources;
-    return localPlaces.of(dispatcher).savers.isNew(lane, time.estimate().getTime()) && Object.keys(places).length > 1;
+  /**
+   * Whether a lane is to ask, if its places are short: not again while the dispatcher waits for them. A lane of several quotas
+   * asks once of its own, though others of the dispatcher wait already: from then on its places are saved. Otherwise it would
+   * take those of one quota, give them up since the other has no room, and take them again, without end.
+   */
+  #isDueToAsk(dispatcher: string, wanted: Claimant, short: string): boolean {
+    if (this.#isNew(dispatcher, wanted)) return false;
+    const { localPlaces, quotas } = this.sources;
+    if (needsSeveral(wanted) && !localPlaces.of(dispatcher).savers.has(wanted.lane)) return true;
+    return !(['for-idle', 'lacking'] as const).some((wait) => quotas.isWaiting(dispatcher, short, wait));
   }
+
+  #isNew(dispatcher: string, wanted: Claimant): boolean {
+    const { localPlaces, time } = this.sources;
+    return needsSeveral(wanted) && localPlaces.of(dispatcher).savers.isNew(wanted.lane, time.estimate().getTime());
+  }
+}
+
+function needsSeveral({ quotas }: Claimant): boolean {
+  return Object.keys(quotas).length > 1;
 }
