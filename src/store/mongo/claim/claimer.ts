@@ -45,7 +45,7 @@ export class Claimer {
     await placeLeases.yieldIdle();
     const won = await this.#win(request);
     const spare = request.limit - won.length;
-    handoff.hasRoom(request, spare);
+    handoff.noteSpare(request, spare);
     // A dispatcher that is busy with other work leaves the places to those who could use them.
     if (spare <= 0) await placeLeases.wantNothing(request).catch(() => undefined);
     return claimedJobs.handOut(won);

@@ -19,32 +19,32 @@ export interface HandoffSources {
   readonly claimWrites: ClaimWrites;
 }
 
-/** By queue: the dispatcher that claimed last, and how many more jobs it could have run. */
-interface Room {
+/** The last claim of a dispatcher for a queue, and how many more jobs it could have run. */
+interface SpareCapacity {
   readonly request: ClaimRequest;
   left: number;
 }
 
 export class Handoff {
-  readonly #rooms = new Map<string, Room>();
+  readonly #spare = new Map<string, SpareCapacity>();
 
   constructor(private readonly sources: HandoffSources) {}
 
-  /** A dispatcher has claimed, and could run this many more. */
-  hasRoom(request: ClaimRequest, left: number): void {
-    this.#rooms.set(nameOf(request), { request, left });
+  /** A dispatcher has claimed, and could run some more. */
+  noteSpare(request: ClaimRequest, left: number): void {
+    this.#spare.set(nameOf(request), { request, left });
   }
 
-  /** Writes a job whose turn has come as a dispatcher's. @returns it, or `undefined` where none has room, or somebody was faster */
+  /** Writes a job whose turn has come as a dispatcher's. @returns it, or `undefined` where none has spare capacity, or another process was faster */
   async hand(job: JobDocument, written: JobUpdate): Promise<JobDocument | undefined> {
     const { jobs, leases, notifier, claimWrites } = this.sources;
-    const room = this.#roomFor(job);
-    const fence = room === undefined ? undefined : leases.fence(room.request.dispatcher);
-    if (room === undefined || fence === undefined) return undefined;
-    const { dispatcher } = room.request;
+    const spare = this.#spareFor(job);
+    const fence = spare === undefined ? undefined : leases.fence(spare.request.dispatcher);
+    if (spare === undefined || fence === undefined) return undefined;
+    const { dispatcher } = spare.request;
     const token = new ObjectId().toHexString();
     const as: JobUpdate = { ...written, bell: undefined, owner: dispatcher, token };
-    room.left--;
+    spare.left--;
     const [handed] = await claimWrites.under(dispatcher, { now: [], forLater: [job], token }, async () => {
       const after = await jobs.move(job, 'claimAhead', 'assigned', as, fence);
       return after === undefined ? [] : [after];
@@ -55,16 +55,16 @@ export class Handoff {
 
   /** The life of a dispatcher is over. */
   forget(dispatcher: string): void {
-    for (const [name, { request }] of this.#rooms) if (request.dispatcher === dispatcher) this.#rooms.delete(name);
+    for (const [name, { request }] of this.#spare) if (request.dispatcher === dispatcher) this.#spare.delete(name);
   }
 
-  /** One that needs places is claimed, since others may wait for them; so is one for whose queue nobody is awake here. */
-  #roomFor(job: JobDocument): Room | undefined {
+  /** A job that needs places is claimed instead, since other dispatchers may wait for them; so is one whose queue no agent here listens to. */
+  #spareFor(job: JobDocument): SpareCapacity | undefined {
     if (job.held !== undefined || Object.keys(job.quotas).length > 0) return undefined;
     if (!this.sources.notifier.isLookedAfter(job.queue)) return undefined;
     const taskVersion = taskVersionOfDocument(job);
     if (this.sources.pauses.isPaused(job.queue, taskVersion)) return undefined;
-    return [...this.#rooms.values()].find(
+    return [...this.#spare.values()].find(
       ({ request, left }) =>
         left > 0 &&
         request.queue === job.queue &&
