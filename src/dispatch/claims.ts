@@ -9,7 +9,7 @@ import type { Slots } from './slots.js';
 export interface ClaimSources {
   readonly slots: Slots;
   readonly clock: Clock;
-  /** Claims up to so many jobs. */
+  /** Claims at most this number of jobs. */
   readonly claim: (limit: number) => Observable<readonly ClaimedJob[]>;
 }
 

@@ -6,7 +6,7 @@ export interface ConnectionNews {
 }
 
 export class ConnectionMonitor {
-  /** What was tried last in vain. */
+  /** The attempts that failed last. */
   readonly #failing = new Set<string>();
   #isLost = false;
 
@@ -26,7 +26,7 @@ export class ConnectionMonitor {
     this.news.onBack();
   }
 
-  /** What failed is not tried again: the next success of anything is enough. */
+  /** The same command need not succeed: the next success of any is enough. */
   forget(): void {
     this.#failing.clear();
   }

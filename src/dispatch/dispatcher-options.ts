@@ -1,4 +1,4 @@
-/** What can be said of a dispatcher: its agents and its times. */
+/** The options of a dispatcher: its agents and its times. */
 
 import { checkOption, checkOptions, is, type Rules } from '../check.js';
 import type { TaskLike } from '../task/task.js';
@@ -15,7 +15,7 @@ export interface AgentOptions {
 
 export interface DispatcherOptions {
   /**
-   * What it is called in logs and to those who look at it; a label, which others may bear as well.
+   * Its name in logs and for operators: a label, which other dispatchers may have as well.
    * @default the environment's MILLRACE_DISPATCHER_ID, else the host's name and the process's id
    */
   readonly name?: string | undefined;

@@ -47,11 +47,11 @@ export interface DispatcherSources {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly registry: TaskRegistry;
-  /** What recurs. */
+  /** The schedules. */
   readonly schedules: readonly Schedule[];
   readonly recorder: SettlementWriter;
   readonly worker: JobRunner;
-  /** What it is called; others may be called the same. */
+  /** Its name; other dispatchers may have the same. */
   readonly name: string;
   /** Names one life of the dispatcher: from its first heartbeat until it stops, or loses its lease. */
   readonly newId: () => string;
@@ -75,7 +75,7 @@ export class Dispatcher {
   readonly #stop = new Subject<void>();
   readonly #agents: readonly Agent[];
   readonly #events = new ReplaySubject<DispatcherEvent>(1);
-  /** They say nothing of how the dispatcher is, so that nobody is told of them later. */
+  /** They say nothing about the state of the dispatcher, so they are not replayed to later subscribers. */
   readonly #refusals: Observable<DispatcherEvent>;
   readonly #contact = new ConnectionMonitor({
     onLost: (error) => this.#tell({ type: 'database-lost', error }, 'warn'),
@@ -85,7 +85,7 @@ export class Dispatcher {
   #ended: Promise<void> = Promise.resolve();
   #id = '';
 
-  /** @throws NotATaskError, OptionError for agents that accept what is no task of this process */
+  /** @throws NotATaskError, OptionError for agents that accept a task which this process does not have */
   constructor(
     private readonly sources: DispatcherSources,
     private readonly options: CheckedDispatcherOptions,
@@ -248,7 +248,7 @@ export class Dispatcher {
     this.#events.next(event);
   }
 
-  /** Resolves when nothing is in hand, or after so many milliseconds. */
+  /** Resolves when nothing is in hand, or after this time. */
   async #unloaded(withinMs: number): Promise<void> {
     const { worker, clock } = this.sources;
     if (worker.load === 0) return;

@@ -34,7 +34,7 @@ export interface LeaseKeeperSources {
   readonly logger: Logger;
   readonly contact: Pick<ConnectionMonitor, 'failed' | 'worked'>;
   readonly dispatcher: string;
-  /** What it runs. */
+  /** The agents of the dispatcher. */
   readonly agents: readonly AgentInfo[];
   readonly leaseMs: number;
   readonly heartbeatMs: number;
@@ -48,7 +48,7 @@ export class LeaseLost extends Error {
   override readonly name = 'LeaseLost';
 }
 
-/** What the store said to a heartbeat. */
+/** The store's answer to a heartbeat. */
 interface Answer {
   readonly number: number;
   readonly sentAt: number;

@@ -58,7 +58,7 @@ export class Reports {
     while (this.#writing !== undefined) await this.#writing;
   }
 
-  /** Of a write that was rejected. What has been reported since replaces it. */
+  /** Of a write that was rejected. Later reports replace it. */
   #keep(key: string, earlier: Latest): void {
     const later = this.#waiting.get(key);
     const annotations = new Map([...earlier.annotations, ...(later?.annotations ?? [])]);

@@ -13,7 +13,7 @@ export interface Schedule {
   readonly name: string;
   readonly timetable: CronSchedule;
   readonly missed: Missed;
-  /** What is queued for a time. */
+  /** Expands the job that is queued for a time. */
   readonly tree: (at: Date) => JobTree;
 }
 

@@ -91,7 +91,7 @@ export class SettlementWriter {
     return this.#reports.written(attempt);
   }
 
-  /** What could not be written yet is dropped, and what cannot be from now on: others will recover what it was about. */
+  /** Drops the records that could not be written yet, and later ones that fail: other processes recover their jobs. */
   giveUp(): void {
     this.#hasGivenUp.next(true);
   }

@@ -14,7 +14,7 @@ export interface TransactionalSources {
   readonly queueIn: <T>(session: object, code: () => Promise<T>) => Promise<T>;
 }
 
-/** What is to be run. */
+/** The attempt that is to be run. */
 export interface TransactionalRun {
   readonly key: AttemptKey;
   readonly attempt: Attempt;
@@ -33,7 +33,7 @@ class NotCommitted extends Error {
   }
 }
 
-/** What is tried next with the token shows whether somebody else has it, or has asked for the end of the job. */
+/** The next command with the token shows whether another process has the job, or whether its cancellation was asked for. */
 const TRY_TOKEN: Verdict = { type: 'again', delayMs: 0 };
 
 export class TransactionalAttempt {
@@ -89,7 +89,7 @@ export class TransactionalAttempt {
     if (attempt.aborted !== undefined) throw new NotCommitted(judge({ thrown: attempt.aborted.reason }, attempt.aborted, trial));
   }
 
-  /** What the end is to be, with the jobs of a draft in the transaction. @throws NotCommitted for a result that cannot be stored */
+  /** The end that is to be recorded; the jobs of a returned draft are queued in the transaction. @throws NotCommitted for a result that cannot be stored */
   async #outcomeOf(ending: Ending & { readonly value: unknown }, session: object): Promise<Settlement['outcome']> {
     const plan = retryPlanOf(ending.value);
     if (plan !== undefined) return this.#queued(await this.run.planted(plan), session);

@@ -1,4 +1,4 @@
-/** What an attempt's end means for its job: an outcome, another attempt, or an interruption. */
+/** Decides what an attempt's end means for its job: an outcome, another attempt, or an interruption. */
 
 import { hasCode, JobCancelledError, type RetryLater, TaskTimeoutError, TooLargeError, type UnauthorizedError } from '../errors.js';
 import { referenceOf } from '../job/future.js';
@@ -36,7 +36,7 @@ export interface AttemptContext {
   readonly logger: Logger;
 }
 
-/** Judges how an attempt ended. What it was aborted for decides only where it threw: work that was done, is done. */
+/** Judges how an attempt ended. The reason of an abort decides only if the method threw: work that was done counts. */
 export function judge(ending: Ending, abort: Abort | undefined, trial: AttemptContext): Verdict {
   if ('value' in ending) return judgeValue(ending.value, trial);
   if (abort?.cause === 'cancelled') return { type: 'end', outcome: { status: 'cancelled', reason: cancelReason(abort.reason) } };

@@ -1,4 +1,4 @@
-/** What makes an agent look for work: a first look, news from the store, and a look now and then in case news was lost. */
+/** Emits when an agent is to look for work: at first, when the store signals some, and now and then in case a signal was lost. */
 
 import { filter, interval, merge, Observable, type OperatorFunction, of } from 'rxjs';
 import type { Clock } from '../clock.js';
@@ -17,7 +17,7 @@ export function wakeUps({ store, queue, clock, pollMs }: WakeUpSources): Observa
   return merge(of(undefined), news, interval(pollMs, clock.scheduler)).pipe(fromOutside());
 }
 
-/** What follows runs as nobody in particular: a store may bring news at once, in the code of who queued the work. */
+/** Subscribers run as the anonymous principal: a store may signal at once, in the code of the caller that queued the work. */
 function fromOutside(): OperatorFunction<unknown, void> {
   return (source) =>
     new Observable((subscriber) =>

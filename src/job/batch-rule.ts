@@ -16,7 +16,7 @@ export interface BatchView {
 }
 
 /**
- * What is to be done: release the first open step or the postprocess, cancel the steps that are left or the postprocess, end the batch
+ * The next action: release the first open step or the postprocess, cancel the steps that are left or the postprocess, end the batch
  * (with its children, with its postprocess's outcome, as failed or as cancelled), or wait for what is under way.
  */
 export type BatchAction =
@@ -69,7 +69,7 @@ function isBatch({ kind }: QueuedJob): boolean {
 }
 
 function noBatch(job: QueuedJob): JobStateError {
-  return new JobStateError(`${whatOf(job)} is no batch, so no jobs can be added to it`);
+  return new JobStateError(`${whatOf(job)} is not a batch, so no jobs can be added to it`);
 }
 
 function whatOf({ id, taskName }: QueuedJob): string {

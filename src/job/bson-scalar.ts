@@ -3,7 +3,7 @@
 import { types } from 'node:util';
 import { isPlain } from '../check.js';
 
-/** Those that stand for one value. Code, references to other databases and the like are no data. */
+/** Those that stand for one value. Code and references to other databases are not data. */
 const SCALARS: ReadonlySet<unknown> = new Set([
   'ObjectId',
   'Long',

@@ -5,7 +5,7 @@ import { OptionError } from '../errors.js';
 import { storedError } from './stored-error.js';
 import { type ClockChange, TimeZone } from './time-zone.js';
 
-/** What is done about times at which nobody was there to fire: one firing for all of them, none, or one for each. */
+/** The rule for times at which no process was there to fire: one firing for all of them, none, or one for each. */
 export type Missed = 'once' | 'skip' | 'all';
 
 /** The same in all processes, whatever the zone of each is. */
@@ -20,11 +20,11 @@ const MOST_MISSED = 1_000;
 const LONGEST_REPEAT_MS = 10_800_000;
 
 /**
- * In the night in which clocks are put forward, the times that it has not are made up for by one, at the change; in the one in which they are put
- * back, a time that comes twice counts once. What recurs each hour does so on both nights as on all others.
+ * In the night in which clocks are put forward, one firing at the change makes up for the times that do not exist. In the night in which they are
+ * put back, a time that comes twice counts once. An hourly schedule fires each hour on both nights, as on all others.
  */
 export class CronSchedule {
-  /** What tells it from another. */
+  /** Its identity: two schedules with the same text fire alike. */
   readonly text: string;
   readonly #cron: Cron;
   /** The same for clocks that are never changed. */

@@ -24,12 +24,12 @@ export class DocumentReference implements Ref<never> {
     Object.freeze(this);
   }
 
-  /** What a unique key may be made of, as of the document itself. */
+  /** The values from which a unique key may be made, as of the document itself. */
   get _id(): unknown {
     return this.id;
   }
 
-  /** What messages call it. */
+  /** Its name in messages. */
   toString(): string {
     return `${this.collection}/${String(this.id)}`;
   }

@@ -7,7 +7,7 @@ const LEVELS = ['debug', 'info', 'warn', 'error', 'none'] as const;
 /** A method of the logger, or none. */
 export type FailureLogLevel = (typeof LEVELS)[number];
 
-/** What holds where neither task nor draft says anything. */
+/** The level if neither the task nor the draft names one. */
 const DEFAULT: FailureLogLevel = 'error';
 
 export const FAILURE_LOG_RULE: Rule = is.oneOf(...LEVELS);

@@ -1,4 +1,4 @@
-/** What keeps jobs safe in a store that others may write to: seals, and encrypted arguments. */
+/** Protects jobs in a store that others may write to, by seals and encrypted arguments. */
 
 import { OptionError, SealError } from '../errors.js';
 import type { QueuedJob } from './job-record.js';
@@ -21,7 +21,7 @@ export interface JobSealer {
   refusal(job: QueuedJob): SealError | undefined;
   /** A job as it is run: with its arguments as they were queued. @throws SealError */
   open(job: QueuedJob): QueuedJob;
-  /** What was protected as one job, as another one. @throws SealError for one that must not be run */
+  /** Protects a job as another one. @throws SealError for one that must not be run */
   transfer(from: QueuedJob, to: QueuedJob, dueMs?: number): QueuedJob;
   /** A seal that lasts for longer, where a job that is to run again after a delay needs one. */
   renewed(job: QueuedJob, delayMs: number): Seal | undefined;
@@ -38,7 +38,7 @@ export function debounceWithin(protection: JobSealer): Debounce {
   };
 }
 
-/** What a message calls a job, whose names somebody may have altered. */
+/** The name of a job in messages. Its stored names may have been altered. */
 export function shownJob({ id, taskName }: Pick<QueuedJob, 'id' | 'taskName'>): string {
   const name = String(taskName);
   return `job ${id} (${/^[\w$.:/ -]{1,200}$/.test(name) ? name : JSON.stringify(name.slice(0, 100))})`;

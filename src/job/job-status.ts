@@ -1,4 +1,4 @@
-/** What a job may become: the statuses, and the one table of moves between them. */
+/** The statuses of a job, and the one table of moves between them. */
 
 /** The statuses in which a job stays for good. */
 export const FINAL = ['completed', 'failed', 'cancelled'] as const;
@@ -10,7 +10,7 @@ export const OPEN = [...WAITING, 'assigned', 'active', 'callbacks'] as const;
 export type FinalStatus = (typeof FINAL)[number];
 export type Status = (typeof OPEN)[number] | FinalStatus;
 
-/** What each status says of a job; the order is that of a job's life. */
+/** The meaning of each status, in the order of a job's life. */
 export const STATUSES: Readonly<Record<Status, string>> = Object.freeze({
   scheduled: 'its time has not come',
   blocked: 'waits for an earlier step of its batch or, a callback, for its job',

@@ -41,7 +41,7 @@ export function isLane(text: unknown): text is string {
   }
 }
 
-/** What a lane's key says of its jobs. */
+/** The parts of a lane's key. */
 export function partsOf(key: string): LaneParts {
   const [queue, what] = JSON.parse(key) as [string, string | readonly [string]];
   return typeof what === 'string' ? { queue, taskVersion: what, isComposite: false } : { queue, taskVersion: what[0], isComposite: true };

@@ -1,4 +1,4 @@
-/** What is paused: of that, nothing begins; what runs goes on. */
+/** The pauses: a job that is paused does not begin; a running one goes on. */
 
 import { partsOf } from './lane.js';
 import { taskNameIn } from './task-version.js';
@@ -6,7 +6,7 @@ import { taskNameIn } from './task-version.js';
 /** Everything, the jobs of a queue, or those of a task, which may be stored under several names. */
 export type Pausable = 'everything' | { readonly queue: string } | { readonly taskNames: readonly string[] };
 
-/** What is paused at one moment. */
+/** The pauses at one moment. */
 export interface Paused {
   readonly everything: boolean;
   readonly queues: readonly string[];

@@ -7,7 +7,7 @@ import { DocumentReference } from './document-reference.js';
 import { JobReference } from './job-reference.js';
 import { Payload } from './payload.js';
 
-/** What BSON does not know, or would bring back as something else, goes in as binary data of subtypes of our own. */
+/** A value that BSON does not have, or would give back as another type, is stored as binary data with a subtype of our own. */
 const UNDEFINED = 0xc0;
 const REFERENCE = 0xc1;
 const DOCUMENT = 0xc2;

@@ -17,7 +17,7 @@ const MAX_BYTES = 16 * 1024 * 1024;
 
 const INT64 = 2n ** 63n;
 
-/** What messages call the arguments of a job. */
+/** The name of a job's arguments in messages. */
 export const ARGUMENTS = 'arguments';
 
 /** Turns a reference back into what the application holds, a job. */
@@ -52,7 +52,7 @@ export class Payload {
     return new Payload(copier.copy(value), copier.bytes, copier.references, copier.hasDocuments);
   }
 
-  /** What is stored in place of a value, but is none: nobody fails over it but who reads it. @throws StoreError from `read` */
+  /** Stored data that is not a value: only reading it fails. @throws StoreError from `read` */
   static unreadable(path: string, cause: unknown): Payload {
     const fact = isError(cause) ? cause.message : String(cause);
     return new Payload(
@@ -62,7 +62,7 @@ export class Payload {
     );
   }
 
-  /** A copy of the value that the caller may change as he likes. */
+  /** A copy of the value, which the caller may change. */
   read(revive: Revive = (reference) => reference): unknown {
     if (this.#stored instanceof Unreadable) throw this.#stored.error;
     return isAtomic(this.#stored) ? this.#stored : copyOut(this.#stored, revive);

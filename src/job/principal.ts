@@ -1,15 +1,15 @@
-/** On whose behalf a job runs: the reference that is recorded of him, and what he is when the job runs. */
+/** The principal of a job: the reference that is recorded, and the roles that it has when the job runs. */
 
 import type { Register } from './register.js';
 
-/** Names a principal: who he is in the place that knows him. */
+/** Names a principal: an id within a realm. */
 export interface PrincipalReference {
   /** The path of the user source: two users of the same id in two realms are two users. */
   readonly realm: string;
   readonly id: string;
 }
 
-/** A principal with what he may do at the moment: what the application registered, or a reference with roles. */
+/** A principal with its present rights: the type that the application registered, or a reference with roles. */
 export type Principal = Register extends { principal: infer P extends PrincipalReference }
   ? P
   : PrincipalReference & { readonly roles: readonly string[] };
@@ -27,7 +27,7 @@ export function isSamePrincipal(one: PrincipalReference, other: PrincipalReferen
   return one.realm === other.realm && one.id === other.id;
 }
 
-/** No more of a principal than names him. */
+/** The reference of a principal, without its rights. */
 export function referenceTo({ realm, id }: PrincipalReference): PrincipalReference {
   return Object.freeze({ realm, id });
 }

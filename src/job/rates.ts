@@ -22,10 +22,10 @@ export interface RecentStarts {
   readonly n: number;
 }
 
-/** Into so many parts is a period divided: jobs that begin in one part count until the same time, which rather is too late than too early. */
+/** The parts of a period. Jobs that begin in one part count until the same time, which may be too late, but not too early. */
 const PARTS = 64;
 
-/** Times are rounded up to multiples of so many milliseconds. */
+/** The milliseconds to whose multiples times are rounded up. */
 export function grainOf({ perMs }: Rate): number {
   return Math.ceil(perMs / PARTS);
 }

@@ -1,4 +1,4 @@
-/** What an application may tell the compiler about itself. */
+/** The types that an application may register with the compiler. */
 
 import type { Rate } from './rates.js';
 
@@ -24,7 +24,7 @@ export type CollectionName = Register extends { documents: infer D } ? keyof D &
 /** The documents of a registered collection; of any other `never`, which a task takes for whatever it wants. */
 export type DocumentIn<C> = Register extends { documents: infer D } ? (C extends keyof D ? D[C] : never) : never;
 
-/** What the documents of a collection have as their `_id`. */
+/** The type of `_id`. */
 export type IdIn<C> = [DocumentIn<C>] extends [never] ? unknown : DocumentIn<C> extends { readonly _id: infer I } ? I : unknown;
 
 /** How many places a quota has; and how many of its jobs may begin in a period, if that is limited too. */

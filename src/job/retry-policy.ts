@@ -34,7 +34,7 @@ export interface RetryPolicy extends Omit<StoredRetry, 'delayMs' | 'retries'> {
   readonly retries?: 'transient' | 'any' | ((error: unknown) => boolean) | undefined;
 }
 
-/** What holds where a policy says nothing. */
+/** The values that a policy leaves out. */
 export const RETRY_DEFAULTS = Object.freeze({
   attempts: 5,
   interruptions: 10,
@@ -76,7 +76,7 @@ export function exponential(options: { readonly attempts?: number } & Partial<Ba
   return Object.freeze({ ...RETRY_DEFAULTS, attempts, delayMs: Object.freeze({ firstMs, factor, maxMs, jitter }), retries: 'any' });
 }
 
-/** What happened, for a policy to decide. */
+/** A failed attempt, for a policy to decide about. */
 export interface FailedAttempt {
   /** How many attempts have failed by now, this one included. */
   readonly failures: number;

@@ -1,4 +1,4 @@
-/** What a job carries that was sealed. */
+/** The seal of a job. */
 
 /** Says that a job was queued as it is, by a process that has the key. */
 export interface Seal {

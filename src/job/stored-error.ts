@@ -52,7 +52,7 @@ function firstOf(errors: unknown): unknown {
   return Array.isArray(errors) ? errors[0] : undefined;
 }
 
-/** What Millrace itself records as the error of a job; its stack would say nothing of the job. */
+/** An error of a job that Millrace itself records, without its stack, which would say nothing about the job. */
 export function recordedError({ name, message, code }: MillraceError, cause?: StoredError): StoredError {
   return Object.freeze(cause === undefined ? { name, message, code } : { name, message, code, cause });
 }
@@ -91,7 +91,7 @@ function describe(thrown: unknown): string {
   }
 }
 
-/** What is shown of a value, to its depth: an object, list or map of a million parts would take seconds. */
+/** The part of a value that is shown: an object, list or map of a million parts would take seconds. */
 function trimmed(value: unknown, depth: number): unknown {
   if (typeof value !== 'object' || value === null || ArrayBuffer.isView(value) || types.isDate(value)) return value;
   if (types.isMap(value) || types.isSet(value)) return `(${types.isMap(value) ? 'map' : 'set'} of ${value.size})`;

@@ -1,16 +1,16 @@
-/** What is said of a unique key, under which no job is queued while another one has it. */
+/** The options of a unique key, under which no job is queued while another one has it. */
 
 import { checkOption, is, type Rules } from '../check.js';
 import { OptionError } from '../errors.js';
 
-/** How long a key is taken: until the job's first start, until it has ended with its callbacks, or for so many milliseconds. */
+/** How long a key is taken: until the job's first start, until it has ended with its callbacks, or for a number of milliseconds. */
 export type UniqueFor = 'waiting' | 'unfinished' | number;
 
-/** What a task and a draft say of a job's key. */
+/** The options of a task and a draft for a job's key. */
 export interface UniqueOptions {
   /** While a job has it, no other job of the task is queued under it: who asks is given the one that is there. */
   readonly uniqueKey?: string | undefined;
-  /** How long the key is taken: until the job first starts, until it has ended with its callbacks, or for so many milliseconds from when it was queued, unless it fails or is cancelled before. @default 'unfinished' */
+  /** How long the key is taken: until the job first starts, until it has ended with its callbacks, or for a number of milliseconds from when it was queued, unless it fails or is cancelled before. @default 'unfinished' */
   readonly uniqueFor?: UniqueFor | undefined;
   /**
    * Milliseconds of quiet before the job is due. Until then, who queues another under the key puts it off anew, and has its

@@ -25,7 +25,7 @@ export function isDebouncedBy({ unique, retryOf }: QueuedJob, holder: Keyed): bo
   return unique?.debounce !== undefined && holder.unique?.debounce !== undefined && retryOf === undefined;
 }
 
-/** What a job is that is put off: it takes over the arguments of the other one, in their version, and on whose behalf they are. It is not sealed. */
+/** A debounced job: it takes over the arguments of the other one, their version, and its principal. It is not sealed. */
 export function replaceArguments(
   job: QueuedJob,
   { args, encrypted, version, principal }: Pick<QueuedJob, 'args' | 'encrypted' | 'version' | 'principal'>,

@@ -31,7 +31,7 @@ export class AdmissionQueue {
     return turn;
   }
 
-  /** Whoever waits is told why he need not any more; an answer may never come. */
+  /** Rejects the calls that wait: an answer may never come. */
   giveUp(reason: unknown): void {
     for (const reject of this.#waiting) reject(reason);
   }

@@ -39,7 +39,7 @@ import { type CheckedStopOptions, checkStopOptions, NOTHING_LEFT, type StopOptio
 import { type UnreadableJob, unreadableJobs } from './unreadable-jobs.js';
 import { type ScheduledJobs, WaitingWatch } from './waiting-watch.js';
 
-/** What the service does with the dispatcher of its process. */
+/** The part of the dispatcher that the service uses. */
 export interface OwnDispatcher extends DispatcherView {
   start(): void;
   quiet(): Promise<void>;
@@ -76,7 +76,7 @@ export class AsyncService implements IAsyncService {
 
   constructor(private readonly sources: ServiceSources) {
     const { store, clock, logger } = sources;
-    // Who listens before the start hears of everything from then on.
+    // A subscriber from before the start receives everything from then on.
     const changes: JobAccess['changes'] = (interest) =>
       this.#started.pipe(
         switchMap(() => store.changes(interest)),
@@ -188,7 +188,7 @@ export class AsyncService implements IAsyncService {
     return (await this.#dispatcher?.stop(isEmbedded ? 0 : timeoutMs)) ?? 0;
   }
 
-  /** Whatever the store does, the service stops. */
+  /** The service stops, also if the store fails. */
   #tried<T>(answer: Promise<T>, otherwise: T): Promise<T> {
     return answer.catch((error: unknown) => {
       this.sources.logger.warn('the store has failed while the service stopped, which goes on', { err: error });
@@ -349,7 +349,7 @@ export class AsyncService implements IAsyncService {
     if (this.#state !== 'running') throw this.#notRunning(what);
   }
 
-  /** A store that was not opened would say that there are no jobs. One that is closed says what it can. */
+  /** A store that was not opened would answer that it has no jobs. One that is closed says what it can. */
   #checkStarted(): void {
     if (this.#state === 'new') throw this.#notRunning('looked up');
   }

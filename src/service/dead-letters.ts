@@ -18,7 +18,7 @@ export interface DeadLetter {
   readonly failedAt: Date;
 }
 
-/** What failed last comes first. @throws OptionError, NotATaskError */
+/** The latest failure comes first. @throws OptionError, NotATaskError */
 export async function deadLetters(access: JobAccess, filter: Omit<JobFilter, 'statuses'>): Promise<readonly DeadLetter[]> {
   const { limit = JOB_FILTER_DEFAULTS.limit, ...query } = queryOf('the filter of `getDeadLetters`', filter);
   const failures = await latestFailures(query, limit, access.store);
@@ -31,7 +31,7 @@ export async function deadLetters(access: JobAccess, filter: Omit<JobFilter, 'st
   return found.sort((one, other) => other.failedAt.getTime() - one.failedAt.getTime());
 }
 
-/** As many as are asked for, if there are so many: of those found first, some may be parts of one batch. */
+/** Reads on until there are as many as asked for: several of those found may be parts of one batch. */
 async function latestFailures(query: JobQuery, limit: number, store: Pick<JobStore, 'find'>): Promise<readonly JobRecord[]> {
   for (let asked = limit; ; asked *= 2) {
     const found = await store.find({ ...query, statuses: ['failed'], isRetried: false, latestFirst: true, limit: asked });
@@ -41,8 +41,8 @@ async function latestFailures(query: JobQuery, limit: number, store: Pick<JobSto
 }
 
 /**
- * What is to be retried for jobs that have ended: of a job whose batch has failed, or has ended as one of the statuses says, the
- * topmost such batch, since its retry does all of it again.
+ * The jobs to retry for ended ones. In place of a job whose batch has failed, or has ended with one of the statuses, it is the
+ * topmost such batch, since its retry repeats all of it.
  * @returns each once; nothing for parts of a batch that was retried, or that ended otherwise
  */
 export async function topmost(
@@ -68,7 +68,7 @@ function idsOf(climbs: readonly { readonly batch: string | undefined }[]): reado
   return [...new Set(climbs.flatMap(({ batch }) => batch ?? []))];
 }
 
-/** A callback is no part of what its job does. */
+/** A callback is not part of its job. */
 function batchOf({ job }: JobRecord): string | undefined {
   return job.role === 'callback' ? undefined : job.parent;
 }

@@ -28,11 +28,11 @@ export interface EnqueuerSources {
   readonly gatekeeper: AccessGuard;
   readonly protection: JobSealer;
   readonly queueTimeoutMs: number | undefined;
-  /** What the handles need that are given out. */
+  /** The access that handles are given. */
   readonly access: JobAccess;
   /** Throws where nothing can be queued now. */
   readonly checkRunning: () => void;
-  /** Is told of every job before it is queued. */
+  /** Is called with every job before it is queued. */
   readonly note: (tree: JobTree) => void;
 }
 
@@ -121,7 +121,7 @@ export class Enqueuer {
     return this.#staged(this.#newStage(session), fn);
   }
 
-  /** What to wait for, if anything, before plans may be queued: it would change the order of the calls. */
+  /** The admission to wait for before plans may be queued, if any: waiting for none would change the order of the calls. */
   #admitted(plans: readonly JobPlan[]): Promise<void> | undefined {
     this.sources.checkRunning();
     const admitted = this.#admissions.after(this.sources.gatekeeper.admit(plans), currentActor());

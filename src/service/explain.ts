@@ -21,7 +21,7 @@ import type { JobAccess } from './job-access.js';
 import { inWords } from './reasons-in-words.js';
 import { type Line, lineOf, look, waitingReasons } from './waiting-reasons.js';
 
-/** So many jobs that come before are counted, and so many children looked at. */
+/** The most jobs before it that are counted, and the most children that are read. */
 const MAX_AHEAD = 1_000;
 /** So many of the jobs that are waited for are named. */
 const MAX_NAMED = 10;
@@ -40,7 +40,7 @@ export async function explain(id: string, store: JobStore): Promise<Explanation 
   return Object.freeze({ ...seen, text: inWords(seen) });
 }
 
-/** As it is now, then whenever it reads otherwise, until the job has ended. What others do is seen after a second. */
+/** As it is now, then whenever it reads otherwise, until the job has ended. Changes by others are seen after a second. */
 export function explanations(
   id: string,
   { store, clock, changes }: Pick<JobAccess, 'store' | 'clock' | 'changes'>,

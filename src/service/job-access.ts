@@ -1,4 +1,4 @@
-/** What handles of jobs need of the service: the store, and how stored values become what the application knows. */
+/** The part of the service that job handles use: the store, and the revival of stored values. */
 
 import { types } from 'node:util';
 import { concatMap, filter, from, map, type Observable, type OperatorFunction, of } from 'rxjs';
@@ -17,9 +17,9 @@ export interface JobAccess {
   readonly store: JobStore;
   readonly clock: Clock;
   readonly logger: Logger;
-  /** What happens in the store, until the service stops. */
+  /** The changes of the store, until the service stops. */
   readonly changes: (interest: ChangeFilter) => Observable<StoreChange>;
-  /** Whether the service goes on telling of changes. */
+  /** Whether the service still reports changes. */
   readonly isRunning: () => boolean;
   /** Of jobs queued in a transaction: throws while they cannot be there. */
   readonly checkThere?: (id: string) => void;
@@ -35,7 +35,7 @@ export interface Sighting {
   readonly named: ReadonlyMap<string, JobRecord>;
 }
 
-/** What an outcome without jobs in it names. */
+/** The named jobs of an outcome without any. */
 export const NOBODY: ReadonlyMap<string, JobRecord> = new Map();
 
 /** The sighting of a record; a promise only where other jobs have to be looked up. */
@@ -45,7 +45,7 @@ export function see(record: JobRecord, store: JobStore): Sighting | Promise<Sigh
   return lookUp(references, store).then((named) => ({ record, named }));
 }
 
-/** The sightings of the jobs that are told of, in order. Each is begun at once: what a job names may be forgotten after that. */
+/** The sightings of the reported jobs, in order. Each is begun at once: what a job names may be forgotten after that. */
 export function sightings(store: JobStore): OperatorFunction<StoreChange, Sighting> {
   return (changes) =>
     changes.pipe(
@@ -55,7 +55,7 @@ export function sightings(store: JobStore): OperatorFunction<StoreChange, Sighti
     );
 }
 
-/** One that fails when nobody waits for it any more is no failure of the process. */
+/** A rejection that nobody waits for any more must not fail the process. */
 function begun(sighting: Sighting | Promise<Sighting>): Sighting | Promise<Sighting> {
   if (types.isPromise(sighting)) sighting.catch(() => undefined);
   return sighting;

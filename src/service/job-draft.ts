@@ -88,7 +88,7 @@ export function planOf(draft: unknown, path: string): JobPlan {
   const plan = draftPlan(draft);
   if (plan !== undefined) return plan;
   throw new NotATaskError(
-    `\`${path}\` is ${shown(draft)}, which is no draft: make one with \`makeJob(task, …args)\`, \`serial(…)\` or \`parallel(…)\``,
+    `\`${path}\` is ${shown(draft)}, which is not a draft: make one with \`makeJob(task, …args)\`, \`serial(…)\` or \`parallel(…)\``,
   );
 }
 
@@ -114,7 +114,7 @@ class JobDraft implements Draft<unknown> {
     Object.freeze(this);
   }
 
-  /** What `console.log` shows: nothing of its arguments. */
+  /** The text that `console.log` shows, without the arguments. */
   [inspect.custom](): string {
     return `Draft (${this[referenceKey].taskName})`;
   }

@@ -15,11 +15,11 @@ export interface JobFilter {
   readonly queue?: string | undefined;
   readonly statuses?: readonly Status[] | undefined;
   readonly task?: TaskLike | undefined;
-  /** Whose work ended then or later. */
+  /** Jobs whose work ended then or later. */
   readonly endedSince?: Date | undefined;
-  /** Whose work ended before. */
+  /** Jobs whose work ended before. */
   readonly endedBefore?: Date | undefined;
-  /** At most so many. @default 1_000 */
+  /** The most jobs. @default 1_000 */
   readonly limit?: number | undefined;
 }
 

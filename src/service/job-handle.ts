@@ -190,7 +190,7 @@ export class JobHandle implements Job<unknown> {
     return { id: this.id, taskName: this.taskName, status: this.#last?.record.state.status };
   }
 
-  /** What `console.log` shows. */
+  /** The text that `console.log` shows. */
   [inspect.custom](): string {
     return `Job ${this.id} (${this.taskName}, ${this.#last?.record.state.status ?? 'gone'})`;
   }
@@ -254,7 +254,7 @@ export class JobHandle implements Job<unknown> {
   }
 }
 
-/** What was queued, when, and who has it. */
+/** The queued job, the time, and its dispatcher. */
 function described({ job, state }: JobRecord): Described {
   const { taskName, name, queue, priority, principal = anonymous, parent } = job;
   const { queuedAt, dueAt, startedAt, endedAt, owner } = state;

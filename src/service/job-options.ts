@@ -56,7 +56,7 @@ export function planOptions(owner: string, options: JobOptions, isBatch: boolean
 
 const ofTasks = new WeakMap<TaskDefinition, PlanOptions>();
 
-/** What a task says of its jobs. */
+/** The options of a task for its jobs. */
 export function taskPlanOptions(task: TaskDefinition): PlanOptions {
   const known = ofTasks.get(task);
   if (known !== undefined) return known;
@@ -71,7 +71,7 @@ export function taskPlanOptions(task: TaskDefinition): PlanOptions {
   return options;
 }
 
-/** What a task says of the key of a job with these arguments. @throws OptionError, and whatever the task's own function throws */
+/** The key that a task gives a job with these arguments. @throws OptionError, and whatever the task's own function throws */
 export function keyOfTask(
   { name, options: { uniqueKey, uniqueFor, debounceMs, debounceMaxMs } }: TaskDefinition,
   args: readonly unknown[],

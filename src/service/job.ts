@@ -1,4 +1,4 @@
-/** What an application holds: drafts, jobs and callbacks, and the types of what comes of them. */
+/** Drafts, jobs and callbacks as an application holds them, and the types of their results. */
 
 import type { Observable } from 'rxjs';
 import type { AbortSignalType } from '../abort-signal.js';
@@ -15,7 +15,7 @@ import type { UniqueOptions } from '../job/unique-key-options.js';
 import type { AnyFunction, ArgsOf, ResultOf, SignatureOf, TaskLike } from '../task/task.js';
 import type { Explanation } from './explanation.js';
 
-/** What can be said of one job; where nothing is said, its task or its batch decides. A step or a callback has no unique key. */
+/** The options of one job. Its task or its batch decides about those that are left out. A step or a callback has no unique key. */
 export interface JobOptions extends UniqueOptions {
   /** A name of your own for it, for people who look at the queue. */
   readonly name?: string | undefined;
@@ -34,7 +34,7 @@ export interface JobOptions extends UniqueOptions {
   /** In place of the task's policy; without functions, since it is stored with the job. */
   readonly retry?: StoredRetry | undefined;
   /**
-   * How long it is kept after its end, in milliseconds, by a store that keeps jobs by time. What is part of a batch, or a
+   * How long it is kept after its end, in milliseconds, by a store that keeps jobs by time. A step of a batch, or a
    * callback, is kept as long as the job at the top, whose own time counts. @default that of its task, else the store's own
    */
   readonly keepMs?: number | undefined;
@@ -63,10 +63,10 @@ interface Seen extends Described {
   readonly annotations: Readonly<Record<string, unknown>>;
 }
 
-/** What was queued, when, and who has it. */
+/** The queued job, the time, and its dispatcher. */
 export interface Described {
   readonly taskName: string;
-  /** What the one who queued it calls it. */
+  /** The name that the caller gave it. */
   readonly name: string | undefined;
   readonly queue: string;
   /** Lower goes first. */
@@ -95,7 +95,7 @@ export interface Callback<in V, out R> {
   with(options: JobOptions): Callback<V, R>;
 }
 
-/** What may be called back with a `V`: a task that takes it, `callback(task, …rest)`, or a draft, which runs as it is. */
+/** A callback that takes a `V`: a task that takes it, `callback(task, …rest)`, or a draft, which runs as it is. */
 export type CallbackFor<V> = TaskLike<(value: V) => unknown> | Callback<V, unknown> | Draft<unknown>;
 
 /** Callbacks for the two sides of an outcome; where one is missing, the outcome is passed through. */
@@ -182,7 +182,7 @@ export interface Job<out R> extends Future<R> {
   cancel(reason?: string): Promise<void>;
   /**
    * Queues it again, with everything below it, when it has failed or was cancelled: as a new job, to begin at once, with its
-   * callbacks and its unique key. What has ended stays as it is; its `retriedAs` names the new job, which is given again
+   * callbacks and its unique key. The ended job stays as it is; its `retriedAs` names the new job, which is given again
    * to whoever asks again. A step leaves its batch, which went on without it.
    * @throws JobStateError for a job that has not ended, or has completed; JobNotFoundError; whatever `queueJob` throws
    */
@@ -206,7 +206,7 @@ export type CallbacksResult<R, C> =
 /** The jobs that drafts become. */
 export type JobsOf<D extends readonly Draft<unknown>[]> = { [I in keyof D]: D[I] extends Draft<infer R> ? Job<R> : never };
 
-/** What can be queued: a task with its arguments, or a draft. */
+/** A task with its arguments, or a draft. */
 export type Queueable = TaskLike | Draft<unknown>;
 export type QueueResult<W> = W extends Draft<infer R> ? R : ResultOf<SignatureOf<W>>;
 
@@ -214,6 +214,6 @@ type Plain<F> = F extends AnyFunction ? F : never;
 type Rest<A> = A extends readonly [unknown?, ...infer R] ? R : never;
 type First<A> = A extends readonly [(infer F)?, ...unknown[]] ? F : never;
 
-/** What `callback(task, …rest)` gives and takes. */
+/** The result and the arguments of `callback(task, …rest)`. */
 export type CallbackOf<T> = Callback<First<Parameters<Plain<SignatureOf<T>>>>, ResultOf<SignatureOf<T>>>;
 export type RestOf<T> = Rest<ArgsOf<SignatureOf<T>>>;

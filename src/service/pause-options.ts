@@ -6,7 +6,7 @@ import type { Pausable as StoredPausable } from '../job/pauses.js';
 import { namesOf } from '../task/definition-of.js';
 import type { TaskLike } from '../task/task.js';
 
-/** What can be paused: everything, a queue, or a task, under all its names. */
+/** The target of a pause: everything, a queue, or a task under all its names. */
 export type Pausable = 'everything' | { readonly queue: string } | { readonly task: TaskLike };
 
 const RULES: Rules<{ readonly queue?: string; readonly task?: TaskLike }> = { queue: is.labelOrEmpty, task: is.anything };

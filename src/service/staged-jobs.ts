@@ -1,4 +1,4 @@
-/** What is queued inside a transaction: gathered while its function runs, stored in one go before the commit; with a unique key at once. */
+/** The jobs that are queued inside a transaction: gathered while its function runs, stored in one go before the commit; those with a unique key at once. */
 
 import { TransactionError } from '../errors.js';
 import type { JobRecord, JobTree, QueuedJob } from '../job/job-record.js';

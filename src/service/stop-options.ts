@@ -1,4 +1,4 @@
-/** What can be said of a stop, and what it leaves. */
+/** The options of a stop, and its report. */
 
 import { checkOptions, is, type Rules } from '../check.js';
 
@@ -9,7 +9,7 @@ export interface StopOptions {
   readonly timeoutMs?: number | undefined;
 }
 
-/** What `stop` has left. */
+/** The jobs that `stop` has left. */
 export interface StopReport {
   /** Jobs that have not ended: in memory all, which end with the process; in a database those that had to be aborted here, and run again. */
   readonly left: number;

@@ -6,7 +6,7 @@ import type { WaitTimeoutError } from '../errors.js';
 import type { Outcome } from '../job/outcome.js';
 import type { WaitOptions } from './job.js';
 
-/** What is waited for. */
+/** The job that is waited for. */
 export interface Awaited {
   /** Emits whenever the job may have ended; completes when nothing more will be told. */
   readonly changes: Observable<unknown>;

@@ -9,18 +9,18 @@ import type { JobStore } from '../store/job-store.js';
 import type { AgentInfo, DispatcherStatus, QuotaStatus } from '../store/store-insight.js';
 import type { Reason } from './explanation.js';
 
-/** What pending jobs may wait for; each job of a lane for the same. */
+/** The reasons for which pending jobs may wait; all jobs of a lane have the same. */
 export type WaitingReason = Extract<
   Reason,
   { readonly because: 'paused' | 'no-dispatcher-accepts' | 'dispatchers-busy' | 'quota-full' | 'quota-too-small' | 'rate' }
 >;
 
-/** What decides for whom a pending job waits. */
+/** The facts that decide about a pending job. */
 export interface Line extends LaneParts {
   readonly places: Places;
 }
 
-/** What a store shows at about one moment. */
+/** The state of a store at about one moment. */
 export interface Sight {
   readonly paused: Paused;
   readonly dispatchers: readonly DispatcherStatus[];

@@ -15,9 +15,9 @@ const FIRST_LOOK_MS = 30_000;
 const LONGEST_PAUSE_MS = 86_400_000;
 /** The same while more jobs are queued. */
 const BUSY_PAUSE_MS = 300_000;
-/** What has waited for less is not worth a word; a little less than until the first look, since clocks differ. */
+/** Shorter waits are not logged. It is a little less than the time until the first look, since clocks differ. */
 const LONG_MS = 25_000;
-/** So many notices at one look, and so many lanes counted for one of them; the other notices come with the next looks. */
+/** The most notices of one look, and the most lanes that are counted for one of them; other notices come with the next looks. */
 const MAX_NOTICES = 20;
 const MAX_LANES = 100;
 /** So many looks for jobs that are due later are remembered. */
@@ -93,7 +93,7 @@ export class WaitingWatch {
     this.#timer?.unsubscribe();
   }
 
-  /** A look for jobs that may be claimed in so many milliseconds, when they have waited for a while. */
+  /** Plans a look at jobs that may be claimed after this time, for when they have waited for a while. */
   #plan(dueInMs: number): void {
     const at = this.#now + dueInMs + FIRST_LOOK_MS;
     if (dueInMs > 0) this.#planLater(at);
@@ -129,7 +129,7 @@ export class WaitingWatch {
     this.#timer = idleTimer(ms, this.sources.clock).subscribe(() => this.#ring(at));
   }
 
-  /** The time has come, or the timer could not wait for so long. */
+  /** The time has come, or it was too long for a timer. */
   #ring(at: number): void {
     this.#timerAt = undefined;
     if (this.#now >= at) {

@@ -1,4 +1,4 @@
-/** What the log says of jobs that wait, and what to do about it: one notice for each queue, task or quota. */
+/** The log messages about jobs that wait, with advice: one notice for each queue, task or quota. */
 
 import { DEFAULT_QUOTA } from '../job/places.js';
 import { taskNameIn } from '../job/task-version.js';
@@ -14,7 +14,7 @@ export interface Notice {
   readonly text: (count: number) => string;
 }
 
-/** What a notice depends on besides its reason. */
+/** The facts besides its reason on which a notice depends. */
 export interface Scene {
   readonly dispatchers: readonly DispatcherStatus[];
   /** No other process can see the jobs. */
@@ -99,7 +99,7 @@ function unaccepted(line: Line, scene: Scene): Notice {
   return { key, level: 'warn', text: (count) => `${of} has ${jobs(count)} waiting, and ${lack}` };
 }
 
-/** What no living dispatcher accepts, and what to do about it. */
+/** The reason why no living dispatcher accepts the jobs, with advice. */
 export function lackFor(
   line: Line,
   { dispatchers, isEmbedded }: Scene,

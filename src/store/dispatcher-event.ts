@@ -1,11 +1,11 @@
-/** What befalls a dispatcher in its dealings with the store. */
+/** An event of a dispatcher in its work with the store. */
 
 import type { SealError } from '../errors.js';
 
 export type DispatcherEvent =
   /** It has its lease, and takes jobs. */
   | { readonly type: 'started' }
-  /** Heartbeats or claims fail. What runs goes on, as long as the lease holds. */
+  /** Heartbeats or claims fail. Running jobs go on as long as the lease holds. */
   | { readonly type: 'database-lost'; readonly error: unknown }
   /** They succeed again. */
   | { readonly type: 'database-back' }

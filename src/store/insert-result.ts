@@ -1,4 +1,4 @@
-/** What a store has answered to one tree. */
+/** A store's answer for one tree. */
 
 import type { JobRecord } from '../job/job-record.js';
 import type { InsertResult } from './store-messages.js';

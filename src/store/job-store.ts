@@ -1,4 +1,4 @@
-/** What a store promises: the port between Millrace and where jobs live. */
+/** The promises of a store: the port between Millrace and the place where jobs live. */
 
 import type { Observable } from 'rxjs';
 import type { AbortSignalType } from '../abort-signal.js';
@@ -29,7 +29,7 @@ import type {
  * the items one by one: one that cannot be done never spoils its neighbours. Whose promise has resolved,
  * is recorded for good. Time is the store's own.
  *
- * Whatever follows from an end (callbacks and next steps released, parents ended, places given back)
+ * The follow-up of an end (callbacks and next steps released, parents ended, places given back)
  * is the store's duty: begun before the ending call resolves, done whoever dies meanwhile.
  */
 export interface JobStore {
@@ -133,7 +133,7 @@ export interface JobStore {
   /** How many jobs there are of a kind. */
   count(query: JobQuery): Promise<number>;
 
-  /** What happens from now on, as far as one is interested; a hint may come late or twice, an outcome never is lost. */
+  /** The changes from now on that pass the filter. A hint may come late or twice; an outcome is never lost. */
   changes(interest: ChangeFilter): Observable<StoreChange>;
 }
 
@@ -147,7 +147,7 @@ export interface Transactions {
   /**
    * The transaction in which a session is now.
    * @returns whether that one may still commit; `false` once it has ended, however it did
-   * @throws OptionError for what is no session that this store can use
+   * @throws OptionError for a value that is not a session of this store
    * @throws TransactionError for one that is in no transaction
    */
   attach(session: object): () => boolean;
@@ -160,9 +160,9 @@ export interface TransactionRunOptions {
   readonly signal?: AbortSignalType;
 }
 
-/** What operators set for the whole deployment, until they set it otherwise. */
+/** The controls of operators for the whole deployment. They hold until they are changed. */
 export interface Controls {
-  /** What is paused, as it is now. */
+  /** The present pauses. */
   paused(): Promise<Paused>;
   /**
    * Pauses or resumes something. Of what is paused, no job begins, and no places are kept for it; what runs goes on.

@@ -1,10 +1,10 @@
-/** Who has places saved up: jobs that need several at once, and would never find them free while small ones pass by. */
+/** Saves places for jobs that need several at once, and would never find them free while small ones pass by. */
 
 import { type Places, placesInAll, type QuotaLimits, weightOf } from '../job/places.js';
 
 /** A job that needs several places and has waited this long has them saved up for it. */
 export const SAVES_AFTER_MS = 1_000;
-/** A lane that no claim has looked at for so long has nobody left to run its jobs, and saves no more. */
+/** A lane that no claim has looked at for this time has no dispatcher left, and saves no more. */
 const FORGOTTEN_AFTER_MS = 45_000;
 
 interface Saver {
@@ -13,7 +13,7 @@ interface Saver {
   seenMs: number;
 }
 
-/** What may be saved from: the quotas in their lock order, and how many of their places are not in use. */
+/** The places that can be saved: the quotas in their lock order, and how many of their places are not in use. */
 export interface FreePlaces {
   readonly book: QuotaLimits;
   readonly freeOf: (name: string) => number;
@@ -42,7 +42,7 @@ export class PlaceSavers {
     return saver === undefined;
   }
 
-  /** What was saved for a lane is for everybody again; its next job begins anew. @returns whether there was something */
+  /** Frees the places that are saved for a lane; its next job begins anew. @returns whether there was something */
   stop(lane: string): boolean {
     return this.#savers.delete(lane);
   }
@@ -69,7 +69,7 @@ export class PlaceSavers {
   }
 
   /**
-   * What is saved for lanes before this one, or for all. Each saves in the lock order of the quotas, up to the first of
+   * The places that are saved for lanes before this one, or for all. Each saves in the lock order of the quotas, up to the first of
    * which it has too little: two who save then never hold what the other waits for.
    */
   savedBefore(lane: string | undefined, { book, freeOf, served }: FreePlaces, nowMs: number): SavedPlaces {

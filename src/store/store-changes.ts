@@ -1,4 +1,4 @@
-/** What a store tells of as it happens, and to whom. */
+/** The changes that a store emits, and the filters for them. */
 
 import type { JobRecord } from '../job/job-record.js';
 

@@ -1,8 +1,8 @@
-/** What explains why a job waits: the part of the port that only reads. */
+/** The part of the port that explains why a job waits; it only reads. */
 
 import type { Rate } from '../job/rates.js';
 
-/** What explains why a job waits, as it is at about one moment; only reads. */
+/** Shows why jobs wait, at about one moment; only reads. */
 export interface Insight {
   /** The living dispatchers. */
   dispatchers(): Promise<readonly DispatcherStatus[]>;
@@ -22,7 +22,7 @@ export interface WaitingJobs {
   readonly waitedMs: number;
 }
 
-/** What a dispatcher runs of a queue. */
+/** The part of a queue that a dispatcher runs. */
 export interface AgentInfo {
   readonly queue: string;
   readonly taskVersions: readonly string[];
@@ -46,7 +46,7 @@ export interface QuotaStatus {
   readonly nextStart: Date | undefined;
 }
 
-/** Who has places: a job that runs, a batch that is open, a job that goes on with its places; or a dispatcher that keeps them for its next jobs. */
+/** A holder of places: a running job, an open batch, a job that goes on with its places, or a dispatcher that keeps them for its next jobs. */
 export interface QuotaHolder {
   readonly places: number;
   readonly job?: { readonly id: string; readonly taskName: string } | undefined;

@@ -1,4 +1,4 @@
-/** What a store is asked, and what it answers. */
+/** The requests to a store, and its answers. */
 
 import type { MillraceError } from '../errors.js';
 import type { JobRecord, Progress, QueuedJob } from '../job/job-record.js';
@@ -9,7 +9,7 @@ import type { Payload } from '../job/payload.js';
 import type { Seal } from '../job/seal.js';
 import type { StoredError } from '../job/stored-error.js';
 
-/** What became of a tree: it is there; it can never be; or the store failed, for this one or for all. */
+/** The result for a tree: it is there; it is refused for good; or the store failed, for this one or for all. */
 export type InsertResult = { readonly record: JobRecord } | { readonly refused: MillraceError } | { readonly failed: unknown };
 
 export interface ClaimRequest {
@@ -96,7 +96,7 @@ export interface JobQuery {
   readonly taskNames?: readonly string[] | undefined;
   /** Children of these. */
   readonly parents?: readonly string[] | undefined;
-  /** Whose work ended then or later, and before. */
+  /** Jobs whose work ended then or later, and before. */
   readonly endedSince?: Date | undefined;
   readonly endedBefore?: Date | undefined;
   /** Those that are not final, whatever is stored as their status, and those whose records were damaged. */

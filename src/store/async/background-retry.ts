@@ -7,7 +7,7 @@ const AGAIN_MS = 1_000;
 
 export interface BackgroundRetrySources {
   readonly clock: Clock;
-  /** Told of work that nobody waits for. */
+  /** Is called with work that nobody waits for. */
   readonly onBackground: (work: Promise<void>) => void;
 }
 

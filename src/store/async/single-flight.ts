@@ -19,7 +19,7 @@ export class SingleFlight {
   }
 
   async #after(name: string, runs: Runs, work: () => Promise<void>): Promise<void> {
-    // Whoever asks in the same turn shares the run.
+    // Calls of the same turn share the run.
     await (runs.current?.catch(() => undefined) ?? Promise.resolve());
     runs.current = runs.next;
     runs.next = undefined;

@@ -1,4 +1,4 @@
-/** What follows from an end: callbacks and next steps released, parents ended, places given back. */
+/** Follows up ends: releases callbacks and next steps, ends parents, gives places back. */
 
 import { BatchFailedError, type CancelReason } from '../../errors.js';
 import { nextAction } from '../../job/batch-rule.js';
@@ -17,7 +17,7 @@ import type { Retention } from './retention.js';
 
 const NO_FOLLOWERS: ReadonlySet<string> = new Set();
 
-/** What an end takes off a record. */
+/** The fields that an end removes from a record. */
 const OVER: Changes = { owner: undefined, dueAt: undefined, waitsFor: undefined, keepsPlaces: undefined };
 
 interface Cancellation {
@@ -132,7 +132,7 @@ export class Completion {
     this.#isCancelling = true;
     try {
       for (const wanted of this.#toCancel) this.#cancel(wanted);
-      // What is below a job has come behind it, and ends before it.
+      // Jobs below a job were inserted after it, and end before it.
       for (const wanted of this.#toCancel.reverse()) this.#cancelWaiting(wanted);
     } finally {
       this.#toCancel = [];

@@ -32,7 +32,7 @@ export class DispatcherLeases {
     return (this.#leases.get(dispatcher)?.untilMs ?? 0) > nowMs;
   }
 
-  /** What each living dispatcher runs. */
+  /** The agents of each living dispatcher. */
   living(nowMs: number): readonly (readonly [dispatcher: string, agents: readonly AgentInfo[]])[] {
     return [...this.#leases].filter(([, { untilMs }]) => untilMs > nowMs).map(([dispatcher, { agents }]) => [dispatcher, agents]);
   }

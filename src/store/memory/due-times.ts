@@ -1,4 +1,4 @@
-/** What time will make due: scheduled jobs, and jobs that must have started by then. */
+/** Due times in order: of scheduled jobs, and of jobs that must have started by then. */
 
 import TinyQueue from 'tinyqueue';
 import type { JobRecord } from '../../job/job-record.js';

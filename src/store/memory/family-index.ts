@@ -3,7 +3,7 @@
 import type { JobRecord } from '../../job/job-record.js';
 import { isFinal } from '../../job/job-status.js';
 
-/** What is below one job. */
+/** The jobs below one job. */
 export interface Children {
   /** In declared order. */
   readonly steps: string[];

@@ -25,7 +25,7 @@ export class JobFinder {
     return found.filter((record) => matches(record, query));
   }
 
-  /** In one step, for who is told of an end: what is named may be forgotten after that. */
+  /** In one step, for listeners that learn of an end: the named jobs may be forgotten after that. */
   #withNamed(records: readonly JobRecord[]): readonly JobRecord[] {
     const found = new Map(records.map((record) => [record.job.id, record]));
     for (const { state } of found.values()) {

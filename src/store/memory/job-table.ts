@@ -24,7 +24,7 @@ export class JobTable {
   readonly dueTimes = new DueTimes(this.#find);
   readonly family = new FamilyIndex(this.#find);
   readonly notifier = new Notifier(this.#find);
-  /** Who had each unique key last. */
+  /** By unique key: the job that had it last. */
   readonly #keys = new Map<string, string>();
   #lastOrder = 0;
 
@@ -56,7 +56,7 @@ export class JobTable {
     return this.#put({ job, state: moved(state, name, status, changes) });
   }
 
-  /** Writes what is no move: progress, a wish to cancel. */
+  /** Writes without a move: progress, a wish to cancel. */
   note({ job, state }: JobRecord, changes: Changes): JobRecord {
     return this.#put({ job, state: { ...state, ...changes } as JobRecord['state'] });
   }

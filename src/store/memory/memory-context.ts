@@ -1,4 +1,4 @@
-/** What the parts of the memory store share. */
+/** The parts that the memory store shares among its classes. */
 
 import type { Debounce } from '../../job/job-sealer.js';
 import type { Completion } from './completion.js';
@@ -11,6 +11,6 @@ export interface MemoryContext {
   readonly completion: Completion;
   readonly now: () => Date;
   readonly newToken: () => string;
-  /** What is done with a debounced job and the one that puts it off. */
+  /** Combines a debounced job with the one that puts it off. */
   readonly putOff: Debounce;
 }

@@ -1,4 +1,4 @@
-/** What operators set, in memory: it holds from the next claim on. */
+/** The controls of operators, in memory: they hold from the next claim on. */
 
 import { UnknownQuotaError } from '../../errors.js';
 import { isLanePaused, isPaused, NOTHING_PAUSED, type Pausable, type Paused, withPause } from '../../job/pauses.js';

@@ -14,7 +14,7 @@ export interface StagedTree {
   readonly holder?: string;
 }
 
-/** What else takes part in a transaction, such as documents beside the jobs. */
+/** Another participant of a transaction, such as documents beside the jobs. */
 export interface Participant {
   /** @throws whatever keeps it from committing; the transaction is aborted then */
   check(): void;
@@ -22,7 +22,7 @@ export interface Participant {
   apply(): void;
 }
 
-/** What comes to be with a commit, all of it or nothing. */
+/** The effects of a commit, all of them or none. */
 export interface Staged {
   readonly trees: readonly StagedTree[];
   readonly ends: readonly Settlement[];

@@ -183,9 +183,9 @@ class MemoryStore implements MemoryJobStore {
       const nowMs = this.#now().getTime();
       const wasAlive = this.#leases.isAlive(dispatcher, nowMs);
       const isHeld = this.#leases.renew(dispatcher, leaseMs, nowMs, agents);
-      // Who gives its lease up takes care of nothing any more, so what it has not handed back comes back now.
+      // A dispatcher that gives its lease up takes care of nothing any more, so the jobs that it has not handed back come back now.
       if (leaseMs === 0) this.#takeBack(new Set([dispatcher]));
-      // What rang while it had no lease, and so could claim nothing, rings again.
+      // Signals from the time without a lease, in which it could claim nothing, are repeated.
       if (isHeld && !wasAlive) this.#completion.wakeAll();
       return isHeld;
     });
@@ -225,7 +225,7 @@ class MemoryStore implements MemoryJobStore {
     return result;
   }
 
-  /** Whatever may fail comes first; what else takes part is there before anybody is told. */
+  /** The steps that may fail come first; other participants commit before anybody is notified. */
   #commit({ trees, ends, participants }: Staged): void {
     for (const participant of participants) participant.check();
     for (const end of ends) this.#transitions.checkMayCommit(end);

@@ -28,7 +28,7 @@ export class MemoryTransactions implements Transactions {
         if (isRunOnce || !(error instanceof ConflictError)) throw error;
         signal?.throwIfAborted();
       } finally {
-        // What would still be queued in it must not be taken for queued.
+        // Jobs that are queued in it later must not count as queued.
         if (session.isOpen) session.abort();
       }
     }
@@ -40,7 +40,7 @@ export class MemoryTransactions implements Transactions {
     return () => own.isOpen;
   }
 
-  /** @throws OptionError for what is no session of this store */
+  /** @throws OptionError for a value that is not a session of this store */
   own(session: object): MemorySession {
     if (session instanceof MemorySession && this.#begun.has(session)) return session;
     throw new OptionError(

@@ -98,7 +98,7 @@ function topicOf(interest: ChangeFilter): string {
   if ('job' in interest) return interest.job;
   if ('ended' in interest) return interest.ended;
   if ('due' in interest) return 'due';
-  // Nobody tells of these: who has jobs in memory sees by themselves what waits.
+  // These are never emitted: a process with jobs in memory sees by itself what waits.
   if ('longWaits' in interest) return 'long waits';
   if ('failures' in interest) return 'failures';
   interest satisfies { readonly outcomes: string };

@@ -1,4 +1,4 @@
-/** Who holds how many places of which quota, and how many jobs have begun where a quota has a rate. */
+/** The places of quotas that are held, and the jobs that have begun under a rate. */
 
 import { couldEverFit, DEFAULT_QUOTA, NO_PLACES, type Places, placesInAll, takes, weightOf } from '../../job/places.js';
 import { NO_RATES, type RateBook } from '../../job/rates.js';
@@ -38,14 +38,14 @@ export class QuotaLedger {
   /** Sets sizes of quotas. */
   resize(sizes: ReadonlyMap<string, number>): void {
     for (const [name, size] of sizes) this.#sizes.set(name, size);
-    // What has become too large for its quota would otherwise save places for ever.
+    // A job that has become too large for its quota would otherwise save places without end.
     this.#savers.keepOnly((_lane, places) => couldEverFit(places, this.#sizes));
   }
 
   /** Takes the places for a job, all or none; one that needs several and gets none begins to save. */
   take(jobId: string, places: Places, lane: string, nowMs: number): boolean {
     if (this.#held.has(jobId)) return true;
-    // What waits for time keeps no places from others.
+    // Jobs that wait for a time keep no places from others.
     if (!this.rateLimiter.mayBegin(places, nowMs)) return false;
     if (!this.#fits(lane, places, nowMs)) {
       if (couldEverFit(places, this.#sizes)) this.#savers.save(lane, places, nowMs);
@@ -95,12 +95,12 @@ export class QuotaLedger {
     return [...this.#held].flatMap(([id, places]) => (takes(places, name) ? [{ id, places: weightOf(places, name) }] : []));
   }
 
-  /** What was saved for a lane is for everybody again; its next job begins anew. @returns whether there was something */
+  /** Frees the places that are saved for a lane; its next job begins anew. @returns whether there was something */
   stopSaving(lane: string): boolean {
     return this.#savers.stop(lane);
   }
 
-  /** What was saved for lanes that do not pass is for everybody again. */
+  /** Frees the places that are saved for lanes that do not pass. */
   saveOnlyFor(passes: (lane: string) => boolean): void {
     this.#savers.keepOnly(passes);
   }

@@ -18,7 +18,7 @@ export class RateLimiter {
     }
   }
 
-  /** Whether one more job with these places may begin; of what it lacks, the next is told of. */
+  /** Whether one more job with these places may begin; if not, the quotas that let none begin are noted. */
   mayBegin(places: Places, nowMs: number): boolean {
     if (this.#rates.size === 0) return true;
     let may = true;

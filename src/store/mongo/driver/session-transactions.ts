@@ -10,7 +10,7 @@ import type { CommandDeadline } from './command-deadline.js';
 import { retryConflicts } from './conflict-retry.js';
 import { foreignSession, isUnanswered, mayBeTooOld, withTransactionLimitExplained } from './driver-errors.js';
 
-/** They do not depend on the client's own. */
+/** The client's own options do not count. */
 const TRANSACTION: TransactionOptions = {
   readConcern: { level: 'snapshot' },
   writeConcern: { w: 'majority', journal: true },
