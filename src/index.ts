@@ -49,6 +49,7 @@ export { type DocumentRequest, DocumentSource } from './job/document-source.js';
 export type { FailureLogLevel } from './job/failure-log-level.js';
 export type { OnFailure, Progress } from './job/job-record.js';
 export type { FinalStatus, Status } from './job/job-status.js';
+export type { Metadata } from './job/metadata.js';
 export type { Outcome } from './job/outcome.js';
 export type { Paused } from './job/pauses.js';
 // ---- On whose behalf

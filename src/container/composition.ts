@@ -16,6 +16,7 @@ import { SecretJobSealer } from '../principal/secret-job-sealer.js';
 import { AsyncService, type OwnDispatcher } from '../service/async-service.js';
 import { GuardedObservable } from '../service/guarded-observable.js';
 import type { ScheduledJobs } from '../service/waiting-watch.js';
+import { taskAround } from '../task/current-task.js';
 import type { Class } from '../task/task.js';
 import { TaskRegistry } from '../task/task-registry.js';
 import { dispatcherName } from './dispatcher-name.js';
@@ -36,7 +37,7 @@ export class Composition {
   #resolve: Resolve = () => Promise.reject(new NotRunningError('tasks cannot be resolved yet: await `start(container)` first'));
 
   constructor(readonly options: CheckedModuleOptions) {
-    const { store, clock, logger, random, valueLimitBytes, quotas, rates, secrets, queueTimeoutMs } = options;
+    const { store, clock, logger, random, valueLimitBytes, quotas, rates, secrets, inheritMetadata, queueTimeoutMs } = options;
     this.registry = new TaskRegistry(options.tasks);
     this.#ids = new JobIds(random);
     const nextId = (): string => this.#ids.next(clock.now());
@@ -46,6 +47,8 @@ export class Composition {
       protection: this.#protection,
       valueLimitBytes,
       principal: () => currentActor()?.reference,
+      metadata: () => taskAround()?.metadata,
+      inheritMetadata,
       get book() {
         return store.quotas;
       },

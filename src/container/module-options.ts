@@ -3,6 +3,7 @@
 import { checkOption, checkOptions, is, type Rules } from '../check.js';
 import { type Clock, systemClock } from '../clock.js';
 import { type CheckedDispatcherOptions, checkDispatcherOptions, type DispatcherOptions } from '../dispatch/dispatcher-options.js';
+import { METADATA_KEYS_RULE } from '../job/metadata.js';
 import type { QuotaLimits } from '../job/places.js';
 import type { RateBook } from '../job/rates.js';
 import type { QuotaSizes } from '../job/register.js';
@@ -27,6 +28,10 @@ export interface AsyncModuleOptions {
   readonly dispatcher?: DispatcherOptions | false | undefined;
   /** Seals jobs, so that what others alter in the store is refused, and encrypts arguments. @default none: nothing is sealed, and nothing sealed is run */
   readonly secrets?: SecretsOptions | undefined;
+  /**
+   * The keys of the metadata that a job takes over, such as `['tenant']`: from the job whose task queues it, and from the job above it, if it
+   * is a step, a callback or a returned draft. Its own counts first. Name the same in all processes. @default [] */
+  readonly inheritMetadata?: readonly string[] | undefined;
   /** Runs before the code of every task, with each attempt, as a task's own `setUp` does, and before that. @default nothing */
   readonly setUp?: SetUp | undefined;
   /** The limit on the arguments of one job, on its result, its progress and each annotation; all of them together may take 14 MiB. @default 1_048_576 */
@@ -54,6 +59,7 @@ export interface CheckedModuleOptions {
   readonly schedules: readonly CheckedSchedule[];
   readonly dispatcher: CheckedDispatcherOptions | false;
   readonly secrets: Secrets | undefined;
+  readonly inheritMetadata: readonly string[];
   readonly setUp: SetUp | undefined;
   readonly valueLimitBytes: number;
   readonly queueTimeoutMs: number | undefined;
@@ -65,6 +71,7 @@ export interface CheckedModuleOptions {
 export const MODULE_DEFAULTS = Object.freeze({
   tasks: Object.freeze([]),
   schedules: Object.freeze([]),
+  inheritMetadata: Object.freeze([]),
   dispatcher: Object.freeze({}),
   valueLimitBytes: 1_048_576,
   logger: consoleLogger,
@@ -89,6 +96,7 @@ export const MODULE_RULES: Rules<AsyncModuleOptions> = {
   schedules: { must: "an array of schedules, such as `[{ every: '0 3 * * *', job: makeJob(task) }]`", holds: is.array.holds },
   dispatcher: { must: 'an object, or false', holds: (value) => value === false || is.object.holds(value) },
   secrets: is.anything,
+  inheritMetadata: METADATA_KEYS_RULE,
   setUp: is.callable,
   valueLimitBytes: is.count,
   queueTimeoutMs: is.timerMs,
@@ -109,6 +117,7 @@ export function checkModuleOptions(options: AsyncModuleOptions): CheckedModuleOp
     schedules: checkSchedules(options.schedules ?? MODULE_DEFAULTS.schedules),
     dispatcher: dispatcher === false ? false : checkDispatcherOptions(dispatcher),
     secrets: options.secrets === undefined ? undefined : checkSecrets(options.secrets),
+    inheritMetadata: [...(options.inheritMetadata ?? MODULE_DEFAULTS.inheritMetadata)],
     setUp: options.setUp,
     valueLimitBytes: options.valueLimitBytes ?? MODULE_DEFAULTS.valueLimitBytes,
     queueTimeoutMs: options.queueTimeoutMs,

@@ -84,6 +84,7 @@ function checkBelow(plan: JobPlan, path: string): void {
 export function schedulesOn(ground: ExpansionContext, schedules: readonly CheckedSchedule[]): readonly Schedule[] {
   return schedules.map(({ plan, ...schedule }) => ({
     ...schedule,
-    tree: (at) => expand({ ...plan, options: { ...plan.options, beginAfter: at } }, { ...ground, principal: () => system }),
+    tree: (at) =>
+      expand({ ...plan, options: { ...plan.options, beginAfter: at } }, { ...ground, principal: () => system, metadata: () => undefined }),
   }));
 }

@@ -7,6 +7,7 @@ import type { Clock } from '../clock.js';
 import { NoTransactionError, TooLargeError } from '../errors.js';
 import type { Progress, QueuedJob } from '../job/job-record.js';
 import { annotationPath } from '../job/job-size.js';
+import { type Metadata, NO_METADATA } from '../job/metadata.js';
 import { Payload } from '../job/payload.js';
 import { anonymous, type Principal } from '../job/principal.js';
 import type { Session } from '../job/register.js';
@@ -29,7 +30,7 @@ export interface Abort {
 export type Ending = { readonly value: unknown } | { readonly thrown: unknown };
 
 export interface AttemptSources {
-  readonly job: Pick<QueuedJob, 'id' | 'taskName' | 'queue' | 'role' | 'parent' | 'beginAfter' | 'principal'>;
+  readonly job: Pick<QueuedJob, 'id' | 'taskName' | 'queue' | 'role' | 'parent' | 'beginAfter' | 'principal' | 'metadata'>;
   readonly number: number;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -46,6 +47,7 @@ export class Attempt implements CurrentTask {
   readonly job: { readonly id: string; readonly taskName: string };
   readonly batch: string | undefined;
   readonly scheduledFor: Date | undefined;
+  readonly metadata: Metadata;
   readonly attempt: number;
   readonly clock: TaskClock;
   readonly logger: Logger;
@@ -67,6 +69,7 @@ export class Attempt implements CurrentTask {
     this.job = { id: job.id, taskName: job.taskName };
     this.batch = job.role === 'step' ? job.parent : undefined;
     this.scheduledFor = job.beginAfter;
+    this.metadata = job.metadata ?? NO_METADATA;
     this.attempt = number;
     this.actor = new Actor(job.principal ?? anonymous, this);
     this.clock = taskClock(clock, () => this.signal);

@@ -5,6 +5,7 @@ import type { FailureLogLevel } from './failure-log-level.js';
 import type { Choice, Input, JobTree, OnFailure, QueuedJob, Role } from './job-record.js';
 import { type Encrypted, type JobSealer, NO_SEALER } from './job-sealer.js';
 import { checkJobSize } from './job-size.js';
+import { type Metadata, withInherited } from './metadata.js';
 import { ARGUMENTS, Payload } from './payload.js';
 import { checkPlaces, DEFAULT_PLACES, lastInLockOrder, NO_PLACES, type Places, type QuotaLimits } from './places.js';
 import { anonymous, isSamePrincipal, type PrincipalReference, referenceTo } from './principal.js';
@@ -47,6 +48,7 @@ export interface PlanOptions extends UniqueOptions {
   readonly failureLogLevel?: FailureLogLevel;
   /** On whose behalf, where that is not who queues it. */
   readonly principal?: PrincipalReference;
+  readonly metadata?: Metadata;
   /** What the task itself says of its jobs' keys: for those that are not part of another one. */
   readonly keyOfTask?: UniqueOptions;
 }
@@ -96,6 +98,10 @@ export interface ExpansionContext {
   readonly valueLimitBytes: number;
   /** On whose behalf code runs here; `undefined` outside of every `runAs` and task. */
   readonly principal?: () => PrincipalReference | undefined;
+  /** Of the job whose task's code runs here. */
+  readonly metadata?: () => Metadata | undefined;
+  /** The keys of the metadata that a job takes over from the one above it, or from the one that queues it. */
+  readonly inheritMetadata?: readonly string[];
   /** What seals and encrypts; nothing where absent. */
   readonly protection?: JobSealer;
 }
@@ -109,6 +115,8 @@ interface Inherited {
   readonly within?: string | undefined;
   readonly isPart?: true | undefined;
   readonly principal?: PrincipalReference | undefined;
+  /** All of it; the keys that are inherited are chosen later. */
+  readonly metadata?: Metadata | undefined;
   /** It is not due before this. */
   readonly dueMs?: number;
 }
@@ -128,21 +136,21 @@ export function expand(plan: JobPlan, ground: ExpansionContext): JobTree {
 
 /** Turns a draft that the task of a job returned into jobs, which stand in for that one. @throws as `plant` does */
 export function expandReplacement(
-  { queue, priority, within, parent, principal, ...job }: QueuedJob,
+  { queue, priority, within, parent, principal, metadata, ...job }: QueuedJob,
   plan: JobPlan,
   ground: ExpansionContext,
 ): JobTree {
   checkLevels(plan);
   const isPart = parent !== undefined || job.isPart === true;
   const places = isPart ? NO_PLACES : DEFAULT_PLACES;
-  return grow(plan, ground.nextId(), ground, { queue, priority, places, within, principal, ...(isPart ? { isPart } : {}) });
+  return grow(plan, ground.nextId(), ground, { queue, priority, places, within, principal, metadata, ...(isPart ? { isPart } : {}) });
 }
 
 /** Turns a callback of a job that is queued already into jobs: of who adds it, else of the job's principal. @throws as `plant` does; SealError for a job that is not as it was queued */
 export function expandCallback(callback: CallbackPlan, parent: QueuedJob, ground: ExpansionContext): JobTree {
   for (const [side] of sidesOf(callback)) checkLevels(side);
   checkAbove(parent, ground);
-  return growCallback(callback, ground, { ...aboveCallbacks(parent, ground), principal: ground.principal?.() ?? parent.principal });
+  return growCallback(callback, ground, { ...aboveCallbacks(parent, ground), ...ofWhoAdds(parent, ground) });
 }
 
 /** Turns a plan into one more step of a batch that is queued already, the store says which: of who adds it, else of the batch's principal. @throws as `plantCallback` does */
@@ -151,9 +159,22 @@ export function expandStep(plan: JobPlan, batch: QueuedJob, ground: ExpansionCon
   checkAbove(batch, ground);
   const { id, queue, priority, places } = batch;
   const within = lastInLockOrder(places, ground.book, batch.within);
-  const principal = ground.principal?.() ?? batch.principal;
   const dueMs = protectionOf(ground).dueMs(batch);
-  return grow(plan, ground.nextId(), ground, { id, role: 'step', queue, priority, places: NO_PLACES, within, principal, dueMs });
+  return grow(plan, ground.nextId(), ground, {
+    id,
+    role: 'step',
+    queue,
+    priority,
+    places: NO_PLACES,
+    within,
+    dueMs,
+    ...ofWhoAdds(batch, ground),
+  });
+}
+
+/** What a job that is added to another one takes over: of who adds it, else of that job. */
+function ofWhoAdds(job: QueuedJob, ground: ExpansionContext): Pick<Inherited, 'principal' | 'metadata'> {
+  return { principal: ground.principal?.() ?? job.principal, metadata: { ...job.metadata, ...ground.metadata?.() } };
 }
 
 function protectionOf({ protection = NO_SEALER }: ExpansionContext): JobSealer {
@@ -174,7 +195,7 @@ function grow(plan: JobPlan, id: string, ground: ExpansionContext, above: Parent
 }
 
 function growBelow(plan: JobPlan, job: QueuedJob, ground: ExpansionContext): QueuedJob[] {
-  const { id, queue, priority, principal } = job;
+  const { id, queue, priority, principal, metadata } = job;
   const within = lastInLockOrder(job.places, ground.book, job.within);
   const dueMs = protectionOf(ground).dueMs(job);
   const child = (role: Role, index: number): ParentContext => ({
@@ -186,6 +207,7 @@ function growBelow(plan: JobPlan, job: QueuedJob, ground: ExpansionContext): Que
     places: NO_PLACES,
     within,
     principal,
+    metadata,
     dueMs,
   });
   return [
@@ -197,8 +219,8 @@ function growBelow(plan: JobPlan, job: QueuedJob, ground: ExpansionContext): Que
 
 /** A job's own places are given back before its callbacks run; those of the batches around it are not. */
 function aboveCallbacks(job: QueuedJob, ground: ExpansionContext): ParentContext {
-  const { id, queue, priority, within, principal } = job;
-  return { id, role: 'callback', queue, priority, places: NO_PLACES, within, principal, dueMs: protectionOf(ground).dueMs(job) };
+  const { id, queue, priority, within, principal, metadata } = job;
+  return { id, role: 'callback', queue, priority, places: NO_PLACES, within, principal, metadata, dueMs: protectionOf(ground).dueMs(job) };
 }
 
 function growCallback(callback: CallbackPlan, ground: ExpansionContext, above: ParentContext): JobTree {
@@ -248,6 +270,8 @@ function queuedJob(
   const unique = uniqueness(plan.taskName, options, above !== undefined && 'id' in above);
   assign(job, 'unique', unique);
   assign(job, 'principal', recordedPrincipal(options.principal ?? (above === undefined ? ground.principal?.() : above.principal)));
+  const around = above === undefined ? ground.metadata?.() : above.metadata;
+  assign(job, 'metadata', withInherited(plan.taskName, options.metadata, { keys: ground.inheritMetadata, from: around }));
   for (const key of ['name', 'retry', 'beginAfter', 'delayMs', 'beginBy', 'keepMs', 'failureLogLevel'] as const)
     assign(job, key, options[key]);
   if (unique?.debounce !== undefined) job.delayMs = unique.debounce.ms;

@@ -2,6 +2,7 @@
 
 import type { FailureLogLevel } from './failure-log-level.js';
 import { type MoveName, mayMove, type Status } from './job-status.js';
+import type { Metadata } from './metadata.js';
 import type { StoredOutcome } from './outcome.js';
 import type { Payload } from './payload.js';
 import type { Places } from './places.js';
@@ -29,7 +30,7 @@ export type OnFailure = 'continue' | 'stop' | 'fail';
 /** A job with everything below it: the root first, each parent before its children. */
 export type JobTree = readonly [root: QueuedJob, ...descendants: QueuedJob[]];
 
-/** What was queued; only a debounced job has its arguments replaced, and its principal, before it is due; a seal may be renewed. */
+/** What was queued; only a debounced job has its arguments replaced, its principal and its metadata, before it is due; a seal may be renewed. */
 export interface QueuedJob {
   /** 24 hexadecimal digits, rising within the process that queued it. */
   readonly id: string;
@@ -45,6 +46,8 @@ export interface QueuedJob {
   readonly seal?: Seal;
   /** On whose behalf it runs; absent for the anonymous one. */
   readonly principal?: PrincipalReference;
+  /** Absent where it has none. */
+  readonly metadata?: Metadata;
   /** Of the task's arguments, as it was when the job was queued; absent for the first. */
   readonly version?: number;
   readonly input: Input;

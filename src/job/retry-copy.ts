@@ -67,7 +67,7 @@ function copyOf(job: QueuedJob, newIds: ReadonlyMap<string, string>, ground: Cop
 
 /** A callback that is one of two drafts, to be chosen anew. */
 function undecided(callback: QueuedJob, choice: Choice, ground: CopyContext): QueuedJob {
-  const { id, queue, principal, priority, interruptions, within, parent, role } = callback;
+  const { id, queue, principal, metadata, priority, interruptions, within, parent, role } = callback;
   return {
     id,
     kind: 'choice',
@@ -79,6 +79,7 @@ function undecided(callback: QueuedJob, choice: Choice, ground: CopyContext): Qu
     priority,
     interruptions,
     ...(principal === undefined ? {} : { principal }),
+    ...(metadata === undefined ? {} : { metadata }),
     ...(within === undefined ? {} : { within }),
     ...(parent === undefined ? {} : { parent }),
     ...(role === undefined ? {} : { role }),

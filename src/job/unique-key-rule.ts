@@ -25,18 +25,19 @@ export function isDebouncedBy({ unique, retryOf }: QueuedJob, holder: Keyed): bo
   return unique?.debounce !== undefined && holder.unique?.debounce !== undefined && retryOf === undefined;
 }
 
-/** A debounced job: it takes over the arguments of the other one, their version, and its principal. It is not sealed. */
+/** A debounced job: it takes over the arguments of the other one, their version, its principal and its metadata. It is not sealed. */
 export function replaceArguments(
   job: QueuedJob,
-  { args, encrypted, version, principal }: Pick<QueuedJob, 'args' | 'encrypted' | 'version' | 'principal'>,
+  { args, encrypted, version, principal, metadata }: Pick<QueuedJob, 'args' | 'encrypted' | 'version' | 'principal' | 'metadata'>,
 ): QueuedJob {
-  const { version: _, principal: __, encrypted: ___, seal: ____, ...rest } = job;
+  const { version: _, principal: __, encrypted: ___, seal: ____, metadata: _____, ...rest } = job;
   return {
     ...rest,
     args,
     ...(encrypted === undefined ? {} : { encrypted }),
     ...(version === undefined ? {} : { version }),
     ...(principal === undefined ? {} : { principal }),
+    ...(metadata === undefined ? {} : { metadata }),
   };
 }
 

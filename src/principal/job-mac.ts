@@ -3,12 +3,13 @@
 import { createHmac, hash, type KeyObject, timingSafeEqual } from 'node:crypto';
 import { types } from 'node:util';
 import type { QueuedJob } from '../job/job-record.js';
+import { isMetadata, metadataText } from '../job/metadata.js';
 import { bytesOf } from '../job/payload-bytes.js';
 import type { Seal } from '../job/seal.js';
 import { encodeFields } from './length-prefixed.js';
 
 /** Another list of fields is another version. */
-const VERSION = 'millrace job 1';
+const VERSION = 'millrace job 2';
 
 /** Seals a job as it is stored. */
 export function sealOf(job: QueuedJob, { key, sealing, expiresAt }: { key: string; sealing: KeyObject; expiresAt: Date }): Seal {
@@ -32,11 +33,12 @@ function macOf(text: Uint8Array, sealing: KeyObject): Buffer {
 
 /** @returns `undefined` where a field is not what Millrace writes */
 function sealedText(job: QueuedJob, key: string, expiresAt: Date): Buffer | undefined {
-  const { id, kind, taskName, queue, principal, version, input, parent, role, beginAfter, encrypted } = job;
+  const { id, kind, taskName, queue, principal, metadata, version, input, parent, role, beginAfter, encrypted } = job;
   const names: readonly unknown[] = [key, id, kind, taskName, queue, input];
   const others: readonly unknown[] = [principal?.realm, principal?.id, parent, role];
   if (!names.every(isString) || !others.every((field) => field === undefined || isString(field))) return undefined;
   if (principal !== undefined && (!isString(principal.realm) || !isString(principal.id))) return undefined;
+  if (!(metadata === undefined || isMetadata(metadata))) return undefined;
   if (!isDate(expiresAt) || !(beginAfter === undefined || isDate(beginAfter))) return undefined;
   if (!(version === undefined || Number.isSafeInteger(version))) return undefined;
   if (!(encrypted === undefined || (Array.isArray(encrypted) && encrypted.every(Number.isSafeInteger)))) return undefined;
@@ -50,6 +52,7 @@ function sealedText(job: QueuedJob, key: string, expiresAt: Date): Buffer | unde
     queue,
     principal?.realm,
     principal?.id,
+    metadata && metadataText(metadata),
     version?.toString(),
     input,
     parent,

@@ -10,6 +10,7 @@ import type { CallbackPlan } from '../job/job-plan.js';
 import type { JobRecord, Progress } from '../job/job-record.js';
 import { JobReference } from '../job/job-reference.js';
 import { isFinal, type Status } from '../job/job-status.js';
+import { type Metadata, NO_METADATA } from '../job/metadata.js';
 import { type Outcome, readOutcome } from '../job/outcome.js';
 import type { Payload, Revive } from '../job/payload.js';
 import { anonymous } from '../job/principal.js';
@@ -75,6 +76,10 @@ export class JobHandle implements Job<unknown> {
 
   get status(): Status {
     return this.#seen.record.state.status;
+  }
+
+  get metadata(): Metadata {
+    return this.#seen.record.job.metadata ?? NO_METADATA;
   }
 
   get attempts(): number {
@@ -256,9 +261,9 @@ export class JobHandle implements Job<unknown> {
 
 /** The queued job, the time, and its dispatcher. */
 function described({ job, state }: JobRecord): Described {
-  const { taskName, name, queue, priority, principal = anonymous, parent } = job;
+  const { taskName, name, queue, priority, principal = anonymous, metadata = NO_METADATA, parent } = job;
   const { queuedAt, dueAt, startedAt, endedAt, owner } = state;
-  return { taskName, name, queue, priority, principal, parent, queuedAt, dueAt, startedAt, endedAt, dispatcher: owner };
+  return { taskName, name, queue, priority, principal, metadata, parent, queuedAt, dueAt, startedAt, endedAt, dispatcher: owner };
 }
 
 export function handleOf(access: JobAccess, sighting: Sighting, isExisting = false): JobHandle {

@@ -3,6 +3,7 @@
 import { checkOption, checkOptions, is, type Rules } from '../check.js';
 import { FAILURE_LOG_RULE } from '../job/failure-log-level.js';
 import type { PlanOptions } from '../job/job-plan.js';
+import { METADATA_RULE, metadataOf } from '../job/metadata.js';
 import { placesOf, QUOTAS_RULE } from '../job/places.js';
 import { referenceTo } from '../job/principal.js';
 import { checkStoredRetry, RETRY_DEFAULTS, RETRY_RULE, type RetryPolicy } from '../job/retry-policy.js';
@@ -23,6 +24,7 @@ const RULES: Rules<JobOptions> = {
   keepMs: is.durationMs,
   failureLogLevel: FAILURE_LOG_RULE,
   principal: PRINCIPAL_RULE,
+  metadata: METADATA_RULE,
   ...UNIQUE_RULES,
 };
 
@@ -32,7 +34,7 @@ const BATCH_RULES: Rules<BatchOptions> = { ...RULES, onFailure: is.oneOf('contin
 export function planOptions(owner: string, options: JobOptions, isBatch: boolean): PlanOptions {
   checkOptions<BatchOptions>(owner, options, isBatch ? BATCH_RULES : (RULES as Rules<BatchOptions>));
   const { name, queue, quotas, priority, delayMs, beginAfter, beginBy, retry, keepMs } = options;
-  const { failureLogLevel, principal, uniqueKey, uniqueFor, debounceMs, debounceMaxMs } = options;
+  const { failureLogLevel, principal, metadata, uniqueKey, uniqueFor, debounceMs, debounceMaxMs } = options;
   if (retry !== undefined) checkStoredRetry(owner, retry);
   if (principal !== undefined) checkRealm(owner, principal);
   return {
@@ -46,6 +48,7 @@ export function planOptions(owner: string, options: JobOptions, isBatch: boolean
     ...(keepMs === undefined ? {} : { keepMs }),
     ...(failureLogLevel === undefined ? {} : { failureLogLevel }),
     ...(principal === undefined ? {} : { principal: referenceTo(principal) }),
+    ...(metadata === undefined ? {} : { metadata: metadataOf(owner, metadata) }),
     ...(uniqueKey === undefined ? {} : { uniqueKey }),
     ...(uniqueFor === undefined ? {} : { uniqueFor }),
     ...(debounceMs === undefined ? {} : { debounceMs }),

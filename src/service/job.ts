@@ -6,6 +6,7 @@ import type { FailureLogLevel } from '../job/failure-log-level.js';
 import type { Future, result } from '../job/future.js';
 import type { OnFailure, Progress } from '../job/job-record.js';
 import type { FinalStatus, Status } from '../job/job-status.js';
+import type { Metadata } from '../job/metadata.js';
 import type { Outcome } from '../job/outcome.js';
 import type { PrincipalReference } from '../job/principal.js';
 import type { Quotas } from '../job/register.js';
@@ -46,6 +47,11 @@ export interface JobOptions extends UniqueOptions {
    * @default who queues it; of a step, a callback or a returned draft that of the job above
    */
   readonly principal?: PrincipalReference | undefined;
+  /**
+   * A few facts about it, such as its tenant, for the code that runs it and for whoever looks at it: at most 20 keys and 2 KiB. Without
+   * secrets; it is not encrypted. It is added to what `inheritMetadata` of `asyncModule` lets it inherit, and counts before that. @default {}
+   */
+  readonly metadata?: Metadata | undefined;
 }
 
 export interface BatchOptions extends JobOptions {
@@ -73,6 +79,8 @@ export interface Described {
   readonly priority: number;
   /** On whose behalf it runs. */
   readonly principal: PrincipalReference;
+  /** Its own, and what it inherited. */
+  readonly metadata: Metadata;
   /** The id of the batch that it is part of, or of the job that it is a callback of. */
   readonly parent: string | undefined;
   readonly queuedAt: Date;
@@ -137,6 +145,8 @@ export interface Job<out R> extends Future<R> {
    */
   readonly isExisting: boolean;
   readonly status: Status;
+  /** What its draft said, and what it inherited; frozen. */
+  readonly metadata: Metadata;
   /** How often a run of it began. */
   readonly attempts: number;
   readonly progress: Progress | undefined;

@@ -4,6 +4,7 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import type { AbortSignalType } from '../abort-signal.js';
 import { NoCurrentTaskError } from '../errors.js';
 import type { Progress } from '../job/job-record.js';
+import type { Metadata } from '../job/metadata.js';
 import type { Principal } from '../job/principal.js';
 import type { Session } from '../job/register.js';
 import { type Actor, actAs, currentActor } from '../principal/actor.js';
@@ -18,6 +19,8 @@ export interface CurrentTask {
   readonly scheduledFor: Date | undefined;
   /** On whose behalf it runs, with what he may do now; `currentPrincipal()` is the same. */
   readonly principal: Principal;
+  /** What the job's draft said, and what it inherited; frozen. */
+  readonly metadata: Metadata;
   /** Which run of the job this is, from 1. */
   readonly attempt: number;
   /** What the time is, and how to wait; in a test with `testAsync` it goes by virtual time. */

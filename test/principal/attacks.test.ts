@@ -61,7 +61,9 @@ onBothStores((stage, kind) => {
 
   async function expectAlterationRefused(change: (job: QueuedJob) => object, options: ProcessOptions = {}): Promise<void> {
     const stand = await scene(options);
-    const job = await stand.async.runAs(ANN, () => stand.async.queueJob(makeJob(note, 'hello').with(LATER)));
+    const job = await stand.async.runAs(ANN, () =>
+      stand.async.queueJob(makeJob(note, 'hello').with({ ...LATER, metadata: { tenant: 'acme' } })),
+    );
     await stand.attacker.alter(job, change);
     await expectRefused(stand, job, 'altered');
   }
@@ -77,6 +79,13 @@ onBothStores((stage, kind) => {
 
   it('refuses a job whose principal is of another type', () =>
     expectAlterationRefused((job) => ({ ...job, principal: { realm: 'staff', id: { $ne: '' } } })));
+
+  it('refuses a job whose metadata was altered', () => expectAlterationRefused((job) => ({ ...job, metadata: { tenant: 'other' } })));
+
+  it('refuses a job that was given more metadata', () =>
+    expectAlterationRefused((job) => ({ ...job, metadata: { ...job.metadata, admin: true } })));
+
+  it('refuses a job whose metadata was taken away', () => expectAlterationRefused((job) => without(job, 'metadata')));
 
   it('refuses a job whose expiry was altered', () =>
     expectAlterationRefused((job) => ({ ...job, seal: { ...job.seal, expiresAt: new Date(2e13) } })));

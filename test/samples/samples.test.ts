@@ -52,7 +52,7 @@ describe('samples/documents', () => {
   });
 });
 
-describe.each(['batches', 'retries-and-schedules', 'unique-keys', 'permissions', 'transfer'])('samples/%s', (sample) => {
+describe.each(['batches', 'retries-and-schedules', 'unique-keys', 'permissions', 'tenants', 'transfer'])('samples/%s', (sample) => {
   it.each(['memory', 'MongoDB'])('prints what stands at its end, with its jobs in %s', { timeout: 60_000 }, async (where) => {
     const source = readFileSync(join(SAMPLES, sample, 'main.ts'), 'utf8');
     const expected = /\/\* It prints:\n([\s\S]*)\*\//.exec(source)?.[1];

@@ -2,6 +2,7 @@
 
 import { deepEqual, equal, notEqual, ok } from 'node:assert/strict';
 import type { JobTree } from '../../job/job-record.js';
+import type { Metadata } from '../../job/metadata.js';
 import { taskVersionOf } from '../../job/task-version.js';
 import type { UniqueOptions } from '../../job/unique-key-options.js';
 import { recordOrThrow } from '../../store/insert-result.js';
@@ -54,6 +55,16 @@ export const debouncing = cases('debouncing', {
     await lab.insert(lab.plant(work(DEBOUNCED)));
     await lab.later(1_000);
     equal((await lab.take(id)).job.principal, undefined);
+  },
+
+  'gives a job that is put off the metadata of the last': async (lab) => {
+    const of = (metadata?: Metadata) => work({ ...DEBOUNCED, ...(metadata === undefined ? {} : { metadata }) });
+    const id = await lab.queue(of({ tenant: 'acme', trace: 'a1' }));
+    await lab.insert(lab.plant(of({ tenant: 'other' })));
+    deepEqual((await lab.record(id)).job.metadata, { tenant: 'other' });
+    await lab.insert(lab.plant(of()));
+    await lab.later(1_000);
+    equal((await lab.take(id)).job.metadata, undefined);
   },
 
   'does not put a job off for longer than its limit': async (lab) => {

@@ -3,8 +3,10 @@
 import { deepEqual, equal, ok } from 'node:assert/strict';
 import { Binary, Decimal128, Double, Int32, Long, MinKey, ObjectId, Timestamp } from 'bson';
 import { JobNotFoundError } from '../../errors.js';
+import { metadataOf } from '../../job/metadata.js';
 import { both, onSuccess, parallel, serial, summary, work } from './plans.js';
 import { cases } from './store-case.js';
+import { keyOf } from './store-lab.js';
 
 export const queueing = cases('queueing', {
   'answers with the record of each tree, in the order given': async (lab) => {
@@ -82,6 +84,46 @@ export const queueing = cases('queueing', {
         ['after', bob],
       ],
     );
+  },
+
+  'keeps the metadata of each job of a tree, and gives those below it the keys that are inherited': async (lab) => {
+    const metadata = { tenant: 'acme', trace: 'a1' };
+    const other = { tenant: 'other' };
+    const tree = lab.plant(serial([work(), work({ metadata: other, callbacks: [onSuccess()] })], { metadata, callbacks: [both()] }));
+    await lab.insert(tree);
+    await lab.drain();
+    const found = await lab.store.find({});
+    deepEqual(
+      found.map(({ job }) => [job.taskName, job.metadata]),
+      [
+        ['serial', metadata],
+        ['work', { tenant: 'acme' }],
+        ['work', other],
+        ['success', other],
+        ['after', { tenant: 'acme' }],
+      ],
+    );
+  },
+
+  'brings metadata back as it was, whatever its keys and values look like': async (lab) => {
+    const metadata = metadataOf('the job', {
+      constructor: '$set',
+      'a.b': '$$ROOT',
+      'x/y:z-_': '__proto__',
+      text: '\u0000\n"€',
+      number: -1.5,
+      large: Number.MAX_SAFE_INTEGER,
+      yes: true,
+      no: false,
+    });
+    const id = await lab.queue(work({ metadata }));
+    const run = await lab.take(id);
+    deepEqual(run.job.metadata, metadata);
+    await lab.store.reschedule([{ ...keyOf(run), delayMs: 1_000 }]);
+    await lab.later(1_000);
+    deepEqual((await lab.take(id)).job.metadata, metadata);
+    const bare = await lab.queue(work());
+    equal('metadata' in (await lab.record(bare)).job, false);
   },
 
   'puts a tree in with everything below it, blocked': async (lab) => {

@@ -22,6 +22,17 @@ export const retrying = cases('retrying', {
     await lab.expect('completed', tree[0].id);
   },
 
+  'keeps the metadata of the job and of what is below it': async (lab) => {
+    const metadata = { tenant: 'acme', trace: 'a1' };
+    const id = await lab.queue(work({ metadata, callbacks: [onError({ metadata: { step: 2 } }), both()] }));
+    await lab.fail(await lab.take(id), 'broken');
+    await lab.drain();
+    const [root, failure, after] = await retry(lab, id);
+    deepEqual(root.metadata, metadata);
+    deepEqual(failure?.choice?.failure?.[0].metadata, { tenant: 'acme', step: 2 });
+    deepEqual(after?.metadata, { tenant: 'acme' });
+  },
+
   'answers a second retry with the first': async (lab) => {
     const id = await failedJob(lab);
     const [first, second] = [await retry(lab, id), await retry(lab, id)];

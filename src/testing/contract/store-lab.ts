@@ -78,7 +78,7 @@ export class StoreLab {
   private constructor(private readonly bench: StoreBench) {
     this.store = bench.store;
     const ids = new JobIds(seededRandom(1));
-    this.ground = { nextId: () => ids.next(bench.clock.now()), book: LAB_QUOTAS, valueLimitBytes: 1_000_000 };
+    this.ground = { nextId: () => ids.next(bench.clock.now()), book: LAB_QUOTAS, valueLimitBytes: 1_000_000, inheritMetadata: ['tenant'] };
   }
 
   /** Starts the store, with `a` and `b` as live dispatchers. */

@@ -38,6 +38,7 @@ export function optionsGiveANewDraft(): void {
   holds<Equal<typeof other, Draft<string>>>();
   draft.with({ quotas: { reports: 2 }, beginAfter: new Date() });
   draft.with({ name: undefined, queue: undefined, quotas: undefined, priority: undefined, retry: undefined });
+  draft.with({ metadata: { tenant: 'acme', level: 1, isTrial: true } });
   draft.with({ delayMs: undefined, beginAfter: undefined, beginBy: undefined });
   draft.with({ retry: never }).with({ retry: forever() }).with({ retry: retryCommon });
   draft.with({ retry: { attempts: 2, delayMs: { firstMs: 1, factor: 2, maxMs: 100, jitter: 0 }, retries: 'any' } });
@@ -52,6 +53,10 @@ export function optionsAreChecked(policy: RetryPolicy): void {
   draft.with({ onFailure: 'stop' });
   // @ts-expect-error: a number is needed
   draft.with({ priority: 'high' });
+  // @ts-expect-error: metadata is flat
+  draft.with({ metadata: { tenant: { id: 'acme' } } });
+  // @ts-expect-error: a date is none of the values of metadata
+  draft.with({ metadata: { since: new Date() } });
   // @ts-expect-error: a Date is needed
   draft.with({ beginAfter: '2030-01-01' });
   // @ts-expect-error: one name is not yet an array of names

@@ -12,7 +12,7 @@ import { toJob } from '../jobs/job-codec.js';
 import { asSetStage, ServerExpression } from '../jobs/job-collection.js';
 import type { Collections } from '../schema/collections.js';
 import type { JobDocument } from '../schema/documents.js';
-import { toBytes } from '../schema/payload-codec.js';
+import { encodeObject, toBytes } from '../schema/payload-codec.js';
 
 export interface UniqueKeySources {
   readonly notifier: Notifier;
@@ -93,6 +93,7 @@ export class UniqueKeys {
       seal: job.seal,
       version: job.version,
       principal: job.principal,
+      metadata: job.metadata && encodeObject(job.metadata),
       // The version of the arguments says who can run it.
       lane: laneOf(job, false),
       asked: new ServerExpression(ONCE_MORE),

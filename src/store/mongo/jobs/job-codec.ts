@@ -6,6 +6,7 @@ import type { Choice, JobRecord, JobState, JobTree, Progress, QueuedJob } from '
 import { JobReference } from '../../../job/job-reference.js';
 import { annotationPath, fitting, problemOfSize, valueBytes } from '../../../job/job-size.js';
 import { laneOf } from '../../../job/lane.js';
+import type { Metadata } from '../../../job/metadata.js';
 import type { StoredOutcome } from '../../../job/outcome.js';
 import { Payload } from '../../../job/payload.js';
 import { referenceTo } from '../../../job/principal.js';
@@ -38,6 +39,7 @@ export function toDocument(job: QueuedJob, origin: string, root: ObjectId | unde
     ...given('encrypted', job.encrypted),
     ...given('seal', job.seal),
     ...given('principal', job.principal),
+    ...given('metadata', job.metadata && encodeObject(job.metadata)),
     ...given('version', job.version),
     ...given('name', job.name),
     ...given('within', job.within),
@@ -91,6 +93,7 @@ export function toJob(document: JobDocument): QueuedJob {
     ...given('encrypted', document.encrypted),
     ...given('seal', document.seal),
     ...given('principal', document.principal && referenceTo(document.principal)),
+    ...given('metadata', document.metadata && Object.freeze(decodeObject<Metadata>(document.metadata))),
     ...given('version', document.version),
     ...given('name', document.name),
     ...given('within', document.within),

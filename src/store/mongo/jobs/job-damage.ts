@@ -5,6 +5,7 @@ import { is, type Rule } from '../../../check.js';
 import { StoreError } from '../../../errors.js';
 import { FINAL, isFinal, OPEN, type Status } from '../../../job/job-status.js';
 import { isLane, laneOf } from '../../../job/lane.js';
+import { isMetadata } from '../../../job/metadata.js';
 import { Payload } from '../../../job/payload.js';
 import { checkStoredRetry } from '../../../job/retry-policy.js';
 import { recordedError } from '../../../job/stored-error.js';
@@ -71,6 +72,7 @@ const RULES: DocumentRules<JobDocument> = {
   encrypted: { must: 'an array of numbers', holds: (value) => Array.isArray(value) && value.every(COUNT.holds) },
   seal: is.anything,
   principal: PRINCIPAL,
+  metadata: bytes('metadata', (value) => isMetadata(decodeObject(value))),
   version: is.count,
   input: needed(is.oneOf('none', 'result', 'error', 'outcome', 'jobs')),
   quotas: needed(PLACES),

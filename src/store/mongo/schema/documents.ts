@@ -27,6 +27,7 @@ export interface JobDocument {
   readonly seal?: Seal;
   /** Absent for the anonymous one. */
   readonly principal?: PrincipalReference;
+  readonly metadata?: Binary;
   readonly version?: number;
   readonly input: Input;
   readonly quotas: Places;

@@ -12,6 +12,7 @@ export const JOB_FIELDS = [
   'encrypted',
   'seal',
   'principal',
+  'metadata',
   'version',
   'input',
   'quotas',
