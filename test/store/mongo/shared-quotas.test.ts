@@ -4,7 +4,8 @@ import type { Document } from 'mongodb';
 import { firstValueFrom } from 'rxjs';
 import { describe, expect, it } from 'vitest';
 import { nextTurn } from '../../../src/clock.js';
-import { type AsyncModuleOptions, currentTask, makeJob, task } from '../../../src/index.js';
+import { type AsyncModuleOptions, currentTask, type Job, makeJob, task } from '../../../src/index.js';
+import type { QuotaDocument } from '../../../src/store/mongo/schema/documents.js';
 import { VirtualClock } from '../../../src/testing/virtual-clock.js';
 import { type Deferred, deferred } from '../../support/deferred.js';
 import { Processes } from './processes.js';
@@ -32,6 +33,16 @@ const slowly = async ({ findAndModify }: Document): Promise<void> => {
 
 async function until(holds: () => boolean): Promise<void> {
   while (!holds()) await firstValueFrom(nextTurn());
+}
+
+/** Has jobs end as soon as they run. */
+async function endAll(jobs: readonly Job<unknown>[], ...tasks: readonly { readonly end: () => void }[]): Promise<void> {
+  let ended = 0;
+  for (const job of jobs) void job.waitForResult().then(() => ended++);
+  await until(() => {
+    for (const { end } of tasks) end();
+    return ended === jobs.length;
+  });
 }
 
 const work = (options: Omit<AsyncModuleOptions, 'store'>) => processes.start(options).then(({ async }) => async);
@@ -165,12 +176,32 @@ describe('places', () => {
     await processes.quiet();
     await clock.advance(3_000, () => processes.quiet());
     running.end();
-    let ended = 0;
-    for (const job of jobs) void job.waitForResult().then(() => ended++);
-    await until(() => {
-      large.end();
-      small.end();
-      return ended === jobs.length;
-    });
+    await endAll(jobs, large, small);
+  });
+
+  it('of a quota are not waited for without those of a quota before it: whoever has these would wait behind', async () => {
+    const quotas = { default: 1, pool: 3 };
+    const [running, both] = [gated('running', { default: 1 }), gated('both', { default: 1, pool: 2 })];
+    const clock = new VirtualClock();
+    const async = await work({ tasks: [running.run], quotas, clock });
+    await async.queueJob(running.run);
+    await until(() => running.running.size === 1);
+    await work({ tasks: [both.run], quotas, clock });
+    const jobs = [await async.queueJob(both.run)];
+    await clock.advance(3_000, () => processes.quiet());
+    const documents = processes.database.collection<QuotaDocument>('millrace.quotas');
+    const waitingFor = async (_id: string) => (await documents.findOne({ _id }))?.waiting ?? [];
+    const entries = await waitingFor('default');
+    expect(entries.map(({ n }) => n)).toEqual([1]);
+    // As it would stand there still, had the dispatcher given up its place of `default` while it waited.
+    await documents.updateOne(
+      { _id: 'pool' },
+      { $push: { waiting: { $each: entries.map((entry) => ({ ...entry, n: 2 })) } }, $inc: { rev: 1 } },
+    );
+    await processes.quiet();
+    jobs.push(await async.queueJob(both.run));
+    await processes.until(async () => (await waitingFor('pool')).length === 0);
+    running.end();
+    await endAll(jobs, both);
   });
 });

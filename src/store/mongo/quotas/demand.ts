@@ -18,6 +18,11 @@ export class Demand {
     return this.#lacking.size === 0;
   }
 
+  /** Whether a queue waits for places. */
+  get isLacking(): boolean {
+    return [...this.#lacking.values()].some((n) => n > 0);
+  }
+
   /** A queue asks now: until it has its answer, it lacks nothing. */
   begin(queue: string): void {
     this.#lacking.set(queue, 0);

@@ -131,7 +131,8 @@ export class PlaceLeases {
     const { localPlaces, placeSavings, onFreed } = this.sources;
     const lease = localPlaces.lease(dispatcher, name);
     const need = allocation.needOf(name);
-    if (need !== undefined) {
+    if (need === undefined) await this.#passOver({ dispatcher, queue }, name);
+    else {
       const demand = localPlaces.of(dispatcher).demand(name);
       demand.begin(queue);
       const saved = placeSavings.of(dispatcher, name, before);
@@ -141,6 +142,17 @@ export class PlaceLeases {
       if (demand.announce(free - need.all)) onFreed();
     }
     allocation.serve(name, lease.free - placeSavings.of(dispatcher, name, before).setAside);
+  }
+
+  /**
+   * No job of a queue is to ask for a quota, since each lacks places of a quota before it. A dispatcher that has those must not
+   * wait behind this one: it would keep what this one lacks.
+   */
+  async #passOver({ dispatcher, queue }: Asker, name: string): Promise<void> {
+    const { localPlaces, placeCommands, quotas } = this.sources;
+    const demand = localPlaces.of(dispatcher).demand(name);
+    demand.begin(queue);
+    if (!demand.isLacking && quotas.isNoted(dispatcher, name)) await placeCommands.stopWaiting(dispatcher, name);
   }
 
   async #ask(dispatcher: string, name: string, need: Need): Promise<void> {
