@@ -96,6 +96,11 @@ export class TooLargeError extends MillraceError {
   readonly code = 'MILLRACE_TOO_LARGE';
 }
 
+/** A function of `around` has not called `next`, or has called it twice. Call it once, and wait for it; or throw, if the task is not to run. */
+export class MiddlewareError extends MillraceError {
+  readonly code = 'MILLRACE_MIDDLEWARE';
+}
+
 /** A job names a quota that is not configured. Add it to `quotas` of `asyncModule`. */
 export class UnknownQuotaError extends MillraceError {
   readonly code = 'MILLRACE_UNKNOWN_QUOTA';

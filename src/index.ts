@@ -22,6 +22,7 @@ export {
   JobNotFoundError,
   JobStateError,
   JobTypeError,
+  MiddlewareError,
   MillraceError,
   NoCurrentTaskError,
   NoTransactionError,
@@ -110,6 +111,7 @@ export type * from './store/store-changes.js';
 export type * from './store/store-insight.js';
 export type * from './store/store-messages.js';
 // ---- Declaring tasks
+export type { Around, AroundJob } from './task/around.js';
 export { type CurrentTask, currentTask } from './task/current-task.js';
 export type { Logger } from './task/logger.js';
 export { tasks } from './task/service-tasks.js';

@@ -109,10 +109,11 @@ export class Composition {
   makeDispatcher({ documents }: Ports): OwnDispatcher | undefined {
     const { options, registry, service } = this;
     if (options.dispatcher === false) return undefined;
-    const { store, clock, logger, random, setUp } = options;
+    const { store, clock, logger, random, setUp, around } = options;
     const recorder = new SettlementWriter({ store, clock, logger });
     const caller = new TaskCaller({
       setUp,
+      around,
       documents,
       ground: this.#ground,
       gatekeeper: this.gatekeeper,

@@ -9,6 +9,7 @@ import type { RateBook } from '../job/rates.js';
 import type { QuotaSizes } from '../job/register.js';
 import { checkSecrets, type Secrets, type SecretsOptions } from '../principal/secrets.js';
 import type { JobStore } from '../store/job-store.js';
+import type { Around } from '../task/around.js';
 import { consoleLogger, guardedLogger, type Logger } from '../task/logger.js';
 import type { Class, TaskLike } from '../task/task.js';
 import type { SetUp } from '../task/task-options.js';
@@ -34,6 +35,10 @@ export interface AsyncModuleOptions {
   readonly inheritMetadata?: readonly string[] | undefined;
   /** Runs before the code of every task, with each attempt, as a task's own `setUp` does, and before that. @default nothing */
   readonly setUp?: SetUp | undefined;
+  /**
+   * Middleware: functions `(job, next)` around each attempt of each task, `setUp` included. The first is the outermost. It runs as the task does:
+   * with `currentTask()`, the principal and, in a transactional task, the session. @default [] */
+  readonly around?: readonly Around[] | undefined;
   /** The limit on the arguments of one job, on its result, its progress and each annotation; all of them together may take 14 MiB. @default 1_048_576 */
   readonly valueLimitBytes?: number | undefined;
   /**
@@ -61,6 +66,7 @@ export interface CheckedModuleOptions {
   readonly secrets: Secrets | undefined;
   readonly inheritMetadata: readonly string[];
   readonly setUp: SetUp | undefined;
+  readonly around: readonly Around[];
   readonly valueLimitBytes: number;
   readonly queueTimeoutMs: number | undefined;
   readonly logger: Logger;
@@ -72,6 +78,7 @@ export const MODULE_DEFAULTS = Object.freeze({
   tasks: Object.freeze([]),
   schedules: Object.freeze([]),
   inheritMetadata: Object.freeze([]),
+  around: Object.freeze([]),
   dispatcher: Object.freeze({}),
   valueLimitBytes: 1_048_576,
   logger: consoleLogger,
@@ -98,6 +105,10 @@ export const MODULE_RULES: Rules<AsyncModuleOptions> = {
   secrets: is.anything,
   inheritMetadata: METADATA_KEYS_RULE,
   setUp: is.callable,
+  around: {
+    must: 'an array of functions `async (job, next) => { await next(); }`',
+    holds: (value) => Array.isArray(value) && value.every(is.callable.holds),
+  },
   valueLimitBytes: is.count,
   queueTimeoutMs: is.timerMs,
   logger: { must: 'a logger, with `debug`, `info`, `warn` and `error`', holds: hasAll('debug', 'info', 'warn', 'error') },
@@ -117,6 +128,7 @@ export function checkModuleOptions(options: AsyncModuleOptions): CheckedModuleOp
     schedules: checkSchedules(options.schedules ?? MODULE_DEFAULTS.schedules),
     dispatcher: dispatcher === false ? false : checkDispatcherOptions(dispatcher),
     secrets: options.secrets === undefined ? undefined : checkSecrets(options.secrets),
+    around: [...(options.around ?? MODULE_DEFAULTS.around)],
     inheritMetadata: [...(options.inheritMetadata ?? MODULE_DEFAULTS.inheritMetadata)],
     setUp: options.setUp,
     valueLimitBytes: options.valueLimitBytes ?? MODULE_DEFAULTS.valueLimitBytes,

@@ -11,11 +11,13 @@ import { anonymous, type Principal } from '../job/principal.js';
 import { storedError } from '../job/stored-error.js';
 import type { AccessGuard } from '../principal/access-guard.js';
 import type { ClaimedJob } from '../store/store-messages.js';
+import type { Around, AroundJob } from '../task/around.js';
 import { currentTask, untilAborted } from '../task/current-task.js';
 import type { AnyFunction, Class } from '../task/task.js';
 import type { TaskDefinition } from '../task/task-definition.js';
 import type { SetUp } from '../task/task-options.js';
 import type { Attempt } from './attempt.js';
+import { runAround } from './run-around.js';
 
 export interface CallSources {
   /** Gives the instance that a method is called on, new for each run. */
@@ -28,10 +30,12 @@ export interface CallSources {
   readonly documents: DocumentSource | undefined;
   /** Runs before the code of every task. */
   readonly setUp: SetUp | undefined;
+  /** Runs around each attempt, `setUp` included. */
+  readonly around: readonly Around[];
 }
 
 /** The attempt that the task is called in, which may be aborted before its code is. */
-type Underway = Pick<Attempt, 'aborted' | 'actor' | 'logger' | 'session' | 'signal'>;
+type Underway = Pick<Attempt, 'aborted' | 'actor' | 'attempt' | 'logger' | 'metadata' | 'resultOf' | 'session' | 'signal'>;
 
 /** Before it is tried again to find out on whose behalf a job would run. */
 const IDENTIFY_AGAIN_MS = 10_000;
@@ -71,6 +75,14 @@ export class TaskCaller {
 
   #callFor(principal: Principal, task: TaskDefinition, claimed: ClaimedJob, attempt: Underway): unknown {
     attempt.actor.identified(principal, this.sources.gatekeeper.grants);
+    const { around } = this.sources;
+    if (around.length === 0) return this.#callAfterSetUp(task, claimed, attempt);
+    const { id, taskName, queue } = claimed.job;
+    const job: AroundJob = Object.freeze({ id, taskName, queue, attempt: attempt.attempt, metadata: attempt.metadata });
+    return runAround(around, job, () => attempt.resultOf(() => this.#callAfterSetUp(task, claimed, attempt)));
+  }
+
+  #callAfterSetUp(task: TaskDefinition, claimed: ClaimedJob, attempt: Underway): unknown {
     const { setUp } = task.options;
     if (setUp === undefined && this.sources.setUp === undefined) return this.#call(task, claimed, attempt);
     return this.#setUp([this.sources.setUp, setUp], attempt).then(() => this.#call(task, claimed, attempt));

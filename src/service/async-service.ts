@@ -169,6 +169,10 @@ export class AsyncService implements IAsyncService {
     return untilAborted(this.#stopping ?? Promise.resolve(NOTHING_LEFT), signalAround());
   }
 
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop();
+  }
+
   async #stop(options: CheckedStopOptions): Promise<StopReport> {
     const aborted = await this.#drain(options);
     this.#waitingWatch.stop();

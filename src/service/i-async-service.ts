@@ -1,3 +1,4 @@
+/// <reference lib="esnext.disposable" preserve="true" />
 /** `IAsyncService`: how an application talks to Millrace; an interface, and the symbol it is injected by. */
 
 import type { Observable } from 'rxjs';
@@ -161,6 +162,11 @@ export interface IAsyncService {
    */
   stop(): Promise<void>;
   stop(options: StopOptions): Promise<StopReport>;
+  /**
+   * `stop()`, at the end of a block that has begun with `await using`.
+   * @example await using async = await start(container);
+   */
+  [Symbol.asyncDispose](): Promise<void>;
 }
 
 /** The injection symbol, which carries its type: `container.get(IAsyncService)` is an `IAsyncService`. */

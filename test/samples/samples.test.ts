@@ -52,16 +52,19 @@ describe('samples/documents', () => {
   });
 });
 
-describe.each(['batches', 'retries-and-schedules', 'unique-keys', 'permissions', 'tenants', 'transfer'])('samples/%s', (sample) => {
-  it.each(['memory', 'MongoDB'])('prints what stands at its end, with its jobs in %s', { timeout: 60_000 }, async (where) => {
-    const source = readFileSync(join(SAMPLES, sample, 'main.ts'), 'utf8');
-    const expected = /\/\* It prints:\n([\s\S]*)\*\//.exec(source)?.[1];
-    const { code, output, errors } = await run(sample, [], where === 'memory' ? '' : set.uri);
-    expect(errors).toBe('');
-    expect(output).toBe(expected);
-    expect(code).toBe(0);
-  });
-});
+describe.each(['batches', 'retries-and-schedules', 'unique-keys', 'permissions', 'tenants', 'middleware', 'transfer'])(
+  'samples/%s',
+  (sample) => {
+    it.each(['memory', 'MongoDB'])('prints what stands at its end, with its jobs in %s', { timeout: 60_000 }, async (where) => {
+      const source = readFileSync(join(SAMPLES, sample, 'main.ts'), 'utf8');
+      const expected = /\/\* It prints:\n([\s\S]*)\*\//.exec(source)?.[1];
+      const { code, output, errors } = await run(sample, [], where === 'memory' ? '' : set.uri);
+      expect(errors).toBe('');
+      expect(output).toBe(expected);
+      expect(code).toBe(0);
+    });
+  },
+);
 
 describe('samples/web-and-worker', () => {
   it('prints what stands at its end', { timeout: 60_000 }, async () => {

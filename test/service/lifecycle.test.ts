@@ -13,6 +13,7 @@ import {
   tasks,
 } from '../../src/index.js';
 import { setup } from '../support/bundle.js';
+import { failureOf } from '../support/deferred.js';
 
 const work = task('work', { quotas: [] }, (value: number) => value);
 
@@ -169,6 +170,19 @@ describe('`@Task` without parentheses', () => {
     ['on a method, with standard decorators', () => (Task as (target: unknown) => unknown)(() => {})],
   ])('%s says so', (_where, decorate) => {
     expect(decorate).toThrow('`@Task` needs parentheses');
+  });
+});
+
+describe('a service at the end of a block that began with `await using`', () => {
+  it('has stopped', async () => {
+    const { async, stop } = await setup({ tasks: [] });
+    {
+      await using own = async;
+      expect(own.dispatcher).toBeDefined();
+    }
+    const late = makeJob(task('late', () => 1));
+    expect(await failureOf(async.queueJob(late))).toMatchObject({ code: 'MILLRACE_NOT_RUNNING' });
+    await stop();
   });
 });
 

@@ -2,11 +2,14 @@
 
 import type { Container } from 'inversify';
 import {
+  type Around,
+  type AroundJob,
   Authorizer,
   asyncModule,
   currentPrincipal,
   currentTask,
   IAsyncService,
+  type Metadata,
   makeJob,
   memoryStore,
   type Principal,
@@ -33,6 +36,27 @@ export async function theSymbolCarriesTheType(container: Container): Promise<voi
   new IAsyncService();
   const symbol: symbol = IAsyncService;
   void symbol;
+}
+
+export async function aServiceIsDisposedOf(container: Container): Promise<void> {
+  await using async = await start(container);
+  const disposed: Promise<void> = async[Symbol.asyncDispose]();
+  await disposed;
+}
+
+export function middlewareIsAFunctionOfJobAndNext(): void {
+  const around: Around = async ({ id, attempt, metadata }, next) => {
+    const result = await next();
+    holds<Equal<typeof result, unknown>>();
+    holds<Equal<typeof id, string>>();
+    holds<Equal<typeof attempt, number>>();
+    holds<Equal<typeof metadata, Metadata>>();
+  };
+  asyncModule({ store: memoryStore(), around: [around, (_job, next) => next()] });
+  // @ts-expect-error: a function that needs more than a job and `next`
+  asyncModule({ store: memoryStore(), around: [(_job: AroundJob, _next: () => Promise<unknown>, _more: string) => {}] });
+  // @ts-expect-error: not a list
+  asyncModule({ store: memoryStore(), around });
 }
 
 export async function aStopSaysWhatItLeaves(async: IAsyncService): Promise<void> {

@@ -1,0 +1,29 @@
+/** Middleware: code of the application around each attempt of each task. */
+
+import type { Metadata } from '../job/metadata.js';
+
+/** The attempt that a middleware is around; `currentTask()` has the rest. */
+export interface AroundJob {
+  readonly id: string;
+  readonly taskName: string;
+  readonly queue: string;
+  /** Which run of the job this is, from 1. */
+  readonly attempt: number;
+  readonly metadata: Metadata;
+}
+
+/**
+ * Runs code before and after an attempt. It calls `next` once; that runs `setUp` and the task, and resolves with the task's result or rejects
+ * with its error. The attempt ends as the task does, whatever the middleware returns, unless the middleware itself throws: then the attempt
+ * fails with that error.
+ * @example
+ * const timed: Around = async ({ taskName }, next) => {
+ *   const begin = performance.now();
+ *   try {
+ *     await next();
+ *   } finally {
+ *     histogram.record(performance.now() - begin, { taskName });
+ *   }
+ * };
+ */
+export type Around = (job: AroundJob, next: () => Promise<unknown>) => unknown;

@@ -1,0 +1,166 @@
+/** Middleware around each attempt. */
+
+import { of } from 'rxjs';
+import { describe, expect, it } from 'vitest';
+import { type Around, currentTask, fixedDelay, makeJob, OptionError, task } from '../../src/index.js';
+import { onBothStores } from '../support/both-stores.js';
+import { setup } from '../support/bundle.js';
+import { deferred } from '../support/deferred.js';
+
+/** A middleware that notes when it begins and ends. */
+function noting(seen: string[], name: string): Around {
+  return async ({ attempt }, next) => {
+    seen.push(`${name} begins ${attempt}`);
+    try {
+      seen.push(`${name} has ${await next()}`);
+    } catch (error) {
+      seen.push(`${name} fails: ${(error as Error).message}`);
+      throw error;
+    }
+  };
+}
+
+const failing = task('failing', { quotas: [] }, () => {
+  throw new TypeError('broken');
+});
+const add = task('add', { quotas: [] }, (a: number, b: number) => a + b);
+
+async function outcomeOf(around: readonly Around[], work: typeof add | typeof failing = add) {
+  const { async, ...rest } = await setup({ tasks: [add, failing], around });
+  const job = work === add ? await async.queueJob(add, 40, 2) : await async.queueJob(failing);
+  return { ...rest, outcome: await job.waitForOutcome() };
+}
+
+describe('middleware', () => {
+  it('is around each attempt, the first outermost, and around `setUp`', async () => {
+    const seen: string[] = [];
+    let left = 1;
+    const work = task(
+      'work',
+      {
+        quotas: [],
+        retry: fixedDelay({ delayMs: 0 }),
+        setUp: () => {
+          seen.push('set up');
+          return () => seen.push('tear down');
+        },
+      },
+      () => {
+        if (left-- > 0) throw new TypeError('not yet');
+        return 42;
+      },
+    );
+    const { async } = await setup({ tasks: [work], around: [noting(seen, 'outer'), noting(seen, 'inner')] });
+    await (await async.queueJob(work)).waitForResult();
+    const first = ['outer begins 1', 'inner begins 1', 'set up', 'inner fails: not yet', 'outer fails: not yet', 'tear down'];
+    const second = ['outer begins 2', 'inner begins 2', 'set up', 'inner has 42', 'outer has 42', 'tear down'];
+    expect(seen).toEqual([...first, ...second]);
+  });
+
+  it('is told which job it is, with its metadata, and runs as the task', async () => {
+    const seen: unknown[] = [];
+    const around: Around = async (job, next) => {
+      seen.push({ ...job, same: currentTask().job.id === job.id });
+      await next();
+    };
+    const { async } = await setup({ tasks: [add], around: [around], dispatcher: { agents: [{ queue: 'sums' }] } });
+    const job = await async.queueJob(makeJob(add, 1, 2).with({ queue: 'sums', metadata: { tenant: 'acme' } }));
+    expect(await job.waitForResult()).toBe(3);
+    expect(seen).toEqual([{ id: job.id, taskName: 'add', queue: 'sums', attempt: 1, metadata: { tenant: 'acme' }, same: true }]);
+  });
+
+  it('neither replaces the result nor hides an error', async () => {
+    const hiding: Around = async (_job, next) => {
+      await next().catch(() => undefined);
+      return 'something else';
+    };
+    expect((await outcomeOf([hiding])).outcome).toMatchObject({ status: 'completed', result: 42 });
+    expect((await outcomeOf([hiding], failing)).outcome).toMatchObject({ status: 'failed', error: { message: 'broken' } });
+  });
+
+  it('fails the attempt with what it throws, before or after the task', async () => {
+    const before: Around = () => {
+      throw new RangeError('no tenant');
+    };
+    const after: Around = async (_job, next) => {
+      await next();
+      throw new RangeError('not recorded');
+    };
+    expect((await outcomeOf([before])).outcome).toMatchObject({ status: 'failed', error: { name: 'RangeError', message: 'no tenant' } });
+    expect((await outcomeOf([after])).outcome).toMatchObject({ status: 'failed', error: { message: 'not recorded' } });
+  });
+
+  it('that throws while the task runs is followed by the end of the task', async () => {
+    const gate = deferred();
+    let hasEnded = false;
+    const slow = task('slow', { quotas: [] }, async () => {
+      await gate.promise;
+      hasEnded = true;
+    });
+    const hasty: Around = (_job, next) => {
+      void next();
+      gate.resolve();
+      throw new RangeError('gone already');
+    };
+    const { async } = await setup({ tasks: [slow], around: [hasty] });
+    expect(await (await async.queueJob(slow)).waitForOutcome()).toMatchObject({ status: 'failed', error: { message: 'gone already' } });
+    expect(hasEnded).toBe(true);
+  });
+
+  it('that does not wait for `next` is waited for', async () => {
+    const careless: Around = (_job, next) => void next();
+    expect((await outcomeOf([careless])).outcome).toMatchObject({ status: 'completed', result: 42 });
+    expect((await outcomeOf([careless], failing)).outcome).toMatchObject({ status: 'failed', error: { message: 'broken' } });
+  });
+
+  it('that calls `next` never, or twice, fails the attempt with an error that says so', async () => {
+    async function forgetful(): Promise<void> {}
+    async function eager(_job: unknown, next: () => Promise<unknown>): Promise<void> {
+      await next();
+      void next();
+    }
+    expect((await outcomeOf([forgetful])).outcome).toMatchObject({
+      error: {
+        code: 'MILLRACE_MIDDLEWARE',
+        message: expect.stringMatching(/^the middleware `forgetful` of `around`, .* has not called `next`/),
+      },
+    });
+    expect((await outcomeOf([eager])).outcome).toMatchObject({
+      error: {
+        code: 'MILLRACE_MIDDLEWARE',
+        message: expect.stringMatching(/^the middleware `eager` of `around`, .* has called `next` twice/),
+      },
+    });
+  });
+
+  it('ends after the last value of an observable', async () => {
+    const seen: string[] = [];
+    const counting = task('counting', { quotas: [] }, () => of(1, 2, 3));
+    const { async } = await setup({ tasks: [counting], around: [noting(seen, 'it')] });
+    expect(await (await async.queueJob(counting)).waitForResult()).toBe(3);
+    expect(seen).toEqual(['it begins 1', 'it has 3']);
+  });
+
+  it.each([
+    ['a function', () => {}],
+    ['a list with something else', [42]],
+  ])('is refused as %s', async (_what, around) => {
+    await expect(setup({ tasks: [], around: around as never })).rejects.toThrow(OptionError);
+  });
+});
+
+onBothStores((stage) => {
+  it('is inside the transaction of a transactional task, and around callbacks', async () => {
+    const seen: string[] = [];
+    const around: Around = async ({ taskName }, next) => {
+      await next();
+      seen.push(`${taskName} ${Reflect.has(currentTask(), 'session') && taskName === 'pay' ? typeof currentTask().session : ''}`.trim());
+    };
+    const pay = task('pay', { quotas: [], transactional: true }, () => 'paid');
+    const tell = task('tell', { quotas: [] }, (what: string) => what);
+    const { async } = await stage.start({ tasks: [pay, tell], around: [around] });
+    const job = await async.queueJob(makeJob(pay).withCallbacks({ success: tell }));
+    await job.waitForOutcome();
+    expect(seen).toEqual(['pay object', 'tell']);
+  });
+});
