@@ -33,7 +33,7 @@ console.log(job.metadata);
 
 console.log('- Whatever comes of it has the same tenant; a locale of its own counts first, and the trace stays where it is.');
 await job.waitForResult();
-for (const line of lines.toSorted()) console.log(line);
+for (const line of lines.sort()) console.log(line);
 
 console.log('- The metadata of a job is small and flat.');
 try {

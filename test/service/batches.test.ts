@@ -623,7 +623,7 @@ describe('a batch that is extended', () => {
     const { async, drain } = await setup({ tasks: [add] });
     const job = await async.queueJob(makeJob(add, 1, 2).with({ delayMs: 5 }));
     await drain();
-    expect((await failureOf(async.extendBatch(job, makeJob(add, 1, 2)))).message).toContain('is no batch');
+    expect((await failureOf(async.extendBatch(job, makeJob(add, 1, 2)))).message).toContain('is not a batch');
     expect(await failureOf(async.extendBatch('f'.repeat(24), makeJob(add, 1, 2)))).toBeInstanceOf(JobNotFoundError);
   });
 

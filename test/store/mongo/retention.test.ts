@@ -96,10 +96,10 @@ describe('a job', () => {
     expect((await kept()).length).toBe(8);
   });
 
-  it('that could not be lengthened, since it is no batch, is alone', async () => {
+  it('that could not be lengthened, since it is not a batch, is alone', async () => {
     const { async, kept } = await setup();
     const job = await async.queueJob(makeJob(add, 1, 2).with({ delayMs: 100 }));
-    await expect(async.extendBatch(job, makeJob(add, 3, 4))).rejects.toThrow('is no batch');
+    await expect(async.extendBatch(job, makeJob(add, 3, 4))).rejects.toThrow('is not a batch');
     await job.waitForResult();
     expect(await kept()).toEqual([['add', KEEP_MS]]);
   });
