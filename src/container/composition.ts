@@ -16,6 +16,7 @@ import { SecretJobSealer } from '../principal/secret-job-sealer.js';
 import { AsyncService, type OwnDispatcher } from '../service/async-service.js';
 import { GuardedObservable } from '../service/guarded-observable.js';
 import type { ScheduledJobs } from '../service/waiting-watch.js';
+import { AttemptEvents } from '../task/attempt-events.js';
 import { taskAround } from '../task/current-task.js';
 import type { Class } from '../task/task.js';
 import { TaskRegistry } from '../task/task-registry.js';
@@ -32,6 +33,7 @@ export class Composition {
   readonly service: AsyncService;
   readonly gatekeeper = new AccessGuard();
   readonly #protection: JobSealer;
+  readonly #attemptEvents = new AttemptEvents();
   readonly #ids: JobIds;
   readonly #ground: ExpansionContext;
   #resolve: Resolve = () => Promise.reject(new NotRunningError('tasks cannot be resolved yet: await `start(container)` first'));
@@ -63,6 +65,7 @@ export class Composition {
       gatekeeper: this.gatekeeper,
       protection: this.#protection,
       queueTimeoutMs,
+      attemptEvents: this.#attemptEvents,
       formsOf: (name) => this.registry.formsOf(name),
     });
   }
@@ -123,7 +126,18 @@ export class Composition {
     const transactional = { store, queueIn: <T>(session: object, code: () => Promise<T>) => service.withSession(session, code) };
     const { valueLimitBytes } = options;
     const protection = this.#protection;
-    const worker = new JobRunner({ clock, logger, registry, recorder, caller, protection, transactional, random, valueLimitBytes });
+    const worker = new JobRunner({
+      attemptEvents: this.#attemptEvents,
+      clock,
+      logger,
+      registry,
+      recorder,
+      caller,
+      protection,
+      transactional,
+      random,
+      valueLimitBytes,
+    });
     const name = dispatcherName(options.dispatcher.name);
     return new Dispatcher(
       {

@@ -13,6 +13,7 @@ import { anonymous, type Principal } from '../job/principal.js';
 import type { Session } from '../job/register.js';
 import { Actor } from '../principal/actor.js';
 import type { AttemptReport } from '../store/store-messages.js';
+import type { AttemptView } from '../task/around.js';
 import { type CurrentTask, runAsTask } from '../task/current-task.js';
 import { jobLogger } from '../task/job-logger.js';
 import type { Logger } from '../task/logger.js';
@@ -53,6 +54,7 @@ export class Attempt implements CurrentTask {
   readonly logger: Logger;
   /** Who acts in its code; what he may do is not known before the code is called. */
   readonly actor: Actor<CurrentTask>;
+  readonly #queue: string;
   readonly #report: AttemptSources['report'];
   readonly #redacts: boolean;
   readonly #valueLimitBytes: number;
@@ -71,6 +73,7 @@ export class Attempt implements CurrentTask {
     this.scheduledFor = job.beginAfter;
     this.metadata = job.metadata ?? NO_METADATA;
     this.attempt = number;
+    this.#queue = job.queue;
     this.actor = new Actor(job.principal ?? anonymous, this);
     this.clock = taskClock(clock, () => this.signal);
     this.logger = jobLogger(logger, job, number);
@@ -78,6 +81,12 @@ export class Attempt implements CurrentTask {
     this.#redacts = redacts;
     this.#valueLimitBytes = valueLimitBytes;
     this.#stored = stored;
+  }
+
+  /** As middleware and events see it. */
+  get view(): AttemptView {
+    const { job, attempt, metadata } = this;
+    return Object.freeze({ ...job, queue: this.#queue, attempt, metadata });
   }
 
   get principal(): Principal {

@@ -8,6 +8,7 @@ import type { QueuedJob } from '../job/job-record.js';
 import { type JobSealer, shownJob } from '../job/job-sealer.js';
 import { recordedError } from '../job/stored-error.js';
 import type { Attempt as AttemptNumbers, ClaimedJob, RescheduleRequest } from '../store/store-messages.js';
+import type { AttemptEvents } from '../task/attempt-events.js';
 import { jobLogger } from '../task/job-logger.js';
 import type { Logger } from '../task/logger.js';
 import type { TaskDefinition } from '../task/task-definition.js';
@@ -33,6 +34,7 @@ export interface JobRunnerSources {
   readonly protection: JobSealer;
   readonly transactional: TransactionalSources;
   readonly random: () => number;
+  readonly attemptEvents: AttemptEvents;
   /** The limit on a result, on progress, and on an annotation. */
   readonly valueLimitBytes: number;
 }
@@ -237,7 +239,10 @@ export class JobRunner {
   #begin(task: TaskDefinition, running: Running, trial: AttemptContext): Begun {
     const { caller, recorder, transactional } = this.sources;
     const { attempt, claimed, opened, token } = running;
-    const code = (): unknown => caller.call(task, opened, attempt);
+    const code = (): unknown => {
+      this.sources.attemptEvents.emit(() => ({ type: 'started', job: attempt.view }));
+      return caller.call(task, opened, attempt);
+    };
     if (!task.options.transactional) {
       const returned = attempt.run(code);
       return { returned, over: returned, verdict: async () => this.#verdict(await returned, running, trial) };
@@ -328,7 +333,10 @@ export class JobRunner {
     if (recorder.hasUnwritten(key)) await recorder.reported(key);
     if (verdict.type === 'again') logRetry(running.attempt.logger, job, running.failures + 1, verdict);
     if (verdict.type === 'again') {
+      const { view } = running.attempt;
       const again = await recorder.reschedule({ ...key, ...verdict, ...this.#renewal(job, verdict) });
+      const { error, delayMs } = verdict;
+      this.sources.attemptEvents.emit(() => ({ type: 'retrying', job: view, delayMs, ...(error === undefined ? {} : { error }) }));
       // Not before its places are: a job that comes first and needs them would be passed over.
       if (again === undefined) freeSlot();
       return again;
@@ -346,8 +354,8 @@ export class JobRunner {
   }
 
   #newAttempt({ claimed: { job }, stored }: Pick<Running, 'claimed' | 'stored'>, numbers: AttemptNumbers): Attempt {
-    const { recorder, clock, logger, registry, valueLimitBytes } = this.sources;
-    return new Attempt({
+    const { recorder, clock, logger, registry, valueLimitBytes, attemptEvents } = this.sources;
+    const attempt: Attempt = new Attempt({
       job,
       valueLimitBytes,
       stored,
@@ -355,8 +363,13 @@ export class JobRunner {
       clock,
       logger,
       redacts: registry.get(job.taskName)?.options.redactErrors ?? false,
-      report: (report) => recorder.report({ id: job.id, token: numbers.token, ...report }),
+      report: (report) => {
+        recorder.report({ id: job.id, token: numbers.token, ...report });
+        const { progress } = report;
+        if (progress !== undefined) attemptEvents.emit(() => ({ type: 'progress', job: attempt.view, progress }));
+      },
     });
+    return attempt;
   }
 
   #trial({ claimed: { job }, attempt: { logger } }: Running, numbers: AttemptNumbers, task: TaskDefinition): AttemptContext {

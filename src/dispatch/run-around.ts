@@ -1,13 +1,13 @@
 /** Runs the code of an attempt inside the middleware of the application, the first of which is the outermost. */
 
 import { MiddlewareError } from '../errors.js';
-import type { Around, AroundJob } from '../task/around.js';
+import type { Around, AttemptView } from '../task/around.js';
 
 /**
  * @returns the result of the code
  * @throws the error of the code; the error of a middleware; MiddlewareError for one that has not called `next`, or has called it twice
  */
-export async function runAround(arounds: readonly Around[], job: AroundJob, code: () => Promise<unknown>): Promise<unknown> {
+export async function runAround(arounds: readonly Around[], job: AttemptView, code: () => Promise<unknown>): Promise<unknown> {
   const [around, ...inner] = arounds;
   if (around === undefined) return code();
   let result: Promise<unknown> | undefined;
@@ -37,6 +37,6 @@ function handled<T>(promise: Promise<T>): Promise<T> {
   return promise;
 }
 
-function named({ name }: Around, job: AroundJob): string {
+function named({ name }: Around, job: AttemptView): string {
   return `the middleware ${name === '' ? 'in `around`' : `\`${name}\` of \`around\``}, for job ${job.id} (${job.taskName}),`;
 }

@@ -11,7 +11,7 @@ import { anonymous, type Principal } from '../job/principal.js';
 import { storedError } from '../job/stored-error.js';
 import type { AccessGuard } from '../principal/access-guard.js';
 import type { ClaimedJob } from '../store/store-messages.js';
-import type { Around, AroundJob } from '../task/around.js';
+import type { Around } from '../task/around.js';
 import { currentTask, untilAborted } from '../task/current-task.js';
 import type { AnyFunction, Class } from '../task/task.js';
 import type { TaskDefinition } from '../task/task-definition.js';
@@ -35,7 +35,7 @@ export interface CallSources {
 }
 
 /** The attempt that the task is called in, which may be aborted before its code is. */
-type Underway = Pick<Attempt, 'aborted' | 'actor' | 'attempt' | 'logger' | 'metadata' | 'resultOf' | 'session' | 'signal'>;
+type Underway = Pick<Attempt, 'aborted' | 'actor' | 'logger' | 'resultOf' | 'session' | 'signal' | 'view'>;
 
 /** Before it is tried again to find out on whose behalf a job would run. */
 const IDENTIFY_AGAIN_MS = 10_000;
@@ -77,9 +77,7 @@ export class TaskCaller {
     attempt.actor.identified(principal, this.sources.gatekeeper.grants);
     const { around } = this.sources;
     if (around.length === 0) return this.#callAfterSetUp(task, claimed, attempt);
-    const { id, taskName, queue } = claimed.job;
-    const job: AroundJob = Object.freeze({ id, taskName, queue, attempt: attempt.attempt, metadata: attempt.metadata });
-    return runAround(around, job, () => attempt.resultOf(() => this.#callAfterSetUp(task, claimed, attempt)));
+    return runAround(around, attempt.view, () => attempt.resultOf(() => this.#callAfterSetUp(task, claimed, attempt)));
   }
 
   #callAfterSetUp(task: TaskDefinition, claimed: ClaimedJob, attempt: Underway): unknown {

@@ -18,6 +18,7 @@ import type { AccessGuard } from '../principal/access-guard.js';
 import { Actor, actAs, currentActor } from '../principal/actor.js';
 import { checkRealm, PRINCIPAL_RULE } from '../principal/principal-check.js';
 import { isAnsweredInTime, LAST_ANSWER_MS } from '../store/async/last-answer.js';
+import type { AttemptEvents } from '../task/attempt-events.js';
 import { signalAround, untilAborted } from '../task/current-task.js';
 import { namesOf } from '../task/definition-of.js';
 import type { TaskLike } from '../task/task.js';
@@ -55,6 +56,7 @@ export interface ServiceSources extends Pick<JobAccess, 'store' | 'clock' | 'log
   readonly rates: RateBook;
   /** How long queueing waits for the store; `undefined` for as long as it takes. */
   readonly queueTimeoutMs: number | undefined;
+  readonly attemptEvents: AttemptEvents;
   /** The forms of jobs of a task that this process can run. */
   readonly formsOf: (taskName: string) => readonly string[];
 }
@@ -99,7 +101,7 @@ export class AsyncService implements IAsyncService {
       checkRunning: () => this.#checkRunning(),
       note: (tree) => this.#note(tree),
     });
-    this.events = new StoreEvents(this.#access);
+    this.events = new StoreEvents(this.#access, sources.attemptEvents.all.pipe(takeUntil(this.#stopped)));
     this.#waitingWatch = new WaitingWatch({ store, clock, logger, claimed: () => this.#dispatcher?.claimed });
   }
 

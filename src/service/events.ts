@@ -1,10 +1,12 @@
 /** What became of jobs, as streams to subscribe to. */
 
 import { concatMap, filter, map, type Observable, of } from 'rxjs';
-import type { JobDetails } from '../job/job-details.js';
+import { type JobDetails, jobDetails } from '../job/job-details.js';
 import { type Outcome, readOutcome, type StoredOutcome } from '../job/outcome.js';
 import type { StoredError } from '../job/stored-error.js';
 import type { ChangeFilter } from '../store/store-changes.js';
+import type { AttemptView } from '../task/around.js';
+import type { AttemptEvent, ProgressEvent, RetryingEvent, StartedEvent } from '../task/attempt-events.js';
 import { namesOf } from '../task/definition-of.js';
 import type { ResultOf, SignatureOf, TaskLike } from '../task/task.js';
 import { bindContext } from './bind-context.js';
@@ -22,12 +24,21 @@ export interface JobEvent<R> {
  * Jobs that ended in this process, batches and callbacks too: once each, after the outcome is stored (callbacks
  * may still be running). A handler that throws is logged and changes nothing. The streams complete with `stop()`; what a task
  * has subscribed to fails when the task is aborted.
+ *
+ * `started`, `progress` and `retrying` are of attempts in this process, as they happen. For one job they come in order: `started`, any `progress`,
+ * then `retrying` and the next `started`, or the end. A handler runs before the attempt goes on, so it should be short.
  */
 export interface Events {
   readonly all: Observable<JobEvent<unknown>>;
   readonly success: Observable<{ readonly job: Job<unknown>; readonly result: unknown }>;
   readonly failure: Observable<{ readonly job: Job<unknown>; readonly error: StoredError }>;
   readonly cancelled: Observable<{ readonly job: Job<unknown>; readonly reason: string | undefined }>;
+  /** The code of an attempt begins. */
+  readonly started: Observable<StartedEvent>;
+  /** A task has reported progress. Each report is an event, also if the store keeps only the last of several. */
+  readonly progress: Observable<ProgressEvent>;
+  /** Another attempt follows, unless the job is cancelled before; the store has noted that. */
+  readonly retrying: Observable<RetryingEvent>;
   /** Those of one task, typed by it. */
   of<T extends TaskLike>(task: T): Observable<JobEvent<ResultOf<SignatureOf<T>>>>;
 }
@@ -54,11 +65,31 @@ function detailsOfEvent(event: unknown): JobDetails | undefined {
   return job instanceof JobHandle ? job.details : undefined;
 }
 
+function detailsOfAttempt(event: unknown): JobDetails | undefined {
+  if (typeof event !== 'object' || event === null || !('job' in event)) return undefined;
+  const { id, taskName, queue, attempt } = event.job as AttemptView;
+  return jobDetails({ id, taskName, queue }, attempt);
+}
+
 export class StoreEvents implements Events {
   readonly all: Observable<JobEvent<unknown>>;
+  readonly #attempts: Observable<AttemptEvent>;
 
-  constructor(access: JobAccess) {
+  constructor(access: JobAccess, attempts: Observable<AttemptEvent>) {
     this.all = outcomeEvents(access, { outcomes: 'here' });
+    this.#attempts = new GuardedObservable(attempts.pipe(bindContext()), access.logger, detailsOfAttempt);
+  }
+
+  get started(): Events['started'] {
+    return this.#attempts.pipe(filter((event) => event.type === 'started'));
+  }
+
+  get progress(): Events['progress'] {
+    return this.#attempts.pipe(filter((event) => event.type === 'progress'));
+  }
+
+  get retrying(): Events['retrying'] {
+    return this.#attempts.pipe(filter((event) => event.type === 'retrying'));
   }
 
   get success(): Events['success'] {

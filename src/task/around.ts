@@ -2,8 +2,8 @@
 
 import type { Metadata } from '../job/metadata.js';
 
-/** The attempt that a middleware is around; `currentTask()` has the rest. */
-export interface AroundJob {
+/** An attempt as middleware and events see it; in the task, `currentTask()` has the rest. */
+export interface AttemptView {
   readonly id: string;
   readonly taskName: string;
   readonly queue: string;
@@ -26,4 +26,4 @@ export interface AroundJob {
  *   }
  * };
  */
-export type Around = (job: AroundJob, next: () => Promise<unknown>) => unknown;
+export type Around = (job: AttemptView, next: () => Promise<unknown>) => unknown;

@@ -3,7 +3,7 @@
 import type { Container } from 'inversify';
 import {
   type Around,
-  type AroundJob,
+  type AttemptView,
   Authorizer,
   asyncModule,
   currentPrincipal,
@@ -16,6 +16,7 @@ import {
   type PrincipalReference,
   PrincipalResolver,
   type StopReport,
+  type StoredError,
   start,
   type TaskClock,
 } from 'millrace';
@@ -54,9 +55,22 @@ export function middlewareIsAFunctionOfJobAndNext(): void {
   };
   asyncModule({ store: memoryStore(), around: [around, (_job, next) => next()] });
   // @ts-expect-error: a function that needs more than a job and `next`
-  asyncModule({ store: memoryStore(), around: [(_job: AroundJob, _next: () => Promise<unknown>, _more: string) => {}] });
+  asyncModule({ store: memoryStore(), around: [(_job: AttemptView, _next: () => Promise<unknown>, _more: string) => {}] });
   // @ts-expect-error: not a list
   asyncModule({ store: memoryStore(), around });
+}
+
+export function eventsOfAttemptsAreTyped(async: IAsyncService): void {
+  async.events.started.subscribe(({ type, job }) => {
+    holds<Equal<typeof type, 'started'>>();
+    holds<Equal<typeof job, AttemptView>>();
+  });
+  async.events.retrying.subscribe(({ error, delayMs }) => {
+    holds<Equal<typeof error, StoredError | undefined>>();
+    holds<Equal<typeof delayMs, number>>();
+  });
+  // @ts-expect-error: a start has no error
+  async.events.started.subscribe(({ error }) => void error);
 }
 
 export async function aStopSaysWhatItLeaves(async: IAsyncService): Promise<void> {
