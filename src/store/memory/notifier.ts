@@ -1,12 +1,13 @@
 /** Tells those who listen what has happened, once each operation of the store is complete. */
 
-import { Observable, Subject } from 'rxjs';
+import { Observable } from 'rxjs';
 import type { JobRecord } from '../../job/job-record.js';
 import { isFinal } from '../../job/job-status.js';
 import type { ChangeFilter, StoreChange } from '../store-changes.js';
+import { Topics, topicOf } from '../topics.js';
 
 export class Notifier {
-  readonly #topics = new Map<string, Subject<StoreChange>>();
+  readonly #topics = new Topics();
   readonly #rung = new Set<string>();
   #news: { readonly topic: string; readonly change: StoreChange }[] = [];
 
@@ -18,7 +19,7 @@ export class Notifier {
   }
 
   due(at: Date): void {
-    this.#tell('due', { type: 'due', at });
+    this.#tell(topicOf({ due: true }), { type: 'due', at });
   }
 
   cancelOf(owner: string, id: string, reason: string | undefined): void {
@@ -30,8 +31,8 @@ export class Notifier {
   }
 
   outcome(record: JobRecord): void {
-    this.#tell('outcomes', { type: 'job', record });
-    if (record.state.outcome?.status === 'failed') this.#tell('failures', { type: 'job', record });
+    this.#tell(topicOf({ outcomes: 'here' }), { type: 'job', record });
+    if (record.state.outcome?.status === 'failed') this.#tell(topicOf({ failures: 'here' }), { type: 'job', record });
   }
 
   /** Tells everything that was noted since the last time. */
@@ -39,39 +40,26 @@ export class Notifier {
     if (this.#rung.size > 0) {
       const rung = [...this.#rung];
       this.#rung.clear();
-      for (const queue of rung) this.#topics.get(topicOf({ work: queue }))?.next({ type: 'work' });
+      for (const queue of rung) this.#topics.emit(topicOf({ work: queue }), { type: 'work' });
     }
     while (this.#news.length > 0) {
       const news = this.#news;
       this.#news = [];
-      for (const { topic, change } of news) this.#topics.get(topic)?.next(change);
+      for (const { topic, change } of news) this.#topics.emit(topic, change);
     }
   }
 
   listen(interest: ChangeFilter): Observable<StoreChange> {
     const id = 'job' in interest ? interest.job : 'ended' in interest ? interest.ended : undefined;
-    return id === undefined ? this.#changes(topicOf(interest)) : this.#jobChanges(id);
+    return id === undefined ? this.#topics.changes(topicOf(interest)) : this.#jobChanges(id);
   }
 
   complete(): void {
-    for (const subject of [...this.#topics.values()]) subject.complete();
-    this.#topics.clear();
+    this.#topics.completeAll();
   }
 
   #tell(topic: string, change: StoreChange): void {
-    if (this.#topics.has(topic)) this.#news.push({ topic, change });
-  }
-
-  #changes(topic: string): Observable<StoreChange> {
-    return new Observable((subscriber) => {
-      const subject = this.#topics.get(topic) ?? new Subject<StoreChange>();
-      this.#topics.set(topic, subject);
-      const subscription = subject.subscribe(subscriber);
-      return () => {
-        subscription.unsubscribe();
-        if (!subject.observed && this.#topics.get(topic) === subject) this.#topics.delete(topic);
-      };
-    });
+    if (this.#topics.isHeard(topic)) this.#news.push({ topic, change });
   }
 
   #jobChanges(id: string): Observable<StoreChange> {
@@ -84,23 +72,10 @@ export class Notifier {
       if (record === undefined) return subscriber.complete();
       tell(record);
       if (subscriber.closed) return undefined;
-      return this.#changes(topicOf({ job: id })).subscribe({
+      return this.#topics.changes(topicOf({ job: id })).subscribe({
         next: (change) => change.type === 'job' && tell(change.record),
         complete: () => subscriber.complete(),
       });
     });
   }
-}
-
-function topicOf(interest: ChangeFilter): string {
-  if ('work' in interest) return `work ${interest.work}`;
-  if ('cancelsOf' in interest) return `cancels ${interest.cancelsOf}`;
-  if ('job' in interest) return interest.job;
-  if ('ended' in interest) return interest.ended;
-  if ('due' in interest) return 'due';
-  // These are never emitted: a process with jobs in memory sees by itself what waits.
-  if ('longWaits' in interest) return 'long waits';
-  if ('failures' in interest) return 'failures';
-  interest satisfies { readonly outcomes: string };
-  return 'outcomes';
 }

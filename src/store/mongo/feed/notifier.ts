@@ -1,20 +1,18 @@
 /** Notifies the listeners of this process of its own writes, and of those of others that the server reports. */
 
 import { ObjectId } from 'mongodb';
-import { firstValueFrom, Observable, Subject } from 'rxjs';
+import { firstValueFrom, Observable } from 'rxjs';
 import { nextTurn } from '../../../clock.js';
 import type { JobRecord } from '../../../job/job-record.js';
 import type { JobReference } from '../../../job/job-reference.js';
 import { isFinal } from '../../../job/job-status.js';
 import type { ChangeFilter, StoreChange } from '../../store-changes.js';
+import { queueIn, Topics, topicOf } from '../../topics.js';
 import type { ServerTime } from '../driver/server-time.js';
 import type { AttemptReports } from '../jobs/attempt-reports.js';
 import { referenceOf, toRecord } from '../jobs/job-codec.js';
 import type { Collections } from '../schema/collections.js';
 import type { JobDocument } from '../schema/documents.js';
-
-/** How the topics of queues begin. */
-const WORK = 'work ';
 
 /** The number of turns of the event loop for which jobs to be read are gathered. */
 const GATHER_TURNS = 3;
@@ -35,7 +33,7 @@ export interface NotifierSources {
 }
 
 export class Notifier {
-  readonly #topics = new Map<string, Subject<StoreChange>>();
+  readonly #topics: Topics;
   /** Jobs that somebody watches and that have to be read, and those that are being read. */
   readonly #unread = new Set<string>();
   readonly #reading = new Set<string>();
@@ -44,7 +42,12 @@ export class Notifier {
   /** Jobs queued here in this turn: nothing can have become of them yet. */
   readonly #fresh = new Map<string, JobDocument>();
 
-  constructor(private readonly sources: NotifierSources) {}
+  constructor(private readonly sources: NotifierSources) {
+    this.#topics = new Topics((topic) => {
+      const queue = queueIn(topic);
+      if (queue !== undefined) sources.onLeft(queue);
+    });
+  }
 
   /** A job waits now: for its turn, or for its time. */
   waits(job: JobDocument): void {
@@ -64,12 +67,12 @@ export class Notifier {
 
   /** There is something to be claimed of a queue. */
   work(queue: string): void {
-    this.#tell(topicOf({ work: queue }), { type: 'work' });
+    this.#topics.emit(topicOf({ work: queue }), { type: 'work' });
   }
 
   /** Whether somebody here would hear of work of a queue. */
   isLookedAfter(queue: string): boolean {
-    return this.#topics.has(topicOf({ work: queue }));
+    return this.#topics.isHeard(topicOf({ work: queue }));
   }
 
   /** A job was queued here just now: whoever watches it from now on in this turn misses nothing. */
@@ -81,17 +84,17 @@ export class Notifier {
 
   /** Something is due at a time of the server's. */
   due(at: Date): void {
-    this.#tell('due', { type: 'due', at: this.sources.time.here(at) });
+    this.#topics.emit(topicOf({ due: true }), { type: 'due', at: this.sources.time.here(at) });
   }
 
   /** A round has seen that jobs wait for long. */
   longWait(): void {
-    this.#tell('long waits', { type: 'long-wait' });
+    this.#topics.emit(topicOf({ longWaits: 'here' }), { type: 'long-wait' });
   }
 
   /** There may be room for jobs of every queue that somebody here looks after. */
   room(): void {
-    for (const [topic, subject] of this.#topics) if (topic.startsWith(WORK)) subject.next({ type: 'work' });
+    for (const topic of this.#topics.heard) if (queueIn(topic) !== undefined) this.#topics.emit(topic, { type: 'work' });
   }
 
   cancel({ _id, owner, cancel }: JobDocument): void {
@@ -100,14 +103,14 @@ export class Notifier {
 
   cancelOf(owner: string, id: string, reason: string | undefined): void {
     if (this.sources.dropAhead(id, reason)) return;
-    this.#tell(topicOf({ cancelsOf: owner }), { type: 'cancel', id, reason });
+    this.#topics.emit(topicOf({ cancelsOf: owner }), { type: 'cancel', id, reason });
   }
 
   /** A job was written; what it is now is told to those who watch it, or read first where only that is known. */
   changed(job: Pick<JobDocument, '_id'> | JobDocument): void {
     const id = job._id.toHexString();
     this.#fresh.delete(id);
-    if (!this.#topics.has(id)) return;
+    if (!this.#topics.isHeard(id)) return;
     const isWhole = 'status' in job && job.outcome?.steps !== true && job.apart !== true;
     if (isWhole && !this.#unread.has(id) && !this.#reading.has(id)) this.#tellJob(job);
     else this.#readSoon(id);
@@ -115,24 +118,24 @@ export class Notifier {
 
   /** Reads all jobs that are watched, in case that news of them was lost. */
   readAll(): void {
-    for (const topic of this.#topics.keys()) if (ObjectId.isValid(topic)) this.#readSoon(topic);
+    for (const topic of this.#topics.heard) if (ObjectId.isValid(topic)) this.#readSoon(topic);
   }
 
   /** Whether anything here listens to every outcome that is recorded here. */
   get areOutcomesHeard(): boolean {
-    return this.#topics.has('outcomes');
+    return this.#topics.isHeard(topicOf({ outcomes: 'here' }));
   }
 
   /** An outcome was recorded here. */
   outcome(job: JobDocument): void {
     this.changed(job);
     if (this.areOutcomesHeard) this.track(this.#tellOutcome(job));
-    if (job.outcome?.kind === 'failed') this.#tell('failures', { type: 'job', record: toRecord(job) });
+    if (job.outcome?.kind === 'failed') this.#topics.emit(topicOf({ failures: 'here' }), { type: 'job', record: toRecord(job) });
   }
 
   listen(interest: ChangeFilter): Observable<StoreChange> {
     if ('job' in interest) return this.#jobChanges(interest.job, true);
-    return 'ended' in interest ? this.#jobChanges(interest.ended, false) : this.#changes(topicOf(interest));
+    return 'ended' in interest ? this.#jobChanges(interest.ended, false) : this.#topics.changes(topicOf(interest));
   }
 
   /** The record of a document, with the steps of a batch whose result they are. */
@@ -158,9 +161,7 @@ export class Notifier {
   }
 
   complete(): void {
-    const subjects = [...this.#topics.values()];
-    this.#topics.clear();
-    for (const subject of subjects) subject.complete();
+    this.#topics.completeAll();
   }
 
   /** Work that nobody waits for, but `idle` does. */
@@ -170,7 +171,7 @@ export class Notifier {
   }
 
   async #tellOutcome(job: JobDocument): Promise<void> {
-    this.#tell('outcomes', { type: 'job', record: await this.recordOf(job) });
+    this.#topics.emit(topicOf({ outcomes: 'here' }), { type: 'job', record: await this.recordOf(job) });
   }
 
   /** Those of one turn are read together; what changes while they are read is read again. */
@@ -213,7 +214,7 @@ export class Notifier {
       if (job.outcome?.steps === true) this.#tellRecord(await this.recordOf(job));
       else this.#tellJob(job);
     }
-    for (const id of gone) this.#topics.get(id)?.complete();
+    for (const id of gone) this.#topics.complete(id);
   }
 
   #tellJob(job: JobDocument): void {
@@ -221,25 +222,7 @@ export class Notifier {
   }
 
   #tellRecord(record: JobRecord): void {
-    this.#tell(record.job.id, { type: 'job', record });
-  }
-
-  #tell(topic: string, change: StoreChange): void {
-    this.#topics.get(topic)?.next(change);
-  }
-
-  #changes(topic: string): Observable<StoreChange> {
-    return new Observable((subscriber) => {
-      const subject = this.#topics.get(topic) ?? new Subject<StoreChange>();
-      this.#topics.set(topic, subject);
-      const subscription = subject.subscribe(subscriber);
-      return () => {
-        subscription.unsubscribe();
-        if (subject.observed || this.#topics.get(topic) !== subject) return;
-        this.#topics.delete(topic);
-        if (topic.startsWith(WORK)) this.sources.onLeft(topic.slice(WORK.length));
-      };
-    });
+    this.#topics.emit(record.job.id, { type: 'job', record });
   }
 
   /** As it is now, then after each change, until it is final. */
@@ -249,7 +232,7 @@ export class Notifier {
       const fresh = this.#fresh.get(id);
       // The end of a job that was queued here is heard of in any case.
       if (isFull || fresh === undefined) this.sources.follow(id);
-      const subscription = this.#changes(id).subscribe({
+      const subscription = this.#topics.changes(id).subscribe({
         next: (change) => {
           subscriber.next(change);
           if (change.type === 'job' && isFinal(change.record.state.status)) subscriber.complete();
@@ -259,19 +242,9 @@ export class Notifier {
       if (fresh === undefined) this.changed({ _id: new ObjectId(id) });
       else subscriber.next({ type: 'job', record: toRecord(fresh) });
       subscription.add(() => {
-        if (!this.#topics.has(id)) this.sources.unfollow(id);
+        if (!this.#topics.isHeard(id)) this.sources.unfollow(id);
       });
       return subscription;
     });
   }
-}
-
-function topicOf(interest: Exclude<ChangeFilter, { readonly job: string } | { readonly ended: string }>): string {
-  if ('work' in interest) return `${WORK}${interest.work}`;
-  if ('cancelsOf' in interest) return `cancels ${interest.cancelsOf}`;
-  if ('due' in interest) return 'due';
-  if ('longWaits' in interest) return 'long waits';
-  if ('failures' in interest) return 'failures';
-  interest satisfies { readonly outcomes: string };
-  return 'outcomes';
 }
