@@ -54,7 +54,7 @@ export async function start(container: Container): Promise<IAsyncService> {
   const problems = [...registry.problems, ...(await resolveAll(container, registry))];
   const found = problems.length;
   const ports = await resolvePorts(container, problems);
-  composition.gatekeeper.use(ports);
+  composition.accessGuard.use(ports);
   if (problems.length === found) problems.push(...unheldRequirements(composition));
   problems.push(...unencryptable(composition));
   const dispatcher = attempt(() => composition.makeDispatcher(ports), problems);
@@ -107,8 +107,8 @@ function unencryptable({ registry, options: { secrets } }: Composition): readonl
 }
 
 /** What tasks require that nobody could ever have. */
-function unheldRequirements({ gatekeeper, registry, options }: Composition): readonly string[] {
-  if (options.dispatcher === false || gatekeeper.grants) return [];
+function unheldRequirements({ accessGuard, registry, options }: Composition): readonly string[] {
+  if (options.dispatcher === false || accessGuard.grants) return [];
   const demanding = registry.tasks.filter(({ options: { requires } }) => requires.length > 0);
   return demanding.map(
     ({ name, options: { requires } }) =>

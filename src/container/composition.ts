@@ -31,11 +31,11 @@ export type Resolve = (service: Class) => Promise<object>;
 export class Composition {
   readonly registry: TaskRegistry;
   readonly service: AsyncService;
-  readonly gatekeeper = new AccessGuard();
-  readonly #protection: JobSealer;
+  readonly accessGuard = new AccessGuard();
+  readonly #sealer: JobSealer;
   readonly #attemptEvents = new AttemptEvents();
   readonly #ids: JobIds;
-  readonly #ground: ExpansionContext;
+  readonly #expansion: ExpansionContext;
   #resolve: Resolve = () => Promise.reject(new NotRunningError('tasks cannot be resolved yet: await `start(container)` first'));
 
   constructor(readonly options: CheckedModuleOptions) {
@@ -43,10 +43,10 @@ export class Composition {
     this.registry = new TaskRegistry(options.tasks);
     this.#ids = new JobIds(random);
     const nextId = (): string => this.#ids.next(clock.now());
-    this.#protection = secrets === undefined ? NO_SEALER : new SecretJobSealer(secrets, () => clock.now());
-    this.#ground = {
+    this.#sealer = secrets === undefined ? NO_SEALER : new SecretJobSealer(secrets, () => clock.now());
+    this.#expansion = {
       nextId,
-      protection: this.#protection,
+      sealer: this.#sealer,
       valueLimitBytes,
       principal: () => currentActor()?.reference,
       metadata: () => taskAround()?.metadata,
@@ -61,12 +61,12 @@ export class Composition {
       logger,
       quotas,
       rates,
-      ground: this.#ground,
-      gatekeeper: this.gatekeeper,
-      protection: this.#protection,
+      expansion: this.#expansion,
+      accessGuard: this.accessGuard,
+      sealer: this.#sealer,
       queueTimeoutMs,
       attemptEvents: this.#attemptEvents,
-      formsOf: (name) => this.registry.formsOf(name),
+      taskVersionsOf: (name) => this.registry.taskVersionsOf(name),
     });
   }
 
@@ -87,7 +87,7 @@ export class Composition {
 
   /** The quotas that tasks name, and neither this process nor another one has configured. */
   #unknownQuotas(): readonly string[] {
-    const { book } = this.#ground;
+    const { book } = this.#expansion;
     return this.registry.tasks.flatMap(({ name, options: { places = NO_PLACES } }) =>
       Object.keys(places)
         .filter((quota) => !book.has(quota))
@@ -98,7 +98,7 @@ export class Composition {
   /** @param problems - is told of schedules whose jobs cannot be queued */
   #scheduled(problems: string[]): readonly ScheduledJobs[] {
     const now = new Date(this.options.clock.now());
-    return schedulesOn(this.#ground, this.options.schedules).flatMap(({ name, tree }) => {
+    return schedulesOn(this.#expansion, this.options.schedules).flatMap(({ name, tree }) => {
       try {
         return [{ name, tree: tree(now) }];
       } catch (error) {
@@ -113,27 +113,27 @@ export class Composition {
     const { options, registry, service } = this;
     if (options.dispatcher === false) return undefined;
     const { store, clock, logger, random, setUp, around } = options;
-    const recorder = new SettlementWriter({ store, clock, logger });
+    const settlementWriter = new SettlementWriter({ store, clock, logger });
     const caller = new TaskCaller({
       setUp,
       around,
       documents,
-      ground: this.#ground,
-      gatekeeper: this.gatekeeper,
+      expansion: this.#expansion,
+      accessGuard: this.accessGuard,
       resolve: (cls) => this.#resolve(cls),
       read: (payload) => service.read(payload),
     });
     const transactional = { store, queueIn: <T>(session: object, code: () => Promise<T>) => service.withSession(session, code) };
     const { valueLimitBytes } = options;
-    const protection = this.#protection;
-    const worker = new JobRunner({
+    const sealer = this.#sealer;
+    const jobRunner = new JobRunner({
       attemptEvents: this.#attemptEvents,
       clock,
       logger,
       registry,
-      recorder,
+      settlementWriter,
       caller,
-      protection,
+      sealer,
       transactional,
       random,
       valueLimitBytes,
@@ -145,9 +145,9 @@ export class Composition {
         clock,
         logger,
         registry,
-        recorder,
-        schedules: schedulesOn(this.#ground, options.schedules),
-        worker,
+        settlementWriter,
+        schedules: schedulesOn(this.#expansion, options.schedules),
+        jobRunner,
         name,
         newId: () => `${name}-${this.#ids.next(clock.now())}`,
         guarded: (source) => new GuardedObservable(source, logger),

@@ -81,10 +81,13 @@ function checkBelow(plan: JobPlan, path: string): void {
 }
 
 /** The job is queued as if it had been scheduled for the time of the firing, on behalf of the deployment itself. */
-export function schedulesOn(ground: ExpansionContext, schedules: readonly CheckedSchedule[]): readonly Schedule[] {
+export function schedulesOn(expansion: ExpansionContext, schedules: readonly CheckedSchedule[]): readonly Schedule[] {
   return schedules.map(({ plan, ...schedule }) => ({
     ...schedule,
     tree: (at) =>
-      expand({ ...plan, options: { ...plan.options, beginAfter: at } }, { ...ground, principal: () => system, metadata: () => undefined }),
+      expand(
+        { ...plan, options: { ...plan.options, beginAfter: at } },
+        { ...expansion, principal: () => system, metadata: () => undefined },
+      ),
   }));
 }

@@ -13,7 +13,7 @@ export type Agent = CheckedAgentOptions & Required<Pick<ClaimRequest, 'taskVersi
 /** @throws NotATaskError, OptionError for agents that accept a task which this process does not have */
 export function openAgents(agents: readonly CheckedAgentOptions[], registry: TaskRegistry): readonly Agent[] {
   return agents.map((agent, index) => {
-    const taskVersions = new Set([...acceptedTasks(agent, index, registry)].flatMap((name) => registry.formsOf(name)));
+    const taskVersions = new Set([...acceptedTasks(agent, index, registry)].flatMap((name) => registry.taskVersionsOf(name)));
     return { ...agent, taskVersions, transactional: transactionalAmong(taskVersions, registry) };
   });
 }

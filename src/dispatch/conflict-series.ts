@@ -23,19 +23,19 @@ export class ConflictSeries {
    * Another attempt, which does not count, after a pause in which the job keeps its slot and its places. When conflicts go on for too
    * long, the last one is an error like any other.
    */
-  async outlast({ thrown }: Conflict, attempt: Pick<Attempt, 'aborted' | 'signal'>, trial: AttemptContext): Promise<Verdict> {
+  async outlast({ thrown }: Conflict, attempt: Pick<Attempt, 'aborted' | 'signal'>, context: AttemptContext): Promise<Verdict> {
     const { clock, random } = this.sources;
     const now = elapsedMs(clock);
     const { since, count } = this.#conflicts ?? { since: now, count: 0 };
     const conflicts = { since, count: count + 1 };
     const pauseMs = pauseAfterConflict(conflicts, { now, random: random(), longestPauseMs: LONGEST_PAUSE_MS });
     this.#conflicts = pauseMs === undefined ? undefined : conflicts;
-    if (pauseMs === undefined) return judge({ thrown }, undefined, trial);
-    logConflict(trial, { thrown, count: conflicts.count });
+    if (pauseMs === undefined) return judge({ thrown }, undefined, context);
+    logConflict(context, { thrown, count: conflicts.count });
     if (pauseMs > 0 && attempt.aborted === undefined)
       await firstValueFrom(race(timer(pauseMs, clock.scheduler), fromEvent(attempt.signal, 'abort')));
     const { aborted } = attempt;
-    return aborted === undefined ? { type: 'again', delayMs: 0 } : judge({ thrown: aborted.reason }, aborted, trial);
+    return aborted === undefined ? { type: 'again', delayMs: 0 } : judge({ thrown: aborted.reason }, aborted, context);
   }
 
   /** An attempt has met no conflict. */

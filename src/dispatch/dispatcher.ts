@@ -49,8 +49,8 @@ export interface DispatcherSources {
   readonly registry: TaskRegistry;
   /** The schedules. */
   readonly schedules: readonly Schedule[];
-  readonly recorder: SettlementWriter;
-  readonly worker: JobRunner;
+  readonly settlementWriter: SettlementWriter;
+  readonly jobRunner: JobRunner;
   /** Its name; other dispatchers may have the same. */
   readonly name: string;
   /** Names one life of the dispatcher: from its first heartbeat until it stops, or loses its lease. */
@@ -77,7 +77,7 @@ export class Dispatcher {
   readonly #events = new ReplaySubject<DispatcherEvent>(1);
   /** They say nothing about the state of the dispatcher, so they are not replayed to later subscribers. */
   readonly #refusals: Observable<DispatcherEvent>;
-  readonly #contact = new ConnectionMonitor({
+  readonly #connection = new ConnectionMonitor({
     onLost: (error) => this.#tell({ type: 'database-lost', error }, 'warn'),
     onBack: () => this.#tell({ type: 'database-back' }),
   });
@@ -90,11 +90,13 @@ export class Dispatcher {
     private readonly sources: DispatcherSources,
     private readonly options: CheckedDispatcherOptions,
   ) {
-    const { registry, worker, logger, name } = sources;
+    const { registry, jobRunner, logger, name } = sources;
     this.#agents = openAgents(options.agents, registry);
-    this.#claims = new OpenClaims({ ...sources, contact: this.#contact });
-    this.#refusals = worker.refusals.pipe(map(({ job: { id, taskName }, error }) => ({ type: 'refused', job: { id, taskName }, error })));
-    worker.refusals.subscribe(({ job, attempt, error }) =>
+    this.#claims = new OpenClaims({ ...sources, connection: this.#connection });
+    this.#refusals = jobRunner.refusals.pipe(
+      map(({ job: { id, taskName }, error }) => ({ type: 'refused', job: { id, taskName }, error })),
+    );
+    jobRunner.refusals.subscribe(({ job, attempt, error }) =>
       logger.error(`dispatcher ${name} ${DISPATCHER_EVENTS.refused}: ${error.message}`, jobDetails(job, attempt, { err: error })),
     );
   }
@@ -111,7 +113,7 @@ export class Dispatcher {
 
   /** The jobs in hand, and which run of each this is. */
   get running(): readonly { readonly id: string; readonly taskName: string; readonly attempt: number }[] {
-    return this.sources.worker.running;
+    return this.sources.jobRunner.running;
   }
 
   /** How many jobs it has claimed since its start. */
@@ -121,7 +123,7 @@ export class Dispatcher {
 
   /** Whether no claim and no record is under way. */
   get isSettled(): boolean {
-    return this.#claims.areAnswered && this.sources.recorder.isIdle;
+    return this.#claims.areAnswered && this.sources.settlementWriter.isIdle;
   }
 
   start(): void {
@@ -145,17 +147,17 @@ export class Dispatcher {
    * @returns how many it had to abort
    */
   async stop(waitMs = this.options.stopMs): Promise<number> {
-    const { worker, recorder } = this.sources;
+    const { jobRunner, settlementWriter } = this.sources;
     await this.quiet();
     await this.#unloaded(waitMs);
-    const left = worker.load;
+    const left = jobRunner.load;
     if (left > 0) {
-      worker.abortAll('the dispatcher stops');
+      jobRunner.abortAll('the dispatcher stops');
       await this.#unloaded(ABORT_MS);
     }
-    const recorded = worker.abandonAll(true).then(() => recorder.idle());
+    const recorded = jobRunner.abandonAll(true).then(() => settlementWriter.idle());
     await firstValueFrom(race(recorded, timer(ABORT_MS, this.sources.clock.scheduler)));
-    recorder.giveUp();
+    settlementWriter.giveUp();
     this.#stop.next();
     await this.#ended;
     await this.#giveLeaseUp();
@@ -179,13 +181,13 @@ export class Dispatcher {
 
   /** One life after another: a new one begins when the lease of the last was lost. */
   #lives(): Observable<void> {
-    const { worker } = this.sources;
+    const { jobRunner } = this.sources;
     return defer(() => this.#life()).pipe(
       catchError((error: unknown) => {
-        this.#contact.forget();
+        this.#connection.forget();
         this.#tell(error instanceof LeaseLost ? { type: 'lease-lost' } : { type: 'failed', error }, 'error');
-        worker.abortAll('the lease of the dispatcher is over');
-        return defer(() => worker.abandonAll(false)).pipe(
+        jobRunner.abortAll('the lease of the dispatcher is over');
+        return defer(() => jobRunner.abandonAll(false)).pipe(
           mergeMap(() => timer(RETRY_MS, this.sources.clock.scheduler)),
           mergeMap(() => this.#lives()),
         );
@@ -199,10 +201,10 @@ export class Dispatcher {
     const { leaseMs, heartbeatMs, idleHeartbeatMs, pollMs } = this.options;
     const dispatcher = newId();
     this.#id = dispatcher;
-    const contact = this.#contact;
-    const isBusy = (): boolean => this.sources.worker.load > 0 || !this.isSettled;
+    const connection = this.#connection;
+    const isBusy = (): boolean => this.sources.jobRunner.load > 0 || !this.isSettled;
     const agents = this.#agents.map(infoOf);
-    const lease = new LeaseKeeper({ store, clock, logger, contact, dispatcher, agents, leaseMs, heartbeatMs, idleHeartbeatMs, isBusy });
+    const lease = new LeaseKeeper({ store, clock, logger, connection, dispatcher, agents, leaseMs, heartbeatMs, idleHeartbeatMs, isBusy });
     const work = defer(() => {
       this.#tell({ type: 'started' });
       return merge(
@@ -233,12 +235,12 @@ export class Dispatcher {
 
   /** The pipeline of one agent. */
   #agent({ queue, concurrency, taskVersions, transactional }: Agent, { dispatcher, lease }: Life): Observable<void> {
-    const { store, clock, worker } = this.sources;
+    const { store, clock, jobRunner } = this.sources;
     const slots = new Slots(concurrency);
     return wakeUps({ store, queue, clock, pollMs: this.options.pollMs }).pipe(
       claims({ slots, clock, claim: (limit) => this.#claims.claim({ dispatcher, queue, taskVersions, transactional, limit }, lease) }),
       takeUntil(this.#quiet),
-      runJobs({ work: (job, freeSlot) => worker.work(job, freeSlot, this.#claims.endBefore(job)) }, slots),
+      runJobs({ work: (job, freeSlot) => jobRunner.work(job, freeSlot, this.#claims.endBefore(job)) }, slots),
     );
   }
 
@@ -250,8 +252,8 @@ export class Dispatcher {
 
   /** Resolves when nothing is in hand, or after this time. */
   async #unloaded(withinMs: number): Promise<void> {
-    const { worker, clock } = this.sources;
-    if (worker.load === 0) return;
-    await firstValueFrom(race(worker.unloaded, timer(withinMs, clock.scheduler)), { defaultValue: undefined });
+    const { jobRunner, clock } = this.sources;
+    if (jobRunner.load === 0) return;
+    await firstValueFrom(race(jobRunner.unloaded, timer(withinMs, clock.scheduler)), { defaultValue: undefined });
   }
 }

@@ -29,9 +29,9 @@ export interface JobRunnerSources {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly registry: TaskRegistry;
-  readonly recorder: SettlementWriter;
+  readonly settlementWriter: SettlementWriter;
   readonly caller: TaskCaller;
-  readonly protection: JobSealer;
+  readonly sealer: JobSealer;
   readonly transactional: TransactionalSources;
   readonly random: () => number;
   readonly attemptEvents: AttemptEvents;
@@ -152,16 +152,16 @@ export class JobRunner {
 
   /** A job that cannot be worked on, such as one of which a part is missing. */
   async #handBack({ job }: ClaimedJob, { number, token }: Pick<AttemptNumbers, 'number' | 'token'>, err: unknown): Promise<void> {
-    const { logger, recorder } = this.sources;
+    const { logger, settlementWriter } = this.sources;
     const { id, taskName } = job;
     jobLogger(logger, job, number).error(`job ${id} (${taskName}) could not be ended, and counts as interrupted`, { err });
-    await recorder.release({ id, token, hasBegun: true });
+    await settlementWriter.release({ id, token, hasBegun: true });
   }
 
   /** The job as it may be run, or why it must not be. */
   #opened(job: QueuedJob): QueuedJob | SealError {
     try {
-      return this.sources.protection.open(job);
+      return this.sources.sealer.open(job);
     } catch (error) {
       return error instanceof SealError ? error : new SealError('altered', `${shownJob(job)} cannot be read`);
     }
@@ -169,10 +169,10 @@ export class JobRunner {
 
   /** Nothing of its task is looked at: the job may be of none. */
   async #refuse({ job, attempt }: ClaimedJob, error: SealError, freeSlot: () => void): Promise<void> {
-    const { recorder, logger } = this.sources;
+    const { settlementWriter, logger } = this.sources;
     freeSlot();
     try {
-      await recorder.settle({ id: job.id, token: attempt.token, outcome: { status: 'failed', error: recordedError(error) } });
+      await settlementWriter.settle({ id: job.id, token: attempt.token, outcome: { status: 'failed', error: recordedError(error) } });
       this.#refusals.next({ job, attempt: attempt.number, error });
     } catch (err) {
       jobLogger(logger, job, attempt.number).error(`${shownJob(job)} was refused, and could not be ended`, { err });
@@ -207,7 +207,9 @@ export class JobRunner {
       running.attempt.logger.warn(`job ${id} (${taskName}) ignored its signal and was given up; it counts as interrupted`);
     }
     if (handBack)
-      await Promise.all(left.map(({ claimed, token }) => this.sources.recorder.release({ id: claimed.job.id, token, hasBegun: true })));
+      await Promise.all(
+        left.map(({ claimed, token }) => this.sources.settlementWriter.release({ id: claimed.job.id, token, hasBegun: true })),
+      );
   }
 
   #done(running: Running): void {
@@ -221,23 +223,23 @@ export class JobRunner {
     const { job } = running.claimed;
     const task = registry.get(job.taskName);
     if (task === undefined) throw new Error(`the task ${job.taskName} was claimed, but is not registered`);
-    const trial = this.#trial(running, numbers, task);
-    if (running.end !== undefined) return this.#record(running, judge({ thrown: running.end.reason }, running.end, trial), freeSlot);
-    const { returned, over, verdict } = this.#begin(task, running, trial);
+    const context = this.#contextOf(running, numbers, task);
+    if (running.end !== undefined) return this.#record(running, judge({ thrown: running.end.reason }, running.end, context), freeSlot);
+    const { returned, over, verdict } = this.#begin(task, running, context);
     const timeoutMs = task.options.timeoutMs;
-    const late = timeoutMs === undefined ? undefined : await this.#overtime(running, returned, timeoutMs, trial);
+    const late = timeoutMs === undefined ? undefined : await this.#overtime(running, returned, timeoutMs, context);
     if (late?.type === 'end') return this.#recordLate(running, over, late, freeSlot);
     await over;
     if (running.isAbandoned) return undefined;
     const judged = late ?? (await verdict());
     if (judged?.type === 'conflict')
-      return this.#record(running, await running.conflicts.outlast(judged, running.attempt, trial), freeSlot);
+      return this.#record(running, await running.conflicts.outlast(judged, running.attempt, context), freeSlot);
     running.conflicts.end();
     return this.#record(running, judged, freeSlot);
   }
 
-  #begin(task: TaskDefinition, running: Running, trial: AttemptContext): Begun {
-    const { caller, recorder, transactional } = this.sources;
+  #begin(task: TaskDefinition, running: Running, context: AttemptContext): Begun {
+    const { caller, settlementWriter, transactional } = this.sources;
     const { attempt, claimed, opened, token } = running;
     const code = (): unknown => {
       this.sources.attemptEvents.emit(() => ({ type: 'started', job: attempt.view }));
@@ -245,45 +247,45 @@ export class JobRunner {
     };
     if (!task.options.transactional) {
       const returned = attempt.run(code);
-      return { returned, over: returned, verdict: async () => this.#verdict(await returned, running, trial) };
+      return { returned, over: returned, verdict: async () => this.#verdict(await returned, running, context) };
     }
     const { returned, verdict } = new TransactionalAttempt(transactional, {
       key: { id: claimed.job.id, token },
       attempt,
-      trial,
+      context,
       code,
       planted: (plan) => caller.planted(plan, claimed, attempt),
-      reported: () => recorder.reported({ id: claimed.job.id, token }),
+      reported: () => settlementWriter.reported({ id: claimed.job.id, token }),
     });
     return { returned, over: verdict, verdict: () => verdict };
   }
 
-  async #verdict(ending: Ending, running: Running, trial: AttemptContext): Promise<Verdict> {
+  async #verdict(ending: Ending, running: Running, context: AttemptContext): Promise<Verdict> {
     const plan = 'value' in ending ? retryPlanOf(ending.value) : undefined;
-    return plan === undefined ? judge(ending, running.attempt.aborted, trial) : this.#queued(plan, running, trial);
+    return plan === undefined ? judge(ending, running.attempt.aborted, context) : this.#queued(plan, running, context);
   }
 
   /** The verdict on an attempt that returned a draft, which is queued on the way. */
-  async #queued(plan: JobPlan, { claimed, attempt }: Running, trial: AttemptContext): Promise<Verdict> {
+  async #queued(plan: JobPlan, { claimed, attempt }: Running, context: AttemptContext): Promise<Verdict> {
     try {
       const tree = await this.sources.caller.planted(plan, claimed, attempt);
-      const inserted = await this.sources.recorder.insert(tree);
+      const inserted = await this.sources.settlementWriter.insert(tree);
       if (inserted === undefined) return { type: 'interrupted' };
       return { type: 'end', outcome: following(tree, inserted) };
     } catch (thrown) {
-      return judge({ thrown }, undefined, trial);
+      return judge({ thrown }, undefined, context);
     }
   }
 
   /** The verdict on an attempt that runs into its timeout, or nothing for one that ends before. */
-  #overtime(running: Running, ended: Promise<Ending>, timeoutMs: number, trial: AttemptContext): Promise<Verdict | undefined> {
+  #overtime(running: Running, ended: Promise<Ending>, timeoutMs: number, context: AttemptContext): Promise<Verdict | undefined> {
     const { attempt } = running;
     return new Promise((resolve) => {
       const watch: Subscription = timer(timeoutMs, this.sources.clock.scheduler).subscribe(() => {
-        if (attempt.aborted?.cause === 'cancelled') return resolve(judge({ thrown: attempt.aborted.reason }, attempt.aborted, trial));
+        if (attempt.aborted?.cause === 'cancelled') return resolve(judge({ thrown: attempt.aborted.reason }, attempt.aborted, context));
         if (attempt.aborted !== undefined) return;
         attempt.abort({ cause: 'timed-out', reason: new TaskTimeoutError(`ran longer than its \`timeoutMs\` of ${timeoutMs}`) });
-        resolve(judgeTimeout(timeoutMs, trial));
+        resolve(judgeTimeout(timeoutMs, context));
       });
       running.watch = watch;
       void ended.then(() => {
@@ -300,13 +302,13 @@ export class JobRunner {
     verdict: Verdict & { type: 'end' },
     freeSlot: () => void,
   ): Promise<undefined> {
-    const { recorder } = this.sources;
+    const { settlementWriter } = this.sources;
     const key = { id: running.claimed.job.id, token: running.token };
-    if (recorder.hasUnwritten(key)) await recorder.reported(key);
-    await recorder.settle({ ...key, outcome: verdict.outcome, keepsPlaces: true });
+    if (settlementWriter.hasUnwritten(key)) await settlementWriter.reported(key);
+    await settlementWriter.settle({ ...key, outcome: verdict.outcome, keepsPlaces: true });
     if (!running.isAbandoned) this.#warnUnlessSoon(running, ended);
     await ended;
-    if (!running.isAbandoned) await recorder.release({ ...key, hasBegun: true });
+    if (!running.isAbandoned) await settlementWriter.release({ ...key, hasBegun: true });
     freeSlot();
     return undefined;
   }
@@ -325,16 +327,16 @@ export class JobRunner {
 
   /** @param verdict - `undefined` where it is recorded already */
   async #record(running: Running, verdict: Verdict | undefined, freeSlot: () => void): Promise<AttemptNumbers | undefined> {
-    const { recorder } = this.sources;
+    const { settlementWriter } = this.sources;
     if (running.isAbandoned) return undefined;
     if (verdict === undefined) return void freeSlot();
     const { job } = running.claimed;
     const key = { id: job.id, token: running.token };
-    if (recorder.hasUnwritten(key)) await recorder.reported(key);
+    if (settlementWriter.hasUnwritten(key)) await settlementWriter.reported(key);
     if (verdict.type === 'again') logRetry(running.attempt.logger, job, running.failures + 1, verdict);
     if (verdict.type === 'again') {
       const { view } = running.attempt;
-      const again = await recorder.reschedule({ ...key, ...verdict, ...this.#renewal(job, verdict) });
+      const again = await settlementWriter.reschedule({ ...key, ...verdict, ...this.#renewal(job, verdict) });
       const { error, delayMs } = verdict;
       this.sources.attemptEvents.emit(() => ({ type: 'retrying', job: view, delayMs, ...(error === undefined ? {} : { error }) }));
       // Not before its places are: a job that comes first and needs them would be passed over.
@@ -342,19 +344,19 @@ export class JobRunner {
       return again;
     }
     freeSlot();
-    if (verdict.type === 'end') await recorder.settle({ ...key, outcome: verdict.outcome });
-    else await recorder.release({ ...key, hasBegun: true });
+    if (verdict.type === 'end') await settlementWriter.settle({ ...key, outcome: verdict.outcome });
+    else await settlementWriter.release({ ...key, hasBegun: true });
     return undefined;
   }
 
   /** A seal that lasts until the next attempt, and beyond. */
   #renewal(job: QueuedJob, { delayMs }: Verdict & { type: 'again' }): Pick<RescheduleRequest, 'seal'> {
-    const seal = this.sources.protection.renewed(job, delayMs);
+    const seal = this.sources.sealer.renewed(job, delayMs);
     return seal === undefined ? {} : { seal };
   }
 
   #newAttempt({ claimed: { job }, stored }: Pick<Running, 'claimed' | 'stored'>, numbers: AttemptNumbers): Attempt {
-    const { recorder, clock, logger, registry, valueLimitBytes, attemptEvents } = this.sources;
+    const { settlementWriter, clock, logger, registry, valueLimitBytes, attemptEvents } = this.sources;
     const attempt: Attempt = new Attempt({
       job,
       valueLimitBytes,
@@ -364,7 +366,7 @@ export class JobRunner {
       logger,
       redacts: registry.get(job.taskName)?.options.redactErrors ?? false,
       report: (report) => {
-        recorder.report({ id: job.id, token: numbers.token, ...report });
+        settlementWriter.report({ id: job.id, token: numbers.token, ...report });
         const { progress } = report;
         if (progress !== undefined) attemptEvents.emit(() => ({ type: 'progress', job: attempt.view, progress }));
       },
@@ -372,7 +374,7 @@ export class JobRunner {
     return attempt;
   }
 
-  #trial({ claimed: { job }, attempt: { logger } }: Running, numbers: AttemptNumbers, task: TaskDefinition): AttemptContext {
+  #contextOf({ claimed: { job }, attempt: { logger } }: Running, numbers: AttemptNumbers, task: TaskDefinition): AttemptContext {
     const { valueLimitBytes, random } = this.sources;
     return { job, numbers, policy: job.retry ?? task.options.retry, valueLimitBytes, random, redacts: task.options.redactErrors, logger };
   }

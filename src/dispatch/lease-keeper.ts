@@ -32,7 +32,7 @@ export interface LeaseKeeperSources {
   readonly store: Pick<JobStore, 'heartbeat'>;
   readonly clock: Clock;
   readonly logger: Logger;
-  readonly contact: Pick<ConnectionMonitor, 'failed' | 'worked'>;
+  readonly connection: Pick<ConnectionMonitor, 'failed' | 'worked'>;
   readonly dispatcher: string;
   /** The agents of the dispatcher. */
   readonly agents: readonly AgentInfo[];
@@ -128,18 +128,18 @@ export class LeaseKeeper {
   }
 
   #renew(): Observable<Answer> {
-    const { store, clock, contact, dispatcher, leaseMs, agents } = this.sources;
+    const { store, clock, connection, dispatcher, leaseMs, agents } = this.sources;
     return defer(() => {
       const heartbeat = { number: ++this.#sent, sentAt: clock.now() };
       return from(store.heartbeat(dispatcher, leaseMs, agents)).pipe(
-        tap(() => contact.worked('heartbeat')),
+        tap(() => connection.worked('heartbeat')),
         map((isHeld) => ({ ...heartbeat, isHeld })),
       );
     });
   }
 
   #failed(error: unknown): Observable<never> {
-    this.sources.contact.failed('heartbeat', error);
+    this.sources.connection.failed('heartbeat', error);
     this.sources.logger.warn(`a heartbeat of ${this.sources.dispatcher} failed`, { err: error });
     return EMPTY;
   }
@@ -162,13 +162,13 @@ export class LeaseKeeper {
 
   /** One more heartbeat, for which there is only half of the reserve. */
   #inDoubt(): Observable<void> {
-    const { clock, contact } = this.sources;
+    const { clock, connection } = this.sources;
     const unanswered = timer(this.#reserveMs / 2, clock.scheduler).pipe(
       switchMap(() => throwError(() => new Error('a heartbeat was not answered in time'))),
     );
     return race(this.#renew(), unanswered).pipe(
       catchError((error: unknown) => {
-        contact.failed('heartbeat', error);
+        connection.failed('heartbeat', error);
         return this.#lost();
       }),
       switchMap((answer) => (answer.isHeld ? this.#held(answer) : this.#lost())),

@@ -15,9 +15,9 @@ export interface OpenClaimsSources {
   readonly store: Pick<JobStore, 'claim'>;
   readonly clock: Clock;
   readonly logger: Logger;
-  readonly recorder: SettlementWriter;
-  readonly worker: JobRunner;
-  readonly contact: ConnectionMonitor;
+  readonly settlementWriter: SettlementWriter;
+  readonly jobRunner: JobRunner;
+  readonly connection: ConnectionMonitor;
   /** The name of the dispatcher. */
   readonly name: string;
 }
@@ -49,10 +49,10 @@ export class OpenClaims {
 
   /** Claims jobs once the lease is confirmed. Jobs of an answer that comes after the unsubscription are handed back. */
   claim(request: ClaimRequest, lease: LeaseKeeper): Observable<readonly ClaimedJob[]> {
-    const { clock, logger, name, contact } = this.sources;
+    const { clock, logger, name, connection } = this.sources;
     const delay = (error: unknown): Observable<unknown> => {
       logger.error(`a claim of dispatcher ${name} failed; trying again in ${RETRY_MS} ms`, { err: error });
-      contact.failed(contactOf(request), error);
+      connection.failed(contactOf(request), error);
       return timer(RETRY_MS, clock.scheduler);
     };
     return lease.confirmed().pipe(
@@ -62,11 +62,11 @@ export class OpenClaims {
   }
 
   #once(request: ClaimRequest): Observable<readonly ClaimedJob[]> {
-    const { store, contact } = this.sources;
+    const { store, connection } = this.sources;
     return new Observable((subscriber) => {
       const answered = async (): Promise<void> => {
         const claimed = await store.claim(request);
-        contact.worked(contactOf(request));
+        connection.worked(contactOf(request));
         this.#claimed += claimed.length;
         if (subscriber.closed) return this.#handBack(claimed.map(({ job: { id }, attempt: { token } }) => ({ id, token })));
         subscriber.next(claimed);
@@ -86,7 +86,7 @@ export class OpenClaims {
 
   /** Cancels a job that runs here. A cancellation that overtakes the answer of the claim is kept until then. */
   cancel(id: string, reason: string | undefined): void {
-    if (!this.sources.worker.cancel(id, reason) && !this.areAnswered) this.#cancelledBefore.set(id, { reason });
+    if (!this.sources.jobRunner.cancel(id, reason) && !this.areAnswered) this.#cancelledBefore.set(id, { reason });
   }
 
   /** Why a job that a claim has just brought ends before it begins, if it does. */
@@ -102,8 +102,8 @@ export class OpenClaims {
   compare(running: readonly AttemptKey[]): Observable<unknown> {
     return from(this.answered()).pipe(
       tap(() => {
-        const { worker, recorder } = this.sources;
-        const inHand = new Set([...worker.running, ...recorder.writing].map(({ id }) => id));
+        const { jobRunner, settlementWriter } = this.sources;
+        const inHand = new Set([...jobRunner.running, ...settlementWriter.writing].map(({ id }) => id));
         void this.#handBack(running.filter(({ id }) => !inHand.has(id)));
       }),
     );
@@ -111,8 +111,8 @@ export class OpenClaims {
 
   /** Jobs that have not begun. */
   async #handBack(attempts: readonly AttemptKey[]): Promise<void> {
-    const { recorder } = this.sources;
-    await Promise.all(attempts.map(({ id, token }) => recorder.release({ id, token, hasBegun: false })));
+    const { settlementWriter } = this.sources;
+    await Promise.all(attempts.map(({ id, token }) => settlementWriter.release({ id, token, hasBegun: false })));
   }
 }
 

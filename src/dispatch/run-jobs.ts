@@ -9,7 +9,7 @@ import type { Slots } from './slots.js';
  * Emits nothing, and completes when the last job is done with after the source has completed. Like
  * `mergeMap`, but for an inner observable with its subscriptions it takes one promise a job.
  */
-export function runJobs(worker: Pick<JobRunner, 'work'>, slots: Slots): OperatorFunction<ClaimedJob, never> {
+export function runJobs(jobRunner: Pick<JobRunner, 'work'>, slots: Slots): OperatorFunction<ClaimedJob, never> {
   return (jobs) =>
     new Observable<never>((subscriber) => {
       let inHand = 0;
@@ -21,7 +21,7 @@ export function runJobs(worker: Pick<JobRunner, 'work'>, slots: Slots): Operator
         next: (job) => {
           inHand++;
           const freeSlot = slots.once();
-          void worker.work(job, freeSlot).then(() => {
+          void jobRunner.work(job, freeSlot).then(() => {
             freeSlot();
             ended();
           });

@@ -24,8 +24,8 @@ export interface CallSources {
   readonly resolve: (service: Class) => Promise<object>;
   /** Reads a stored value, with jobs in it as the application knows them. */
   readonly read: (payload: Payload) => Promise<unknown>;
-  readonly ground: ExpansionContext;
-  readonly gatekeeper: AccessGuard;
+  readonly expansion: ExpansionContext;
+  readonly accessGuard: AccessGuard;
   /** Loads what arguments refer to, if the application has bound it. */
   readonly documents: DocumentSource | undefined;
   /** Runs before the code of every task. */
@@ -66,7 +66,7 @@ export class TaskCaller {
     };
     try {
       const required = { taskName: name, requires: options.requires };
-      const principal = this.sources.gatekeeper.identify(job.principal ?? anonymous, required);
+      const principal = this.sources.accessGuard.identify(job.principal ?? anonymous, required);
       return types.isPromise(principal) ? principal.catch(later) : principal;
     } catch (error) {
       return later(error);
@@ -74,7 +74,7 @@ export class TaskCaller {
   }
 
   #callFor(principal: Principal, task: TaskDefinition, claimed: ClaimedJob, attempt: Underway): unknown {
-    attempt.actor.identified(principal, this.sources.gatekeeper.grants);
+    attempt.actor.identified(principal, this.sources.accessGuard.grants);
     const { around } = this.sources;
     if (around.length === 0) return this.#callAfterSetUp(task, claimed, attempt);
     return runAround(around, attempt.view, () => attempt.resultOf(() => this.#callAfterSetUp(task, claimed, attempt)));
@@ -106,8 +106,8 @@ export class TaskCaller {
 
   /** The jobs of a draft that a task returned; they stand in for the job that returned it. @throws what queueing throws */
   async planted(plan: JobPlan, { job }: ClaimedJob, { actor }: Underway): Promise<JobTree> {
-    await this.sources.gatekeeper.admit([plan], actor);
-    return expandReplacement(job, plan, this.sources.ground);
+    await this.sources.accessGuard.admit([plan], actor);
+    return expandReplacement(job, plan, this.sources.expansion);
   }
 
   async #callWith({ code, options }: TaskDefinition, { job, input }: ClaimedJob, attempt: Underway): Promise<unknown> {

@@ -18,7 +18,7 @@ export interface TransactionalSources {
 export interface TransactionalRun {
   readonly key: AttemptKey;
   readonly attempt: Attempt;
-  readonly trial: AttemptContext;
+  readonly context: AttemptContext;
   readonly code: () => unknown;
   /** The jobs of the draft that it returned. */
   readonly planted: (plan: NonNullable<ReturnType<typeof retryPlanOf>>) => Promise<JobTree>;
@@ -54,7 +54,7 @@ export class TransactionalAttempt {
   }
 
   async #transact(): Promise<Verdict | Conflict | undefined> {
-    const { attempt, trial } = this.run;
+    const { attempt, context } = this.run;
     try {
       await this.sources.store.transactions.run((session) => this.#runIn(session), { isRunOnce: true });
       return undefined;
@@ -62,8 +62,8 @@ export class TransactionalAttempt {
       this.#return({ thrown: error });
       if (error instanceof NotCommitted) return error.verdict;
       const thrown = error instanceof UncertainError ? undone(error, this.run) : error;
-      if (attempt.aborted === undefined && isConflict(thrown, trial)) return { type: 'conflict', thrown };
-      return judge({ thrown }, attempt.aborted, trial);
+      if (attempt.aborted === undefined && isConflict(thrown, context)) return { type: 'conflict', thrown };
+      return judge({ thrown }, attempt.aborted, context);
     }
   }
 
@@ -85,15 +85,15 @@ export class TransactionalAttempt {
 
   /** Nothing that was done is of account when it is to end for another reason. */
   #checkNotAborted(): void {
-    const { attempt, trial } = this.run;
-    if (attempt.aborted !== undefined) throw new NotCommitted(judge({ thrown: attempt.aborted.reason }, attempt.aborted, trial));
+    const { attempt, context } = this.run;
+    if (attempt.aborted !== undefined) throw new NotCommitted(judge({ thrown: attempt.aborted.reason }, attempt.aborted, context));
   }
 
   /** The end that is to be recorded; the jobs of a returned draft are queued in the transaction. @throws NotCommitted for a result that cannot be stored */
   async #outcomeOf(ending: Ending & { readonly value: unknown }, session: object): Promise<Settlement['outcome']> {
     const plan = retryPlanOf(ending.value);
     if (plan !== undefined) return this.#queued(await this.run.planted(plan), session);
-    const verdict = judge(ending, undefined, this.run.trial);
+    const verdict = judge(ending, undefined, this.run.context);
     if (verdict.type === 'end' && verdict.outcome.status !== 'failed') return verdict.outcome;
     throw new NotCommitted(verdict);
   }
@@ -106,7 +106,7 @@ export class TransactionalAttempt {
 }
 
 /** Once something else has been recorded with its token, it is certain that nothing of the transaction is there, nor will be: it is worth another try. */
-function undone(cause: unknown, { key: { id }, trial: { job } }: TransactionalRun): UncertainError {
+function undone(cause: unknown, { key: { id }, context: { job } }: TransactionalRun): UncertainError {
   const message = `the store has not answered what the transaction of job ${id} (${job.taskName}) sent, and nothing of it has come to be`;
   return asTransient(new UncertainError(message, { cause }));
 }

@@ -37,34 +37,34 @@ export interface AttemptContext {
 }
 
 /** Judges how an attempt ended. The reason of an abort decides only if the method threw: work that was done counts. */
-export function judge(ending: Ending, abort: Abort | undefined, trial: AttemptContext): Verdict {
-  if ('value' in ending) return judgeValue(ending.value, trial);
+export function judge(ending: Ending, abort: Abort | undefined, context: AttemptContext): Verdict {
+  if ('value' in ending) return judgeValue(ending.value, context);
   if (abort?.cause === 'cancelled') return { type: 'end', outcome: { status: 'cancelled', reason: cancelReason(abort.reason) } };
   if (abort?.cause === 'stopped') return { type: 'interrupted' };
-  return judgeError(ending.thrown, trial);
+  return judgeError(ending.thrown, context);
 }
 
 /** Whether what an attempt threw is a conflict to be outlasted: one that its policy retries. */
-export function isConflict(thrown: unknown, trial: AttemptContext): boolean {
-  return !hasCode(thrown, UNAUTHORIZED) && asked(trial, (policy) => retriesConflict(policy, thrown)) === true;
+export function isConflict(thrown: unknown, context: AttemptContext): boolean {
+  return !hasCode(thrown, UNAUTHORIZED) && asked(context, (policy) => retriesConflict(policy, thrown)) === true;
 }
 
 /** The verdict on an attempt that ran too long, whatever its method does later. */
-export function judgeTimeout(timeoutMs: number, trial: AttemptContext): Verdict {
-  const { id, taskName } = trial.job;
+export function judgeTimeout(timeoutMs: number, context: AttemptContext): Verdict {
+  const { id, taskName } = context.job;
   const thrown = new TaskTimeoutError(`job ${id} (${taskName}) ran longer than its \`timeoutMs\` of ${timeoutMs}`);
-  return judgeError(thrown, trial, recordedError(thrown));
+  return judgeError(thrown, context, recordedError(thrown));
 }
 
-function judgeValue(value: unknown, trial: AttemptContext): Verdict {
+function judgeValue(value: unknown, context: AttemptContext): Verdict {
   const stands = referentOf(value);
   if (stands instanceof JobReference) return { type: 'end', outcome: { status: 'follows', job: stands.id } };
   try {
     const result = Payload.of(value, 'result');
-    if (result.bytes > trial.valueLimitBytes) throw tooLarge(result, trial);
+    if (result.bytes > context.valueLimitBytes) throw tooLarge(result, context);
     return { type: 'end', outcome: { status: 'completed', result } };
   } catch (error) {
-    return { type: 'end', outcome: { status: 'failed', error: errorOf(error, trial) } };
+    return { type: 'end', outcome: { status: 'failed', error: errorOf(error, context) } };
   }
 }
 
@@ -99,9 +99,9 @@ function errorOf(thrown: unknown, { redacts, job: { id, taskName } }: AttemptCon
   return redacts ? redactedError(thrown, `job ${id} (${taskName})`) : storedError(thrown);
 }
 
-function judgeError(thrown: unknown, trial: AttemptContext, error = errorOf(thrown, trial)): Verdict {
+function judgeError(thrown: unknown, context: AttemptContext, error = errorOf(thrown, context)): Verdict {
   if (isRetryLater(thrown)) return { type: 'again', delayMs: thrown.delayMs };
-  const delayMs = delayAfter(thrown, trial);
+  const delayMs = delayAfter(thrown, context);
   return delayMs === undefined ? { type: 'end', outcome: { status: 'failed', error } } : { type: 'again', delayMs, error };
 }
 
@@ -114,10 +114,10 @@ function isRetryLater(thrown: unknown): thrown is RetryLater {
   return hasCode(thrown, RETRY_LATER);
 }
 
-function delayAfter(thrown: unknown, trial: AttemptContext): number | undefined {
+function delayAfter(thrown: unknown, context: AttemptContext): number | undefined {
   if (hasCode(thrown, UNAUTHORIZED)) return undefined;
-  const { numbers, random } = trial;
-  return asked(trial, (policy) => retryDelay(policy, { failures: numbers.failures + 1, error: thrown, random: random() }));
+  const { numbers, random } = context;
+  return asked(context, (policy) => retryDelay(policy, { failures: numbers.failures + 1, error: thrown, random: random() }));
 }
 
 /** The answer of the policy; `undefined` if the policy throws. */

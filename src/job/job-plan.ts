@@ -103,7 +103,7 @@ export interface ExpansionContext {
   /** The keys of the metadata that a job takes over from the one above it, or from the one that queues it. */
   readonly inheritMetadata?: readonly string[];
   /** What seals and encrypts; nothing where absent. */
-  readonly protection?: JobSealer;
+  readonly sealer?: JobSealer;
 }
 
 /** What is taken over from the job above, or from the one that it stands in for. */
@@ -129,38 +129,38 @@ interface ParentContext extends Inherited {
 }
 
 /** Turns a plan into jobs. @throws UnknownQuotaError, QuotaError, TooLargeError, OptionError */
-export function expand(plan: JobPlan, ground: ExpansionContext): JobTree {
+export function expand(plan: JobPlan, expansion: ExpansionContext): JobTree {
   checkLevels(plan);
-  return grow(plan, ground.nextId(), ground, undefined);
+  return grow(plan, expansion.nextId(), expansion, undefined);
 }
 
 /** Turns a draft that the task of a job returned into jobs, which stand in for that one. @throws as `plant` does */
 export function expandReplacement(
   { queue, priority, within, parent, principal, metadata, ...job }: QueuedJob,
   plan: JobPlan,
-  ground: ExpansionContext,
+  expansion: ExpansionContext,
 ): JobTree {
   checkLevels(plan);
   const isPart = parent !== undefined || job.isPart === true;
   const places = isPart ? NO_PLACES : DEFAULT_PLACES;
-  return grow(plan, ground.nextId(), ground, { queue, priority, places, within, principal, metadata, ...(isPart ? { isPart } : {}) });
+  return grow(plan, expansion.nextId(), expansion, { queue, priority, places, within, principal, metadata, ...(isPart ? { isPart } : {}) });
 }
 
 /** Turns a callback of a job that is queued already into jobs: of who adds it, else of the job's principal. @throws as `plant` does; SealError for a job that is not as it was queued */
-export function expandCallback(callback: CallbackPlan, parent: QueuedJob, ground: ExpansionContext): JobTree {
+export function expandCallback(callback: CallbackPlan, parent: QueuedJob, expansion: ExpansionContext): JobTree {
   for (const [side] of sidesOf(callback)) checkLevels(side);
-  checkAbove(parent, ground);
-  return growCallback(callback, ground, { ...aboveCallbacks(parent, ground), ...ofWhoAdds(parent, ground) });
+  checkAbove(parent, expansion);
+  return growCallback(callback, expansion, { ...aboveCallbacks(parent, expansion), ...ofWhoAdds(parent, expansion) });
 }
 
 /** Turns a plan into one more step of a batch that is queued already, the store says which: of who adds it, else of the batch's principal. @throws as `plantCallback` does */
-export function expandStep(plan: JobPlan, batch: QueuedJob, ground: ExpansionContext): JobTree {
+export function expandStep(plan: JobPlan, batch: QueuedJob, expansion: ExpansionContext): JobTree {
   checkLevels(plan);
-  checkAbove(batch, ground);
+  checkAbove(batch, expansion);
   const { id, queue, priority, places } = batch;
-  const within = lastInLockOrder(places, ground.book, batch.within);
-  const dueMs = protectionOf(ground).dueMs(batch);
-  return grow(plan, ground.nextId(), ground, {
+  const within = lastInLockOrder(places, expansion.book, batch.within);
+  const dueMs = protectionOf(expansion).dueMs(batch);
+  return grow(plan, expansion.nextId(), expansion, {
     id,
     role: 'step',
     queue,
@@ -168,36 +168,36 @@ export function expandStep(plan: JobPlan, batch: QueuedJob, ground: ExpansionCon
     places: NO_PLACES,
     within,
     dueMs,
-    ...ofWhoAdds(batch, ground),
+    ...ofWhoAdds(batch, expansion),
   });
 }
 
 /** What a job that is added to another one takes over: of who adds it, else of that job. */
-function ofWhoAdds(job: QueuedJob, ground: ExpansionContext): Pick<Inherited, 'principal' | 'metadata'> {
-  return { principal: ground.principal?.() ?? job.principal, metadata: { ...job.metadata, ...ground.metadata?.() } };
+function ofWhoAdds(job: QueuedJob, expansion: ExpansionContext): Pick<Inherited, 'principal' | 'metadata'> {
+  return { principal: expansion.principal?.() ?? job.principal, metadata: { ...job.metadata, ...expansion.metadata?.() } };
 }
 
-function protectionOf({ protection = NO_SEALER }: ExpansionContext): JobSealer {
-  return protection;
+function protectionOf({ sealer = NO_SEALER }: ExpansionContext): JobSealer {
+  return sealer;
 }
 
 /** Nobody is to be given another principal by who has altered the job above. One whose seal has expired is still as it was queued. */
-function checkAbove(job: QueuedJob, ground: ExpansionContext): void {
-  const refusal = protectionOf(ground).refusal(job);
+function checkAbove(job: QueuedJob, expansion: ExpansionContext): void {
+  const refusal = protectionOf(expansion).refusal(job);
   if (refusal !== undefined && refusal.reason !== 'expired') throw refusal;
 }
 
-function grow(plan: JobPlan, id: string, ground: ExpansionContext, above: ParentContext | Inherited | undefined): JobTree {
-  const job = protectionOf(ground).protect(queuedJob(plan, id, ground, above), plan.encrypt, above?.dueMs);
-  checkSize(job, ground.valueLimitBytes);
+function grow(plan: JobPlan, id: string, expansion: ExpansionContext, above: ParentContext | Inherited | undefined): JobTree {
+  const job = protectionOf(expansion).protect(queuedJob(plan, id, expansion, above), plan.encrypt, above?.dueMs);
+  checkSize(job, expansion.valueLimitBytes);
   const isAlone = plan.steps.length === 0 && plan.postprocess === undefined && plan.callbacks.length === 0;
-  return isAlone ? [job] : [job, ...growBelow(plan, job, ground)];
+  return isAlone ? [job] : [job, ...growBelow(plan, job, expansion)];
 }
 
-function growBelow(plan: JobPlan, job: QueuedJob, ground: ExpansionContext): QueuedJob[] {
+function growBelow(plan: JobPlan, job: QueuedJob, expansion: ExpansionContext): QueuedJob[] {
   const { id, queue, priority, principal, metadata } = job;
-  const within = lastInLockOrder(job.places, ground.book, job.within);
-  const dueMs = protectionOf(ground).dueMs(job);
+  const within = lastInLockOrder(job.places, expansion.book, job.within);
+  const dueMs = protectionOf(expansion).dueMs(job);
   const child = (role: Role, index: number): ParentContext => ({
     id,
     role,
@@ -211,26 +211,38 @@ function growBelow(plan: JobPlan, job: QueuedJob, ground: ExpansionContext): Que
     dueMs,
   });
   return [
-    ...plan.steps.flatMap((step, index) => grow(step, ground.nextId(), ground, child('step', index))),
-    ...(plan.postprocess === undefined ? [] : grow(plan.postprocess, ground.nextId(), ground, child('postprocess', plan.steps.length))),
-    ...plan.callbacks.flatMap((callback) => growCallback(callback, ground, aboveCallbacks(job, ground))),
+    ...plan.steps.flatMap((step, index) => grow(step, expansion.nextId(), expansion, child('step', index))),
+    ...(plan.postprocess === undefined
+      ? []
+      : grow(plan.postprocess, expansion.nextId(), expansion, child('postprocess', plan.steps.length))),
+    ...plan.callbacks.flatMap((callback) => growCallback(callback, expansion, aboveCallbacks(job, expansion))),
   ];
 }
 
 /** A job's own places are given back before its callbacks run; those of the batches around it are not. */
-function aboveCallbacks(job: QueuedJob, ground: ExpansionContext): ParentContext {
+function aboveCallbacks(job: QueuedJob, expansion: ExpansionContext): ParentContext {
   const { id, queue, priority, within, principal, metadata } = job;
-  return { id, role: 'callback', queue, priority, places: NO_PLACES, within, principal, metadata, dueMs: protectionOf(ground).dueMs(job) };
+  return {
+    id,
+    role: 'callback',
+    queue,
+    priority,
+    places: NO_PLACES,
+    within,
+    principal,
+    metadata,
+    dueMs: protectionOf(expansion).dueMs(job),
+  };
 }
 
-function growCallback(callback: CallbackPlan, ground: ExpansionContext, above: ParentContext): JobTree {
-  const id = ground.nextId();
-  if ('both' in callback) return grow(callback.both, id, ground, above);
+function growCallback(callback: CallbackPlan, expansion: ExpansionContext, above: ParentContext): JobTree {
+  const id = expansion.nextId();
+  if ('both' in callback) return grow(callback.both, id, expansion, above);
   const choice: Choice = {
-    ...(callback.success === undefined ? {} : { success: grow(callback.success, id, ground, above) }),
-    ...(callback.failure === undefined ? {} : { failure: grow(callback.failure, id, ground, above) }),
+    ...(callback.success === undefined ? {} : { success: grow(callback.success, id, expansion, above) }),
+    ...(callback.failure === undefined ? {} : { failure: grow(callback.failure, id, expansion, above) }),
   };
-  const job = protectionOf(ground).protect({ ...queuedJob(CHOICE, id, ground, above), kind: 'choice', choice }, false, above.dueMs);
+  const job = protectionOf(expansion).protect({ ...queuedJob(CHOICE, id, expansion, above), kind: 'choice', choice }, false, above.dueMs);
   checkJobSize(job);
   return [job];
 }
@@ -250,7 +262,7 @@ const USUAL_INTERRUPTIONS = Object.freeze({ limit: RETRY_DEFAULTS.interruptions,
 function queuedJob(
   { options, ...plan }: JobPlan,
   id: string,
-  ground: ExpansionContext,
+  expansion: ExpansionContext,
   above: ParentContext | Inherited | undefined,
 ): QueuedJob {
   const places = options.places ?? above?.places ?? DEFAULT_PLACES;
@@ -265,13 +277,13 @@ function queuedJob(
     priority: options.priority ?? above?.priority ?? 0,
     interruptions: options.interruptions ?? USUAL_INTERRUPTIONS,
   };
-  checkPlaces(places, ground.book, plan.taskName, above?.within);
+  checkPlaces(places, expansion.book, plan.taskName, above?.within);
   checkTimes(plan.taskName, options);
   const unique = uniqueness(plan.taskName, options, above !== undefined && 'id' in above);
   assign(job, 'unique', unique);
-  assign(job, 'principal', recordedPrincipal(options.principal ?? (above === undefined ? ground.principal?.() : above.principal)));
-  const around = above === undefined ? ground.metadata?.() : above.metadata;
-  assign(job, 'metadata', withInherited(plan.taskName, options.metadata, { keys: ground.inheritMetadata, from: around }));
+  assign(job, 'principal', recordedPrincipal(options.principal ?? (above === undefined ? expansion.principal?.() : above.principal)));
+  const around = above === undefined ? expansion.metadata?.() : above.metadata;
+  assign(job, 'metadata', withInherited(plan.taskName, options.metadata, { keys: expansion.inheritMetadata, from: around }));
   for (const key of ['name', 'retry', 'beginAfter', 'delayMs', 'beginBy', 'keepMs', 'failureLogLevel'] as const)
     assign(job, key, options[key]);
   if (unique?.debounce !== undefined) job.delayMs = unique.debounce.ms;

@@ -31,10 +31,10 @@ export interface JobSealer {
 export type Debounce = (job: QueuedJob, by: QueuedJob) => QueuedJob;
 
 /** One that must not be run gets no seal by being put off. */
-export function debounceWithin(protection: JobSealer): Debounce {
+export function debounceWithin(sealer: JobSealer): Debounce {
   return (job, by) => {
     const after = replaceArguments(job, by);
-    return protection.refusal(job) === undefined ? protection.transfer(by, after) : after;
+    return sealer.refusal(job) === undefined ? sealer.transfer(by, after) : after;
   };
 }
 

@@ -27,7 +27,7 @@ export function withPause(paused: Paused, what: Pausable, isPaused: boolean): Pa
   return { ...paused, taskNames: but(paused.taskNames, what.taskNames) };
 }
 
-/** Whether no job of a form may begin in a queue; without a form, whether none may at all. */
+/** Whether no job of a task version may begin in a queue; without a version, whether none may at all. */
 export function isPaused({ everything, queues, taskNames }: Paused, queue: string, taskVersion?: string): boolean {
   if (everything || queues.includes(queue)) return true;
   return taskVersion !== undefined && taskNames.length > 0 && taskNames.includes(taskNameIn(taskVersion));

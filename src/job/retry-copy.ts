@@ -12,7 +12,7 @@ export interface CopyContext {
   /** What the batches around a step held while it ran: its copy has none of them around it. */
   readonly placesAround: Places;
   /** What seals and encrypts; nothing where absent. */
-  readonly protection?: JobSealer;
+  readonly sealer?: JobSealer;
 }
 
 /**
@@ -21,52 +21,52 @@ export interface CopyContext {
  * @param below - all that is below the root, each parent before its children
  * @throws SealError where one of them is not as it was queued
  */
-export function copyTree(root: QueuedJob, below: readonly QueuedJob[], ground: CopyContext): JobTree {
-  const newIds = new Map([[root.id, ground.nextId()]]);
+export function copyTree(root: QueuedJob, below: readonly QueuedJob[], context: CopyContext): JobTree {
+  const newIds = new Map([[root.id, context.nextId()]]);
   const decided = new Set([root, ...below].filter(({ choice }) => choice !== undefined).map(({ id }) => id));
-  const tree: [QueuedJob, ...QueuedJob[]] = [transferred(root, copyOfRoot(root, newIds, ground), ground)];
+  const tree: [QueuedJob, ...QueuedJob[]] = [transferred(root, copyOfRoot(root, newIds, context), context)];
   for (const job of below) {
     // What is below a callback that was one of two drafts is in these; one that retries another is there as that one.
     if (job.parent === undefined || !newIds.has(job.parent) || decided.has(job.parent) || job.retryOf !== undefined) continue;
-    newIds.set(job.id, ground.nextId());
-    tree.push(transferred(job, copyOf(job, newIds, ground), ground));
+    newIds.set(job.id, context.nextId());
+    tree.push(transferred(job, copyOf(job, newIds, context), context));
   }
   return tree;
 }
 
-function copyOfRoot(root: QueuedJob, newIds: ReadonlyMap<string, string>, ground: CopyContext): QueuedJob {
+function copyOfRoot(root: QueuedJob, newIds: ReadonlyMap<string, string>, context: CopyContext): QueuedJob {
   const { beginAfter } = root;
   // A time that has come keeps nobody waiting, and the task may ask for it.
-  const isPast = beginAfter !== undefined && beginAfter <= ground.now;
-  const atOnce = without(copyOf(root, newIds, ground), 'delayMs', 'beginAfter');
+  const isPast = beginAfter !== undefined && beginAfter <= context.now;
+  const atOnce = without(copyOf(root, newIds, context), 'delayMs', 'beginAfter');
   const retry = { ...atOnce, ...(isPast ? { beginAfter } : {}), retryOf: root.id };
   if (root.role === 'callback') return retry;
   const alone = without(retry, 'parent', 'role', 'index', 'within', 'isPart');
-  return placesInAll(alone.places) > 0 ? alone : { ...alone, places: ground.placesAround };
+  return placesInAll(alone.places) > 0 ? alone : { ...alone, places: context.placesAround };
 }
 
 /** The copy of a job as it is stored. */
-function transferred(job: QueuedJob, copy: QueuedJob, { protection = NO_SEALER }: CopyContext): QueuedJob {
-  return protection.transfer(job, copy);
+function transferred(job: QueuedJob, copy: QueuedJob, { sealer = NO_SEALER }: CopyContext): QueuedJob {
+  return sealer.transfer(job, copy);
 }
 
 function without<J extends QueuedJob, K extends keyof J>(job: J, ...fields: readonly K[]): Omit<J, K> {
   return Object.fromEntries(Object.entries(job).filter(([field]) => !fields.includes(field as K))) as Omit<J, K>;
 }
 
-function copyOf(job: QueuedJob, newIds: ReadonlyMap<string, string>, ground: CopyContext): QueuedJob {
+function copyOf(job: QueuedJob, newIds: ReadonlyMap<string, string>, context: CopyContext): QueuedJob {
   const { beginBy, parent, retryOf: _, ...rest } = job;
   const copy = {
     ...rest,
-    id: newIds.get(job.id) ?? ground.nextId(),
+    id: newIds.get(job.id) ?? context.nextId(),
     ...(parent === undefined ? {} : { parent: newIds.get(parent) ?? parent }),
-    ...(beginBy === undefined || beginBy <= ground.now ? {} : { beginBy }),
+    ...(beginBy === undefined || beginBy <= context.now ? {} : { beginBy }),
   };
-  return job.choice === undefined ? copy : undecided(copy, job.choice, ground);
+  return job.choice === undefined ? copy : undecided(copy, job.choice, context);
 }
 
 /** A callback that is one of two drafts, to be chosen anew. */
-function undecided(callback: QueuedJob, choice: Choice, ground: CopyContext): QueuedJob {
+function undecided(callback: QueuedJob, choice: Choice, context: CopyContext): QueuedJob {
   const { id, queue, principal, metadata, priority, interruptions, within, parent, role } = callback;
   return {
     id,
@@ -84,8 +84,8 @@ function undecided(callback: QueuedJob, choice: Choice, ground: CopyContext): Qu
     ...(parent === undefined ? {} : { parent }),
     ...(role === undefined ? {} : { role }),
     choice: {
-      ...(choice.success === undefined ? {} : { success: copiedSide(choice.success, { id, parent }, ground) }),
-      ...(choice.failure === undefined ? {} : { failure: copiedSide(choice.failure, { id, parent }, ground) }),
+      ...(choice.success === undefined ? {} : { success: copiedSide(choice.success, { id, parent }, context) }),
+      ...(choice.failure === undefined ? {} : { failure: copiedSide(choice.failure, { id, parent }, context) }),
     },
   };
 }
@@ -94,10 +94,10 @@ function undecided(callback: QueuedJob, choice: Choice, ground: CopyContext): Qu
 function copiedSide(
   [root, ...below]: JobTree,
   { id, parent }: Pick<QueuedJob, 'id'> & { readonly parent: string | undefined },
-  ground: CopyContext,
+  context: CopyContext,
 ): JobTree {
-  const newIds = new Map([[root.id, id], ...below.map((job) => [job.id, ground.nextId()] as const)]);
+  const newIds = new Map([[root.id, id], ...below.map((job) => [job.id, context.nextId()] as const)]);
   if (root.parent !== undefined && parent !== undefined) newIds.set(root.parent, parent);
-  const copied = (job: QueuedJob): QueuedJob => transferred(job, copyOf(job, newIds, ground), ground);
+  const copied = (job: QueuedJob): QueuedJob => transferred(job, copyOf(job, newIds, context), context);
   return [copied(root), ...below.map(copied)];
 }

@@ -49,23 +49,23 @@ export interface OwnDispatcher extends DispatcherView {
 }
 
 export interface ServiceSources extends Pick<JobAccess, 'store' | 'clock' | 'logger'> {
-  readonly ground: ExpansionContext;
-  readonly gatekeeper: AccessGuard;
-  readonly protection: JobSealer;
+  readonly expansion: ExpansionContext;
+  readonly accessGuard: AccessGuard;
+  readonly sealer: JobSealer;
   readonly quotas: QuotaLimits;
   readonly rates: RateBook;
   /** How long queueing waits for the store; `undefined` for as long as it takes. */
   readonly queueTimeoutMs: number | undefined;
   readonly attemptEvents: AttemptEvents;
-  /** The forms of jobs of a task that this process can run. */
-  readonly formsOf: (taskName: string) => readonly string[];
+  /** The versions of a task that this process can run. */
+  readonly taskVersionsOf: (taskName: string) => readonly string[];
 }
 
 export class AsyncService implements IAsyncService {
   readonly events: Events;
   readonly #access: JobAccess;
   readonly #queues: StoreQueues;
-  readonly #intake: Enqueuer;
+  readonly #enqueuer: Enqueuer;
   readonly #waitingWatch: WaitingWatch;
   readonly #started = new AsyncSubject<void>();
   readonly #stopped = new ReplaySubject<void>(1);
@@ -91,11 +91,11 @@ export class AsyncService implements IAsyncService {
       logger,
       changes,
       isRunning,
-      addCallback: (callback, parent) => this.#intake.addCallback(callback, parent),
-      retry: (id) => this.#intake.retry(id),
+      addCallback: (callback, parent) => this.#enqueuer.addCallback(callback, parent),
+      retry: (id) => this.#enqueuer.retry(id),
     };
     this.#queues = new StoreQueues(this.#access);
-    this.#intake = new Enqueuer({
+    this.#enqueuer = new Enqueuer({
       ...sources,
       access: this.#access,
       checkRunning: () => this.#checkRunning(),
@@ -111,20 +111,20 @@ export class AsyncService implements IAsyncService {
 
   /** Whether nothing that was asked for is still to be stored. */
   get isIdle(): boolean {
-    return this.#intake.isIdle;
+    return this.#enqueuer.isIdle;
   }
 
   /** @param check - what can be checked only when the store has been opened; throws where nothing is to be started, and gives what recurs */
   async start(dispatcher: OwnDispatcher | undefined, check: () => readonly ScheduledJobs[]): Promise<void> {
     if (this.#state !== 'new') throw new NotRunningError('a service is started once: make a new container with a new asyncModule');
     this.#state = 'starting';
-    const { store, clock, logger, quotas, rates, protection } = this.sources;
+    const { store, clock, logger, quotas, rates, sealer } = this.sources;
     try {
       await store.start({
         clock,
         quotas,
         rates,
-        putOff: debounceWithin(protection),
+        putOff: debounceWithin(sealer),
         onDamage: (message, details) => logger.error(message, details),
         onWaiting: (message) => logger.warn(message),
         signal: this.#unwanted.signal,
@@ -179,7 +179,7 @@ export class AsyncService implements IAsyncService {
     const aborted = await this.#drain(options);
     this.#waitingWatch.stop();
     this.#state = 'stopped';
-    await this.#answered(this.#intake.close(this.#notRunning('queued')), 'whether jobs were queued');
+    await this.#answered(this.#enqueuer.close(this.#notRunning('queued')), 'whether jobs were queued');
     this.#stopped.next();
     const left = this.sources.store.isEmbedded === true ? await this.#tried(this.#leftInMemory(), aborted) : aborted;
     await this.#answered(this.sources.store.stop(), '`stop`');
@@ -226,31 +226,31 @@ export class AsyncService implements IAsyncService {
       throw new OptionError(
         `\`queueJob\` got a draft of ${plan.taskName} and arguments beside it: give them to \`makeJob\`, which made the draft`,
       );
-    return this.#intake.queue(plan ?? keyedPlan(work as TaskLike, args));
+    return this.#enqueuer.queue(plan ?? keyedPlan(work as TaskLike, args));
   }
 
   async queueSerialJobs(...drafts: Draft<unknown>[]): Promise<Job<never>> {
-    return this.#intake.queue(planOf(serial(...drafts), 'drafts'));
+    return this.#enqueuer.queue(planOf(serial(...drafts), 'drafts'));
   }
 
   async queueParallelJobs(...drafts: Draft<unknown>[]): Promise<Job<never>> {
-    return this.#intake.queue(planOf(parallel(...drafts), 'drafts'));
+    return this.#enqueuer.queue(planOf(parallel(...drafts), 'drafts'));
   }
 
   async queueJobs(drafts: readonly Draft<unknown>[]): Promise<never> {
     checkOption('`queueJobs`', 'drafts', drafts, { ...is.array, must: 'an array of drafts' });
-    return this.#intake.queueAll(Array.from(drafts, (draft, index) => planOf(draft, `drafts[${index}]`))) as Promise<never>;
+    return this.#enqueuer.queueAll(Array.from(drafts, (draft, index) => planOf(draft, `drafts[${index}]`))) as Promise<never>;
   }
 
   async extendBatch(batch: Job<unknown> | string, ...drafts: Draft<unknown>[]): Promise<never> {
     const plans = drafts.map((draft, index) => planOf(draft, `drafts[${index}]`));
-    return this.#intake.extend(typeof batch === 'string' ? batch : batch.id, plans) as Promise<never>;
+    return this.#enqueuer.extend(typeof batch === 'string' ? batch : batch.id, plans) as Promise<never>;
   }
 
   async transaction<T>(fn: (session: never) => Promise<T>): Promise<T> {
     this.#checkRunning();
     checkOption('`transaction`', 'fn', fn, is.callable);
-    return this.#intake.transaction((session) => fn(session as never));
+    return this.#enqueuer.transaction((session) => fn(session as never));
   }
 
   runAs<T>(principal: PrincipalReference, fn: () => T): T {
@@ -258,7 +258,7 @@ export class AsyncService implements IAsyncService {
     checkRealm('`runAs`', principal);
     checkOption('`runAs`', 'fn', fn, is.callable);
     const reference = referenceTo(principal);
-    this.sources.gatekeeper.checkMayActAs(reference);
+    this.sources.accessGuard.checkMayActAs(reference);
     return actAs(new Actor(principal, currentActor()?.task, reference), fn);
   }
 
@@ -266,7 +266,7 @@ export class AsyncService implements IAsyncService {
     this.#checkRunning();
     checkOption('`withSession`', 'session', session, is.object);
     checkOption('`withSession`', 'fn', fn, is.callable);
-    return this.#intake.within(session as object, fn);
+    return this.#enqueuer.within(session as object, fn);
   }
 
   async getJob(id: string, task?: TaskLike): Promise<Job<never> | undefined> {
@@ -300,7 +300,7 @@ export class AsyncService implements IAsyncService {
 
   async getUnreadableJobs(filter: Omit<JobFilter, 'statuses'> = {}): Promise<readonly UnreadableJob[]> {
     this.#checkStarted();
-    return unreadableJobs(this.#access, filter, this.sources.formsOf);
+    return unreadableJobs(this.#access, filter, this.sources.taskVersionsOf);
   }
 
   outcomes(): Observable<JobEvent<unknown>> {
@@ -371,7 +371,7 @@ export class AsyncService implements IAsyncService {
   /** Once for each task: in another process it may well be known. */
   #warnOfUnknown(job: QueuedJob): void {
     const { taskName } = job;
-    if (this.#dispatcher === undefined || this.sources.formsOf(taskName).length > 0 || this.#warned.has(taskName)) return;
+    if (this.#dispatcher === undefined || this.sources.taskVersionsOf(taskName).length > 0 || this.#warned.has(taskName)) return;
     this.#warned.add(taskName);
     this.sources.logger.warn(
       `a job of ${taskName} was queued, but no dispatcher of this process will run it: it is not in \`tasks\` of asyncModule`,

@@ -24,9 +24,9 @@ import { StagedJobs } from './staged-jobs.js';
 const MAX_INSERT_BYTES = 16 * 1024 * 1024;
 
 export interface EnqueuerSources {
-  readonly ground: ExpansionContext;
-  readonly gatekeeper: AccessGuard;
-  readonly protection: JobSealer;
+  readonly expansion: ExpansionContext;
+  readonly accessGuard: AccessGuard;
+  readonly sealer: JobSealer;
   readonly queueTimeoutMs: number | undefined;
   /** The access that handles are given. */
   readonly access: JobAccess;
@@ -38,7 +38,7 @@ export interface EnqueuerSources {
 
 export class Enqueuer {
   readonly #inserts: GroupCommit<JobTree, InsertResult>;
-  readonly #admissions = new AdmissionQueue();
+  readonly #admissionQueue = new AdmissionQueue();
 
   constructor(private readonly sources: EnqueuerSources) {
     this.#inserts = new GroupCommit((trees) => sources.access.store.insert(trees), { maxBytes: MAX_INSERT_BYTES, bytesOf: treeBytes });
@@ -46,12 +46,12 @@ export class Enqueuer {
 
   /** Whether nothing that was asked for is still to be stored. */
   get isIdle(): boolean {
-    return this.#inserts.isIdle && this.#admissions.isEmpty;
+    return this.#inserts.isIdle && this.#admissionQueue.isEmpty;
   }
 
   /** Refuses what is not admitted yet, and resolves when everything else has been stored, or could not be. */
   close(reason: unknown): Promise<void> {
-    this.#admissions.giveUp(reason);
+    this.#admissionQueue.giveUp(reason);
     return this.#inserts.idle();
   }
 
@@ -78,7 +78,7 @@ export class Enqueuer {
     if (batch === undefined)
       throw new JobNotFoundError(`job ${batchId} is not there, so no jobs can be added to it: its retention is over`);
     await this.#admitted(plans);
-    const trees = plans.map((plan) => this.#noted(expandStep(plan, batch, this.sources.ground)));
+    const trees = plans.map((plan) => this.#noted(expandStep(plan, batch, this.sources.expansion)));
     // All or none: one by one, the batch could come to its end before the last.
     const put = (): Promise<readonly Job<never>[]> => Promise.all(trees.map((tree) => this.#put(tree)));
     const [first] = trees;
@@ -88,13 +88,13 @@ export class Enqueuer {
   async addCallback(callback: CallbackPlan, parent: JobRecord): Promise<Job<never>> {
     const admitted = this.#admitted(sidesOf(callback).map(([plan]) => plan));
     if (admitted !== undefined) await admitted;
-    return this.#put(this.#noted(expandCallback(callback, parent.job, this.sources.ground)));
+    return this.#put(this.#noted(expandCallback(callback, parent.job, this.sources.expansion)));
   }
 
   async retry(id: string): Promise<Job<never>> {
     this.sources.checkRunning();
-    const { access, ground, protection } = this.sources;
-    return this.#put(await retryTree(id, { store: access.store, clock: access.clock, protection, nextId: ground.nextId }));
+    const { access, expansion, sealer } = this.sources;
+    return this.#put(await retryTree(id, { store: access.store, clock: access.clock, sealer, nextId: expansion.nextId }));
   }
 
   /** Runs code in a transaction of the store, or in that in which it runs already. */
@@ -124,13 +124,13 @@ export class Enqueuer {
   /** The admission to wait for before plans may be queued, if any: waiting for none would change the order of the calls. */
   #admitted(plans: readonly JobPlan[]): Promise<void> | undefined {
     this.sources.checkRunning();
-    const admitted = this.#admissions.after(this.sources.gatekeeper.admit(plans), currentActor());
+    const admitted = this.#admissionQueue.after(this.sources.accessGuard.admit(plans), currentActor());
     return admitted === undefined ? undefined : untilAborted(admitted, signalAround());
   }
 
   #planted(plan: JobPlan): JobTree {
     this.sources.checkRunning();
-    return this.#noted(expand(plan, this.sources.ground));
+    return this.#noted(expand(plan, this.sources.expansion));
   }
 
   #noted(tree: JobTree): JobTree {

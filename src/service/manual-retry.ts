@@ -13,7 +13,7 @@ export interface RetrySources {
   readonly store: Pick<JobStore, 'find'>;
   readonly clock: Clock;
   readonly nextId: () => string;
-  readonly protection: JobSealer;
+  readonly sealer: JobSealer;
 }
 
 /** Whether a job can be retried, and if not, what it is. */
@@ -22,14 +22,14 @@ export function isRetriable({ job, state }: JobRecord): boolean {
 }
 
 /** The tree that is to be queued in place of a job. @throws JobNotFoundError, JobStateError, SealError */
-export async function retryTree(id: string, { store, clock, nextId, protection }: RetrySources): Promise<JobTree> {
+export async function retryTree(id: string, { store, clock, nextId, sealer }: RetrySources): Promise<JobTree> {
   const [record] = await store.find({ ids: [id] });
   if (record === undefined) throw new JobNotFoundError(`job ${id} is not there, so it cannot be retried: its retention is over`);
   check(record);
   const { job } = record;
   return copyTree(job, await below(job, store), {
     nextId,
-    protection,
+    sealer,
     now: new Date(clock.now()),
     placesAround: await placesAround(job, store),
   });

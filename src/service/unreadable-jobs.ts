@@ -22,32 +22,32 @@ export const UNREADABLE = Object.freeze({
   'damaged-record': 'its record in the store was damaged, and it has failed for that reason',
 });
 
-/** Goes through all open jobs, and ends those whose records are damaged. @param formsOf - the forms of jobs of a task that can be run here. @throws OptionError, NotATaskError */
+/** Goes through all open jobs, and ends those whose records are damaged. @param taskVersionsOf - the versions of a task that can be run here. @throws OptionError, NotATaskError */
 export async function unreadableJobs(
   access: JobAccess,
   filter: Omit<JobFilter, 'statuses'>,
-  formsOf: (taskName: string) => readonly string[],
+  taskVersionsOf: (taskName: string) => readonly string[],
 ): Promise<readonly UnreadableJob[]> {
   const { limit = JOB_FILTER_DEFAULTS.limit, ...query } = queryOf('the filter of `getUnreadableJobs`', filter);
   const found: UnreadableJob[] = [];
   for await (const page of pages(access.store, { ...query, limit: undefined, mayBeUnreadable: true })) {
-    const unreadable = page.filter((record) => isUnreadable(record, formsOf));
+    const unreadable = page.filter((record) => isUnreadable(record, taskVersionsOf));
     const jobs = await handlesOf(access, unreadable.slice(0, limit - found.length));
-    found.push(...jobs.map((job, index) => ({ job, why: why(unreadable[index] ?? page[0], formsOf) })));
+    found.push(...jobs.map((job, index) => ({ job, why: why(unreadable[index] ?? page[0], taskVersionsOf) })));
     if (found.length >= limit) break;
   }
   return found;
 }
 
-function isUnreadable({ job, state }: JobRecord, formsOf: (taskName: string) => readonly string[]): boolean {
+function isUnreadable({ job, state }: JobRecord, taskVersionsOf: (taskName: string) => readonly string[]): boolean {
   if (state.isDamaged === true) return true;
-  return isWaiting(state.status) && job.kind === 'task' && !formsOf(job.taskName).includes(taskVersionOf(job));
+  return isWaiting(state.status) && job.kind === 'task' && !taskVersionsOf(job.taskName).includes(taskVersionOf(job));
 }
 
-function why(record: JobRecord | undefined, formsOf: (taskName: string) => readonly string[]): UnreadableJob['why'] {
+function why(record: JobRecord | undefined, taskVersionsOf: (taskName: string) => readonly string[]): UnreadableJob['why'] {
   if (record?.state.isDamaged === true) return 'damaged-record';
   const job = record?.job;
-  const taskVersions = job === undefined ? [] : formsOf(job.taskName);
+  const taskVersions = job === undefined ? [] : taskVersionsOf(job.taskName);
   if (job === undefined || taskVersions.length === 0) return 'unknown-task';
   for (let older = (job.version ?? FIRST_VERSION) - 1; older >= FIRST_VERSION; older--)
     if (taskVersions.includes(taskVersionOf({ taskName: job.taskName, version: older }))) return 'newer-arguments';

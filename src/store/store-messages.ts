@@ -15,7 +15,7 @@ export type InsertResult = { readonly record: JobRecord } | { readonly refused: 
 export interface ClaimRequest {
   readonly dispatcher: string;
   readonly queue: string;
-  /** The forms of jobs that it can run. */
+  /** The task versions that it can run. */
   readonly taskVersions: ReadonlySet<string>;
   /** Those of them whose attempts end in transactions: nothing may be written to their jobs meanwhile, with which these would conflict. */
   readonly transactional?: ReadonlySet<string>;

@@ -43,8 +43,8 @@ export class TaskRegistry {
     return [...new Set(this.#byName.values())];
   }
 
-  /** The forms of jobs stored under a name that can be run. */
-  formsOf(name: string): readonly string[] {
+  /** The versions of a task, under the name of stored jobs, that can be run. */
+  taskVersionsOf(name: string): readonly string[] {
     const task = this.#byName.get(name);
     if (task === undefined) return [];
     const { oldest, version } = task.options.upcast ?? { oldest: FIRST_VERSION, version: FIRST_VERSION };

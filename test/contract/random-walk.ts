@@ -86,8 +86,8 @@ class Walk {
   }
 
   async insert(): Promise<void> {
-    const ground = { nextId: () => this.#ids.next(this.bench.clock.now()), book: SIZES, valueLimitBytes: 1_000 };
-    await this.store.insert([expand(this.plan(0), ground)]);
+    const context = { nextId: () => this.#ids.next(this.bench.clock.now()), book: SIZES, valueLimitBytes: 1_000 };
+    await this.store.insert([expand(this.plan(0), context)]);
   }
 
   /** What a claim brings about, such as the end of a batch without work, may give the next one something. */

@@ -1,14 +1,14 @@
 import { describe, expect, it } from 'vitest';
 import { ConnectionMonitor } from '../../src/dispatch/connection-monitor.js';
 
-function contact() {
+function connection() {
   const told: unknown[] = [];
-  return { told, contact: new ConnectionMonitor({ onLost: (error) => told.push(error), onBack: () => told.push('back') }) };
+  return { told, connection: new ConnectionMonitor({ onLost: (error) => told.push(error), onBack: () => told.push('back') }) };
 }
 
 describe('contact with the store', () => {
   it('is told to be lost once, and to be back once', () => {
-    const { told, contact: it } = contact();
+    const { told, connection: it } = connection();
     it.failed('heartbeat', 'no route');
     it.failed('heartbeat', 'still none');
     it.worked('heartbeat');
@@ -17,7 +17,7 @@ describe('contact with the store', () => {
   });
 
   it('is back when everything that failed works again', () => {
-    const { told, contact: it } = contact();
+    const { told, connection: it } = connection();
     it.failed('claim', 'no route');
     it.failed('heartbeat', 'no route');
     it.worked('heartbeat');
@@ -27,7 +27,7 @@ describe('contact with the store', () => {
   });
 
   it('is back with the first success, where what failed is not tried again', () => {
-    const { told, contact: it } = contact();
+    const { told, connection: it } = connection();
     it.failed('claim', 'no route');
     it.forget();
     it.worked('heartbeat');

@@ -33,7 +33,7 @@ function leaseWith(
     store,
     clock,
     logger: silent,
-    contact: unheard,
+    connection: unheard,
     dispatcher: 'd',
     agents: [],
     idleHeartbeatMs: times.heartbeatMs,
@@ -46,8 +46,15 @@ function leaseWith(
 /** The same over a store that answers with promises. */
 function realLease(sources: Pick<LeaseKeeperSources, 'store'> & Partial<LeaseKeeperSources>): Observable<void> {
   const times = { leaseMs: 60, heartbeatMs: 10, idleHeartbeatMs: 20, isBusy: () => true };
-  return new LeaseKeeper({ clock: new VirtualClock(), logger: silent, contact: unheard, dispatcher: 'd', agents: [], ...times, ...sources })
-    .renewals;
+  return new LeaseKeeper({
+    clock: new VirtualClock(),
+    logger: silent,
+    connection: unheard,
+    dispatcher: 'd',
+    agents: [],
+    ...times,
+    ...sources,
+  }).renewals;
 }
 
 const yes = of(true);

@@ -169,8 +169,8 @@ export const RACES: Readonly<Record<string, (arena: Arena) => Promise<void>>> = 
     await lab.drain();
     const below = (await lab.store.find({ parents: [id] })).map(({ job }) => job);
     const { job } = await lab.record(id);
-    const ground = { nextId: lab.ground.nextId, now: new Date(lab.now), placesAround: NO_PLACES };
-    const copy = (): JobTree => lab.known(copyTree(job, below, ground));
+    const context = { nextId: lab.expansion.nextId, now: new Date(lab.now), placesAround: NO_PLACES };
+    const copy = (): JobTree => lab.known(copyTree(job, below, context));
     const trees = [copy(), copy()] as const;
     const [one, two] = await race(
       () => lab.store.insert([trees[0]]),
@@ -184,7 +184,7 @@ export const RACES: Readonly<Record<string, (arena: Arena) => Promise<void>>> = 
     const { lab, other, race, random } = arena;
     const batch = await lab.queue((random() < 0.5 ? serial : parallel)(steps('one'), { callbacks: [both()] }));
     const run = await lab.takeNext();
-    const tree = lab.known(expandStep(work({}, 'more'), (await lab.record(batch)).job, lab.ground));
+    const tree = lab.known(expandStep(work({}, 'more'), (await lab.record(batch)).job, lab.expansion));
     const [, [answer]] = await race(
       () => lab.store.settle([ended(run)]),
       () => other.insert([tree]),

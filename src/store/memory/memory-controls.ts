@@ -30,7 +30,7 @@ export class MemoryControls implements Controls {
     this.onChange();
   }
 
-  /** Whether jobs of a form must not begin in a queue; without a form, whether none must. */
+  /** Whether jobs of a task version must not begin in a queue; without a version, whether none must. */
   isPaused(queue: string, taskVersion?: string): boolean {
     return isPaused(this.#paused, queue, taskVersion);
   }

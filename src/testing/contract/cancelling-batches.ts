@@ -109,7 +109,7 @@ export const cancellingBatches = cases('cancelling batches', {
   'adds no step to a batch that was cancelled before it began': async (lab) => {
     const batch = await lab.queue(serial([work({ callbacks: [both()] })]));
     await lab.cancel([batch]);
-    const [answer] = await lab.insert(lab.known(expandStep(work({}, 'late'), (await lab.record(batch)).job, lab.ground)));
+    const [answer] = await lab.insert(lab.known(expandStep(work({}, 'late'), (await lab.record(batch)).job, lab.expansion)));
     equal(answer !== undefined && 'refused' in answer, true);
     deepEqual(await lab.drain(), ['after']);
     await lab.expect('cancelled', batch);

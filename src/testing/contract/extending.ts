@@ -197,7 +197,7 @@ export const extending = cases('extending batches', {
   'refuses a step of what is no batch, in the transaction that queues both': async (lab) => {
     for (const isOneCall of [true, false]) {
       const tree = lab.plant(work());
-      const more = lab.known(expandStep(work({}, 'more'), tree[0], lab.ground));
+      const more = lab.known(expandStep(work({}, 'more'), tree[0], lab.expansion));
       const queued = lab.store.transactions.run(async (session) => {
         const calls = isOneCall ? [[tree, more]] : [[tree], [more]];
         for (const call of calls) for (const answer of await lab.store.insert(call, session)) recordOrThrow(answer);
@@ -209,7 +209,7 @@ export const extending = cases('extending batches', {
 
   'adds steps to a batch that is queued in the same transaction': async (lab) => {
     const tree = lab.plant(serial([work({}, 'one')]));
-    const more = lab.known(expandStep(work({}, 'two'), tree[0], lab.ground));
+    const more = lab.known(expandStep(work({}, 'two'), tree[0], lab.expansion));
     await lab.store.transactions.run((session) => lab.store.insert([tree, more], session));
     await lab.settled();
     deepEqual(await lab.drain(), ['one', 'two']);
@@ -218,7 +218,7 @@ export const extending = cases('extending batches', {
 });
 
 async function step(lab: StoreLab, batch: string, plan: JobPlan): Promise<JobTree> {
-  return lab.known(expandStep(plan, (await lab.record(batch)).job, lab.ground));
+  return lab.known(expandStep(plan, (await lab.record(batch)).job, lab.expansion));
 }
 
 /** @returns the id of the step */
@@ -230,7 +230,7 @@ async function extend(lab: StoreLab, batch: string, plan: JobPlan): Promise<stri
 }
 
 async function refusal(lab: StoreLab, batch: string, like = batch): Promise<unknown> {
-  const tree = lab.known(expandStep(work(), { ...(await lab.record(like)).job, id: batch }, lab.ground));
+  const tree = lab.known(expandStep(work(), { ...(await lab.record(like)).job, id: batch }, lab.expansion));
   const [answer] = await lab.insert(tree);
   return answer !== undefined && 'refused' in answer ? answer.refused : undefined;
 }

@@ -186,13 +186,13 @@ export const queueing = cases('queueing', {
   },
 
   'adds quotas that are new to it behind those it knows': async (lab) => {
-    await lab.store.start({ clock: lab.clock, quotas: new Map([['fresh', 4], ...lab.ground.book]) });
-    deepEqual([...lab.store.quotas.keys()], [...lab.ground.book.keys(), 'fresh']);
+    await lab.store.start({ clock: lab.clock, quotas: new Map([['fresh', 4], ...lab.expansion.book]) });
+    deepEqual([...lab.store.quotas.keys()], [...lab.expansion.book.keys(), 'fresh']);
     equal(lab.store.quotas.get('fresh'), 4);
     await lab.store.stop();
   },
 
   'knows the sizes of its quotas': async (lab) => {
-    deepEqual([...lab.store.quotas], [...lab.ground.book]);
+    deepEqual([...lab.store.quotas], [...lab.expansion.book]);
   },
 });

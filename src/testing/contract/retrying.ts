@@ -170,6 +170,6 @@ export async function retry(lab: StoreLab, id: string): Promise<JobTree> {
     below.push(...children.map(({ job }) => job));
     parents = children.map(({ job }) => job.id);
   }
-  const ground = { nextId: lab.ground.nextId, now: new Date(lab.now), placesAround: NO_PLACES };
-  return copyTree((await lab.record(id)).job, below, ground);
+  const context = { nextId: lab.expansion.nextId, now: new Date(lab.now), placesAround: NO_PLACES };
+  return copyTree((await lab.record(id)).job, below, context);
 }

@@ -69,7 +69,7 @@ export interface Watch {
 
 export class StoreLab {
   readonly store: JobStore;
-  readonly ground: ExpansionContext;
+  readonly expansion: ExpansionContext;
   readonly #tasks = new Set<string>();
   readonly #alive = new Set<string>();
   readonly #subscriptions: Subscription[] = [];
@@ -78,7 +78,12 @@ export class StoreLab {
   private constructor(private readonly bench: StoreBench) {
     this.store = bench.store;
     const ids = new JobIds(seededRandom(1));
-    this.ground = { nextId: () => ids.next(bench.clock.now()), book: LAB_QUOTAS, valueLimitBytes: 1_000_000, inheritMetadata: ['tenant'] };
+    this.expansion = {
+      nextId: () => ids.next(bench.clock.now()),
+      book: LAB_QUOTAS,
+      valueLimitBytes: 1_000_000,
+      inheritMetadata: ['tenant'],
+    };
   }
 
   /** Starts the store, with `a` and `b` as live dispatchers. */
@@ -183,7 +188,7 @@ export class StoreLab {
   // ---- Queueing
 
   plant(plan: JobPlan): JobTree {
-    return this.known(expand(plan, this.ground));
+    return this.known(expand(plan, this.expansion));
   }
 
   async insert(...trees: readonly JobTree[]): Promise<readonly InsertResult[]> {
@@ -214,7 +219,7 @@ export class StoreLab {
 
   /** Of a job that need not be there. */
   plantCallbackOf(job: QueuedJob, callback: CallbackPlan): JobTree {
-    return this.known(expandCallback(callback, job, this.ground));
+    return this.known(expandCallback(callback, job, this.expansion));
   }
 
   async addCallback(id: string, callback: CallbackPlan): Promise<string> {

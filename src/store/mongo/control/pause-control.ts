@@ -39,7 +39,7 @@ export class PauseControl {
 
   constructor(private readonly sources: PauseControlSources) {}
 
-  /** Whether jobs of a form must not begin in a queue; without a form, whether none must. */
+  /** Whether jobs of a task version must not begin in a queue; without a version, whether none must. */
   isPaused(queue: string, taskVersion?: string): boolean {
     return isPaused(this.#paused, queue, taskVersion);
   }
