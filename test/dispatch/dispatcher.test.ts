@@ -17,8 +17,8 @@ import {
 } from '../../src/index.js';
 import { setup } from '../support/bundle.js';
 import { deferred, Log, untilAborted } from '../support/deferred.js';
+import { silent } from '../support/silent.js';
 import { collectGarbage } from './garbage.js';
-import { silent } from './marbles.js';
 
 const add = task('add', { quotas: [] }, (x: number, y: number) => x + y);
 const greet = task('greet', { quotas: [] }, (name: string) => `hello ${name}`);

@@ -4,7 +4,8 @@ import { type Clock, nextTurn } from '../../src/clock.js';
 import { ConnectionMonitor } from '../../src/dispatch/connection-monitor.js';
 import { LeaseKeeper, type LeaseKeeperSources, LeaseLost } from '../../src/dispatch/lease-keeper.js';
 import { VirtualClock } from '../../src/testing/index.js';
-import { answer, type Marbles, marbles, silent, storeOf } from './marbles.js';
+import { silent } from '../support/silent.js';
+import { answer, type Marbles, marbles, storeOf } from './marbles.js';
 
 const e = { e: undefined };
 const lost = new LeaseLost('the lease of the dispatcher is over');

@@ -5,7 +5,6 @@ import { TestScheduler } from 'rxjs/testing';
 import { expect } from 'vitest';
 import type { Clock } from '../../src/clock.js';
 import type { JobStore } from '../../src/store/job-store.js';
-import type { Logger } from '../../src/task/logger.js';
 
 export type Marbles = Parameters<Parameters<TestScheduler['run']>[0]>[0] & { readonly clock: Clock };
 
@@ -27,5 +26,3 @@ export function answer<T>(observable: Observable<T>): Promise<T> {
 export function storeOf(methods: Partial<JobStore>): JobStore {
   return { changes: () => NEVER, ...methods } as JobStore;
 }
-
-export const silent: Logger = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };

@@ -8,7 +8,8 @@ import { CronSchedule } from '../../src/job/cron-schedule.js';
 import type { JobTree } from '../../src/job/job-record.js';
 import type { Schedules } from '../../src/store/job-store.js';
 import { VirtualClock } from '../../src/testing/index.js';
-import { silent, storeOf } from './marbles.js';
+import { silent } from '../support/silent.js';
+import { storeOf } from './marbles.js';
 
 const HOUR = 3_600_000;
 const POLL_MS = 30_000;

@@ -6,6 +6,7 @@ import { nextTurn } from '../../src/clock.js';
 import { asyncModule, type IAsyncService, type JobStore, memoryStore, start } from '../../src/index.js';
 import { OPEN } from '../../src/job/job-status.js';
 import { seededRandom, VirtualClock } from '../../src/testing/index.js';
+import { silent } from '../support/silent.js';
 import { failingStore } from './failing-store.js';
 import { SIZES, Work } from './work.js';
 
@@ -15,8 +16,6 @@ const PATIENCE_MS = 240_000;
 const STEP_MS = 1_000;
 const COPIES = 6;
 const TURNS = 8;
-
-const silent = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
 
 export interface Trial {
   /** The failures, one on each line. */

@@ -18,8 +18,8 @@ import {
   task,
 } from '../../src/index.js';
 import { seededRandom } from '../../src/testing/index.js';
-import { silent } from '../dispatch/marbles.js';
 import { untilAborted } from '../support/deferred.js';
+import { silent } from '../support/silent.js';
 import { containerOf, Users } from './users.js';
 
 const JOBS = 10_000;

@@ -18,6 +18,7 @@ import {
   task,
 } from '../../src/index.js';
 import { Processes } from '../store/mongo/processes.js';
+import { silent } from '../support/silent.js';
 
 const HOSTILE = [
   '$HOSTNAME',
@@ -55,7 +56,6 @@ const REFUSED: readonly [string, string][] = [
   ['more than a thousand characters', 'x'.repeat(1_001)],
 ];
 
-const silent = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
 const processes = await Processes.forTests('hostile-names');
 const running: IAsyncService[] = [];
 

@@ -17,9 +17,9 @@ import {
 } from '../../src/testing/index.js';
 import { memoryBench, type VirtualBench } from '../contract/memory-bench.js';
 import { type MongoBenches, mongoBenches } from '../contract/mongo-bench.js';
-import { silent } from '../dispatch/marbles.js';
 import { mongoDocuments } from '../parity/mongo-documents.js';
 import { afterEachTest } from './leak-check.js';
+import { silent } from './silent.js';
 
 /** How many turns of the event loop in a row nothing must happen in. */
 const QUIET_TURNS = 5;

@@ -2,6 +2,7 @@
 
 import { type TestAsync, type TestAsyncOptions, testAsync } from '../../src/testing/index.js';
 import { afterEachTest } from './leak-check.js';
+import { silent } from './silent.js';
 
 const open = new Set<TestAsync>();
 
@@ -11,8 +12,6 @@ export async function setup(options: TestAsyncOptions = {}): Promise<TestAsync> 
   open.add(bundle);
   return bundle;
 }
-
-const silent = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
 
 afterEachTest(stopBundles);
 

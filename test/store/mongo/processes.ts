@@ -10,6 +10,7 @@ import type { MongoStoreOptions } from '../../../src/store/mongo/mongo-options.j
 import { mongoStore } from '../../../src/store/mongo/mongo-store.js';
 import type { Interception } from '../../replica-set/faults/stand-in-faults.js';
 import { findReplicaSet, type ReplicaSet, type StandInFaults } from '../../replica-set/find-replica-set.js';
+import { silent } from '../../support/silent.js';
 import { CommandsSent } from './commands-sent.js';
 
 /** So many turns without a command are taken for quiet. */
@@ -27,8 +28,6 @@ export interface Cost {
   /** How many documents were written. */
   readonly documents: number;
 }
-
-const silent = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
 
 export class Processes {
   readonly uri: string;

@@ -8,6 +8,7 @@ import { mongoStore } from '../../../../src/store/mongo/mongo-store.js';
 import { seededRandom } from '../../../../src/testing/seeded-random.js';
 import { VirtualClock } from '../../../../src/testing/virtual-clock.js';
 import { type StandIn, startStandIn } from '../../../replica-set/stand-in.js';
+import { silent } from '../../../support/silent.js';
 import type { StrikePlan } from './cell.js';
 import { Strike } from './strike.js';
 import { Traffic } from './traffic.js';
@@ -18,8 +19,6 @@ const STEP_MS = 1_000;
 /** What has not come to its end by then never will. */
 const PATIENCE_MS = 900_000;
 const RETRY_MS = 1_000;
-
-const silent = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
 
 type ServiceOptions = Omit<AsyncModuleOptions, 'store' | 'clock' | 'random' | 'logger'>;
 
