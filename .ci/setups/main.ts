@@ -10,7 +10,7 @@ import { SET_UPS } from './set-ups.js';
 const ROOT = resolve(import.meta.dirname, '../..');
 const asked = process.argv.slice(2);
 const unknown = asked.filter((name) => SET_UPS[name] === undefined);
-if (unknown.length > 0) throw new Error(`there is no set-up ${unknown.join(', ')}; there are ${Object.keys(SET_UPS).join(', ')}`);
+if (unknown.length > 0) throw new Error(`unknown set-up: ${unknown.join(', ')}; known are ${Object.keys(SET_UPS).join(', ')}`);
 
 const work = mkdtempSync(join(tmpdir(), 'millrace-setups-'));
 try {

@@ -95,7 +95,7 @@ export class Composition {
     );
   }
 
-  /** @param problems - is told of schedules whose jobs cannot be queued */
+  /** @param problems - the schedules whose jobs cannot be queued are added to it */
   #scheduled(problems: string[]): readonly ScheduledJobs[] {
     const now = new Date(this.options.clock.now());
     return schedulesOn(this.#expansion, this.options.schedules).flatMap(({ name, tree }) => {

@@ -172,7 +172,7 @@ export function expandStep(plan: JobPlan, batch: QueuedJob, expansion: Expansion
   });
 }
 
-/** What a job that is added to another one takes over: of who adds it, else of that job. */
+/** The principal and the metadata of a job that is added to another one: of the job that adds it, else of that job. */
 function ofWhoAdds(job: QueuedJob, expansion: ExpansionContext): Pick<Inherited, 'principal' | 'metadata'> {
   return { principal: expansion.principal?.() ?? job.principal, metadata: { ...job.metadata, ...expansion.metadata?.() } };
 }

@@ -56,7 +56,7 @@ export function isMetadata(value: unknown): value is Metadata {
   return METADATA_RULE.holds(value) && Object.entries(value as object).every(([key, fact]) => isKey(key) && isFact(fact));
 }
 
-/** What a job has: its own metadata, and of another job's the keys that are inherited; `undefined` for none. @throws TooLargeError */
+/** A job's own metadata, with the inherited keys of another job's; `undefined` for none. @throws TooLargeError */
 export function withInherited(
   owner: string,
   own: Metadata = NO_METADATA,

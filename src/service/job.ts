@@ -145,7 +145,7 @@ export interface Job<out R> extends Future<R> {
    */
   readonly isExisting: boolean;
   readonly status: Status;
-  /** What its draft said, and what it inherited; frozen. */
+  /** The facts of its draft, and the inherited ones; frozen. */
   readonly metadata: Metadata;
   /** How often a run of it began. */
   readonly attempts: number;

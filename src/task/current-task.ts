@@ -19,7 +19,7 @@ export interface CurrentTask {
   readonly scheduledFor: Date | undefined;
   /** On whose behalf it runs, with what he may do now; `currentPrincipal()` is the same. */
   readonly principal: Principal;
-  /** What the job's draft said, and what it inherited; frozen. */
+  /** The facts of the job's draft, and the inherited ones; frozen. */
   readonly metadata: Metadata;
   /** Which run of the job this is, from 1. */
   readonly attempt: number;
