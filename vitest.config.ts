@@ -24,7 +24,7 @@ export default defineConfig({
     setupFiles: ['./test/setup.ts'],
     testTimeout: 20_000,
     maxWorkers: 2,
-    // What is loaded once serves all files of a worker; each of them leaves nothing behind.
+    // All files of a worker share the modules that are loaded; each file cleans up after itself.
     isolate: false,
     sequence: { sequencer: LongestFirst },
   },

@@ -1,4 +1,4 @@
-/** The Mongo store: what a line of waiting jobs costs a dispatcher. Speed is told of a real server only. */
+/** The Mongo store: what a line of waiting jobs costs a dispatcher. It shows the speed on a real server only. */
 
 import { Container } from 'inversify';
 import { type AsyncModuleOptions, asyncModule, type IAsyncService, makeJob, start, task } from 'millrace';

@@ -37,7 +37,7 @@ export class OptionError extends MillraceError {
   readonly code = 'MILLRACE_OPTION';
 }
 
-/** What was given as a task is none. Put `@Task()` on the method, or make one with `task(name, fn)`. */
+/** The value is not a task. Put `@Task()` on the method, or make one with `task(name, fn)`. */
 export class NotATaskError extends MillraceError {
   readonly code = 'MILLRACE_NOT_A_TASK';
 }
@@ -116,7 +116,10 @@ export class JobNotFoundError extends MillraceError {
   readonly code = 'MILLRACE_JOB_NOT_FOUND';
 }
 
-/** What was asked of a job cannot be done in its status, such as a retry of one that has completed, or one more job for a batch that has none left. The message says what can be. */
+/**
+ * The operation is not possible in the job's status, such as a retry of a completed job, or a job added to a batch that has ended. The
+ * message says what can be.
+ */
 export class JobStateError extends MillraceError {
   readonly code = 'MILLRACE_JOB_STATE';
 }
@@ -148,7 +151,10 @@ export class ConflictError extends MillraceError {
   }
 }
 
-/** Somebody may not do what was asked on his behalf: he is gone or disabled, lacks what a task requires, or would act as somebody else. Also recorded as the error of a job, which is not retried by itself. Give him what the message names, then queue it again. */
+/**
+ * The principal may not do this: it is gone or disabled, lacks a role that the task requires, or would act as somebody else. Also recorded
+ * as the error of a job, which is not retried by itself. Grant what the message names, then queue the job again.
+ */
 export class UnauthorizedError extends MillraceError {
   readonly code = 'MILLRACE_UNAUTHORIZED';
 }

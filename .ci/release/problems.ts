@@ -3,7 +3,7 @@
 export interface Release {
   readonly manifest: Manifest;
   readonly changelog: string;
-  /** What `git status --porcelain` prints. */
+  /** The output of `git status --porcelain`. */
   readonly status: string;
   readonly tarball: Tarball;
   /** Whether the changelog's section may have no date yet. */

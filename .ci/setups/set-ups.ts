@@ -77,7 +77,7 @@ export const SET_UPS: Readonly<Record<string, SetUp>> = {
   },
 };
 
-/** What README says to do first. */
+/** The first steps of README. */
 function begin(project: Project): void {
   const [first = '', ...others] = installation();
   project.run(first);

@@ -8,7 +8,7 @@ import { Task, tasks } from 'millrace';
 
 export const FOLDER = Symbol('FOLDER');
 
-/** What is found out about one file. */
+/** The report on one file. */
 export type FileReport =
   | { readonly path: string; readonly skipped: 'binary' }
   | { readonly path: string; readonly bytes: number; readonly sha256: string; readonly lines: number; readonly words: number };

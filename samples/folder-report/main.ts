@@ -102,7 +102,7 @@ function folderArgument(): string | undefined {
     if (positionals.length > 1) return refuse(`one folder at a time, not ${positionals.length}`);
     const folder = resolve(positionals[0] ?? join(dirname(fileURLToPath(import.meta.url)), '..', '..'));
     if (!existsSync(folder)) return refuse(`there is no folder ${folder}`);
-    return statSync(folder).isDirectory() ? folder : refuse(`${folder} is no folder`);
+    return statSync(folder).isDirectory() ? folder : refuse(`${folder} is not a folder`);
   } catch (error) {
     return refuse(error instanceof Error ? error.message : String(error));
   }

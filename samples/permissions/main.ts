@@ -1,4 +1,4 @@
-/** On whose behalf: jobs run as the user who asked for them, with the roles he has when they run. */
+/** Jobs run as the user who queued them, with the roles that this user has when they run. */
 
 import { Container } from 'inversify';
 import { asyncModule, IAsyncService, makeJob, PrincipalResolver, start, UnauthorizedError } from 'millrace';
@@ -17,16 +17,16 @@ const async = container.get(IAsyncService);
 const ann = { realm: 'staff', id: 'ann' };
 users.add(ann, 'editor');
 
-console.log('- A user queues a job, in the middleware of a web framework; it runs as her, and what it makes is hers.');
+console.log('- Ann queues a job, in the middleware of a web framework; it runs as Ann, and its page belongs to Ann.');
 const created = await async.runAs(ann, () => async.queueJob(site.create, '/ann', 'page'));
 console.log(await created.waitForResult());
 
-console.log('- In the root she may not write: the job fails, and nothing was written.');
+console.log('- Ann may not write in the root: the job fails and writes nothing.');
 const refused = await async.runAs(ann, () => async.queueJob(site.create, '', 'page'));
 await refused.waitForOutcome();
 console.log(refused.status, '|', refused.error?.message, '|', container.get(Site).paths);
 
-console.log('- She finds her page; nobody in particular finds nothing; neither does a guest of the same name.');
+console.log('- Ann finds the page; the anonymous principal and a guest of the same name find nothing.');
 const ask = () => async.queueJob(site.search, 'page');
 const guest = { realm: 'guests', id: 'ann' };
 users.add(guest);
@@ -35,21 +35,21 @@ for (const search of [await async.runAs(ann, ask), await ask(), await async.runA
   console.log(`${realm}/${id}: ${await search.waitForResult()}`);
 }
 
-console.log('- What is known not to be allowed is refused when it is queued.');
+console.log('- A call that is known not to be allowed is refused when it is queued.');
 try {
   await async.runAs({ ...guest, roles: [] }, () => async.queueJob(site.publish, '/ann/page'));
 } catch (error) {
   console.log(error instanceof UnauthorizedError && error.message);
 }
 
-console.log('- She may publish now; while her second job waits, she loses the role.');
+console.log('- Ann may publish; then Ann loses the role while a second job waits.');
 await (await async.runAs(ann, () => async.queueJob(site.publish, '/ann/page'))).waitForResult();
 const late = await async.runAs(ann, () => async.queueJob(makeJob(site.publish, '/ann/page').with({ delayMs: 200 })));
 users.takeAway(ann, 'editor');
 await late.waitForOutcome();
 console.log(late.status, '|', late.error?.message);
 
-console.log('- She is gone before her last job runs.');
+console.log('- Ann is gone before the last job runs.');
 const last = await async.runAs(ann, () => async.queueJob(makeJob(site.create, '/ann', 'more').with({ delayMs: 200 })));
 users.remove(ann);
 await last.waitForOutcome();
@@ -59,18 +59,18 @@ await async.stop();
 await close();
 
 /* It prints:
-- A user queues a job, in the middleware of a web framework; it runs as her, and what it makes is hers.
+- Ann queues a job, in the middleware of a web framework; it runs as Ann, and its page belongs to Ann.
 /ann/page, created by staff/ann
-- In the root she may not write: the job fails, and nothing was written.
+- Ann may not write in the root: the job fails and writes nothing.
 failed | staff/ann may not write in the root | [ '/ann/page' ]
-- She finds her page; nobody in particular finds nothing; neither does a guest of the same name.
+- Ann finds the page; the anonymous principal and a guest of the same name find nothing.
 staff/ann: 1
 millrace/anonymous: 0
 guests/ann: 0
-- What is known not to be allowed is refused when it is queued.
+- A call that is known not to be allowed is refused when it is queued.
 ann of guests may not run Site.publish, which requires `editor`
-- She may publish now; while her second job waits, she loses the role.
+- Ann may publish; then Ann loses the role while a second job waits.
 failed | ann of staff may not run Site.publish, which requires `editor`
-- She is gone before her last job runs.
-failed | ann of staff is gone, or disabled: the PrincipalResolver does not know him any more | [ '/ann/page' ]
+- Ann is gone before the last job runs.
+failed | ann of staff is gone or disabled: the PrincipalResolver does not return it | [ '/ann/page' ]
 */

@@ -1,9 +1,9 @@
-/** A site whose users may do different things in different folders, and the tasks that they ask for. */
+/** A site whose users may do different things in different folders, and its tasks. */
 
 import { injectable } from 'inversify';
 import { currentPrincipal, type PrincipalReference, type PrincipalResolver, Task, tasks, UnauthorizedError } from 'millrace';
 
-/** The people of the site: who is there, and which roles he has now. */
+/** The users of the site and their present roles. */
 @injectable()
 export class Users implements PrincipalResolver {
   readonly #roles = new Map<string, Set<string>>();
@@ -20,7 +20,7 @@ export class Users implements PrincipalResolver {
     this.#roles.delete(`${realm}/${id}`);
   }
 
-  /** Asked before each attempt of a job; nobody for who is not there. */
+  /** Called before each attempt of a job; returns nothing for a user who is gone. */
   resolve({ realm, id }: PrincipalReference) {
     const roles = this.#roles.get(`${realm}/${id}`);
     return roles === undefined ? undefined : { realm, id, roles: [...roles] };
@@ -32,7 +32,7 @@ interface Page {
   readonly creator: string;
 }
 
-/** Each folder has an owner, who alone may write in it and see what is there; the root is nobody's. */
+/** Each folder has an owner; only the owner may write in it and see its pages. Nobody owns the root. */
 @injectable()
 export class Site {
   readonly #owners = new Map([['/ann', 'staff/ann']]);
@@ -56,7 +56,7 @@ export class Site {
     return this.#pages.filter(({ path, creator }) => creator === me && path.includes(text)).length;
   }
 
-  /** Nothing of it runs for who is no editor when its turn has come. */
+  /** Does not run for a user who is not an editor at that time. */
   @Task({ quotas: [], requires: ['editor'], failureLogLevel: 'none' })
   async publish(path: string): Promise<string> {
     return `${path} is public`;

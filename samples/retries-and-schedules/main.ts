@@ -15,7 +15,7 @@ const send = task('send', { quotas: [], retry: exponential({ attempts: 3, firstM
   return `sent to ${to}`;
 });
 
-/** Asks to be run again later; that is no failure. */
+/** Asks to run again later; that is not a failure. */
 const poll = task('poll', { quotas: [] }, () => {
   if (currentTask().attempt < 3) throw new RetryLater(20);
   return 'there';
@@ -43,7 +43,7 @@ console.log((await job.waitForOutcome()).status);
 const [letter] = await async.getDeadLetters({ task: send });
 console.log(letter?.error.message);
 
-console.log('- When the cause is mended, it is queued again.');
+console.log('- When the cause is fixed, the job is queued again.');
 isUp = true;
 const again = await job.retry();
 console.log(await again.waitForResult());
@@ -77,7 +77,7 @@ attempt 2 to reach ada
 attempt 3 to reach ada
 failed
 ada cannot be reached
-- When the cause is mended, it is queued again.
+- When the cause is fixed, the job is queued again.
 attempt 1 to reach ada
 sent to ada
 - A task may ask to run later.

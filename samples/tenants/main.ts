@@ -31,7 +31,7 @@ const metadata = { tenant: 'acme', locale: 'de', trace: 'a1' } as const;
 const job = await async.queueJob(makeJob(invoices, 'may').with({ metadata }));
 console.log(job.metadata);
 
-console.log('- Whatever comes of it has the same tenant; a locale of its own counts first, and the trace stays where it is.');
+console.log('- The jobs that follow have the same tenant; their own locale counts first, and the trace is not passed on.');
 await job.waitForResult();
 for (const line of lines.sort()) console.log(line);
 
@@ -48,7 +48,7 @@ await close();
 /* It prints:
 - A job has metadata: its task, and whoever looks at the job, can read it.
 { tenant: 'acme', locale: 'de', trace: 'a1' }
-- Whatever comes of it has the same tenant; a locale of its own counts first, and the trace stays where it is.
+- The jobs that follow have the same tenant; their own locale counts first, and the trace is not passed on.
 acme: may is done
 acme: may-1 in de, trace: none
 acme: may-2 in fr, trace: b2

@@ -7,7 +7,7 @@ export interface Account extends PlainDocument {
   readonly balance: number;
 }
 
-/** What was moved; the `_id` is that of the job which did it. */
+/** One transfer; its `_id` is the id of its job. */
 export interface Transfer extends PlainDocument {
   readonly from: string;
   readonly to: string;

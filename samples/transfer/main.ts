@@ -22,7 +22,7 @@ const transfer = task(
     await accounts.put({ ...payee, balance: payee.balance + amount }, session);
     await transfers.put({ _id: job.id, from, to, amount }, session);
     await async.queueJob(receipt, from, amount);
-    if (payer.balance < amount) throw new Error(`${from} has not so much`);
+    if (payer.balance < amount) throw new Error(`${from} has too little money`);
   },
 );
 const receipt = task('receipt', { quotas: [] }, (name: string, amount: number) => `${name} has paid ${amount}`);
@@ -48,7 +48,7 @@ await Promise.all(jobs.map((job) => job.waitForResult()));
 console.log(jobs.some(({ attempts }) => attempts > 1));
 await show();
 
-console.log('- One that fails leaves nothing, though it had written and queued everything.');
+console.log('- A transfer that fails leaves nothing, though it had written and queued everything.');
 const tooMuch = await async.queueJob(transfer, 'ada', 'bob', 1_000);
 console.log(await tooMuch.waitForResult().catch(({ cause }) => cause.message));
 await show();
@@ -60,7 +60,7 @@ await close();
 - Forty transfers at the same time: they conflict, and run again until each has been done, once.
 true
 ada 80, bob 120 - 40 transfers, 40 receipts
-- One that fails leaves nothing, though it had written and queued everything.
-ada has not so much
+- A transfer that fails leaves nothing, though it had written and queued everything.
+ada has too little money
 ada 80, bob 120 - 40 transfers, 40 receipts
 */

@@ -1,4 +1,4 @@
-/** What web and worker share: the databases, the store of the jobs, and the task that both know. */
+/** The parts that web and worker share: the databases, the job store and the task. */
 
 import { inject, injectable } from 'inversify';
 import { Task, tasks } from 'millrace';

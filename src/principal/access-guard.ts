@@ -89,7 +89,7 @@ export class AccessGuard {
 
   #withoutRoles(reference: PrincipalReference): Principal {
     if (this.#ports.resolver !== undefined && reference.realm !== OWN_REALM)
-      throw new UnauthorizedError(`${named(reference)} is gone, or disabled: the PrincipalResolver does not know him any more`);
+      throw new UnauthorizedError(`${named(reference)} is gone or disabled: the PrincipalResolver does not return it`);
     return Object.freeze({ realm: reference.realm, id: reference.id, roles: Object.freeze([]) }) as PrincipalReference as Principal;
   }
 

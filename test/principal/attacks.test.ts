@@ -182,7 +182,7 @@ onBothStores((stage, kind) => {
   });
 
   it.each([['constructor'], ['toString'], ['__proto__'], ['hasOwnProperty'], ['choice'], ['an oversized name', 'x'.repeat(100_000)]])(
-    'runs nothing for a job of %s, which is no task',
+    'runs nothing for a job of %s, which is not a task',
     async (name, taskName = name) => {
       const stand = await scene();
       const job = await stand.async.queueJob(makeJob(note, 'hello').with(LATER));

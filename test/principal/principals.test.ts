@@ -118,7 +118,7 @@ onBothStores((stage) => {
       users.remove(BOB);
       expect(await outcomeOf(job)).toMatchObject({
         status: 'failed',
-        error: { code: 'MILLRACE_UNAUTHORIZED', message: expect.stringContaining('bob of staff is gone, or disabled') },
+        error: { code: 'MILLRACE_UNAUTHORIZED', message: expect.stringContaining('bob of staff is gone or disabled') },
       });
       const second = await stage.start({ container: containerOf({ users }), tasks: [other] });
       const refused = await second.async.runAs(BOB, () => second.async.queueJob(other));
