@@ -4,7 +4,7 @@ import { types } from 'node:util';
 import leven from 'leven';
 import { MAX_DELAY_MS, OptionError } from './errors.js';
 
-/** What an option must be: the words for it, and the test. */
+/** The requirement for an option: its words, and its test. */
 export interface Rule {
   readonly must: string;
   readonly holds: (value: unknown) => boolean;
@@ -20,7 +20,7 @@ const isObject = (value: unknown): value is Record<string, unknown> => typeof va
 /** The longest that a timer of the platform can wait. */
 export const MAX_TIMER_MS = 2 ** 31 - 1;
 
-/** What is stored with a job, beside its arguments, whose size has a limit of its own. */
+/** The longest text that a job stores beside its arguments, whose size has a separate limit. */
 const MAX_LABEL_LENGTH = 1_000;
 /** Well-formed: half a surrogate pair would not come out of a database as it went in, and a null byte ends a name in BSON. */
 const isName = (value: unknown): value is string => isString(value) && value.isWellFormed() && !value.includes('\0');
@@ -50,7 +50,7 @@ export const is = {
     must: 'a number of milliseconds from 0 to a hundred years',
     holds: (value) => isNumber(value) && value >= 0 && value <= MAX_DELAY_MS,
   },
-  /** What a timer of the platform can wait; a longer one would ring at once. */
+  /** The longest time of a platform timer; a longer one would fire at once. */
   timerMs: {
     must: `a number of milliseconds above 0 and at most ${MAX_TIMER_MS} (24 days)`,
     holds: (value) => isNumber(value) && value > 0 && value <= MAX_TIMER_MS,

@@ -9,7 +9,7 @@ const { now: realNow } = realPerformance;
 export interface Clock {
   /** Milliseconds since the epoch. */
   now(): number;
-  /** What RxJS operators that take time are given: `timer(ms, clock.scheduler)`. */
+  /** For RxJS operators that take time: `timer(ms, clock.scheduler)`. */
   readonly scheduler: SchedulerLike;
   /** Emits once in the next turn of the event loop, after everything that this turn still has to do. */
   turn(): Observable<void>;

@@ -1,4 +1,7 @@
-/** Every error Millrace throws, on one page: a class, a stable code, when it comes and what to do. What the database driver throws passes through as it is. */
+/**
+ * Every error that Millrace throws, on one page: a class, a stable code, when it comes and what to do. Errors of the database driver pass
+ * through unchanged.
+ */
 
 /** A hundred years: a longer delay is a mistake, and may lead to no date at all. */
 export const MAX_DELAY_MS = 100 * 366 * 86_400_000;
@@ -21,7 +24,10 @@ export function isMillraceError(error: unknown): error is MillraceError {
   return typeof error === 'object' && error !== null && brand in error;
 }
 
-/** Whether it is the error of a code, also one of another installed copy. What was thrown may be a proxy that throws at everything. */
+/**
+ * Whether this error has the code, also if it comes from another installed copy. The thrown value may be a proxy that throws on every
+ * access.
+ */
 export function hasCode(thrown: unknown, code: string): boolean {
   try {
     return isMillraceError(thrown) && thrown.code === code;

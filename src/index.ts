@@ -44,7 +44,7 @@ export {
   WaitTimeoutError,
 } from './errors.js';
 export type { Missed } from './job/cron-schedule.js';
-// ---- What becomes of them
+// ---- Progress and outcomes of jobs
 export { type Ref, ref } from './job/document-reference.js';
 export { type DocumentRequest, DocumentSource } from './job/document-source.js';
 export type { FailureLogLevel } from './job/failure-log-level.js';
@@ -53,7 +53,7 @@ export type { FinalStatus, Status } from './job/job-status.js';
 export type { Metadata } from './job/metadata.js';
 export type { Outcome } from './job/outcome.js';
 export type { Paused } from './job/pauses.js';
-// ---- On whose behalf
+// ---- Principals
 export { anonymous, type Principal, type PrincipalReference, system } from './job/principal.js';
 export type { Rate } from './job/rates.js';
 export type { CollectionName, DocumentIn, IdIn, QuotaName, QuotaSize, QuotaSizes, Quotas, Register, Session } from './job/register.js';

@@ -43,7 +43,7 @@ const CONTAINER: Rule = {
 /**
  * Binds the task classes that the application has not bound, resolves each of them once (their
  * constructors run), and starts the service and its dispatcher.
- * @throws StartError with all problems together; nothing is started then. OptionError for what is no container
+ * @throws StartError with all problems together; nothing is started then. OptionError if this is not a container
  */
 export async function start(container: Container): Promise<IAsyncService> {
   checkOption('`start`', 'container', container, CONTAINER);
@@ -69,7 +69,7 @@ export async function start(container: Container): Promise<IAsyncService> {
   return container.get(IAsyncService);
 }
 
-/** What makes Millrace's own errors a problem among others. */
+/** Adds an error of Millrace to the list of problems. */
 function attempt<T>(make: () => T, problems: string[]): T | undefined {
   try {
     return make();
@@ -106,7 +106,7 @@ function unencryptable({ registry, options: { secrets } }: Composition): readonl
   return encrypting.map(({ name }) => `${name} has \`encrypt\`, which needs \`secrets\` of \`asyncModule\`, with a \`current\` key`);
 }
 
-/** What tasks require that nobody could ever have. */
+/** The roles that tasks require and that no principal could ever have. */
 function unheldRequirements({ accessGuard, registry, options }: Composition): readonly string[] {
   if (options.dispatcher === false || accessGuard.grants) return [];
   const demanding = registry.tasks.filter(({ options: { requires } }) => requires.length > 0);

@@ -1,4 +1,4 @@
-/** What a dispatcher is called: as the application says, else as its environment says, else by its process. */
+/** The name of a dispatcher: from the options, else from the environment, else from the process. */
 
 import { hostname } from 'node:os';
 import { checkOption, is } from '../check.js';

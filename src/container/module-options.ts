@@ -1,4 +1,4 @@
-/** What an application says when it puts Millrace into its container. */
+/** The options of `asyncModule`. */
 
 import { checkOption, checkOptions, is, type Rules } from '../check.js';
 import { type Clock, systemClock } from '../clock.js';
@@ -19,7 +19,7 @@ import { type CheckedSchedule, checkSchedules, type ScheduleOptions } from './sc
 export interface AsyncModuleOptions {
   /** Where jobs live: `memoryStore()`. */
   readonly store: JobStore;
-  /** What this process can run: classes with `@Task`, and tasks made with `task(name, fn)`. @default [] */
+  /** The tasks that this process can run: classes with `@Task`, and tasks made with `task(name, fn)`. @default [] */
   readonly tasks?: readonly (TaskLike | Class)[] | undefined;
   /** Quotas and their sizes, in the order in which jobs may hold several; those that have one, with their rate. @default { default: 1 } */
   readonly quotas?: QuotaSizes | undefined;
@@ -47,8 +47,10 @@ export interface AsyncModuleOptions {
    */
   readonly queueTimeoutMs?: number | undefined;
   /**
-   * Where messages go: `console`, a logger of pino or winston, or any with `debug`, `info`, `warn` and `error`. What it throws changes nothing. Of several services on one store object each
-   * logs every failure. @default warnings and errors to the console */
+   * Where messages go: `console`, a logger of pino or winston, or any with `debug`, `info`, `warn` and `error`. Errors that it throws are
+   * ignored. Of several services on one store object each logs every failure.
+   * @default warnings and errors to the console
+   */
   readonly logger?: Logger | undefined;
   /** The time; tests replace it. @default the system's */
   readonly clock?: Clock | undefined;

@@ -1,4 +1,4 @@
-/** What an application says of its quotas: their sizes, and their rates. */
+/** The options of quotas: sizes and rates. */
 
 import { checkOption, checkOptions, is, MAX_TIMER_MS, type Rule, type Rules } from '../check.js';
 import { checkQuotaName, type QuotaLimits } from '../job/places.js';

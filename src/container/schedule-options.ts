@@ -1,4 +1,4 @@
-/** What an application says of jobs that recur. */
+/** The options of schedules: jobs that recur. */
 
 import { checkOptions, is, type Rules } from '../check.js';
 import type { Schedule } from '../dispatch/scheduler.js';
@@ -13,13 +13,19 @@ import { planOf } from '../service/job-draft.js';
 export interface ScheduleOptions {
   /** When it is queued: a cron expression of five fields, or six with seconds first, such as `'0 3 * * *'`. */
   readonly every: string;
-  /** What is queued each time; nothing below it may have a `beginAfter` or `beginBy`. Inside the task `currentTask().scheduledFor` is the time. */
+  /**
+   * The job that is queued each time; nothing below it may have a `beginAfter` or `beginBy`. Inside the task `currentTask().scheduledFor`
+   * is the time.
+   */
   readonly job: Draft<unknown>;
-  /** What it is called in the store: the same in every process and build. @default the draft's own name, else its task's */
+  /** Its name in the store: the same in every process and build. @default the draft's own name, else its task's */
   readonly name?: string | undefined;
   /** An IANA time zone, such as `'Europe/Berlin'`; never that of the process, or two in different zones would both queue the job. @default 'UTC' */
   readonly timeZone?: string | undefined;
-  /** What is done about times at which no process was there: one job for all of them, none, or one for each, of the last thousand. @default 'once' */
+  /**
+   * The reaction to firings that every process missed: one job for all of them, none, or one for each, of the last thousand.
+   * @default 'once'
+   */
   readonly missed?: Missed | undefined;
 }
 
@@ -31,7 +37,7 @@ export interface CheckedSchedule extends Omit<Schedule, 'tree'> {
 }
 
 const FIXED_TIMES = ['beginAfter', 'beginBy'] as const;
-/** What its own job may not say. */
+/** Options that its own job may not have. */
 const OWN_TIMES = ['delayMs', 'debounceMs', ...FIXED_TIMES] as const;
 
 const RULES: Rules<ScheduleOptions> = {
@@ -67,7 +73,7 @@ function checkSchedule(path: string, options: ScheduleOptions): CheckedSchedule 
   return { name, plan, missed, timetable: new CronSchedule(`\`every\` of ${owner}`, every, timeZone) };
 }
 
-/** What every firing queues anew has no fixed time: it would be over after the first. @throws OptionError */
+/** A draft that every firing queues anew has no fixed time, since that would be over after the first firing. @throws OptionError */
 function checkBelow(plan: JobPlan, path: string): void {
   for (const [below, where] of plansBelow(plan)) {
     const at = path + where;

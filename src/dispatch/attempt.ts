@@ -23,7 +23,7 @@ import type { StoredBytes } from './stored-bytes.js';
 /** Why an attempt was aborted. */
 export interface Abort {
   readonly cause: 'cancelled' | 'timed-out' | 'stopped';
-  /** What its signal gives as the reason. */
+  /** The reason that its signal gives. */
   readonly reason: unknown;
 }
 
@@ -52,7 +52,7 @@ export class Attempt implements CurrentTask {
   readonly attempt: number;
   readonly clock: TaskClock;
   readonly logger: Logger;
-  /** Who acts in its code; what he may do is not known before the code is called. */
+  /** The actor in its code; its roles are not known before the code is called. */
   readonly actor: Actor<CurrentTask>;
   readonly #queue: string;
   readonly #report: AttemptSources['report'];
@@ -150,7 +150,7 @@ export class Attempt implements CurrentTask {
     if (this.#aborted !== undefined) return;
     this.#aborted = abort;
     const controller = this.#controller;
-    // Who listens to the signal is code of the task, and no part of whoever cancels it.
+    // A listener of the signal is code of the task, and not of the caller that cancels it.
     if (controller !== undefined) runAsTask(this.actor, () => controller.abort(abort.reason));
   }
 
@@ -165,7 +165,7 @@ export class Attempt implements CurrentTask {
     return this.run(code);
   }
 
-  /** What the code comes to: of an observable its last value. */
+  /** The result of the code: of an observable, its last value. */
   async resultOf(code: () => unknown): Promise<unknown> {
     const value = await code();
     return isObservable(value) ? this.#lastOf(value) : value;
@@ -206,7 +206,7 @@ export class Attempt implements CurrentTask {
     });
   }
 
-  /** What an observable does when it is left is code of the task as well, and may throw. */
+  /** The teardown of an observable is code of the task as well, and may throw. */
   #letGo(subscription: Subscription): void {
     try {
       subscription.unsubscribe();

@@ -22,7 +22,7 @@ import type { TaskCaller } from './task-caller.js';
 import { TransactionalAttempt, type TransactionalSources } from './transactional-attempt.js';
 import { type AttemptContext, type Conflict, following, judge, judgeTimeout, retryPlanOf, type Verdict } from './verdict.js';
 
-/** A method that has not returned so long after its signal was aborted is said to ignore it. */
+/** A method that has not returned this long after its signal was aborted ignores the signal. */
 const HEED_MS = 250;
 
 export interface JobRunnerSources {
@@ -61,7 +61,7 @@ interface Running {
   readonly conflicts: ConflictSeries;
   /** Why it is not to go on, whichever attempt is under way. */
   end?: Abort;
-  /** Given back to the store: whatever its method still does is of no account. */
+  /** Given back to the store: the rest of its method has no effect. */
   isAbandoned: boolean;
   /** Waits for the timeout of the attempt. */
   watch?: Subscription;

@@ -43,7 +43,7 @@ const IDENTIFY_AGAIN_MS = 10_000;
 export class TaskCaller {
   constructor(private readonly sources: CallSources) {}
 
-  /** Whatever the task returns; throws what it throws, or why the attempt was aborted where that came before its code. */
+  /** Returns the task's result. Throws the task's error, or the reason of the abort if the attempt was aborted before its code. */
   call(task: TaskDefinition, claimed: ClaimedJob, attempt: Underway): unknown {
     const principal = this.#identified(task, claimed, attempt);
     if (!types.isPromise(principal)) return this.#callFor(principal, task, claimed, attempt);
@@ -86,7 +86,7 @@ export class TaskCaller {
     return this.#setUp([this.sources.setUp, setUp], attempt).then(() => this.#call(task, claimed, attempt));
   }
 
-  /** What each returns runs when the attempt is over, the last one first. */
+  /** The functions that they return run when the attempt is over, the last one first. */
   async #setUp(setUps: readonly (SetUp | undefined)[], attempt: Underway): Promise<void> {
     const task = currentTask();
     for (const setUp of setUps) {
@@ -123,7 +123,7 @@ export class TaskCaller {
     return Reflect.apply((instance as Record<string, AnyFunction>)[code.method] as AnyFunction, instance, args);
   }
 
-  /** One after the other: a session does one thing at a time. What a callback is given in front is no argument, but a result. */
+  /** One after the other, since a session does one thing at a time. The first value of a callback is a result, not an argument. */
   async #loadDocuments(
     args: unknown[],
     { id, taskName, input }: QueuedJob,
@@ -141,7 +141,7 @@ export class TaskCaller {
     }
   }
 
-  /** What a callback or postprocess gets in front: something of its parent. */
+  /** The first value of a callback or postprocess, which comes from its parent. */
   async #given(input: Input, given: ClaimedJob['input']): Promise<unknown> {
     if (given === undefined) return undefined;
     if (!('status' in given)) return this.sources.read(Payload.of(given, 'jobs'));

@@ -13,7 +13,7 @@ export const UTC = 'UTC';
 
 /** A firing that is not later than this has not been missed. */
 const IN_TIME_MS = 60_000;
-/** So many missed firings are made up for at most, the latest of them. */
+/** The largest number of missed firings that are made up for: the latest ones. */
 const MOST_MISSED = 1_000;
 
 /** Clocks that are put back repeat at most this much. */

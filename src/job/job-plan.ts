@@ -21,7 +21,7 @@ export interface JobPlan {
   readonly version?: number;
   /** Which of the task's arguments are to be encrypted. */
   readonly encrypt?: Encrypted;
-  /** What its task requires of the principal. */
+  /** The roles that its task requires of the principal. */
   readonly requires?: readonly string[];
   readonly input: Input;
   readonly options: PlanOptions;
@@ -31,7 +31,7 @@ export interface JobPlan {
   readonly callbacks: readonly CallbackPlan[];
 }
 
-/** What a task and a draft say of how the job is to be run; checked before it gets here. */
+/** The options of a task and a draft; checked before they get here. */
 export interface PlanOptions extends UniqueOptions {
   readonly name?: string;
   readonly queue?: string;
@@ -49,14 +49,14 @@ export interface PlanOptions extends UniqueOptions {
   /** On whose behalf, where that is not who queues it. */
   readonly principal?: PrincipalReference;
   readonly metadata?: Metadata;
-  /** What the task itself says of its jobs' keys: for those that are not part of another one. */
+  /** The task's own key for its jobs: for those that are not part of another one. */
   readonly keyOfTask?: UniqueOptions;
 }
 
 /** One callback for every end, or one for each of the two sides. */
 export type CallbackPlan = { readonly both: JobPlan } | { readonly success?: JobPlan | undefined; readonly failure?: JobPlan | undefined };
 
-/** What is directly below a plan, and where it stands there, such as `.steps[1]`. */
+/** The plans directly below a plan, and the place of each, such as `.steps[1]`. */
 export function plansBelow({ steps, postprocess, callbacks }: JobPlan): readonly (readonly [JobPlan, string])[] {
   return [
     ...steps.map((step, index) => [step, `.steps[${index}]`] as const),
@@ -102,11 +102,11 @@ export interface ExpansionContext {
   readonly metadata?: () => Metadata | undefined;
   /** The keys of the metadata that a job takes over from the one above it, or from the one that queues it. */
   readonly inheritMetadata?: readonly string[];
-  /** What seals and encrypts; nothing where absent. */
+  /** Seals and encrypts; if absent, nothing is sealed. */
   readonly sealer?: JobSealer;
 }
 
-/** What is taken over from the job above, or from the one that it stands in for. */
+/** Taken over from the job above, or from the one that it replaces. */
 interface Inherited {
   readonly queue: string;
   readonly priority: number;
@@ -299,7 +299,7 @@ function queuedJob(
   return job;
 }
 
-/** Who is nobody in particular is not recorded. */
+/** The anonymous principal is not stored. */
 function recordedPrincipal(principal: PrincipalReference | undefined): PrincipalReference | undefined {
   return principal === undefined || isSamePrincipal(principal, anonymous) ? undefined : referenceTo(principal);
 }

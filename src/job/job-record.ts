@@ -1,4 +1,4 @@
-/** What a job is: what was queued, which never changes, and what has become of it, which only moves change. */
+/** A job: the part that was queued never changes, and only moves change its state. */
 
 import type { FailureLogLevel } from './failure-log-level.js';
 import { type MoveName, mayMove, type Status } from './job-status.js';
@@ -18,13 +18,13 @@ export type JobKind = 'task' | 'serial' | 'parallel' | 'choice';
 /** How far a job is. */
 export type Progress = number | { readonly done: number; readonly total?: number; readonly note?: string };
 
-/** What a job belongs to a parent as. */
+/** The part that a job plays for its parent. */
 export type Role = 'step' | 'postprocess' | 'callback';
 
-/** What a run is given in front of the stored arguments: something of its parent, once that has ended. */
+/** The first argument of a run, before the stored ones: it comes from the parent, once that has ended. */
 export type Input = 'none' | 'result' | 'error' | 'outcome' | 'jobs';
 
-/** What a batch does about a child that failed: runs the rest, cancels the rest, or runs the rest and fails itself. */
+/** The reaction of a batch to a failed child: run the rest, cancel the rest, or run the rest and fail itself. */
 export type OnFailure = 'continue' | 'stop' | 'fail';
 
 /** A job with everything below it: the root first, each parent before its children. */
@@ -37,7 +37,7 @@ export interface QueuedJob {
   readonly kind: JobKind;
   /** For a batch `serial` or `parallel`, for an undecided callback `choice`. */
   readonly taskName: string;
-  /** What the one who queued it calls it. */
+  /** A name that the caller chose. */
   readonly name?: string;
   readonly queue: string;
   readonly args: Payload;
@@ -78,7 +78,7 @@ export interface QueuedJob {
   readonly choice?: Choice;
   /** The job that it is a retry of. */
   readonly retryOf?: string;
-  /** What keeps it from being queued twice. */
+  /** Keeps it from being queued twice. */
   readonly unique?: Uniqueness;
 }
 
@@ -88,7 +88,7 @@ export interface Choice {
   readonly failure?: JobTree;
 }
 
-/** What has become of a job. */
+/** The state of a job. */
 export interface JobState {
   readonly status: Status;
   /** The store's order of insertion. */
@@ -129,7 +129,7 @@ export interface JobRecord {
   readonly state: JobState;
 }
 
-/** What a move writes; `undefined` removes. */
+/** The fields that a move writes; `undefined` removes one. */
 export type Changes = { readonly [K in Exclude<keyof JobState, 'status'>]?: JobState[K] | undefined };
 
 /** Makes a move of the table. @throws Error for any other: a defect of the store that asks */
@@ -138,7 +138,7 @@ export function moved(state: JobState, name: MoveName, status: Status, changes: 
   return { ...state, ...changes, status } as JobState;
 }
 
-/** What a job says of when it may begin. */
+/** The times before which a job may not begin. */
 type Timed = Pick<QueuedJob, 'delayMs' | 'beginAfter'>;
 
 /** The job's first state; its place in the order is for the store to say. */

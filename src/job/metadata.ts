@@ -1,4 +1,4 @@
-/** Metadata of a job: a few short facts, such as its tenant, that code around tasks needs and that are no arguments. */
+/** Metadata of a job: a few short facts, such as its tenant, that code around tasks needs and that are not arguments. */
 
 import { isPlain, type Rule } from '../check.js';
 import { OptionError, TooLargeError } from '../errors.js';

@@ -7,11 +7,11 @@ import { NO_PLACES, type Places, placesInAll } from './places.js';
 
 export interface CopyContext {
   readonly nextId: () => string;
-  /** What must have started by now has no such limit any more; a time to come is not waited for. */
+  /** The copy loses a `beginBy` before this time, and does not wait for a `beginAfter` after it. */
   readonly now: Date;
-  /** What the batches around a step held while it ran: its copy has none of them around it. */
+  /** The places that the batches around a step held while it ran: its copy has no batches around it. */
   readonly placesAround: Places;
-  /** What seals and encrypts; nothing where absent. */
+  /** Seals and encrypts; if absent, nothing is sealed. */
   readonly sealer?: JobSealer;
 }
 
@@ -26,7 +26,7 @@ export function copyTree(root: QueuedJob, below: readonly QueuedJob[], context: 
   const decided = new Set([root, ...below].filter(({ choice }) => choice !== undefined).map(({ id }) => id));
   const tree: [QueuedJob, ...QueuedJob[]] = [transferred(root, copyOfRoot(root, newIds, context), context)];
   for (const job of below) {
-    // What is below a callback that was one of two drafts is in these; one that retries another is there as that one.
+    // A job below a callback with two drafts is in these drafts; a retry of another job is represented by that job.
     if (job.parent === undefined || !newIds.has(job.parent) || decided.has(job.parent) || job.retryOf !== undefined) continue;
     newIds.set(job.id, context.nextId());
     tree.push(transferred(job, copyOf(job, newIds, context), context));

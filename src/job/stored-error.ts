@@ -85,7 +85,7 @@ function looksLikeError(thrown: unknown): thrown is object {
 function describe(thrown: unknown): string {
   if (typeof thrown === 'string') return thrown;
   try {
-    return `${inspect(trimmed(thrown, SHOWN_DEPTH), { depth: SHOWN_DEPTH, customInspect: false, maxStringLength: 1_000, maxArrayLength: 20 })} was thrown, which is no error`;
+    return `${inspect(trimmed(thrown, SHOWN_DEPTH), { depth: SHOWN_DEPTH, customInspect: false, maxStringLength: 1_000, maxArrayLength: 20 })} was thrown, which is not an error`;
   } catch {
     return `something was thrown that cannot be read (${typeof thrown})`;
   }

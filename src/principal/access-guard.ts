@@ -1,4 +1,4 @@
-/** Lets nobody act as somebody else, and nobody run what he may not: at queueing as far as is known, and before each attempt. */
+/** Checks that a principal may act as another one and run a task: at queueing as far as is known, and before each attempt. */
 
 import { shown } from '../check.js';
 import { OptionError, UnauthorizedError } from '../errors.js';
@@ -9,7 +9,7 @@ import { type Authorizer, roleAuthorizer, rolesOf } from './authorizer.js';
 import { PRINCIPAL_RULE } from './principal-check.js';
 import type { PrincipalResolver } from './principal-resolver.js';
 
-/** What the application has bound in its container. */
+/** The ports that the application has bound in its container. */
 export interface PrincipalPorts {
   readonly resolver?: PrincipalResolver | undefined;
   readonly authorizer?: Authorizer | undefined;
@@ -27,7 +27,7 @@ type Decision = Promise<void> | undefined;
 export class AccessGuard {
   #ports: PrincipalPorts = {};
 
-  /** What the application has bound, from now on. */
+  /** From now on, uses the ports that the application has bound. */
   use(ports: PrincipalPorts): void {
     this.#ports = ports;
   }
@@ -54,7 +54,7 @@ export class AccessGuard {
   }
 
   /**
-   * Whether who queues plans may do so, with everything in them; what is not known of him, is asked when they run.
+   * Checks that the acting principal may queue plans, with everything in them; roles that are not known yet are checked when the jobs run.
    * @returns what to wait for, if anything; it rejects with UnauthorizedError, or what the Authorizer throws
    */
   admit(plans: readonly JobPlan[], actor: Actor | undefined = currentActor()): Decision {
@@ -70,8 +70,9 @@ export class AccessGuard {
   }
 
   /**
-   * What the principal of a job is now, if he may run its task.
-   * @throws UnauthorizedError for who is gone, or may not; whatever the ports throw, which says nothing of him
+   * The principal of a job as it is now, if it may run the job's task.
+   * @throws UnauthorizedError if the principal is gone or may not; an error of the ports is thrown as it is, and says nothing about the
+   *   principal
    */
   identify(reference: PrincipalReference, required: Required): Principal | Promise<Principal> {
     const found = this.#ports.resolver?.resolve(reference);
@@ -106,7 +107,7 @@ export class AccessGuard {
   }
 }
 
-/** Whether who acts becomes no more than he is. */
+/** Whether the change keeps or drops privileges. */
 function isNarrower(other: PrincipalReference, actor: PrincipalReference): boolean {
   return isSamePrincipal(other, actor) || isSamePrincipal(other, anonymous) || isSamePrincipal(actor, system);
 }
@@ -147,12 +148,12 @@ function refusal(principal: Principal, { taskName, requires }: Required, isByPor
   return new UnauthorizedError(`${who} may not run ${taskName}, which requires ${missing.map((role) => `\`${role}\``).join(' and ')}`);
 }
 
-/** What messages call an answer that is not who was asked for. */
+/** The words in messages for an answer that is not the principal asked for. */
 function answered(found: unknown): string {
-  return PRINCIPAL_RULE.holds(found) ? named(found as PrincipalReference) : `${shown(found)}, which is no principal`;
+  return PRINCIPAL_RULE.holds(found) ? named(found as PrincipalReference) : `${shown(found)}, which is not a principal`;
 }
 
-/** What messages call somebody. */
+/** The words in messages for a principal. */
 function named({ realm, id }: PrincipalReference): string {
   return realm === OWN_REALM ? `\`${id}\`` : `${id} of ${realm}`;
 }

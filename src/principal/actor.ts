@@ -9,9 +9,9 @@ export class Actor<T extends object | undefined = object | undefined> {
   #isKnown: boolean;
 
   /**
-   * @param principal - known, with what he may do, if it has `roles`
-   * @param task - the task that he acts in, if any; what it is, is for `currentTask` to know
-   * @param reference - who he is, for as long as he acts, whatever becomes of the object that the application has of him
+   * @param principal - fully known if it has `roles`
+   * @param task - the current task, if any; only `currentTask` knows its type
+   * @param reference - the identity, which stays the same even if the application changes its object
    */
   constructor(
     principal: PrincipalReference,
@@ -26,12 +26,12 @@ export class Actor<T extends object | undefined = object | undefined> {
     return this.#principal;
   }
 
-  /** Whether what he may do is known, and not only who he is. */
+  /** Whether the roles are known, and not only the identity. */
   get isKnown(): boolean {
     return this.#isKnown;
   }
 
-  /** @param isKnown - whether that is what he may do, or nobody here can say */
+  /** @param isKnown - whether the roles are known here */
   identified(principal: PrincipalReference, isKnown: boolean): void {
     this.#principal = principal;
     this.#isKnown = isKnown;

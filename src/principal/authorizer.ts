@@ -6,21 +6,21 @@ import type { Principal, PrincipalReference } from '../job/principal.js';
 export interface TaskRequest {
   readonly principal: Principal;
   readonly taskName: string;
-  /** What the task requires: `@Task({ requires })`; nothing, for `[]`. */
+  /** The roles that the task requires: `@Task({ requires })`; `[]` for none. */
   readonly requires: readonly string[];
 }
 
 /** Called as code of the application, not as the principal that it is asked about. */
 export interface Authorizer {
   /**
-   * Whether a principal may run a task: asked at queueing where what he may do is known, of who queues it, and before each attempt.
-   * Not asked for `system`. When it throws before an attempt, the job is tried again later.
-   * @default whether he has all the roles that the task requires
+   * Whether a principal may run a task. Called at queueing if the roles of the caller are known, and before each attempt. Not asked for
+   * `system`. When it throws before an attempt, the job is tried again later.
+   * @default whether the principal has all the roles that the task requires
    */
   authorize(request: TaskRequest): boolean | Promise<boolean>;
   /**
-   * Whether code that runs on somebody's behalf may act as somebody else: `runAs` inside another, `draft.with({ principal })`.
-   * Not asked where nobody becomes more than he is: as himself, as `anonymous`, and for `system`. Has to answer at once.
+   * Whether code that runs on somebody's behalf may act as somebody else: `runAs` inside another, `draft.with({ principal })`. Not called
+   * if no privileges are gained: for the same principal, for `anonymous`, and if `system` acts. Must answer synchronously.
    * @default nobody may
    */
   mayActAs?(actor: PrincipalReference, other: PrincipalReference): boolean;

@@ -1,4 +1,4 @@
-/** What a reference to a principal must be. */
+/** The form of a reference to a principal. */
 
 import { is, type Rule } from '../check.js';
 import { OptionError } from '../errors.js';

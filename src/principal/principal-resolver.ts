@@ -4,9 +4,9 @@ import type { Principal, PrincipalReference } from '../job/principal.js';
 
 export interface PrincipalResolver {
   /**
-   * What a principal is at this moment, before each attempt of each of his jobs; also asked for `anonymous` and `system`, who are
-   * without roles where it does not know them. When it throws, which says nothing of anybody, the job is tried again later.
-   * @returns `undefined` for who is gone or disabled: the job fails with `UnauthorizedError`, and none of its code runs
+   * Returns a principal as it is at this moment; called before each attempt of each of its jobs. Also called for `anonymous` and `system`,
+   * which have no roles if it returns `undefined`. When it throws, the job is tried again later.
+   * @returns `undefined` for a principal that is gone or disabled: the job fails with `UnauthorizedError`, and none of its code runs
    */
   resolve(reference: PrincipalReference): Principal | undefined | Promise<Principal | undefined>;
 }

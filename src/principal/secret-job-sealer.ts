@@ -11,7 +11,7 @@ import { decrypted, encrypted } from './argument-cipher.js';
 import { isSealedBy, sealOf } from './job-mac.js';
 import type { KeyPair, Secrets } from './secrets.js';
 
-/** When a seal is to be renewed: so much of its time must be left when the job is due again. */
+/** A seal is renewed if less than this part of its time would be left when the job is due again. */
 const MARGIN = 0.5;
 
 export class SecretJobSealer implements JobSealer {
@@ -105,7 +105,7 @@ function unknownKey(job: QueuedJob, name: unknown): SealError {
   return new SealError('unknown-key', `${shownJob(job)} names ${shown(name)} as its key, which is not in \`secrets\` of this process`);
 }
 
-/** What is in front of the stored arguments of a callback is given to it when it runs. */
+/** A callback gets an argument before the stored ones when it runs. */
 function offsetOf({ input }: QueuedJob): number {
   return input === 'none' ? 0 : 1;
 }

@@ -7,8 +7,8 @@ import { OptionError } from '../errors.js';
 
 export interface SecretsOptions {
   /**
-   * Secrets of at least 32 random bytes, by name, such as `{ 2031: process.env.JOBS_SECRET }`. What was sealed or encrypted by one can be
-   * run as long as that is there; once it is taken away, it is refused.
+   * Secrets of at least 32 random bytes, by name, such as `{ 2031: process.env.JOBS_SECRET }`. A job that was sealed or encrypted with one
+   * can run while that secret is here; once the secret is removed, the job is refused.
    */
   readonly keys: Readonly<Record<string, string | Uint8Array>>;
   /** The name of the key by which new jobs are sealed. Without one nothing is sealed yet, which is for a roll-out, with `acceptUnsealed`. @default none */
@@ -57,7 +57,7 @@ export function checkSecrets(options: SecretsOptions): Secrets {
   return Object.freeze({ keys, current, sealMs, acceptUnsealed });
 }
 
-/** What was given may be the secret itself. */
+/** The wrong name is not shown, since it may be the secret itself. */
 function unknownCurrent(current: string, names: readonly string[]): OptionError {
   const known = names.map((name) => `\`${name}\``).join(', ');
   return new OptionError(`\`current\` of ${OWNER} must be the name of one of its \`keys\`, ${known}${didYouMean(current, names)}`);

@@ -10,7 +10,7 @@ import type { JobAccess } from './job-access.js';
 import { type JobFilter, pages, queryOfSome } from './job-filter.js';
 import { isRetriable } from './manual-retry.js';
 
-/** So many jobs are retried at the same time. */
+/** The number of jobs that are retried at the same time. */
 const AT_ONCE = 20;
 
 /** @returns how many were asked to end. @throws OptionError, NotATaskError */

@@ -1,4 +1,4 @@
-/** What became of jobs, as streams to subscribe to. */
+/** Streams of the outcomes of jobs. */
 
 import { concatMap, filter, map, type Observable, of } from 'rxjs';
 import { type JobDetails, jobDetails } from '../job/job-details.js';

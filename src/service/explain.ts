@@ -23,7 +23,7 @@ import { type Line, lineOf, look, waitingReasons } from './waiting-reasons.js';
 
 /** The most jobs before it that are counted, and the most children that are read. */
 const MAX_AHEAD = 1_000;
-/** So many of the jobs that are waited for are named. */
+/** The number of awaited jobs that are named. */
 const MAX_NAMED = 10;
 
 /** Between two looks, for who wants to know of each change. */

@@ -19,9 +19,9 @@ import type { UnreadableJob } from './unreadable-jobs.js';
 
 type QueueArgs<W> = W extends Draft<unknown> ? [] : ArgsOf<SignatureOf<W>>;
 
-/** The dispatcher of this process, to look at. */
+/** A read-only view of the dispatcher of this process. */
 export interface DispatcherView {
-  /** What it is called: a label, which others may bear as well. */
+  /** Its name: a label, which other dispatchers may have as well. */
   readonly name: string;
   /** The latest first, then each that follows; completes with its stop. A handler that throws is logged and changes nothing. */
   readonly events: Observable<DispatcherEvent>;
@@ -93,11 +93,10 @@ export interface IAsyncService {
    */
   getUnreadableJobs(filter?: Omit<JobFilter, 'statuses'>): Promise<readonly UnreadableJob[]>;
   /**
-   * Runs code in a transaction of the store: what is queued inside, callbacks added to jobs included, is there for
-   * all with its commit, or never. `session` is for the application's own writes. After a conflict the code runs
-   * again, with nothing queued yet. Inside another transaction it joins that. What is queued must be awaited inside;
-   * a job can be waited for, watched and cancelled after the commit.
-   * @throws whatever the code throws, which aborts the transaction; TransactionError for what is queued too late
+   * Runs code in a transaction of the store: jobs that are queued inside, and callbacks added to jobs, become visible with its commit, or
+   * never. `session` is for the application's own writes. After a conflict the code runs again, with nothing queued yet. Inside another
+   * transaction it joins that. Calls that queue must be awaited inside; a job can be waited for, watched and cancelled after the commit.
+   * @throws the code's error, which aborts the transaction; TransactionError for a job that is queued too late
    * @example
    * const job = await async.transaction(async (session) => {
    *   await orders.insertOne(order, { session });
@@ -106,10 +105,10 @@ export interface IAsyncService {
    */
   transaction<T>(fn: (session: Session) => Promise<T>): Promise<T>;
   /**
-   * Runs code on somebody's behalf: what it queues is queued, and run, on his. Called once, by the middleware of a web framework,
-   * it follows the code through promises, timers and streams. Given with `roles`, what he may do is known already at queueing. Inside
-   * another `runAs`, and in a task, it can only be given the same one, or `anonymous`, unless the Authorizer's `mayActAs` allows more;
-   * `system` may act as everybody.
+   * Runs code as a principal: its jobs are queued, and run, as this principal. Called once, by the middleware of a web framework, it
+   * follows the code through promises, timers and streams. With `roles`, the principal is checked already at queueing. Inside another
+   * `runAs`, and in a task, only the same principal and `anonymous` are allowed, unless the Authorizer's `mayActAs` allows more; `system`
+   * may act as everybody.
    * @returns what the code returns
    * @throws UnauthorizedError, before the code runs; OptionError; what the code throws
    * @example app.use((request, response, next) => async.runAs({ realm: 'staff', id: request.user.name }, next));
@@ -118,7 +117,7 @@ export interface IAsyncService {
   /**
    * As `transaction`, in one that the application has begun and commits itself: everything that `fn` queues is
    * stored through the session when `fn` has ended. Nothing else may use the session at that moment.
-   * @throws OptionError for what is no session of the store; TransactionError for one that is in no transaction
+   * @throws OptionError if this is not a session of the store; TransactionError if the session is not in a transaction
    * @throws whatever the code and the store throw, with the driver's labels; the application aborts then, or runs it again
    * @example
    * await client.withSession((session) => session.withTransaction(async () => {
@@ -133,9 +132,12 @@ export interface IAsyncService {
    * @throws OptionError, NotATaskError
    */
   pause(what: Pausable): Promise<void>;
-  /** Lets begin again what was paused by the same words; what is paused for itself stays so when everything is resumed. @throws as `pause` does */
+  /**
+   * Resumes what was paused with the same argument; a queue or task that was paused on its own stays paused when everything is resumed.
+   * @throws as `pause` does
+   */
   resume(what: Pausable): Promise<void>;
-  /** What is paused now; tasks by the names under which jobs are stored. */
+  /** The queues and tasks that are paused now; tasks by the names under which jobs are stored. */
   getPaused(): Promise<Paused>;
   /**
    * Sets the size of a quota for the whole deployment, until the configuration names another size than it does now. Made
@@ -145,8 +147,8 @@ export interface IAsyncService {
   getQueues(): Queues;
   readonly events: Events;
   /**
-   * As `events.all`, but whichever process the jobs ended in: each once, from about when one subscribes. Everybody
-   * who subscribes in a process shares one change stream. What happens while a database has lost its history is not told.
+   * As `events.all`, but whichever process the jobs ended in: each once, from about when one subscribes. Everybody who subscribes in a
+   * process shares one change stream. Outcomes during a time for which a database has lost its history are missing.
    */
   outcomes(): Observable<JobEvent<unknown>>;
   /** `undefined` in a process that only queues. */

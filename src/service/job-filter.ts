@@ -53,7 +53,7 @@ export function queryOfSome(what: string, filter: JobFilter): JobQuery {
   return { ...query, limit: filter.limit };
 }
 
-/** So many are read at once. */
+/** The number of jobs that are read at once. */
 const PAGE = 1_000;
 
 /** All jobs that a query finds, up to its limit, a page at a time. */

@@ -90,7 +90,7 @@ export class StagedJobs {
       );
   }
 
-  /** As `check`, for who would add something in a transaction of his own: in the same one it may be. */
+  /** As `check`, for an addition in a transaction of the caller: it is allowed in the same one. */
   checkFor(other: StagedJobs | undefined, id: string): void {
     if (other?.session !== this.session || this.#state === 'aborted') this.check(id);
   }

@@ -20,7 +20,7 @@ const LONG_MS = 25_000;
 /** The most notices of one look, and the most lanes that are counted for one of them; other notices come with the next looks. */
 const MAX_NOTICES = 20;
 const MAX_LANES = 100;
-/** So many looks for jobs that are due later are remembered. */
+/** The number of looks for jobs that are due later, which it remembers. */
 const MAX_LATER = 100;
 
 /** A schedule, and the jobs that it queues each time. */

@@ -150,5 +150,5 @@ function wait(count: number): string {
   return count === 1 ? 'waits' : 'wait';
 }
 
-/** So many jobs are counted. */
+/** The number of jobs that are counted. */
 export const MAX_COUNTED = 1_000;

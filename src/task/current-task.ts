@@ -1,4 +1,4 @@
-/** What a running task may need to know, wherever it is in its code: `currentTask()`. */
+/** `currentTask()`: facts for a running task, available everywhere in its code. */
 
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { AbortSignalType } from '../abort-signal.js';
@@ -17,17 +17,17 @@ export interface CurrentTask {
   readonly batch: string | undefined;
   /** The time for which it was scheduled, by its `beginAfter` or by a schedule, whenever it has begun. */
   readonly scheduledFor: Date | undefined;
-  /** On whose behalf it runs, with what he may do now; `currentPrincipal()` is the same. */
+  /** The principal of the job, with its present roles; `currentPrincipal()` is the same. */
   readonly principal: Principal;
   /** The facts of the job's draft, and the inherited ones; frozen. */
   readonly metadata: Metadata;
   /** Which run of the job this is, from 1. */
   readonly attempt: number;
-  /** What the time is, and how to wait; in a test with `testAsync` it goes by virtual time. */
+  /** Tells the time and waits; in a test with `testAsync` it goes by virtual time. */
   readonly clock: TaskClock;
   /** Aborted when the job is cancelled, runs longer than its `timeoutMs`, or its process stops. */
   readonly signal: AbortSignalType;
-  /** Says how far it is; seen by everybody who watches the job. @throws OptionError for what is no progress, TooLargeError */
+  /** Says how far it is; seen by everybody who watches the job. @throws OptionError if the value is not a progress, TooLargeError */
   readonly progress: (value: Progress) => void;
   /** Keeps a value with the job, seen by everybody who watches it. @throws UnstorableError, TooLargeError */
   readonly annotate: (key: string, value: unknown) => void;
@@ -39,7 +39,7 @@ export interface CurrentTask {
   readonly onEnd: (cleanUp: () => unknown) => void;
 }
 
-/** What the running task may need; follows it through promises, timers and streams. @throws NoCurrentTaskError outside of tasks */
+/** The facts of the running task; they follow its code through promises, timers and streams. @throws NoCurrentTaskError outside of tasks */
 export function currentTask(): CurrentTask {
   const task = taskAround();
   if (task === undefined)

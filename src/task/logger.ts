@@ -72,7 +72,7 @@ function given(details: object | undefined): readonly [details?: object] {
   return details === undefined ? [] : [details];
 }
 
-/** Whatever was thrown, `err` is an error. */
+/** Makes `err` an error, whatever value was thrown. */
 function withError(details: object | undefined): object | undefined {
   if (details === undefined || !('err' in details) || details.err === undefined || isError(details.err)) return details;
   return { ...details, err: revivedError(storedError(details.err)) };

@@ -13,7 +13,7 @@ const ownDefinitions = new WeakMap<Class, TaskDefinition>();
 
 /**
  * The tasks of a service as values, one for each method with `@Task()`; the same object every time.
- * @throws NotATaskError for what is no class, and on reading a method that is no task
+ * @throws NotATaskError if this is not a class, and on reading a method that is not a task
  * @example
  * const documents = tasks(Documents);
  * await async.queueJob(documents.create, 'inbox', 'bar', 'A title');

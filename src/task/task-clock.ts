@@ -8,7 +8,7 @@ import type { Clock } from '../clock.js';
 export interface TaskClock {
   /** Milliseconds since the epoch: `new Date(clock.now())`. */
   now(): number;
-  /** Resolves after so many milliseconds. Rejects with the reason of the task's signal, as soon as that is aborted. @throws OptionError */
+  /** Resolves after `ms` milliseconds. Rejects with the reason of the task's signal as soon as that is aborted. @throws OptionError */
   wait(ms: number): Promise<void>;
   /** For RxJS operators that take time: `interval(1_000, clock.scheduler)`. */
   readonly scheduler: SchedulerLike;

@@ -1,4 +1,4 @@
-/** What lies behind a task value: its name, its options and the code to call. */
+/** The definition behind a task value: its name, its options and the code to call. */
 
 import type { AnyFunction, Class } from './task.js';
 import type { CheckedTaskOptions } from './task-options.js';

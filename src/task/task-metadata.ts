@@ -26,7 +26,7 @@ export function recordLegacy(prototype: object, key: string, options: CheckedTas
   Reflect.defineMetadata(KEY, { ...own, [key]: options }, prototype);
 }
 
-/** What is recorded for a class and its ancestors; `@Task` on a class makes that class a task, not those derived from it. */
+/** The records of a class and its ancestors; `@Task` on a class makes that class a task, but not those derived from it. */
 export function recordedOf(service: Class): Recorded {
   let found: Recorded = {};
   for (let at: unknown = service; typeof at === 'function'; at = Object.getPrototypeOf(at)) {

@@ -1,4 +1,4 @@
-/** What can be said of a task where it is declared. */
+/** The options of a task. */
 
 import { checkOptions, is, type Rule, type Rules } from '../check.js';
 import { FAILURE_LOG_RULE, type FailureLogLevel } from '../job/failure-log-level.js';

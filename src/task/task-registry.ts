@@ -9,7 +9,7 @@ import { definitionsOf, serviceBehind } from './service-tasks.js';
 import type { Class, TaskLike } from './task.js';
 import type { TaskDefinition } from './task-definition.js';
 
-/** What jobs are called that run no task. */
+/** The names of jobs that run no task. */
 const RESERVED: ReadonlySet<string> = new Set(['serial', 'parallel', 'choice'] satisfies JobKind[]);
 
 export class TaskRegistry {
@@ -24,7 +24,7 @@ export class TaskRegistry {
     });
   }
 
-  /** What is wrong with the tasks, all of it; none of them may be run while there is anything. */
+  /** All problems of the tasks; no task may run while there is one. */
   get problems(): readonly string[] {
     return this.#problems;
   }

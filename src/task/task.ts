@@ -20,7 +20,7 @@ export interface Task<out F extends AnyFunction = AnyFunction> {
 /** A class that is one task: `@Task` on itself, and a public method `run`. */
 export type TaskClass<F extends AnyFunction = AnyFunction> = Class<{ run: F }>;
 
-/** Whatever is a task. */
+/** Every form of a task. */
 export type TaskLike<F extends AnyFunction = AnyFunction> = Task<F> | TaskClass<F>;
 
 /** A function that is a task as well. */
@@ -35,7 +35,7 @@ export type TasksOf<T> = {
 
 export type SignatureOf<T> = T extends Task<infer F> ? F : T extends Class<{ run: infer F }> ? F : never;
 
-/** What a caller passes: the parameters, where a document may be named by a reference. */
+/** The arguments that a caller passes: the parameters, where a document may be named by a reference. */
 export type ArgsOf<F> = F extends (...args: infer A) => unknown ? { [I in keyof A]: Arg<A[I]> } : never;
 export type Arg<T> = T extends AnyFunction
   ? 'a function cannot be an argument of a job'
@@ -48,7 +48,7 @@ export type Arg<T> = T extends AnyFunction
 /** A type of data, or else a text that says why not; a document with methods can still be named by a reference. */
 type Data<T> = IsInstance<T> extends true ? 'an instance of a class, or an object with methods, cannot be an argument of a job' : T;
 
-/** What a store gives back as it took it. */
+/** The values that a store returns unchanged. */
 type Storable =
   | string
   | number
@@ -93,10 +93,10 @@ type IsInstance<T, D extends number = Depth> = 0 extends 1 & T
 /** Of a part; one that may be left out, or may be something else, does no harm by its type. */
 type HoldsInstance<T, D extends number> = [T] extends [never] ? false : [IsInstance<T, D>] extends [true] ? true : false;
 
-/** What a job of this function results in. */
+/** The result of a job of this function. */
 export type ResultOf<F> = F extends (...args: never[]) => infer R ? Unwrapped<R> : never;
 
-/** What comes of a returned `R` in the end: of a promise, a job or draft, or an observable (its last value). */
+/** The final value of a returned `R`: of a promise, a job or draft, or an observable (its last value). */
 export type Unwrapped<R> = 0 extends 1 & R
   ? unknown
   : R extends PromiseLike<infer S>

@@ -20,7 +20,7 @@ export interface Upcasts<out A extends unknown[]> {
   to<B extends [] | unknown[]>(step: (...old: A) => B): Upcasts<B>;
 }
 
-/** What a chain of upcasts gives. */
+/** The result of a chain of upcasts. */
 export type ArgumentsOf<Old> = Old extends Upcasts<infer A> ? A : never;
 
 /**

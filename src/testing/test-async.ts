@@ -28,7 +28,7 @@ export interface TestAsyncOptions extends Omit<AsyncModuleOptions, 'store' | 'cl
   readonly dispatcher?: AsyncModuleOptions['dispatcher'];
 }
 
-/** What a test works with. */
+/** The service, container and time of a test. */
 export interface TestAsync {
   readonly async: IAsyncService;
   readonly container: Container;
@@ -39,7 +39,7 @@ export interface TestAsync {
    * while nothing else happens are taken to wait for time to move, or for the test, and are left running.
    */
   drain(): Promise<void>;
-  /** Moves time by so many milliseconds; does on the way what becomes due. */
+  /** Moves time by `ms` milliseconds; jobs that become due on the way run. */
   advance(ms: number): Promise<void>;
   /**
    * Moves time until every job has ended.
@@ -103,7 +103,7 @@ class Bench implements TestAsync {
     readonly clock: VirtualClock,
   ) {}
 
-  /** Runs, by job and attempt, that were waited for in vain: they wait for time, or for the test. */
+  /** Runs, by job and attempt, that did not end while waited for: they wait for time, or for the test. */
   #given = new Set<string>();
 
   readonly drain = async (): Promise<void> => {
@@ -183,7 +183,7 @@ class Patience {
   }
 }
 
-/** Whether time alone may end a job; one that runs is given so many steps. */
+/** Whether time alone may end a job; a running job gets a number of steps. */
 function mayEnd({ job, state }: JobRecord, step: number): boolean {
   if (state.status === 'scheduled' || (isWaiting(state.status) && state.attempts === 0 && job.beginBy !== undefined)) return true;
   return state.owner !== undefined && step < MAX_STEPS_OF_A_RUN;

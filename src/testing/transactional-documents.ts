@@ -7,7 +7,7 @@ import type { Session } from '../job/register.js';
 import type { StoreSession } from '../store/job-store.js';
 import { MemorySession, type Participant } from '../store/memory/memory-session.js';
 
-/** Whatever structured clone can copy. */
+/** A document that structured clone can copy. */
 export interface PlainDocument {
   readonly _id: string;
 }
@@ -89,7 +89,7 @@ class Documents {
   }
 }
 
-/** What a transaction sees and writes. */
+/** The documents as a transaction sees and writes them. */
 class View implements Participant {
   readonly #snapshot: State;
   readonly #writes = new Map<string, PlainDocument | undefined>();
@@ -119,7 +119,7 @@ class View implements Participant {
     this.documents.apply(this.#writes);
   }
 
-  /** Whoever writes makes another object. */
+  /** A write makes another object, so an unchanged object has not been written. */
   #checkUnchanged(key: string): void {
     if (this.documents.state.get(key) !== this.#snapshot.get(key))
       throw new ConflictError(`written the document ${key.replace('\u0000', '/')}`);

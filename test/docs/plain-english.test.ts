@@ -32,7 +32,7 @@ const RULES: readonly Rule[] = [
 ];
 
 /** Not all of the code keeps to the rules yet; the history of the project stays as it was. */
-const FILES = execFileSync('git', ['ls-files', '*.ts', '*.md', ':!docs/history', ':!src', ':!test'], { cwd: ROOT, encoding: 'utf8' })
+const FILES = execFileSync('git', ['ls-files', '*.ts', '*.md', ':!docs/history', ':!src/store', ':!test'], { cwd: ROOT, encoding: 'utf8' })
   .split('\n')
   .filter((file) => file !== '');
 

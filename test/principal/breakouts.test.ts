@@ -159,10 +159,10 @@ onBothStores((stage) => {
   });
 
   it.each<[string, unknown, string]>([
-    ['a name', 'ann', 'the string "ann", which is no principal'],
-    ['false', false, 'the boolean false, which is no principal'],
-    ['somebody without a realm', { id: 'ann' }, 'an object, which is no principal'],
-    ['a realm that is no text', { realm: Symbol('staff'), id: 'ann' }, 'an object, which is no principal'],
+    ['a name', 'ann', 'the string "ann", which is not a principal'],
+    ['false', false, 'the boolean false, which is not a principal'],
+    ['somebody without a realm', { id: 'ann' }, 'an object, which is not a principal'],
+    ['a realm that is no text', { realm: Symbol('staff'), id: 'ann' }, 'an object, which is not a principal'],
   ])('a resolver that answers with %s has named nobody', async (_what, answer, said) => {
     const { async, drain } = await stage.start({
       container: containerOf({ users: { resolve: () => answer as never } }),

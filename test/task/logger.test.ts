@@ -133,7 +133,7 @@ describe('a logger of any other kind', () => {
       'own',
       'other',
       'a string',
-      'null was thrown, which is no error',
+      'null was thrown, which is not an error',
       'like an error',
     ]);
     expect(shown.every(({ stack }) => typeof stack === 'string')).toBe(true);

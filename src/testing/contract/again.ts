@@ -1,4 +1,4 @@
-/** What the store contract says of jobs that run again: put off, handed back or interrupted. */
+/** Contract cases for jobs that run again: rescheduled, handed back or interrupted. */
 
 import { deepEqual, equal, notEqual } from 'node:assert/strict';
 import { both, work } from './plans.js';

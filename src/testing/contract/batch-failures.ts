@@ -1,4 +1,4 @@
-/** What the store contract says of batches whose steps fail or are cancelled: what still runs, and how the batch ends. */
+/** Contract cases for batches with failed or cancelled steps: which steps still run, and how the batch ends. */
 
 import { deepEqual, equal } from 'node:assert/strict';
 import type { OnFailure } from '../../job/job-record.js';

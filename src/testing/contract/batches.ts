@@ -1,4 +1,4 @@
-/** What the store contract says of batches: their steps, their results, and that each ends once, whatever its steps do. */
+/** Contract cases for batches: their steps, their results, and that each ends once, whatever its steps do. */
 
 import { deepEqual, equal } from 'node:assert/strict';
 import type { JobPlan } from '../../job/job-plan.js';

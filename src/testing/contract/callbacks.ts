@@ -1,4 +1,4 @@
-/** What the store contract says of callbacks: each runs once, after the work of its job and before the job's end. */
+/** Contract cases for callbacks: each runs once, after the work of its job and before the job's end. */
 
 import { deepEqual, equal } from 'node:assert/strict';
 import type { Status } from '../../job/job-status.js';
@@ -218,7 +218,7 @@ export const callbacks = cases('callbacks', {
   },
 });
 
-/** What a callback is given, readable. */
+/** The input of a callback in a readable form. */
 function given(run: Run): ReturnType<typeof readable> | undefined {
   return run.input !== undefined && 'status' in run.input ? readable(run.input) : undefined;
 }

@@ -1,4 +1,4 @@
-/** What the store contract says of cancelling batches and their steps: what goes on, what ends at once, what is waited for. */
+/** Contract cases for cancelling batches and their steps: which jobs go on, which end at once, which the batch waits for. */
 
 import { deepEqual, equal } from 'node:assert/strict';
 import { expandStep } from '../../job/job-plan.js';
@@ -273,7 +273,7 @@ export const cancellingBatches = cases('cancelling batches', {
     equal(await lab.store.count({ statuses: OPEN }), 0);
   },
 
-  'tells of each job that is cancelled with its batch, once': async (lab) => {
+  'reports each job that is cancelled with its batch, once': async (lab) => {
     const tree = lab.plant(parallel([work({}, 'one'), work({ callbacks: [both()] }), serial(steps('two'))], { postprocess: summary() }));
     await lab.insert(tree);
     await lab.claim({ tasks: [] });

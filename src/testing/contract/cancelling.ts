@@ -1,4 +1,4 @@
-/** What the store contract says of cancelling: what waits ends at once, what runs is told, what has ended stays. */
+/** Contract cases for cancelling: a waiting job ends at once, a running job is notified, an ended job stays as it is. */
 
 import { deepEqual, equal } from 'node:assert/strict';
 import { both, onError, onSuccess, work } from './plans.js';
@@ -47,7 +47,7 @@ export const cancelling = cases('cancelling', {
     deepEqual([toldOf(told), toldOf(other)], [[[id, 'enough']], []]);
   },
 
-  'tells of each of several jobs, and of none that waited': async (lab) => {
+  'notifies the task of each running job, and no waiting one': async (lab) => {
     const ids = await lab.queueAll(work({}, 'one'), work({}, 'two'), work({}, 'waits'));
     await lab.claim({ tasks: ['one', 'two'] });
     const told = await lab.watch({ cancelsOf: 'a' });

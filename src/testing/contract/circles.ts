@@ -1,4 +1,4 @@
-/** What the store contract says of jobs that would wait for themselves: a circle is refused, and nobody waits for ever. */
+/** Contract cases for jobs that would wait for themselves: a circle is refused, and no job waits without end. */
 
 import { equal } from 'node:assert/strict';
 import { FINAL } from '../../job/job-status.js';
@@ -104,7 +104,7 @@ export const circles = cases('circles', {
     await bothFailed(lab, ids);
   },
 
-  'leaves nobody waiting for ever who returned a job that needs what its batch holds': async (lab) => {
+  'lets a job end that returned a job which needs the places of its batch': async (lab) => {
     const [, inner] = await lab.queueAll(serial(steps('one'), { places: { default: 1 } }), work({ places: { default: 1 } }, 'inner'));
     const [one] = await lab.takeTasks('one');
     await lab.follow(one, inner);

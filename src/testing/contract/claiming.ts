@@ -1,4 +1,4 @@
-/** What the store contract says of claiming: who gets which job, in which order, and never two the same. */
+/** Contract cases for claiming: which dispatcher gets which job, in which order, and never two dispatchers the same one. */
 
 import { deepEqual, equal, notEqual } from 'node:assert/strict';
 import { taskVersionOf } from '../../job/task-version.js';

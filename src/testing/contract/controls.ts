@@ -1,4 +1,4 @@
-/** What the store contract says of what operators set: pauses, and the sizes of quotas. */
+/** Contract cases for controls: pauses, and the sizes of quotas. */
 
 import { deepEqual, equal, rejects } from 'node:assert/strict';
 import { UnknownQuotaError } from '../../errors.js';
@@ -166,7 +166,7 @@ export const controls = cases('controls', {
     await lab.take(big);
   },
 
-  'refuse to size what is no quota': async (lab) => {
+  'refuse to resize an unknown quota': async (lab) => {
     await rejects(lab.store.controls.resize('nowhere', 2), UnknownQuotaError);
   },
 });

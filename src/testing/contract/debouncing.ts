@@ -1,4 +1,4 @@
-/** What the store contract says of debouncing: a job that waits under a key is put off by whoever queues another one under it. */
+/** Contract cases for debouncing: queueing under the key of a waiting job puts that job off. */
 
 import { deepEqual, equal, notEqual, ok } from 'node:assert/strict';
 import type { JobTree } from '../../job/job-record.js';

@@ -1,4 +1,4 @@
-/** What the store contract says of batches that get more steps while they run. */
+/** Contract cases for batches that get more steps while they run. */
 
 import { deepEqual, equal, ok, rejects } from 'node:assert/strict';
 import { JobNotFoundError, JobStateError } from '../../errors.js';
@@ -194,7 +194,7 @@ export const extending = cases('extending batches', {
     await lab.expect('completed', batch);
   },
 
-  'refuses a step of what is no batch, in the transaction that queues both': async (lab) => {
+  'refuses a step for a job that is not a batch, in the transaction that queues both': async (lab) => {
     for (const isOneCall of [true, false]) {
       const tree = lab.plant(work());
       const more = lab.known(expandStep(work({}, 'more'), tree[0], lab.expansion));

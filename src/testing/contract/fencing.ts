@@ -1,4 +1,4 @@
-/** What the store contract says of attempts: each has a token, and whoever names an old one changes nothing. */
+/** Contract cases for attempts: each has a token, and a call with an old token changes nothing. */
 
 import { deepEqual, equal, notEqual } from 'node:assert/strict';
 import { Payload } from '../../job/payload.js';

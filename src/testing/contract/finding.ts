@@ -1,4 +1,4 @@
-/** What the store contract says of finding and counting jobs. */
+/** Contract cases for finding and counting jobs. */
 
 import { deepEqual, equal } from 'node:assert/strict';
 import type { JobQuery } from '../../store/store-messages.js';

@@ -1,4 +1,4 @@
-/** What the store contract says of a job whose task returned another job: it takes that one's outcome, or is refused a circle. */
+/** Contract cases for a job whose task returned another job: it takes that job's outcome, or a circle is refused. */
 
 import { deepEqual, equal } from 'node:assert/strict';
 import { both, onSuccess, parallel, serial, steps, summary, work } from './plans.js';
@@ -213,7 +213,7 @@ export const following = cases('following', {
     deepEqual(await lab.outcome(two ?? ''), ['completed', 42]);
   },
 
-  'is no circle: a job side by side with it, an earlier step, a step of the batch it sums up': async (lab) => {
+  'may be a job beside it, an earlier step, or a step of the batch that it sums up': async (lab) => {
     const [beside, earlier] = await lab.queueAll(parallel(steps('one', 'two')), serial(steps('three', 'four'), { postprocess: summary() }));
     const [one, two, three] = await lab.takeTasks('one', 'two', 'three');
     await lab.follow(one, two.id);

@@ -1,4 +1,4 @@
-/** What the store contract says of insight: who runs what, who has places, what comes before. */
+/** Contract cases for insight: which dispatcher runs which jobs, which jobs have places, which jobs come before another. */
 
 import { deepEqual, equal, ok } from 'node:assert/strict';
 import type { QuotaStatus } from '../../store/store-insight.js';

@@ -1,4 +1,4 @@
-/** What the store contract says of callbacks that are added to a job that is there already, at whatever moment. */
+/** Contract cases for callbacks that are added to an existing job, at any moment. */
 
 import { deepEqual, equal } from 'node:assert/strict';
 import type { CallbackPlan } from '../../job/job-plan.js';

@@ -1,4 +1,4 @@
-/** What the store contract says of leases: who holds one may claim, and who is declared dead has nothing any more. */
+/** Contract cases for leases: a dispatcher with a lease may claim, and one that is declared dead has lost all its jobs. */
 
 import { deepEqual, equal } from 'node:assert/strict';
 import { work } from './plans.js';

@@ -5,14 +5,14 @@ import type { Input, OnFailure } from '../../job/job-record.js';
 import { Payload } from '../../job/payload.js';
 import { NO_PLACES } from '../../job/places.js';
 
-/** What a plan may say beside its task: options, what it is given, callbacks. No quotas unless `places` names some. */
+/** The parts of a plan beside its task: options, input, callbacks. No quotas unless `places` names some. */
 export interface Extras extends PlanOptions {
   readonly args?: readonly unknown[];
   readonly input?: Input;
   readonly callbacks?: readonly CallbackPlan[];
 }
 
-/** What the plan of a batch may say besides. */
+/** More options for the plan of a batch. */
 export interface BatchExtras extends Extras {
   readonly onFailure?: OnFailure;
   readonly postprocess?: JobPlan;

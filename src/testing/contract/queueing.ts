@@ -1,4 +1,4 @@
-/** What the store contract says of queueing: trees go in whole, once, in their order. */
+/** Contract cases for queueing: trees go in whole, once, in their order. */
 
 import { deepEqual, equal, ok } from 'node:assert/strict';
 import { Binary, Decimal128, Double, Int32, Long, MinKey, ObjectId, Timestamp } from 'bson';

@@ -1,4 +1,4 @@
-/** What the store contract says of quotas: never exceeded, all places or none, and nobody waits for another's. */
+/** Contract cases for quotas: never exceeded, all places or none, and no job waits for a quota of another job. */
 
 import { deepEqual, equal } from 'node:assert/strict';
 import { parallel, serial, work } from './plans.js';

@@ -1,4 +1,4 @@
-/** What the store contract says of quotas with a rate: how many jobs begin in a period, and that those who wait are told. */
+/** Contract cases for quotas with a rate: how many jobs begin in a period, and that waiting agents are notified. */
 
 import { deepEqual, equal, ok } from 'node:assert/strict';
 import type { Rate } from '../../job/rates.js';
@@ -14,7 +14,7 @@ const OVER_MS = 1_020;
 const WIDE = { places: { wide: 1 } } as const;
 
 export const rates = cases('rates', {
-  'let so many jobs begin at once, and no more before the period is over': async (lab) => {
+  'let the number of jobs in the rate begin at once, and no more before the period is over': async (lab) => {
     await limit(lab, 3);
     const ids = await lab.queueAll(...[1, 2, 3, 4, 5].map(() => work(WIDE)));
     const runs = await lab.claim();
@@ -147,7 +147,7 @@ export const rates = cases('rates', {
   },
 });
 
-/** From now on a quota lets so many jobs begin in a period. */
+/** From now on a quota lets `starts` jobs begin in a period. */
 async function limit(lab: StoreLab, starts: number, others: Readonly<Record<string, Rate>> = {}): Promise<void> {
   await configure(lab, { quotas: LAB_QUOTAS, rates: new Map([['wide', { starts, perMs: PERIOD_MS }], ...Object.entries(others)]) });
 }

@@ -1,4 +1,4 @@
-/** What the store contract says of what dead dispatchers leave behind: their jobs come back, with their places, once. */
+/** Contract cases for dead dispatchers: their jobs come back, with their places, once. */
 
 import { deepEqual, equal } from 'node:assert/strict';
 import { isPowerless } from './fencing.js';

@@ -12,7 +12,7 @@ export const restarting = cases('a store that is started again', {
     for (const interest of everyInterest(id)) equal((await lab.watch(interest)).isComplete, true);
   },
 
-  'has the jobs that it had, runs them with all that follows, and tells of it': async (lab) => {
+  'has the jobs that it had, runs them with all that follows, and notifies': async (lab) => {
     const id = await lab.queue(work({ callbacks: [both()] }));
     await lab.restart();
     await lab.recover();

@@ -1,4 +1,4 @@
-/** What the store contract says of retries by hand: a tree that names the job it retries is put in once for it. */
+/** Contract cases for retries by hand: a tree that names the job it retries is inserted once. */
 
 import { deepEqual, equal, ok } from 'node:assert/strict';
 import { JobNotFoundError } from '../../errors.js';

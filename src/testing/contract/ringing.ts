@@ -1,4 +1,4 @@
-/** What the store contract says of hints: that there may be work, and that something will be due; too often, but never not at all. */
+/** Contract cases for hints that there may be work, or that a job will be due: a hint may come too often, but is never missing. */
 
 import { ok } from 'node:assert/strict';
 import { both, onSuccess, serial, steps, summary, work } from './plans.js';

@@ -1,4 +1,4 @@
-/** What the store contract says of schedules: each firing is done once, whoever asks. */
+/** Contract cases for schedules: each firing is done once, whichever dispatcher asks. */
 
 import { deepEqual, equal, rejects } from 'node:assert/strict';
 import { both, serial, work } from './plans.js';

@@ -1,4 +1,4 @@
-/** What a case of the store contract works with: a fresh store, its time, live dispatchers, and short ways to use them. */
+/** The set-up of a contract case: a fresh store, its time, live dispatchers, and short ways to use them. */
 
 import { deepEqual, equal, ok } from 'node:assert/strict';
 import { type Observable, Subscription } from 'rxjs';
@@ -58,7 +58,7 @@ export interface Claim {
   readonly transactional?: readonly string[];
 }
 
-/** What came of `changes`, gathered until the case is over. */
+/** The changes that a subscription to `changes` emits, gathered until the case is over. */
 export interface Watch {
   readonly seen: readonly StoreChange[];
   readonly records: readonly JobRecord[];
@@ -128,7 +128,7 @@ export class StoreLab {
     return this.bench.clock.now();
   }
 
-  /** So many milliseconds from now. */
+  /** The time `ms` milliseconds from now. */
   in(ms: number): Date {
     return new Date(this.now + ms);
   }

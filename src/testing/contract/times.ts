@@ -1,4 +1,4 @@
-/** What the store contract says of time: what is due when, and what comes too late. */
+/** Contract cases for time: when jobs are due, and when they are too late. */
 
 import { deepEqual, equal } from 'node:assert/strict';
 import { both, onSuccess, parallel, serial, summary, work } from './plans.js';
@@ -96,7 +96,7 @@ export const times = cases('times', {
     deepEqual(await lab.claim(), []);
   },
 
-  'expires many at once, each with an error of its own, and tells of each once': async (lab) => {
+  'expires many at once, each with an error of its own, and reports each once': async (lab) => {
     const [outcomes, failures] = [await lab.watch({ outcomes: 'here' }), await lab.watch({ failures: 'here' })];
     const plans = Array.from({ length: 260 }, (_, place) => work({ beginBy: lab.in(1_000 + place) }, `task${place % 7}`));
     const ids = await lab.queueAll(...plans, work({ delayMs: 5_000, beginBy: lab.in(2_000) }), work({ beginBy: lab.in(60_000) }));

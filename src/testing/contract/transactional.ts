@@ -1,4 +1,4 @@
-/** What the store contract says of attempts that end in a transaction: the end, and whatever else is in it, is there with its commit, or never. */
+/** Contract cases for attempts that end in a transaction: the end and the other writes become visible with its commit, or never. */
 
 import { deepEqual, equal, ok, rejects } from 'node:assert/strict';
 import { CircularJobError, JobNotFoundError } from '../../errors.js';

@@ -1,4 +1,4 @@
-/** What the store contract says of transactions: what is queued in one is there with its commit, or never. */
+/** Contract cases for transactions: jobs that are queued in one become visible with its commit, or never. */
 
 import { deepEqual, equal, ok, rejects, throws } from 'node:assert/strict';
 import { JobNotFoundError, OptionError } from '../../errors.js';

@@ -1,4 +1,4 @@
-/** What the store contract says of unique keys: while a job has one, whoever queues another under it is given that job. */
+/** Contract cases for unique keys: while a job has one, queueing under the same key returns that job. */
 
 import { deepEqual, equal, notEqual, ok } from 'node:assert/strict';
 import type { JobTree } from '../../job/job-record.js';
@@ -51,7 +51,7 @@ export const uniqueKeys = cases('unique keys', {
     notEqual(await ask(lab, WAITING), id);
   },
 
-  'for a time are taken for so long, also after the job has completed': async (lab) => {
+  'for a time are taken for that time, also after the job has completed': async (lab) => {
     const id = await lab.queue(work(MINUTE));
     await lab.complete(await lab.take(id));
     await lab.advance(59_000);
@@ -167,7 +167,7 @@ export const uniqueKeys = cases('unique keys', {
     equal(await ask(lab, KEY), tree[0].id);
   },
 
-  'taken by somebody else during a transaction are his in it': async (lab) => {
+  'taken by another caller during a transaction stay with that caller': async (lab) => {
     let rival = '';
     const id = await lab.store.transactions.run(async (session) => {
       await look(lab, session);

@@ -1,4 +1,4 @@
-/** What the store contract says of watching: a job until it is final, outcomes once each, and everybody until the store stops. */
+/** Contract cases for watching: a job until it is final, outcomes once each, and all subscribers until the store stops. */
 
 import { deepEqual, equal, ok } from 'node:assert/strict';
 import { FINAL, type Status } from '../../job/job-status.js';
@@ -175,7 +175,7 @@ export const watching = cases('watching', {
     deepEqual(toldOf(watch), [id]);
   },
 
-  'tells each of several who listen, until he leaves': async (lab) => {
+  'notifies each of several listeners, until it unsubscribes': async (lab) => {
     const ids = await lab.queueAll(work(), work());
     const interests = [{ outcomes: 'here' }, { job: ids[0] }] as const;
     const stays = await Promise.all(interests.map((interest) => lab.watch(interest)));
