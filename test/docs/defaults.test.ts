@@ -35,7 +35,7 @@ const options: readonly [string, string, Readonly<Record<string, unknown>>][] = 
 /** The `@default` tags of an interface, by option. */
 function tagsOf(file: string, name: string): ReadonlyMap<string, string> {
   const body = new RegExp(`interface ${name}\\b[^{]*\\{([\\s\\S]*?)\\n\\}`).exec(readFileSync(join(SOURCES, file), 'utf8'))?.[1] ?? '';
-  return new Map([...body.matchAll(/@default (.+?) \*\/\n {2}readonly (\w+)/g)].map(([, tag = '', option = '']) => [option, tag]));
+  return new Map([...body.matchAll(/@default (.+?)\s+\*\/\n {2}readonly (\w+)/g)].map(([, tag = '', option = '']) => [option, tag]));
 }
 
 describe.each(options)('%s: the defaults of %s', (file, name, defaults) => {
