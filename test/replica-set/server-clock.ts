@@ -39,7 +39,7 @@ export class ServerClock {
     };
   }
 
-  /** How long the server bears something, such as an open transaction: calls `act` once so much of its time has passed, unless cancelled before. */
+  /** A time limit of the server, such as that of an open transaction: calls `act` after `ms` of its time, unless cancelled before. */
   limit: (ms: number, act: () => void) => Timer = (ms, act) => this.after(ms, act);
 
   /** Lets the event loop do what is waiting: other connections are served between two steps of a long command. */

@@ -28,7 +28,7 @@ const NOOP_SECONDS = 10;
 const ELECTION_MS = 10;
 const MAX_CLOCK_DRIFT_SECONDS = 365 * 24 * 3600;
 
-/** What `setParameter` may change. */
+/** The parameters that `setParameter` may change. */
 export interface Parameters {
   transactionLifetimeLimitSeconds: number;
   ttlMonitorSleepSecs: number;

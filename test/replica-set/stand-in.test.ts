@@ -1,4 +1,4 @@
-/** What a stand-in leaves behind: nothing when it stops, and little while it runs. */
+/** A stand-in leaves nothing behind when it stops, and uses little while it runs. */
 
 import { Binary, type Document, Long, MongoClient, UUID } from 'mongodb';
 import { expect, it } from 'vitest';
@@ -33,7 +33,7 @@ it('leaves no timer, socket or listener open', async () => {
   expect(after.timers).toBeLessThanOrEqual(before.timers);
 });
 
-/** What is open once all that is closing is closed; a timer or two are the test runner's. */
+/** The sockets and timers that are open once all that is closing is closed; one or two timers belong to the test runner. */
 async function openNow(): Promise<{ readonly sockets: readonly string[]; readonly timers: number }> {
   const clock = new ServerClock();
   for (let i = 0; i < 3; i++) await clock.turn();

@@ -19,7 +19,7 @@ export interface StandInOptions {
   readonly timing?: Timing;
   /** Milliseconds since the epoch, as the server is to believe; its own clock unless given. */
   readonly now?: () => number;
-  /** Calls `act` once so much of that time has passed, unless cancelled: by this the server ends open transactions. */
+  /** Calls `act` after `ms` of that time, unless cancelled: the server ends open transactions with it. */
   readonly limit?: (ms: number, act: () => void) => Timer;
 }
 

@@ -1,4 +1,4 @@
-/** A late server tells of changes after the answer, and its majority comes after what was written with `w: 1`. */
+/** A late server shows changes after the answer, and its majority comes after a write with `w: 1`. */
 
 import type { Document } from 'mongodb';
 import { expect, it } from 'vitest';
@@ -23,7 +23,7 @@ it.each([
   ['prompt', { kind: 'prompt' }, true],
   ['late', LATE, false],
   ['hasty', { kind: 'hasty', seed: 3 }, true],
-] as const)('tells of a change by the time of its answer, and after it where it is late: %s', async (_kind, timing, isTold) => {
+] as const)('shows a change before the answer, or after it if the server is late: %s', async (_kind, timing, isTold) => {
   const own = ownServer(timing);
   const { history } = own.server;
   const change = await nextChange(own);

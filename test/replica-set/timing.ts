@@ -1,8 +1,11 @@
-/** How soon a server tells of a command, and answers it: both at once where it is prompt, one milliseconds after the other where it is not. */
+/**
+ * The time at which a server shows a change and answers its command: both at once if it is prompt, else one some milliseconds after the
+ * other.
+ */
 
 import { seededRandom } from '../../src/testing/seeded-random.js';
 
-/** A late one tells of a change after the answer, a hasty one before it; on a server, either may be. */
+/** A late one shows a change after the answer, a hasty one before it; a server may do either. */
 export type Timing = { readonly kind: 'prompt' } | { readonly kind: 'late' | 'hasty'; readonly seed: number };
 
 /** Does something as soon as the server is. */
@@ -14,7 +17,10 @@ type After = (ms: number, act: () => void) => unknown;
 const LEAST_MS = 1;
 const MOST_MS = 6;
 
-/** When what follows from a command is done: the majority has it, streams tell of it. @param after - calls something after so many milliseconds */
+/**
+ * The delays after a command until the majority has it and streams show it.
+ * @param after - calls a function after a number of milliseconds
+ */
 export function laterBy(timing: Timing, after: After): Later {
   return timing.kind === 'late' ? delayed(timing.seed, after) : (act) => act();
 }
@@ -29,7 +35,7 @@ function delayed(seed: number, after: After): Later {
   return (act) => void after(LEAST_MS + random() * (MOST_MS - LEAST_MS), act);
 }
 
-/** What MILLRACE_STAND_IN and MILLRACE_STAND_IN_SEED ask for. */
+/** The timing that MILLRACE_STAND_IN and MILLRACE_STAND_IN_SEED choose. */
 export function timingOf(env: NodeJS.ProcessEnv = process.env): Timing {
   const kind = env['MILLRACE_STAND_IN'] || 'late';
   if (kind === 'prompt') return { kind };

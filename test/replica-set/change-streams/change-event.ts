@@ -1,4 +1,4 @@
-/** What a change looks like to those who watch. */
+/** The event of a change, as change streams show it. */
 
 import { toTimestamp } from '../oplog/op-time.js';
 import type { Change } from '../oplog/oplog.js';

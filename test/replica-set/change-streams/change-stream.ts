@@ -9,7 +9,7 @@ import type { Doc } from '../values/value.js';
 import { type EventOptions, eventOf, invalidateEvent } from './change-event.js';
 import { encodeToken, highWaterToken, type Place } from './resume-token.js';
 
-/** What is watched. */
+/** The collections that a stream watches. */
 export interface Scope {
   /** Undefined for the whole deployment. */
   readonly database: string | undefined;
@@ -37,7 +37,7 @@ export class ChangeStream implements BatchSource {
   #place: Place;
   #isOver = false;
   #token: Doc;
-  /** What went wrong while it looked for news; whoever asks for the next event is told. */
+  /** The error while it looked for changes; the next call for an event throws it. */
   #failure: unknown;
 
   constructor(server: Server, spec: StreamSpec) {
@@ -48,7 +48,7 @@ export class ChangeStream implements BatchSource {
     this.#repeatInvalidate(spec.from);
   }
 
-  /** Who resumes after the change that ended a stream is told again that it has ended. */
+  /** A stream that resumes after the change that ended it is told again that it has ended. */
   #repeatInvalidate({ at, place, isInvalidate }: Place): void {
     if (place < 0 || isInvalidate) return;
     const change = this.#server.oplog.after(at, place - 1);

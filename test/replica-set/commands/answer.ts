@@ -1,4 +1,4 @@
-/** What every answer carries beside its own fields: the times. */
+/** The fields of every answer beside its own: the times. */
 
 import { Binary, Long } from 'mongodb';
 import { toTimestamp } from '../oplog/op-time.js';

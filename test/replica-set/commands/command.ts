@@ -1,4 +1,4 @@
-/** What a command is, and what it is given when it runs. */
+/** A command, and its input when it runs. */
 
 import type { Server } from '../server.js';
 import type { Session } from '../sessions/session.js';

@@ -18,7 +18,7 @@ import { awaitReadConcern, checkReadConcern } from './read-concern.js';
 import { checkOut, isEnd, presentTransaction, useSession, useTransaction } from './session-use.js';
 import { awaitWriteConcern } from './write-concern.js';
 
-/** Who asks. */
+/** The client of a command. */
 export interface Client {
   readonly id: number;
   readonly member: number;

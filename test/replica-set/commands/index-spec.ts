@@ -134,7 +134,7 @@ export function alreadyExists(collection: Collection, spec: IndexSpec): boolean 
   return true;
 }
 
-/** What makes two indexes the same index: keys, filter, `unique` and `sparse`. */
+/** Two indexes are the same index if they have the same keys, filter, `unique` and `sparse`. */
 function isEquivalent({ spec: one, pattern }: CollectionIndex, other: IndexSpec): boolean {
   const otherPattern = Object.fromEntries(other.fields.map(({ path, direction }) => [path, direction]));
   const sameKind = one.isUnique === other.isUnique && one.isSparse === other.isSparse;

@@ -1,4 +1,4 @@
-/** What reading commands share: the view they read in, their variables, and filters and hints as queries take them. */
+/** The parts that reading commands share: their view, their variables, and filters and hints as queries take them. */
 
 import type { View } from '../documents/stored.js';
 import { evaluateConstant } from '../expressions/expression.js';

@@ -39,7 +39,7 @@ const startSession: Command = {
   run: () => ({ id: { id: new Binary(new UUID().buffer, 4) }, timeoutMinutes: wholeNumber(30) }),
 };
 
-/** What a client says of sessions, by `lsid`. */
+/** The sessions that a command names, by `lsid`. */
 function meant({ server, name, body }: Call): Session[] {
   return requiredArray(body, name)
     .map((lsid) => (isDoc(lsid) ? server.sessions.find(lsid) : undefined))

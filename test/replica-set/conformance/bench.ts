@@ -1,4 +1,4 @@
-/** What a case works with: a client, a database of its own, and what is to be closed after it. */
+/** The set-up of a case: a client, a database of its own, and everything that is closed after it. */
 
 import type {
   ClientSession,
@@ -27,7 +27,7 @@ export interface Bench {
   /** Version of the server, as major.minor: 4.4, 5, 7, 8.1. */
   readonly version: number;
   readonly uri: string;
-  /** What all clients of the suite call themselves; fail points are bound to it. */
+  /** The name of all clients of the suite; fail points are bound to it. */
   readonly appName: string;
   /** Answer of `hello` when the suite began. */
   readonly hello: Document;

@@ -34,7 +34,7 @@ export const crudInsert = group('crud', 'manual: reference/command/insert', [
     const stored = await db.collection('things').findOne();
     expect(Object.keys(stored ?? {})).toEqual(['_id', 'b', 'a', 'c']);
   }),
-  fact('stores what looks like an expression as text: $$NOW is no time in an insert', async ({ db }) => {
+  fact('stores the text of an expression unchanged: $$NOW is not a time in an insert', async ({ db }) => {
     await db.command({ insert: 'things', documents: [{ _id: 1, at: '$$NOW', owner: '$owner' }] });
     expect(await db.collection('things').findOne()).toEqual({ _id: 1, at: '$$NOW', owner: '$owner' });
   }),

@@ -36,8 +36,8 @@ export const errors = group('errors', 'manual: reference/error-codes', [
     codes: [168],
   }),
   refused('refuses an undefined variable in $expr with 17276', { command: find({ $expr: { $eq: ['$$nothing', 1] } }), codes: [17276] }),
-  refused('refuses a filter that is no document', { command: { find: 'things', filter: 5 }, codes: [9, 14] }),
-  refused('refuses documents that are no list', { command: { insert: 'things', documents: 5 }, codes: [14, 10065] }),
+  refused('refuses a filter that is not a document', { command: { find: 'things', filter: 5 }, codes: [9, 14] }),
+  refused('refuses documents that are not a list', { command: { insert: 'things', documents: 5 }, codes: [14, 10065] }),
   refused('refuses a wrong number of arguments with 16020', { command: find({ $expr: { $eq: [1] } }), codes: [16020] }),
   fact('refuses an unknown option of find with 40415, in 4.4 with 9', async ({ db, version }) => {
     const code = await codeOf(db.command({ find: 'things', colour: 'red' }));

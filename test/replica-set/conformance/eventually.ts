@@ -3,7 +3,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 
 export interface Patience {
-  /** What is awaited, for the message. */
+  /** The awaited event, for the message. */
   readonly what: string;
   readonly withinMs?: number;
 }
@@ -14,7 +14,7 @@ export async function eventually<T>(ask: () => Promise<T | undefined>, { what, w
   for (;;) {
     const answer = await ask();
     if (answer !== undefined) return answer;
-    if (performance.now() > deadline) throw new Error(`Waited ${withinMs} ms in vain for ${what}`);
+    if (performance.now() > deadline) throw new Error(`${what} did not come within ${withinMs} ms`);
     await pause(5);
   }
 }

@@ -90,7 +90,7 @@ export const explainLanes = group('explain', 'manual: core/index-partial', [
     expect((await explained(bench, { find: 'things', filter: { n: 3, open: true } })).indexes).toEqual(['open']);
     expect((await explained(bench, { find: 'things', filter: { n: 3 } })).names).toEqual(['COLLSCAN']);
   }),
-  fact('fetches each entry to check a partial predicate that is no key', async (bench) => {
+  fact('fetches each entry to check a partial predicate that is not a key', async (bench) => {
     await bench.things.createIndex({ n: 1 }, { name: 'open', partialFilterExpression: { open: true } });
     await bench.things.insertMany(Array.from({ length: 20 }, (_, i) => ({ _id: i, n: i, open: true })));
     const filter = { n: { $gte: 10 }, open: true };

@@ -1,8 +1,8 @@
-/** What a case of conformance is: a fact about replica sets, where it is written down, and the code that shows it. */
+/** A case of conformance: a fact about replica sets, the place where it is documented, and the code that shows it. */
 
 import type { Bench } from './bench.js';
 
-/** What a fact can only be shown with; where it is missing the case is skipped with the reason. */
+/** The requirement of a fact; if it is missing, the case is skipped with the reason. */
 export type Need = 'fail points' | 'step-downs' | 'stand-in' | 'patience' | 'discovery';
 
 export interface Fact {
@@ -22,7 +22,7 @@ export interface Group {
   readonly facts: readonly Fact[];
 }
 
-/** What a fact may say about itself beside its title. */
+/** The options of a fact beside its title. */
 export type About = Partial<Omit<Fact, 'title' | 'show'>>;
 
 /** A fact before its group has given it a source. */

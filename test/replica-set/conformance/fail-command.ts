@@ -15,7 +15,7 @@ const LASTING = 8000;
 const failing = (title: string, show: Draft['show']): Draft => fact(title, show, NEEDS);
 
 export const failCommandFacts = group('faults', 'spec: client-side test guide (failCommand)', [
-  failing('fails a command so many times with the code asked for', async (bench) => {
+  failing('fails a command a number of times with the given code', async (bench) => {
     await failCommand(bench, { times: 2 }, { failCommands: ['find'], errorCode: LASTING });
     expect(await codeOf(bench.things.findOne())).toBe(LASTING);
     expect(await codeOf(bench.things.findOne())).toBe(LASTING);
@@ -32,7 +32,7 @@ export const failCommandFacts = group('faults', 'spec: client-side test guide (f
     expect(await codeOf(bench.things.insertOne({ _id: 1 }))).toBe(LASTING);
     expect(await bench.things.countDocuments()).toBe(0);
   }),
-  failing('lets so many pass before it fails', async (bench) => {
+  failing('lets a number of commands pass before it fails', async (bench) => {
     await failCommand(bench, { skip: 2 }, { failCommands: ['find'], errorCode: LASTING });
     await bench.things.findOne();
     await bench.things.findOne();
@@ -62,7 +62,7 @@ export const failCommandFacts = group('faults', 'spec: client-side test guide (f
     await failCommand(bench, { times: 1 }, { failCommands: ['find'], errorCode: LASTING, errorLabels });
     expect((await refusal(bench.things.findOne())).labels).toEqual(expect.arrayContaining(errorLabels));
   }),
-  failing('holds a command up for so many milliseconds', async (bench) => {
+  failing('delays a command by a number of milliseconds', async (bench) => {
     await failCommand(bench, { times: 1 }, { failCommands: ['find'], blockConnection: true, blockTimeMS: 100 });
     const began = performance.now();
     await bench.things.findOne();

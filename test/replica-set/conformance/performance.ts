@@ -8,7 +8,7 @@ const COUNT = 10_000;
 const IN_FLIGHT = 10;
 const ROUNDS = 20;
 
-/** So long may it take where as many pings take no longer than this; else as many times longer as they do just then. */
+/** The time limit, if as many pings take no longer than this; if they take n times longer, the limit is n times longer. */
 const LIMIT_MS = 10_000;
 const PINGS_MS = 1_500;
 

@@ -15,7 +15,7 @@ export interface Run {
   readonly signal: AbortSignal;
 }
 
-/** What was found out about the replica set before the first case. */
+/** Facts about the replica set that are read before the first case. */
 interface Found {
   readonly set: ReplicaSet;
   readonly client: MongoClient;
@@ -71,7 +71,7 @@ export class Place {
     }
   }
 
-  /** What was shown, and what was skipped why. */
+  /** The cases that ran, and those that were skipped, with the reason. */
   summary(): string {
     const { set, version } = this.#found;
     const skipped = [...this.#skipped].map(([reason, times]) => `${times} skipped: ${reason}`);

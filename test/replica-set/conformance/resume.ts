@@ -93,7 +93,7 @@ export const resume = group('resume', 'manual: changeStreams (resume a change st
     },
     { source: 'manual: changeStreams (startAfter)' },
   ),
-  fact('refuses what is no token', async (bench) => {
+  fact('refuses an invalid token', async (bench) => {
     const attempt = resumed(bench, { options: { resumeAfter: { _data: 'not a token' } } }).next();
     expect(await codeOf(attempt)).toEqual(expect.any(Number));
   }),

@@ -21,7 +21,7 @@ export const updateRefusals = group('update operators', 'manual: reference/opera
   refused('refuses two operators on one field with 40 ConflictingUpdateOperators', 40, { $set: { n: 2 }, $inc: { n: 1 } }),
   refused('refuses operators on a field and on its inside with 40', 40, { $set: { a: {}, 'a.b': 1 } }),
   refused('refuses a path through a number with 28 PathNotViable', 28, { $set: { 'n.deep': 1 } }),
-  refused('refuses to push onto what is no array with 2 BadValue', 2, { $push: { n: 1 } }),
+  refused('refuses to push onto a value that is not an array with 2 BadValue', 2, { $push: { n: 1 } }),
   refused('refuses a positional $ that matched no array with 2 BadValue', 2, { $set: { 'list.$': 1 } }),
   fact('refuses an empty $set with 9 in 4.4, and takes it for nothing since 5.0', async ({ db, things, version }) => {
     await things.insertOne({ _id: 1 });

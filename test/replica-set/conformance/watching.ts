@@ -1,4 +1,4 @@
-/** Opens change streams that are closed after the case, and reads so many of their events. */
+/** Opens change streams that are closed after the case, and reads a number of their events. */
 
 import type {
   ChangeStream,
@@ -39,14 +39,14 @@ export function resumed(bench: Bench, { of, pipeline, options }: Watch): Stream 
   return stream;
 }
 
-/** The next so many events, waiting for them. */
+/** Waits for the next `count` events. */
 export async function take(stream: Stream, count: number): Promise<Document[]> {
   const events: Document[] = [];
   while (events.length < count) events.push(await stream.next());
   return events;
 }
 
-/** What happened to which document: `insert 1`, `update 1`, `delete 1`, `drop`. */
+/** Events in short: `insert 1`, `update 1`, `delete 1`, `drop`. */
 export const brief = (events: readonly Document[]): string[] =>
   events.map((event) => [event['operationType'], event['documentKey']?._id].filter((part) => part !== undefined).join(' '));
 

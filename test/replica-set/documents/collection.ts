@@ -6,7 +6,7 @@ import type { Doc } from '../values/value.js';
 import type { CollectionIndex } from './collection-index.js';
 import { refuseConflict, type Stored, type Version, type View } from './stored.js';
 
-/** Whoever writes versions: a single write committed at once, or a transaction. */
+/** A writer of versions: a single write committed at once, or a transaction. */
 export interface Writer {
   readonly view: View;
   /** When the version is committed; not used by a transaction, which knows only at its end. */

@@ -45,7 +45,7 @@ export class History {
     return this.#majority.at;
   }
 
-  /** Streams tell of everything up to this time. */
+  /** Streams show everything up to this time. */
   get told(): OpTime {
     return this.#told.at;
   }

@@ -19,7 +19,7 @@ export interface Version {
   owner: Owner | undefined;
 }
 
-/** What a reader may see: everything committed up to a time, and its own transaction's writes. */
+/** The documents visible to a reader: everything committed up to a time, and its own transaction's writes. */
 export interface View {
   readonly at: OpTime;
   readonly owner: Owner | undefined;

@@ -41,14 +41,14 @@ function sweepIndex(collection: Collection, index: CollectionIndex, unit: WriteU
   return deleted;
 }
 
-/** By the earliest date, when the field is an array; what is no date never expires. */
+/** By the earliest date, if the field is an array; a value that is not a date never expires. */
 function isOver(doc: Doc, path: string, limit: number): boolean {
   const value = valueAt(doc, splitPath(path));
   const dates = (isArray(value) ? value : [value]).filter((date) => date instanceof Date);
   return dates.some((date) => date.getTime() <= limit);
 }
 
-/** What a transaction holds is left for the next sweep. */
+/** A document that a transaction has locked is left for the next sweep. */
 function remove(collection: Collection, stored: Stored, doc: Doc, unit: WriteUnit): boolean {
   try {
     unit.remove(collection, stored, doc);

@@ -67,7 +67,7 @@ export function needString(name: string, value: Maybe, code = 16702): string {
   throw new ServerError(code, `${name} requires a string argument, found: ${typeName(value)}`);
 }
 
-/** What counts as true: everything but false, zero, null and nothing. */
+/** Every value is true except false, zero, null and nothing. */
 export function isTruthy(value: Maybe): boolean {
   if (value === undefined || value === null || value === false) return false;
   return !isNumber(value) || Number(value) !== 0;

@@ -1,4 +1,4 @@
-/** What an expression can refer to: the document, and variables of the command and of `$let`, `$map` and their like. */
+/** The scope of an expression: the document, and variables of the command and of `$let`, `$map` and the like. */
 
 import { ServerError } from '../server-error.js';
 import type { Doc, Maybe } from '../values/value.js';

@@ -4,7 +4,7 @@ import { ServerError } from '../server-error.js';
 import { numberOf } from '../values/numbers.js';
 import { type Doc, isArray, isDoc, type Maybe } from '../values/value.js';
 
-/** What is to be done to a command. */
+/** The fault to apply to a command. */
 export interface Failure {
   readonly closeConnection: boolean;
   readonly blockMs: number;
@@ -52,7 +52,7 @@ export class FailCommand {
     return count;
   }
 
-  /** What to do to this command, if anything. */
+  /** The fault for this command, if any. */
   failureFor(command: string, { appName, namespace }: { appName: string | undefined; namespace: string }): Failure | undefined {
     const setting = this.#setting;
     if (setting === undefined || !setting.failCommands.includes(command)) return undefined;

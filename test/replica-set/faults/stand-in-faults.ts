@@ -1,4 +1,4 @@
-/** What a test may do to the stand-in that no client could: its faults, as a test sees them. */
+/** The faults of the stand-in that a test can cause and a client cannot. */
 
 import type { Document } from 'mongodb';
 
@@ -10,7 +10,7 @@ export interface HeldBack {
   apply(): Promise<void>;
 }
 
-/** How changes may be kept from streams: `delay` until released, `repeat` and `drop` so many of the next events. */
+/** Faults of change streams: `delay` holds events until they are released, `repeat` and `drop` concern a number of the next events. */
 export interface ChangeEventFaults {
   delay(): void;
   release(): void;
@@ -20,7 +20,7 @@ export interface ChangeEventFaults {
   tellsWhole: boolean;
 }
 
-/** What happens to a command: refused or its connection closed before it is applied, or after; or it waits before it is applied. */
+/** The fault of a command: it is refused, or its connection is closed, before it is applied or after; or it waits before it is applied. */
 export type Interception = 'refuse' | 'close' | 'lose answer' | Promise<void> | undefined;
 
 export interface StandInFaults {
@@ -32,7 +32,7 @@ export interface StandInFaults {
   releaseMajority(): void;
   /** The primary steps down, what was not majority-committed is rolled back, and a new primary is elected. */
   stepDown(): void;
-  /** The next so many of these commands are applied, and their connection is closed instead of answered. */
+  /** The next `times` of these commands are applied, and their connection is closed instead of an answer. */
   loseAnswer(command: string, times?: number): void;
   /** The next such command is put aside on arrival. */
   holdBack(command: string): HeldBack;

@@ -1,4 +1,4 @@
-/** What a filter is after parsing: a tree of predicates that test documents and tell the planner what they ask. */
+/** A parsed filter: a tree of predicates that test documents and show the planner their conditions. */
 
 import type { Doc, Value } from '../values/value.js';
 

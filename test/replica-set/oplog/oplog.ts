@@ -4,7 +4,7 @@ import type { UUID } from 'mongodb';
 import type { Doc, Value } from '../values/value.js';
 import type { OpTime } from './op-time.js';
 
-/** What an update changed, as change streams tell it. */
+/** The changes of an update, as change streams show them. */
 export interface UpdateDescription {
   readonly updatedFields: Doc;
   readonly removedFields: readonly string[];

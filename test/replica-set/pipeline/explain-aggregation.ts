@@ -1,4 +1,4 @@
-/** What explain tells of a pipeline: its plan, and the stages that run on what the plan yields. */
+/** Explain for a pipeline: its plan, and the stages that run on the output of the plan. */
 
 import { explainPlan } from '../planning/explain-plan.js';
 import type { Doc } from '../values/value.js';

@@ -1,4 +1,4 @@
-/** What only `find` projects: `$slice` and `$elemMatch` on an array field. */
+/** Projections of `find` only: `$slice` and `$elemMatch` on an array field. */
 
 import { environment } from '../expressions/scope.js';
 import { parseFilter } from '../matching/parse-filter.js';

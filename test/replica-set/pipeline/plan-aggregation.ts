@@ -96,7 +96,7 @@ function isYes(value: Value | undefined): boolean {
   );
 }
 
-/** What `$group` and `$count` need of a document, so that an index may suffice. */
+/** The fields of a document that `$group` and `$count` need: an index may have all of them. */
 function neededFields(rest: readonly Value[]): QueryProjection | undefined {
   const [first] = rest;
   if (first === undefined) return undefined;

@@ -8,7 +8,7 @@ import { type Doc, isDoc, type Value } from '../values/value.js';
 export interface Stage {
   readonly name: string;
   run(input: Iterable<Doc>): Iterable<Doc>;
-  /** What explain shows as the stage's specification. */
+  /** The stage's specification in explain. */
   explain(withStats: boolean): Value;
 }
 

@@ -1,4 +1,4 @@
-/** What a plan is asked for. */
+/** A query to plan. */
 
 import type { Predicate } from '../matching/predicate.js';
 import type { Order, SortField } from '../values/sort-order.js';

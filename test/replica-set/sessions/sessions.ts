@@ -7,7 +7,7 @@ import { Session } from './session.js';
 
 export const SESSION_TIMEOUT_MINUTES = 30;
 
-/** So many are kept at least; beyond, those unused for longer than the timeout are forgotten. */
+/** At least this number is kept; above it, sessions that are unused for longer than the timeout are removed. */
 const ENOUGH = 10_000;
 
 export class Sessions {

@@ -1,4 +1,4 @@
-/** Who is in the set, who is its primary, and the elections that made it so. */
+/** The members of the set, its primary, and its elections. */
 
 import { Int32, Long, ObjectId } from 'mongodb';
 import type { Doc } from '../values/value.js';
@@ -38,7 +38,7 @@ export class Topology {
     this.#primary = member;
   }
 
-  /** What a member says of itself and the set. */
+  /** A member's description of itself and the set. */
   hello(member: number): Doc {
     const isPrimary = this.isPrimary(member);
     return {

@@ -9,7 +9,7 @@ import type { Change, Oplog } from '../oplog/oplog.js';
 import type { Timer } from '../server-clock.js';
 import type { Value } from '../values/value.js';
 
-/** What a transaction writes into the oplog at its commit. */
+/** A change that a transaction writes into the oplog at its commit. */
 export type PendingChange = Omit<Change, 'at' | 'place' | 'transaction' | 'wallTime'>;
 
 /** The entry of the oplog that a change becomes. */

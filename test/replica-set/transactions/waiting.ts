@@ -9,7 +9,7 @@ interface Waiter {
 }
 
 export interface WaitOptions {
-  /** Gives up after so many milliseconds. */
+  /** Gives up after this time. */
   readonly timeoutMs?: number | undefined;
   /** Something that makes it pointless to wait: the error to fail with. */
   readonly interruption?: (() => Error | undefined) | undefined;

@@ -1,4 +1,4 @@
-/** What operators changed, told by the paths they wrote, as the server logs them. */
+/** The changes of operators, by the paths they wrote, as the server logs them. */
 
 import type { UpdateDescription } from '../oplog/oplog.js';
 import { identical } from '../values/identical.js';

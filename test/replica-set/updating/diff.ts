@@ -18,7 +18,7 @@ interface Collected {
   readonly truncated: Doc[];
 }
 
-/** What an entry of the oplog needs beside the difference itself. */
+/** The size of an oplog entry beside the difference itself. */
 const OVERHEAD = 15;
 
 /** @returns undefined when the difference would not be smaller than the document, so that it is told as a whole */

@@ -5,7 +5,7 @@ import { arrayIndex, type Path } from '../values/paths.js';
 import { typeName } from '../values/types.js';
 import { type Doc, type Draft, isArray, isDoc, type Maybe, setField, type Value } from '../values/value.js';
 
-/** What an operator makes of the value at its path; undefined removes it. */
+/** Computes the new value at the operator's path; undefined removes it. */
 export type Modify = (value: Maybe) => Maybe;
 
 export interface Placeholders {

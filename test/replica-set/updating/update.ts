@@ -1,4 +1,4 @@
-/** What an update statement does to a document, whichever of the three styles it is written in. */
+/** Applies an update statement to a document, in each of its three styles. */
 
 import type { Environment } from '../expressions/scope.js';
 import type { Predicate } from '../matching/predicate.js';

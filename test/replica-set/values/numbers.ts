@@ -14,7 +14,7 @@ export function isNumber(value: Maybe): value is BsonNumber {
   return type === 'Int32' || type === 'Double' || type === 'Long' || type === 'Decimal128';
 }
 
-/** What a number is worth, as a double; large Longs lose digits. */
+/** The value of a number as a double; large Longs lose digits. */
 export function toNumber(value: BsonNumber): number {
   if (typeof value === 'number') return value;
   if (value instanceof Int32 || value instanceof Double) return value.value;

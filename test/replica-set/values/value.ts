@@ -1,4 +1,4 @@
-/** What a BSON value is here: every number keeps its type, and a missing field is `undefined`. */
+/** A BSON value: every number keeps its type, and a missing field is `undefined`. */
 
 import type { Binary, BSONRegExp, BSONSymbol, Code, Decimal128, Double, Int32, Long, MaxKey, MinKey, ObjectId, Timestamp } from 'mongodb';
 

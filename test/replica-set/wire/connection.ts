@@ -10,7 +10,7 @@ import { type Frame, FrameReader, frame } from './framing.js';
 import { MalformedMessage, MESSAGE_PREFIX, OP_MSG, readMessage } from './op-msg.js';
 import { OP_QUERY, OP_REPLY, REPLY_PREFIX, readQuery } from './op-query.js';
 
-/** What a client said of itself in its handshake. */
+/** The client's description of itself in its handshake. */
 export interface ConnectionState {
   readonly id: number;
   readonly member: number;
@@ -45,7 +45,7 @@ export class Connection {
     this.#socket.destroy();
   }
 
-  /** Whoever only waited to read stops waiting; writes are finished, as on the server. */
+  /** Commands that only wait to read stop waiting; writes are finished, as on the server. */
   #closed(): void {
     this.#state.isClosed = true;
     this.#server.waiting.check();

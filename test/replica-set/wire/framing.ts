@@ -54,7 +54,7 @@ let lastRequestId = 0;
 export interface Answer {
   readonly opCode: number;
   readonly responseTo: number;
-  /** What stands before the document. */
+  /** The bytes before the document. */
   readonly prefix: Buffer;
   readonly doc: Doc;
 }

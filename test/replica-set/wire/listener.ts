@@ -9,8 +9,8 @@ export interface Listener {
   readonly host: string;
   readonly connections: ReadonlySet<Connection>;
   /**
-   * Closes all connections, the youngest first and one a turn; new ones can be made. All at once is more than driver 7.9
-   * can bear: its monitor may wait for ever for a closed socket to drain, and never finds the server again.
+   * Closes all connections, the youngest first and one a turn; new ones can be made. Driver 7.9 fails if all are closed at once: its
+   * monitor may wait without end for a closed socket to drain, and never finds the server again.
    */
   closeConnections(): void;
   stop(): Promise<void>;

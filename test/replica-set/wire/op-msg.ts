@@ -74,5 +74,5 @@ export function readDocument(bytes: Buffer): Doc {
   }
 }
 
-/** What stands between the header and the document of an answer: no flags, and a section of kind 0. */
+/** The bytes between the header and the document of an answer: no flags, and a section of kind 0. */
 export const MESSAGE_PREFIX = Buffer.alloc(5);

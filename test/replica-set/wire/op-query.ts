@@ -22,7 +22,7 @@ export function readQuery(payload: Buffer): LegacyQuery {
   return { namespace, body: { ...body, $db: namespace.split('.')[0] ?? 'admin' } };
 }
 
-/** What stands between the header and the document of a reply: that there is one document. */
+/** The bytes between the header and the document of a reply: they say that there is one document. */
 export const REPLY_PREFIX = Buffer.alloc(20);
 REPLY_PREFIX.writeInt32LE(8, 0);
 REPLY_PREFIX.writeInt32LE(1, 16);

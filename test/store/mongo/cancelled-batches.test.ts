@@ -15,7 +15,7 @@ const DYING = { appName: 'dying', heartbeatFrequencyMS: 500 };
 const hang = task('hang', { quotas: [] }, () => untilAborted());
 const after = task('after', { quotas: [] }, () => 1);
 
-/** Steps that count how many of them have begun, and go on when a gate opens; as soon as so many have begun, that is told. */
+/** Steps that count how many of them have begun, and go on when a gate opens; a signal comes when `count` of them have begun. */
 function counted(count: number) {
   const [gate, all]: readonly Deferred<void>[] = [deferred(), deferred()];
   const begun = { count: 0 };
@@ -90,7 +90,7 @@ describe('batches whose cancellation was asked for by a process that died over i
     return processes.collection('jobs').countDocuments({ task: 'hang', status: { $nin: ['blocked', 'pending'] } });
   }
 
-  /** Cancels a job by a process that dies after so many commands. @returns whether these were enough */
+  /** Cancels a job by a process that dies after `commands` commands. @returns whether these were enough */
   async function cancelBefore(commands: number, found: Promise<Job<unknown> | undefined>): Promise<boolean> {
     const job = await found;
     const { faults } = processes;

@@ -1,4 +1,4 @@
-/** What clients send, and how many documents it wrote, by what the driver tells of it. */
+/** The commands that clients send, and the documents that these write, as the driver's events report them. */
 
 import type { CommandStartedEvent, CommandSucceededEvent, Document, MongoClient } from 'mongodb';
 

@@ -1,4 +1,4 @@
-/** Conflicts with a transaction of somebody who is gone, which the server leaves open for a while: nobody who meets one is told of it. */
+/** Conflicts with a transaction of a process that is gone, which the server leaves open for a while: no caller sees one. */
 
 import { type ClientSession, MongoError } from 'mongodb';
 import { firstValueFrom, timer } from 'rxjs';
@@ -21,7 +21,7 @@ function conflict(): MongoError {
 }
 
 describe('what conflicts', () => {
-  /** Tries for so long. @returns what came of it, and when each try was */
+  /** Tries for `ms` milliseconds. @returns the outcome, and the time of each try */
   async function tried(attempt: (tries: number) => unknown, ms = 2 * TRIED_FOR_MS) {
     const clock = new VirtualClock();
     const begunAt = clock.now();
@@ -56,7 +56,7 @@ describe('what conflicts', () => {
   });
 });
 
-/** Has the server end transactions by the time of the test. @param limitMs - after so long, unless by its parameter */
+/** Makes the server end transactions by the time of the test. @param limitMs - their time limit, unless the server's parameter counts */
 function byTimeOf(clock: VirtualClock, limitMs?: number) {
   return (ms: number, act: () => void) => {
     const watch = timer(limitMs ?? ms, clock.scheduler).subscribe(act);

@@ -1,4 +1,4 @@
-/** What jobs cost in commands and in documents written, which does not depend on the machine. */
+/** The costs of jobs in commands and in documents written, which do not depend on the machine. */
 
 import { type Document, ObjectId } from 'mongodb';
 import { firstValueFrom, skip } from 'rxjs';
@@ -36,7 +36,10 @@ async function warm(async: IAsyncService): Promise<void> {
   await (await async.queueJob(inOrder, 1)).waitForResult();
 }
 
-/** Of so many jobs that wait at once, from the moment they are there until the only dispatcher, which has met such jobs before, has ended them all. */
+/**
+ * The cost of `count` jobs that wait at once, from their insertion until the only dispatcher, which has run such jobs before, has ended
+ * them all.
+ */
 async function draining(what: typeof inOrder | typeof show, count: number): Promise<Cost> {
   const queuer = (await processes.start({ tasks, dispatcher: false })).async;
   const worker = (await processes.start({ tasks, clock: new VirtualClock(), dispatcher: { agents: [{ concurrency: 100 }] } })).async;
@@ -62,7 +65,7 @@ async function still(quotas: Readonly<Record<string, number>> = {}) {
   return { async, clock, costOf };
 }
 
-/** What one more child costs a batch: of 50 children and of 10, so that what the batch costs is not in it. */
+/** The cost of one more child of a batch: the difference between 50 children and 10, without the cost of the batch. */
 async function perChild(batchOf: typeof serial | typeof parallel) {
   const { async, costOf } = await still();
   const of = (size: number) =>
@@ -94,7 +97,7 @@ describe('in one process which also works', () => {
     const { async, costOf } = await still();
     const job = makeJob(add, 40, 2).withCallbacks({ success: show });
     const { commands, documents } = await costOf(async () => (await async.queueJob(job)).waitForResult());
-    // A stream that tells of the callback's turn after it has begun makes for one more look.
+    // A stream that shows the callback's turn after it has begun causes one more look.
     expect([14, 15]).toContain(commands);
     expect(documents).toBe(10);
   });
@@ -192,7 +195,7 @@ describe('many at once', () => {
 });
 
 describe('jobs whose time comes', () => {
-  /** A store whose clock stands still, with so many more jobs like one that it makes. */
+  /** A store whose clock stands still, with `count` more jobs like one that it makes. */
   async function waiting(job: Draft<unknown>, count: number, like: (place: number) => Document) {
     const { async, store } = await processes.start({ tasks, clock: new VirtualClock(), dispatcher: false });
     const jobs = processes.collection('jobs');

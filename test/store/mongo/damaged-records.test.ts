@@ -11,7 +11,7 @@ const add = task('add', { quotas: [] }, (x: number, y: number) => x + y);
 
 it.each<[string, unknown]>([
   ['no BSON', new Binary(Buffer.from([1, 2, 3]))],
-  ['BSON of something that is no value', new Binary(Buffer.from('0c0000000d7600020000006100', 'hex'))],
+  ['BSON that is not a value', new Binary(Buffer.from('0c0000000d7600020000006100', 'hex'))],
   ['no bytes', 5],
   ['missing', undefined],
 ])('a job whose arguments are %s fails, and keeps no other from running', async (_title, args) => {
@@ -80,7 +80,7 @@ it('a batch that is damaged while its steps run fails, and is final when they ha
 
 it.each<[string, object]>([
   ['no holders', { $unset: { holders: '' } }],
-  ['holders that are no list', { $set: { holders: 'x' } }],
+  ['holders that are not a list', { $set: { holders: 'x' } }],
   ['a size that is not a number', { $set: { size: 'x' } }],
   ['a revision that is not a number', { $set: { rev: 'x' } }],
 ])('a quota with %s is repaired, the log names it, and its jobs go on', async (_title, damage) => {

@@ -1,4 +1,4 @@
-/** What is never answered is waited for 35 s: commands, the first of all, and the ends of transactions. */
+/** The store waits 35 s for an answer that never comes: to commands, to the first of all, and to the ends of transactions. */
 
 import { type ClientSession, type Document, MongoError } from 'mongodb';
 import { firstValueFrom } from 'rxjs';
@@ -44,7 +44,7 @@ function neverAnswer(command: string): Promise<void> {
   return sent.promise;
 }
 
-/** What becomes of it, watched from now on, so that it may fail before it is looked at. */
+/** Its outcome, watched from now on, so that it may fail before the test reads it. */
 function outcomeOf(work: Promise<unknown>): Outcome {
   const outcome: Outcome = {
     isSettled: false,

@@ -38,7 +38,7 @@ async function setup() {
   return { clock, heard, run, hears, hearsAgain };
 }
 
-/** Runs a job that the stream does not tell of, since something befell it. @returns the job's id */
+/** Runs a job that the stream does not show, because of a fault. @returns the job's id */
 async function missedBy(fate: Interception, run: () => Promise<string>): Promise<string> {
   const has = toNextGetMore(fate);
   await run();

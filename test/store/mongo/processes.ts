@@ -13,7 +13,7 @@ import { findReplicaSet, type ReplicaSet, type StandInFaults } from '../../repli
 import { silent } from '../../support/silent.js';
 import { CommandsSent } from './commands-sent.js';
 
-/** So many turns without a command are taken for quiet. */
+/** This number of turns without a command counts as quiet. */
 const QUIET_TURNS = 50;
 
 export interface Process {
@@ -21,7 +21,7 @@ export interface Process {
   readonly store: JobStore;
 }
 
-/** What all of them sent while something was done. */
+/** The commands that all of them sent during an action. */
 export interface Cost {
   readonly names: readonly string[];
   readonly commands: readonly Document[];
@@ -129,7 +129,7 @@ export class Processes {
     while (!(await holds()));
   }
 
-  /** What all of them send while something is done, and for what follows from it; what was under way before has ended by then. */
+  /** The commands that all of them send during an action and its follow-ups; earlier commands have ended by then. */
   async costOf(act: () => Promise<unknown>): Promise<Cost> {
     await this.quiet();
     this.#sent.reset();
@@ -139,7 +139,7 @@ export class Processes {
     return { names, commands, documents };
   }
 
-  /** Does something that is written, and waits until a stream tells of it: it has been opened by then, and what follows from that is over. */
+  /** Writes something, and waits until a stream shows it: by then the stream has been opened, and its follow-ups are over. */
   async untilHeard(act: () => Promise<unknown>): Promise<void> {
     const before = this.#sent.heard;
     await act();

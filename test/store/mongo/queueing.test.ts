@@ -1,4 +1,4 @@
-/** Jobs that are queued at the same time, of which some cannot be stored: what befalls one does not befall the others. */
+/** Jobs that are queued at the same time, of which some cannot be stored: the failure of one does not affect the others. */
 
 import { describe, expect, it } from 'vitest';
 import { makeJob, parallel, task, UncertainError } from '../../../src/index.js';

@@ -1,4 +1,4 @@
-/** What a process that is gone has left half done, as its documents show it. */
+/** The work that a dead process has left half done, as its documents show it. */
 
 import { ObjectId } from 'mongodb';
 import { expect, it } from 'vitest';

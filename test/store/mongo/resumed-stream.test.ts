@@ -1,4 +1,4 @@
-/** What the store does with change streams, on ones that the test makes. */
+/** The store's use of change streams, tested on streams that the test makes. */
 
 import { EventEmitter } from 'node:events';
 import type { ChangeStream } from 'mongodb';

@@ -14,7 +14,7 @@ const briefly = task('briefly', { quotas: [], keepMs: 40_000 }, (value: number) 
 async function setup() {
   const { async } = await processes.start({ tasks: [add, hang, briefly], dispatcher: { stopMs: 0 } }, { keepMs: KEEP_MS });
   const jobs = processes.collection('jobs');
-  /** By task: for how long after its end each job is kept, or `undefined` for ever. */
+  /** By task: for how long after its end each job is kept, or `undefined` for no limit. */
   const kept = async (): Promise<readonly [string, number | undefined][]> => {
     const found = await jobs.find().sort({ _id: 1 }).toArray();
     return found.map(({ task: name, expireAt, endedAt }) => [name, expireAt === undefined ? undefined : expireAt - endedAt]);
@@ -23,7 +23,7 @@ async function setup() {
 }
 
 describe('a job', () => {
-  it('that is alone is kept so long after its end', async () => {
+  it('that is alone is kept for this time after its end', async () => {
     const { async, kept } = await setup();
     await (await async.queueJob(add, 1, 2)).waitForResult();
     expect(await kept()).toEqual([['add', KEEP_MS]]);

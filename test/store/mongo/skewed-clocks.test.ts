@@ -14,7 +14,7 @@ afterEach(() => {
 
 const DELAY_MS = 1_000;
 const HOUR = 3_600_000;
-/** So long a process that hears of nothing waits for its next look. */
+/** A process without notifications waits this long for its next look. */
 const POLL_MS = 30_000;
 /** A few for the job, its end and what the process does by the way; looking again and again takes hundreds. */
 const MOST_COMMANDS = 40;

@@ -1,4 +1,4 @@
-/** What is said before anything is stored, where a database cannot keep what the store promises. */
+/** The errors before anything is stored, if a database cannot keep the store's promises. */
 
 import { Container } from 'inversify';
 import { MongoClient } from 'mongodb';

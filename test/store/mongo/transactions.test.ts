@@ -188,7 +188,7 @@ describe('a session of the application', () => {
     expect(await chosen?.waitForResult({ timeoutMs: 10_000 })).toBe(6);
   });
 
-  it('is told of a conflict by the labels of the driver', async () => {
+  it('learns of a conflict from the labels of the driver', async () => {
     const { async, orders } = await service();
     const session = processes.client.startSession();
     session.startTransaction();

@@ -1,4 +1,4 @@
-/** What parts of the store remember while a command is under way, or was never answered. */
+/** The state that parts of the store keep while a command is under way, or was never answered. */
 
 import { EventEmitter } from 'node:events';
 import { type ChangeStream, type Document, MongoClient, ObjectId } from 'mongodb';
@@ -84,7 +84,7 @@ describe('what a write took that was not answered', () => {
   });
 });
 
-describe('what is at hand', () => {
+describe('claimed jobs', () => {
   function hand(updateMany: () => Promise<Document>) {
     const clock = new VirtualClock();
     const collections = { jobs: { updateMany } };

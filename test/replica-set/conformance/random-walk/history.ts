@@ -1,4 +1,4 @@
-/** What the clients of a walk did and saw, as data that can be checked when all is over. */
+/** The actions and observations of the clients of a walk, as data that can be checked at the end. */
 
 /** A document by collection and key, e.g. `left/3`. */
 export type Name = string;
@@ -25,7 +25,7 @@ export interface Shown {
 export interface History {
   /** By client, in the order of its commits. */
   readonly committed: readonly (readonly Committed[])[];
-  /** What each stream showed, in its order. */
+  /** The events of each stream, in its order. */
   readonly shown: readonly (readonly Shown[])[];
   /** The versions that were there at the end. */
   readonly final: Versions;

@@ -90,7 +90,7 @@ export class WalkingClient {
     open.writes.set(name, version);
   }
 
-  /** What it reads twice must be the same, and what it wrote must be there. */
+  /** Two reads of a document must be the same, and its own writes must be there. */
   #saw(open: Open, collection: string, thing: Document | null): void {
     const name: Name = `${collection}/${thing?.['_id']}`;
     const version: number = thing?.['version'];

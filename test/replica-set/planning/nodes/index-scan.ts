@@ -12,7 +12,7 @@ export interface IndexScanSpec {
   readonly index: CollectionIndex;
   readonly bounds: readonly Intervals[];
   readonly direction: Direction;
-  /** What is checked on the key alone, before the document is fetched. */
+  /** The filter on the key alone, before the document is fetched. */
   readonly filter: { readonly predicate: Predicate; readonly text: Doc } | undefined;
 }
 

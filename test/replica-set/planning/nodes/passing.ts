@@ -85,7 +85,7 @@ export function project(input: PlanNode, apply: (doc: Doc) => Doc, { stage, spec
   });
 }
 
-/** What a collection that does not exist holds, or bounds that nothing can match. */
+/** The plan for a collection that does not exist, or for bounds that nothing can match. */
 export function nothing(): PlanNode {
   return planNode({ stage: 'EOF', rows: () => [][Symbol.iterator]() });
 }

@@ -1,11 +1,11 @@
-/** A stage of a query plan: what it yields, and what explain tells of it. */
+/** A stage of a query plan: its output, and its part of explain. */
 
 import type { Collection } from '../../documents/collection.js';
 import type { Key } from '../../documents/sorted-entries.js';
 import type { Stored, View } from '../../documents/stored.js';
 import type { Doc } from '../../values/value.js';
 
-/** What passes from stage to stage. */
+/** A row that passes from stage to stage. */
 export interface Row {
   readonly doc: Doc;
   /** Where the document is stored; undefined once it was made up by a projection. */
@@ -14,7 +14,7 @@ export interface Row {
   readonly key: Key | undefined;
 }
 
-/** What plans read, and as of when; the view may move between two batches of a cursor. */
+/** The documents that plans read, and the time of the view, which may move between two batches of a cursor. */
 export interface Source {
   readonly collection: Collection;
   view(): View;

@@ -54,7 +54,7 @@ function view({ limit = 9, places = {}, starts = {}, saved, ...known }: Known): 
   };
 }
 
-/** What is chosen, in one line: jobs to begin; `| behind`; `+ batch` or `...` before one; and, by lane, `lane!obstacle`. */
+/** The choice in one line: jobs to begin; `| behind`; `+ batch` or `...` before one; and, by lane, `lane!obstacle`. */
 function chosen(waiting: readonly Waiting[], known: Known): string {
   const { begin, behind, open, endsAtBatch, stuck } = chooseJobs(waiting, view(known));
   const names = (jobs: readonly Waiting[]): string => jobs.map(({ name }) => name).join(' ');

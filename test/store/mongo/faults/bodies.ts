@@ -1,4 +1,4 @@
-/** What the tasks of the scenario do while they run: they take virtual time, and note who runs beside whom. */
+/** The code of the scenario's tasks: they take virtual time, and record which jobs run at the same time. */
 
 import { currentTask } from '../../../../src/index.js';
 import type { VirtualClock } from '../../../../src/testing/virtual-clock.js';
@@ -26,7 +26,7 @@ export class Bodies {
     return this.#runs.get(id) ?? 0;
   }
 
-  /** Runs for so long, unless it is aborted. */
+  /** Runs for `ms` milliseconds, unless it is aborted. */
   async run(ms: number, places: Runner['places'] = {}, holder?: string): Promise<void> {
     const { job, signal } = currentTask();
     this.#runs.set(job.id, this.runsOf(job.id) + 1);

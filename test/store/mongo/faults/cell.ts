@@ -1,9 +1,9 @@
-/** A cell of the matrix: what befalls which command. */
+/** A cell of the matrix: a fault, and the command that it hits. */
 
 import type { Document } from 'mongodb';
 import { seededRandom } from '../../../../src/testing/seeded-random.js';
 
-/** What can befall a command; `twice` also befalls the next of its kind, which mostly is the driver's own second try. */
+/** The faults of a command; `twice` also hits the next of its kind, which mostly is the driver's own second try. */
 export const FAULTS = [
   'error before',
   'closed before',
@@ -39,7 +39,7 @@ export interface StrikePlan {
   readonly isOver: boolean;
   /** Whether nothing is to be struck. */
   readonly isPeaceful: boolean;
-  /** What befalls a command of a kind that arrives. @param isUnderWay - an earlier one that takes time */
+  /** The fault of a command of a kind that arrives. @param isUnderWay - an earlier fault that takes time */
   meet(kind: string, command: Document, isUnderWay: boolean): FaultName | undefined;
 }
 

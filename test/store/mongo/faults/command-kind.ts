@@ -1,4 +1,4 @@
-/** What kind of command one is: its name, its collection, and the fields of its filter and its update, but none of their values. */
+/** The kind of a command: its name, its collection, and the fields of its filter and its update, but none of their values. */
 
 import type { Document } from 'mongodb';
 

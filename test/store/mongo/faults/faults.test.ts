@@ -1,4 +1,4 @@
-/** The fault matrix: whatever befalls a command that the store sends, everything ends right. */
+/** The fault matrix: whichever fault hits a command of the store, everything ends right. */
 
 import { afterAll, describe, expect, it } from 'vitest';
 import { cellsOf, chosen, nameOf } from './cell.js';
@@ -29,7 +29,7 @@ describe('without a fault', () => {
   });
 });
 
-describe('everything ends right, whatever befalls a command', () => {
+describe('everything ends right, whichever fault hits a command', () => {
   it.each(cells.map((cell) => [nameOf(cell), cell] as const))('%s', { timeout: LIMIT_MS }, async (name, cell) => {
     const { faults, hasStruck, refusals } = await tryOut(cell);
     if (!hasStruck) missed.push(name);

@@ -8,7 +8,7 @@ import { tasksOf, unknown } from './tasks.js';
 const RETRY_MS = 1_000;
 const CANCEL_AFTER_MS = 3_000;
 
-/** What each is to come to. */
+/** The expected outcome of each. */
 export const EXPECTED: Readonly<Record<string, string>> = {
   plain: 'completed 1',
   'one 1': 'completed 11',
@@ -38,7 +38,7 @@ export interface Refused {
 
 export class Scenario {
   readonly bodies: Bodies;
-  /** What those who waited were told, by name. */
+  /** The outcomes that waiting calls got, by name. */
   readonly outcomes: Record<string, string> = {};
   readonly refused: Refused[] = [];
   readonly #tasks;

@@ -16,7 +16,7 @@ import { Traffic } from './traffic.js';
 const SENDERS = ['a', 'b'] as const;
 const DATABASE = 'app';
 const STEP_MS = 1_000;
-/** What has not come to its end by then never will. */
+/** A scenario that has not ended by then never will. */
 const PATIENCE_MS = 900_000;
 const RETRY_MS = 1_000;
 

@@ -1,4 +1,4 @@
-/** What the clients of a test have under way, so that time is moved only when there is nothing. */
+/** The commands that the clients of a test have under way: time moves only when there are none. */
 
 import type { MongoClient } from 'mongodb';
 import { firstValueFrom } from 'rxjs';
@@ -9,12 +9,12 @@ const NO_WORK: ReadonlySet<string> = new Set(['getMore', 'ping']);
 
 const PING_MS = 1_000;
 
-/** So many turns of the event loop without anything are taken for quiet. */
+/** This number of turns of the event loop without an event counts as quiet. */
 const QUIET_TURNS = 12;
 /** The same while commands are kept from being answered, so that none ends. */
 const HELD_TURNS = 40;
 
-/** So many events at one moment of time are no work any more, but a loop. */
+/** More events than this at one moment of time are a loop. */
 const RESTLESS = 400;
 
 export class Traffic {
@@ -47,7 +47,7 @@ export class Traffic {
     while (!this.isHeld() && (!(await this.#haveFoundPrimary()) || this.#isBusy)) await this.#rested();
   }
 
-  /** In the driver's own time, which no test moves; it may wait for ever for a closed connection to take a command. */
+  /** In the driver's own time, which no test moves; it may wait without end for a closed connection to take a command. */
   async #haveFoundPrimary(): Promise<boolean> {
     const found = await Promise.allSettled(
       this.#clients.map((client) => client.db().command({ ping: 1 }, { signal: AbortSignal.timeout(PING_MS) })),

@@ -7,13 +7,13 @@ import { Stage } from './stage.js';
 import { verdict, verdictAfterStop } from './verdict.js';
 
 export interface Trial {
-  /** What went wrong, a line each. */
+  /** The problems, a line each. */
   readonly faults: readonly string[];
   /** The kinds of the commands that arrived. */
   readonly kinds: readonly string[];
   /** Whether the command came that was to be struck. */
   readonly hasStruck: boolean;
-  /** Who was answered with an error, and asked again. */
+  /** The calls that failed with an error, and were repeated. */
   readonly refusals: readonly string[];
   /** At how many moments commands followed each other without end. */
   readonly restless: number;
@@ -31,7 +31,7 @@ export async function tryOut(cell?: Cell): Promise<Trial> {
     await stage.stopServices();
     await stage.outlast();
     const { kinds, hasStruck } = stage.strike;
-    // What a stop could not give back is given back by others when the lease is over.
+    // Other dispatchers take over the jobs that a stop could not give back, when the lease is over.
     const afterStop = wasStruckBefore ? await verdictAfterStop(stage) : [];
     const refusals = scenario.refused.map(({ name, error }) => `${name}: ${error}`);
     return { faults: [...faults, ...afterStop], kinds, hasStruck, refusals, restless: stage.restless };

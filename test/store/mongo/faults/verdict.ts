@@ -1,4 +1,4 @@
-/** What must hold when a scenario is over, whatever befell it: a line for each thing that does not. */
+/** The conditions that hold when a scenario is over, whichever fault it met: a line for each that does not. */
 
 import { type Document, MongoServerError } from 'mongodb';
 import { SIZES } from './bodies.js';
@@ -57,7 +57,7 @@ function isForgotten({ name, task }: Document, { refused }: Scenario): boolean {
   return task === 'hang' && refused.some((one) => one.name === name && one.isUncertain);
 }
 
-/** What was refused for certain is not there; and nobody is told of a conflict, which passes. */
+/** A job that was refused for certain does not exist; and no caller sees a conflict, since a conflict passes. */
 function ofRefused(jobs: readonly Document[], { refused }: Scenario): readonly string[] {
   const names = new Set(jobs.map(({ name }) => name));
   return refused.flatMap(({ name, error, isUncertain }) => [

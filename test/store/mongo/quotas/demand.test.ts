@@ -1,4 +1,4 @@
-/** What the queues of one dispatcher want of a quota together. */
+/** The places of a quota that the queues of one dispatcher want together. */
 
 import { describe, expect, it } from 'vitest';
 import { Demand } from '../../../../src/store/mongo/quotas/demand.js';
@@ -7,7 +7,7 @@ const one = { first: 1, least: 1, all: 1 };
 const three = { first: 3, least: 3, all: 3 };
 const nothingSaved = { setAside: 0, secured: 0 };
 
-/** A queue that has asked for places of which so many are idle then. */
+/** A queue that has asked for places, `idle` of which are idle then. */
 function asks(demand: Demand, queue: string, { need, idle }: { readonly need: typeof one; readonly idle: number }): boolean {
   demand.begin(queue);
   demand.answered(queue, need, idle);

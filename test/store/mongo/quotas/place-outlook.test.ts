@@ -1,4 +1,4 @@
-/** What a dispatcher does about lanes whose places others hold. */
+/** A dispatcher's reaction to lanes whose places others hold. */
 
 import { describe, expect, it } from 'vitest';
 import type { Places } from '../../../../src/job/places.js';

@@ -1,4 +1,4 @@
-/** What the transfers are about: accounts, and a record of each transfer, written in its transaction. */
+/** The accounts, and a record of each transfer, written in its transaction. */
 
 import type { Db } from 'mongodb';
 import { currentTask, type IAsyncService, task } from '../../../../src/index.js';
@@ -19,7 +19,9 @@ export interface Transfer {
   readonly amount: number;
 }
 
-/** Of those who meet at an account one goes on at once; who lost his process, or the database, tries again for as long as it takes. */
+/**
+ * One of the transfers that meet at an account goes on at once; one that lost its process, or the database, tries again until it succeeds.
+ */
 const UNTIL_DONE = {
   attempts: Number.POSITIVE_INFINITY,
   interruptions: Number.POSITIVE_INFINITY,
@@ -37,7 +39,7 @@ export function tasksOf(data: Db, service: () => IAsyncService) {
     async (from: string, to: string, amount: number) => {
       const { session, job } = currentTask();
       const payer = await accounts.findOne({ _id: from }, { session });
-      if (payer === null || payer.balance < amount) throw new RangeError('not so much');
+      if (payer === null || payer.balance < amount) throw new RangeError('too little money');
       await accounts.updateOne({ _id: from }, { $inc: { balance: -amount } }, { session });
       await accounts.updateOne({ _id: to }, { $inc: { balance: amount } }, { session });
       await transfers.insertOne({ _id: job.id, from, to, amount }, { session });

@@ -7,7 +7,7 @@ const SEEDS = Number(process.env['MILLRACE_TRANSFERS'] ?? 2);
 const TRANSFERS = 20;
 const LIMIT_MS = 120_000;
 
-describe('transfers between accounts, whatever befalls the commands of their processes', () => {
+describe('transfers between accounts, whichever faults hit the commands of their processes', () => {
   it.each(Array.from({ length: SEEDS }, (_, index) => index + 3))(
     'take effect once or not at all, under seed %i',
     { timeout: LIMIT_MS },

@@ -1,4 +1,4 @@
-/** Many transfers in two processes while faults befall what these send: money is moved once by each transfer, or not at all. */
+/** Many transfers in two processes while faults hit their commands: each transfer moves money once, or not at all. */
 
 import type { Document } from 'mongodb';
 import { type IAsyncService, makeJob } from '../../../../src/index.js';
@@ -9,7 +9,7 @@ import { ACCOUNTS, type Account, BALANCE, type Transfer, tasksOf } from './bank.
 import { STRIKES } from './strikes.js';
 
 export interface TransfersTrial {
-  /** What went wrong, a line each. */
+  /** The problems, a line each. */
   readonly problems: readonly string[];
   readonly struck: readonly string[];
   readonly attempts: number;
