@@ -1,4 +1,4 @@
-/** What is said to those who call with something else than is asked for: at once, in a sentence. */
+/** Errors for wrong arguments: thrown at once, in a sentence. */
 
 import { Container } from 'inversify';
 import { expect, it } from 'vitest';

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 
-/** What the driver loads only where it is installed. */
+/** Modules that the driver loads only where they are installed. */
 const OPTIONAL = ['mongodb-client-encryption', 'kerberos', 'snappy', '@mongodb-js/zstd', '@aws-sdk/*', 'gcp-metadata', 'socks', 'aws4'];
 /** The driver is CommonJS, and asks for what is Node's. */
 const REQUIRE = "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);";

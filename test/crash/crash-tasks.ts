@@ -1,4 +1,4 @@
-/** What the workers run: tasks that write into a ledger when they begin and when they end. */
+/** The tasks of the workers: they write into a ledger when they begin and when they end. */
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Collection, Db } from 'mongodb';
@@ -8,7 +8,7 @@ import { currentTask, fixedDelay, makeJob, type Outcome, type StoredError, task 
 export const QUOTAS = { default: 1, pool: 3 };
 export const LEASE_MS = 2_000;
 
-/** What is written by whom: `by` is the name of a worker. */
+/** An entry of the ledger: `by` is the name of a worker. */
 export interface LedgerEntry {
   readonly what: 'start' | 'end';
   readonly job: string;
@@ -16,7 +16,7 @@ export interface LedgerEntry {
   readonly by: string;
 }
 
-/** Whoever waits for a gate goes on when there is a document of its name. */
+/** A task that waits for a gate goes on when there is a document with the gate's name. */
 export interface Gate {
   readonly _id: string;
 }

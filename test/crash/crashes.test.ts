@@ -10,10 +10,10 @@ import { type Scene, setTheScene } from './scene.js';
 
 const SEED = Number(process.env['MILLRACE_SEED'] ?? Math.floor(Math.random() * 1e9));
 const JOBS = Number(process.env['MILLRACE_CRASH_JOBS'] ?? 2_000);
-/** How many processes work at once; one disruption for so many jobs. */
+/** How many processes work at once, and how many jobs there are to one disruption. */
 const PLACES = 3;
 const JOBS_A_DISRUPTION = 125;
-/** So many are queued at once, while less than three times as many wait. */
+/** The number of jobs queued at once, while less than three times this number wait. */
 const PORTION = 50;
 /** Longer than everything takes that others must wait for before they go on. */
 const STALLED_MS = 60_000;
@@ -54,7 +54,7 @@ async function untilStalled({ collection, journal }: Scene, isOver: () => boolea
   throw new Error(`no job has ended for ${STALLED_MS} ms: ${JSON.stringify(left, null, 1)}`);
 }
 
-/** Lets what was drawn befall the crew, each when so many jobs have ended. */
+/** Disrupts the crew as drawn, each time when the drawn number of jobs have ended. */
 async function disruptAll({ crew, journal }: Scene, random: () => number, isOver: () => boolean): Promise<readonly string[]> {
   const under: Promise<void>[] = [];
   const done: string[] = [];
@@ -91,7 +91,7 @@ it(
     console.log(`all have ended after ${passed()}`);
     const befell = await disrupting;
 
-    // What the dead left has been taken back by the living, who then leave in good order.
+    // The living processes have taken over the work of the dead ones, and then stop in good order.
     const undone = async (): Promise<unknown> => ({
       dead: await collection('dispatchers').countDocuments({ state: 'dead', expireAt: { $exists: false } }),
       owned: await collection('jobs').countDocuments({ owner: { $exists: true } }),

@@ -14,7 +14,7 @@ interface Worker {
 export class Crew {
   readonly #workers = new Map<number, Worker>();
   readonly #frozen = new Set<string>();
-  /** What they wrote, and how those ended that should not have. */
+  /** The output of the workers, and the exits of those that should not have ended. */
   readonly complaints: string[] = [];
   #started = 0;
 
@@ -24,7 +24,7 @@ export class Crew {
     private readonly database: string,
   ) {}
 
-  /** Whoever was frozen at some time. */
+  /** The workers that were frozen at some time. */
   get onceFrozen(): ReadonlySet<string> {
     return this.#frozen;
   }

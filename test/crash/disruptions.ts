@@ -1,10 +1,10 @@
-/** What befalls the workers, drawn from a seed: who is killed or frozen, and when. */
+/** The disruptions of the workers, drawn from a seed: which one is killed or frozen, and when. */
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Crew } from './crew.js';
 
 export interface Disruption {
-  /** When so many jobs have ended. */
+  /** The number of jobs that have ended by then. */
   readonly at: number;
   readonly place: number;
   readonly what: 'kill' | 'freeze';

@@ -11,7 +11,7 @@ interface Run {
   readonly owner: string;
 }
 
-/** What an end stands in; once written it is never written again. */
+/** The fields of an end; once written they are never written again. */
 const SETTLED = ['status', 'outcome', 'receipt', 'token', 'attempts'];
 
 export class Inquest {
@@ -44,7 +44,7 @@ export class Inquest {
     return counts;
   }
 
-  /** What happened to the work. */
+  /** A summary of the work. */
   get story(): string {
     const sum = (field: string): number => [...this.#jobs.values()].reduce((total, job) => total + job[field], 0);
     return `${this.#jobs.size} jobs, ${sum('attempts')} attempts, ${sum('interruptions')} interruptions, ${this.#dead.size} lives ended, ${this.late.length} late runs`;
@@ -146,7 +146,7 @@ export class Inquest {
     }
   }
 
-  /** Whose places a job uses: its own, or those of the batch around it. */
+  /** The job whose places this job uses: itself, or the batch around it. */
   #holder(id: string): { readonly id: string; readonly quotas: Document } | undefined {
     const job = this.#jobs.get(id);
     if (job === undefined) return undefined;

@@ -83,7 +83,7 @@ export class Journal {
 
 const FINAL = new Set<unknown>(['completed', 'failed', 'cancelled']);
 
-/** Whichever form the server tells it in: small documents come whole, though a single field of them has changed. */
+/** Handles both forms of an update: the server sends small documents whole, even if only one field has changed. */
 function fieldsWritten(change: ChangeStreamDocument, before: Document): Pick<Written, 'set' | 'unset'> | undefined {
   if (change.operationType === 'insert' || change.operationType === 'replace') {
     const { fullDocument } = change;

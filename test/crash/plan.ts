@@ -1,4 +1,4 @@
-/** What is queued, drawn from a seed, and what must become of it. */
+/** The jobs to queue, drawn from a seed, and their expected outcomes. */
 
 import { type Draft, makeJob, type Outcome, parallel, serial } from '../../src/index.js';
 import type { CrashTasks } from './crash-tasks.js';
@@ -10,7 +10,7 @@ export interface Planned {
   readonly ends: readonly string[];
 }
 
-/** What an outcome says, of a batch what its steps gave. */
+/** An outcome in words; for a batch, the results of its steps. */
 export function seen(outcome: Outcome<unknown>): string {
   if (outcome.status === 'failed') return `failed ${outcome.error.message}`;
   if (outcome.status === 'cancelled') return 'cancelled';
@@ -18,7 +18,7 @@ export function seen(outcome: Outcome<unknown>): string {
   return `completed ${Array.isArray(result) ? result.map((step) => step.result).join(' ') : result}`;
 }
 
-/** Jobs to be queued until there are so many, counted with all below them. */
+/** Jobs to be queued until there are `count`, counted with all below them. */
 export function drawPlan(tasks: CrashTasks, random: () => number, count: number): readonly Planned[] {
   const plan: Planned[] = [];
   for (let jobs = 0; jobs < count; jobs += plan.at(-1)?.ends.length ?? 0) plan.push(draw(tasks, random, jobs));

@@ -7,7 +7,7 @@ import { type Marbles, marbles } from './marbles.js';
 
 const job = (id: string): ClaimedJob => ({ job: { id } }) as unknown as ClaimedJob;
 
-/** A queue with so many jobs in it, whose claims are answered after so many frames. */
+/** A queue with a number of jobs, whose claims are answered after a number of frames. */
 function queueOf({ cold, clock }: Marbles, waiting: number, frames: string, size: number) {
   const slots = new Slots(size);
   const limits: { readonly at: number; readonly limit: number }[] = [];
@@ -153,7 +153,7 @@ describe('claims', () => {
 });
 
 describe('Slots', () => {
-  it('has so many free as its size says, less what was taken', () => {
+  it('has as many free as its size, less those that were taken', () => {
     const slots = new Slots(3);
     slots.take(2);
     expect(slots.free).toBe(1);

@@ -76,7 +76,7 @@ describe('an agent', () => {
     await expect(refused).rejects.toThrow('`dispatcher.agents[0].accepts` has greet, which is not in `tasks`');
   });
 
-  it('cannot accept what is no task', async () => {
+  it('cannot accept a value that is not a task', async () => {
     const refused = setup({ tasks: [add], dispatcher: { agents: [{ accepts: ['add' as never] }] } });
     await expect(refused).rejects.toThrow(StartError);
   });
@@ -174,7 +174,7 @@ describe('the options of a dispatcher', () => {
       '`concurrency` of `dispatcher.agents[1]` must be an integer of at least 1, but is the number 0',
     ],
     ['an agent that is none', { agents: [7] }, '`dispatcher.agents[0]` must be an object, but is the number 7'],
-    ['agents that are no array', { agents: {} }, '`agents` of `dispatcher` must be an array of at least one agent'],
+    ['agents that are not an array', { agents: {} }, '`agents` of `dispatcher` must be an array of at least one agent'],
     ['no agents at all', { agents: [] }, '`dispatcher: false` is for a process that only queues'],
     [
       'an agent that accepts nothing',
@@ -605,10 +605,10 @@ describe('a store that fails now and then', () => {
   });
 });
 
-describe('what a dispatcher tells of itself', () => {
+describe('the events of a dispatcher', () => {
   const times = { leaseMs: 30_000, heartbeatMs: 5_000, pollMs: 30_000 };
 
-  it('is each change once: that it began, lost the database, has it back, has stopped', async () => {
+  it('report each change once: it began, lost the database, has it back, has stopped', async () => {
     let isAway = false;
     const answer = <T>(call: () => Promise<T>): Promise<T> => (isAway ? Promise.reject(new Error('no route')) : call());
     const store = wrapped((memory) => ({

@@ -1,4 +1,4 @@
-/** What marble tests share: a scheduler, a clock of its own, and a store of which a test says only what it needs. */
+/** The shared set-up of marble tests: a scheduler, its own clock, and a store with only the methods that a test needs. */
 
 import { asapScheduler, map, NEVER, type Observable, observeOn, timer } from 'rxjs';
 import { TestScheduler } from 'rxjs/testing';
@@ -17,7 +17,7 @@ export function marbles(test: (helpers: Marbles) => void): void {
   });
 }
 
-/** What a marble test puts in place of a promise: in the same frame but not at once, and `from` takes it as well. */
+/** A marble test's replacement for a promise: it answers in the same frame but not at once, and `from` takes it as well. */
 export function answer<T>(observable: Observable<T>): Promise<T> {
   return observable.pipe(observeOn(asapScheduler)) as unknown as Promise<T>;
 }

@@ -36,7 +36,7 @@ describe('rounds', () => {
     });
   });
 
-  it('goes round when something is due that the last round told of', () => {
+  it('runs when a job is due that the last round announced', () => {
     marbles((helpers) => {
       const { asked, recoveries } = roundsWith(helpers, (at) => of(at < 30 ? next(at + 15) : {}));
       helpers.expectObservable(recoveries, '^ 60ms !').toBe('a 14ms b 14ms c', { a: next(15), b: next(30), c: {} });

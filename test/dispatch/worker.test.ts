@@ -487,7 +487,7 @@ describe('onEnd', () => {
     expect(seen).toEqual(['added']);
   });
 
-  it('refuses what is no function', async () => {
+  it('refuses a value that is not a function', async () => {
     const wrong = task('wrong', { quotas: [] }, () => currentTask().onEnd('close' as never));
     const { async } = await setup({ tasks: [wrong] });
     const job = await async.queueJob(wrong);
@@ -813,7 +813,7 @@ describe('what a running task tells', () => {
     ['Infinity', Number.POSITIVE_INFINITY, 'but is the number Infinity'],
     ['null', null, 'but is null'],
     ['an object without `done`', { total: 4 }, 'but is an object'],
-    ['a note that is no string', { done: 1, note: 7 }, 'but is an object'],
+    ['a note that is not a string', { done: 1, note: 7 }, 'but is an object'],
   ];
 
   it.each(wrong)('cannot be %s as progress', async (_what, value, words) => {
@@ -857,7 +857,7 @@ describe('what a running task tells', () => {
     ]);
   });
 
-  it('is of no account after its end', async () => {
+  it('has no effect after its end', async () => {
     const gate = deferred();
     const written = deferred();
     const told = task('told', { quotas: [] }, () => {

@@ -1,4 +1,4 @@
-/** What the comments of options say of defaults is what the code does. */
+/** The comments of options name the defaults that the code has. */
 
 import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';

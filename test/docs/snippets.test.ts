@@ -58,7 +58,7 @@ function compile(folder: string): Promise<string> {
   });
 }
 
-/** What the compiler says of snippets, by page and line. */
+/** The compiler's errors in snippets, by page and line. */
 async function mistakesIn(those: readonly Snippet[]): Promise<readonly string[]> {
   const folder = mkdtempSync(join(ROOT, 'test/docs/snippets-'));
   try {

@@ -48,7 +48,7 @@ class Customer {
   rename(): void {}
 }
 
-/** What the compiler would refuse, as plain JavaScript does it. */
+/** A value that the compiler would refuse, as plain JavaScript can pass it. */
 const js = (value: unknown): never => value as never;
 const call = (fn: unknown, ...args: readonly unknown[]): unknown => Reflect.apply(fn as () => unknown, undefined, args);
 

@@ -19,7 +19,7 @@ const STRUCK: ReadonlySet<string | symbol> = new Set([
 
 const SHARE = 0.25;
 const LONGEST_MS = 4_000;
-/** Longer than a lease, its grace included, for one of so many. */
+/** Longer than a lease and its grace. */
 const FROZEN_MS = 45_000;
 const FROZEN_SHARE = 0.02;
 
@@ -33,7 +33,7 @@ export interface Faults {
   readonly isOn: () => boolean;
   /** Whether some calls take longer than a lease. */
   readonly mayFreeze: boolean;
-  /** Told of each call that was struck. */
+  /** Called for each call that failed. */
   readonly onStruck: (what: string) => void;
 }
 

@@ -6,7 +6,7 @@ import { tryLosses } from './trial.js';
 
 const LIMIT_MS = 120_000;
 
-/** So many seeds, beginning with one. */
+/** A number of seeds, from MILLRACE_LOST_FROM or 1. */
 function seeds(count: string | undefined, otherwise: number): readonly number[] {
   const first = Number(process.env['MILLRACE_LOST_FROM'] ?? 1);
   return Array.from({ length: Number(count ?? otherwise) }, (_, index) => first + index);

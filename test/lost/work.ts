@@ -15,7 +15,7 @@ export class Work {
   readonly #running = new Map<string, AbortSignal>();
   readonly #runs = new Map<string, number>();
 
-  /** @param wait - so many milliseconds */
+  /** @param wait - waits for a number of milliseconds */
   constructor(private readonly wait: (ms: number) => Promise<void>) {}
 
   readonly #plain = task('plain', { quotas: [], retry: LATER }, () => this.#once());
@@ -47,7 +47,7 @@ export class Work {
     return [this.#plain, this.#one, this.#heavy, this.#light, this.#atOnce, this.#soon, this.#throws, this.#pays, this.#returns];
   }
 
-  /** So many of each kind. */
+  /** A number of copies of each kind. */
   drafts(copies: number): readonly Draft<unknown>[] {
     const [plain, one] = [makeJob(this.#plain), makeJob(this.#one)];
     return Array.from({ length: copies }, () => [

@@ -1,4 +1,4 @@
-/** What a subpath loads: nothing that its users have no need of. */
+/** A subpath loads only modules that its users need. */
 
 import { relative } from 'node:path';
 import { build } from 'esbuild';

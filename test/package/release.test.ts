@@ -1,4 +1,4 @@
-/** What keeps a version from being released. */
+/** The problems that keep a version from being released. */
 
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';

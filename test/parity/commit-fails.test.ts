@@ -1,4 +1,4 @@
-/** What becomes of a job whose end cannot be recorded at once (FS-30 to FS-39). */
+/** Jobs whose end cannot be recorded at once (FS-30 to FS-39). */
 
 import { expect, it } from 'vitest';
 import { fixedDelay, type IAsyncService, type JobStore, makeJob, task } from '../../src/index.js';

@@ -1,4 +1,4 @@
-/** What becomes of jobs that are not started in time (FS-70 to FS-75). */
+/** Jobs that are not started in time (FS-70 to FS-75). */
 
 import { expect, it } from 'vitest';
 import { fixedDelay, makeJob, type StoredError, task } from '../../src/index.js';

@@ -1,4 +1,4 @@
-/** What becomes of records that are damaged, missing or very large (FS-91, FS-92). */
+/** Records that are damaged, missing or very large (FS-91, FS-92). */
 
 import { expect, it } from 'vitest';
 import { type JobStore, task } from '../../src/index.js';

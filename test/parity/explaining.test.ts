@@ -128,7 +128,7 @@ onBothStores((stage) => {
       const after = makeJob(quick).withCallback(makeJob(lasting));
       const batch = await async.queueJob(serial(makeJob(lasting), makeJob(quick)).with({ quotas: [] }).withCallback(makeJob(quick)));
       const job = await async.queueJob(after);
-      // What begins is recorded in a moment.
+      // The begin of a job is recorded a moment later.
       await advance(100);
       const below = await stage.start({ tasks, quotas, dispatcher: false });
       const all = await below.async.getJobs();

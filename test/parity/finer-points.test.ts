@@ -1,4 +1,4 @@
-/** What is easily done in another way, and was decided (SS-06 to SS-47). */
+/** Behaviour that could easily be different, and was decided (SS-06 to SS-47). */
 
 import { from } from 'rxjs';
 import { expect, it } from 'vitest';

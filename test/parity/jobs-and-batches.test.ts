@@ -1,4 +1,4 @@
-/** What jobs, their callbacks and what they return mean to an application, where no other test says it (sections 1.1 to 1.8). */
+/** Jobs, callbacks and returned jobs as an application sees them, where no other test covers it (sections 1.1 to 1.8). */
 
 import { inspect } from 'node:util';
 import { expect, it } from 'vitest';
@@ -26,7 +26,7 @@ class YearlyReport extends Report {
 const work = task('work', { quotas: [], retry: forever() }, () => 42);
 const echo = task('echo', { quotas: [] }, (value: unknown) => value);
 
-/** A callback that fails so many times, and the results with which it was called. */
+/** A callback that fails a number of times, and the results with which it was called. */
 function flaky(failures: number) {
   const calls: number[] = [];
   const after = task('after', { quotas: [] }, (result: number) => {

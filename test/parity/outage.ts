@@ -4,7 +4,7 @@ export class Outage {
   refused = 0;
   #left = 0;
 
-  /** From now on so many calls are refused. */
+  /** From now on `calls` calls are refused. */
   begin(calls = Number.POSITIVE_INFINITY): void {
     this.#left = calls;
   }

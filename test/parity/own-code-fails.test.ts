@@ -1,4 +1,4 @@
-/** What becomes of a job whose own code fails (FS-10 to FS-25). */
+/** Jobs whose own code fails (FS-10 to FS-25). */
 
 import { expect, it } from 'vitest';
 import {

@@ -1,4 +1,4 @@
-/** Who a job belongs to when dispatchers are wrong about each other (FS-60 to FS-66). */
+/** The owner of a job when dispatchers are wrong about each other (FS-60 to FS-66). */
 
 import { expect, it } from 'vitest';
 import { currentTask, type DispatcherEvent, type JobStore, task } from '../../src/index.js';

@@ -1,4 +1,4 @@
-/** What befalls a dispatcher while it looks for work (FS-01 to FS-06). */
+/** Problems of a dispatcher while it looks for work (FS-01 to FS-06). */
 
 import { expect, it } from 'vitest';
 import { type JobStore, makeJob, task } from '../../src/index.js';

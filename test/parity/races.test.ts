@@ -1,4 +1,4 @@
-/** What happens when two things are done at the same time, or wait for each other (FS-80 to FS-86). */
+/** Actions at the same time, and jobs that wait for each other (FS-80 to FS-86). */
 
 import { expect, it } from 'vitest';
 import { type IAsyncService, type Job, type JobStore, makeJob, parallel, QuotaError, serial, task } from '../../src/index.js';

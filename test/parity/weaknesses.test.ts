@@ -272,7 +272,7 @@ const processes = await Processes.forTests('weaknesses');
 /** The times of dispatchers that die in real time. */
 const QUICK = { leaseMs: 1_000, heartbeatMs: 100, idleHeartbeatMs: 100, pollMs: 100 };
 
-/** A real clock that is so many milliseconds ahead. */
+/** A real clock that is `ms` milliseconds ahead. */
 const ahead = (ms: number): Clock => ({ ...systemClock, now: () => systemClock.now() + ms });
 
 describe('on MongoDB alone', () => {

@@ -1,4 +1,4 @@
-/** What becomes of jobs whose process stops or dies (FS-40 to FS-58). */
+/** Jobs whose process stops or dies (FS-40 to FS-58). */
 
 import { NEVER, of } from 'rxjs';
 import { expect, it } from 'vitest';

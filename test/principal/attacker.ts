@@ -1,4 +1,4 @@
-/** One who can write to the jobs: in MongoDB's collection by a client of his own, in memory by altering what the store answers. */
+/** An attacker who can write to the jobs: in MongoDB's collection with a separate client, in memory by a change of the store's answers. */
 
 import type { Document } from 'mongodb';
 import type { JobStore } from '../../src/index.js';

@@ -1,4 +1,4 @@
-/** What is tried by one who can write to the jobs, and is refused: with the code of no task run. */
+/** Attempts by an attacker who can write to the jobs. All are refused, and no task's code runs. */
 
 import { expect, it } from 'vitest';
 import { type DispatcherEvent, type Job, type Logger, makeJob, type SealError, serial, Task, task, tasks } from '../../src/index.js';
@@ -12,7 +12,7 @@ import { ANN, BOB } from './users.js';
 const KEYS = { k1: '1'.repeat(32), k2: Buffer.alloc(32, 2) };
 const SECRETS = { keys: KEYS, current: 'k1' };
 
-/** What has been run, with what. */
+/** The tasks that ran, with their arguments. */
 let ran: unknown[][] = [];
 const note = task('note', { quotas: [] }, (...args: unknown[]) => void ran.push(['note', ...args]));
 const danger = task('danger', { quotas: [] }, (...args: unknown[]) => void ran.push(['danger', ...args]));

@@ -76,7 +76,7 @@ onBothStores((stage) => {
     expect([...seen].sort()).toEqual(['authorizer: anonymous', 'logger: anonymous', 'policy: anonymous']);
   });
 
-  it('who acts stays who he was when the object of him is changed', async () => {
+  it('the principal stays the same when the application changes its object', async () => {
     const { async } = await stage.start({ tasks: [whoami] });
     const user = { realm: 'staff', id: 'bob' };
     const job = await async.runAs(user, async () => {
@@ -150,7 +150,7 @@ onBothStores((stage) => {
     });
   });
 
-  it('`mayActAs` has to answer at once, and an answer that fails later is no failure of the process', async () => {
+  it('`mayActAs` has to answer at once, and an answer that fails later does not fail the process', async () => {
     const mayActAs = (async () => Promise.reject(new Error('the directory is down'))) as never;
     const { async } = await stage.start({ container: containerOf({ authorizer: { authorize: () => true, mayActAs } }) });
     expect(() => async.runAs(BOB, () => async.runAs(ANN, () => {}))).toThrow(
@@ -162,7 +162,7 @@ onBothStores((stage) => {
     ['a name', 'ann', 'the string "ann", which is not a principal'],
     ['false', false, 'the boolean false, which is not a principal'],
     ['somebody without a realm', { id: 'ann' }, 'an object, which is not a principal'],
-    ['a realm that is no text', { realm: Symbol('staff'), id: 'ann' }, 'an object, which is not a principal'],
+    ['a realm that is not a text', { realm: Symbol('staff'), id: 'ann' }, 'an object, which is not a principal'],
   ])('a resolver that answers with %s has named nobody', async (_what, answer, said) => {
     const { async, drain } = await stage.start({
       container: containerOf({ users: { resolve: () => answer as never } }),

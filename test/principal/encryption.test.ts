@@ -9,7 +9,7 @@ import { failureOf } from '../support/deferred.js';
 
 const K1 = { k1: '1'.repeat(32) };
 const K2 = { k2: '2'.repeat(32) };
-/** What must not be seen. */
+/** The text that must not be visible. */
 const HIDDEN = 'the password';
 
 let ran: unknown[][] = [];

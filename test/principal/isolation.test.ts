@@ -47,7 +47,7 @@ describe(`${JOBS} jobs of ${PRINCIPALS} principals on ${SLOTS} slots`, () => {
   let running = 0;
   let async: IAsyncService;
 
-  /** Whoever asks, must be who the job was queued for: which is its first argument. */
+  /** The current principal must be the one that the job was queued for, which is its first argument. */
   function check(expected: PrincipalReference, where: string): void {
     checks++;
     const { realm, id } = currentPrincipal();

@@ -1,4 +1,4 @@
-/** What is said to those who give principals, ports or requirements that cannot be: at once, in a sentence. */
+/** Errors for impossible principals, ports and requirements: thrown at once, in a sentence. */
 
 import { Container } from 'inversify';
 import { describe, expect, it } from 'vitest';

@@ -86,7 +86,7 @@ onBothStores((stage) => {
   }
 
   describe('a job', () => {
-    it('runs as the one who queued it, with the roles he has when it runs', async () => {
+    it('runs as the principal that queued it, with the roles at the time of the run', async () => {
       const { async, users, outcomeOf } = await started();
       const job = await async.runAs(ANN, () => async.queueJob(makeJob(whoami).with({ delayMs: 1 })));
       expect(job.snapshot.principal).toEqual(ANN);
@@ -221,7 +221,7 @@ onBothStores((stage) => {
     expect(new Set(seen)).toEqual(new Set(['millrace/system []', 'staff/ann [editor]']));
   });
 
-  describe('nobody becomes more than he is', () => {
+  describe('no principal gains privileges', () => {
     it('within `runAs`, in a task, by a draft, or by a draft that a task returns', async () => {
       const { async, outcomeOf } = await started();
       const refusal = { code: 'MILLRACE_UNAUTHORIZED', message: expect.stringContaining('bob of staff may not act as ann of staff') };
@@ -238,7 +238,7 @@ onBothStores((stage) => {
       expect(await async.getJobs({ task: whoami })).toEqual([]);
     });
 
-    it('but he may act as himself, and as `anonymous`', async () => {
+    it('but it may act as itself, and as `anonymous`', async () => {
       const { async, outcomeOf, resultOf } = await started();
       await async.runAs(BOB, async () => {
         expect(await outcomeOf(await async.runAs(BOB, () => async.queueJob(whoami)))).toMatchObject({ result: 'staff/bob []' });
@@ -247,7 +247,7 @@ onBothStores((stage) => {
       });
     });
 
-    it('unless the Authorizer lets him, or he is the system', async () => {
+    it('unless the Authorizer allows it, or the principal is the system', async () => {
       const authorizer = { authorize: () => true, mayActAs: (actor: PrincipalReference) => actor.id === 'bob' };
       const { async, outcomeOf } = await started({ authorizer });
       const asAnn = makeJob(whoami).with({ principal: ANN });
@@ -272,7 +272,7 @@ onBothStores((stage) => {
       await async.runAs({ ...ANN, roles: ['editor'] }, () => async.queueJob(edit));
     });
 
-    it('FS-21 is asked at run time, with the roles that he has then, and none of its code runs', async () => {
+    it('FS-21 is asked at run time, with the roles at that time, and none of its code runs', async () => {
       const { async, users, outcomeOf } = await started();
       const queued = await async.runAs({ ...ANN, roles: ['editor'] }, () =>
         Promise.all([async.queueJob(edit), async.queueJob(makeJob(edit).with({ delayMs: 1 }))]),
@@ -286,7 +286,7 @@ onBothStores((stage) => {
       expect(await outcomeOf(again)).toMatchObject({ result: 'staff/ann [reader,editor]' });
     });
 
-    it('is for the Authorizer to say, of every task, where one is bound; order is kept while he thinks', async () => {
+    it('is decided by the Authorizer, for every task, if one is bound; order is kept until it answers', async () => {
       const asked: string[] = [];
       const authorizer = {
         authorize: async ({

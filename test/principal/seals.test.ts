@@ -1,4 +1,4 @@
-/** What an application does with jobs goes on when they are sealed: whatever is queued, by whatever way, runs. */
+/** All operations on jobs work when jobs are sealed: every job runs, however it was queued. */
 
 import { describe, expect, it } from 'vitest';
 import { callback, fixedDelay, type Job, makeJob, parallel, RetryLater, serial, task } from '../../src/index.js';

@@ -1,4 +1,4 @@
-/** What an application says of its secrets is checked at once, and they are shown nowhere. */
+/** The options for secrets are checked at once, and secrets are shown nowhere. */
 
 import { inspect } from 'node:util';
 import { describe, expect, it } from 'vitest';

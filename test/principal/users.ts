@@ -8,7 +8,7 @@ export const BOB = { realm: 'staff', id: 'bob' } as const;
 /** Another Ann. */
 export const GUEST_ANN = { realm: 'guests', id: 'ann' } as const;
 
-/** Who is there, and with which roles. */
+/** The users, with their roles. */
 export class Users implements PrincipalResolver {
   readonly #roles = new Map<string, readonly string[]>([
     ['staff/ann', ['editor']],

@@ -19,7 +19,7 @@ const QUOTAS = Object.keys(SIZES) as (keyof typeof SIZES)[];
 const MAX_PARTS = 24;
 const MAX_DEPTH = 4;
 
-/** What can go wrong on the way. */
+/** The troubles on the way. */
 const TROUBLES = ['none', 'none', 'cancellations', 'death', 'both'] as const;
 
 /** Where a part stands. */
@@ -94,7 +94,7 @@ class Author {
     const common = this.#common(spot, task === 'usual' && spot.isAlone ? { default: 1 } : {});
     const failures = this.#chance(0.35) ? this.#count(1, 4) : 0;
     const attempts = failures > 0 && this.#chance(0.6) ? this.#count(2, 4) : 1;
-    // What a dead process has not said of a failure is forgotten: the next run is to fail as well, where the job is to fail.
+    // A dead process may not have recorded a failure: so the next run has to fail as well, if the job has to fail.
     const never = this.#mayDie && failures >= attempts ? Number.POSITIVE_INFINITY : failures;
     return {
       ...common,
@@ -114,7 +114,7 @@ class Author {
   #returned(spot: Spot): Call['returns'] {
     if (this.#trouble === 'both' || spot.depth >= MAX_DEPTH || this.#left <= 0 || !this.#chance(0.2)) return undefined;
     const as = this.#pick(['draft', 'job'] as const);
-    // Who is cancelled meanwhile ends at once, so that the batches around both may end before the job that was returned.
+    // A job that is cancelled meanwhile ends at once, so the batches around both may end before the returned job.
     const inner = { name: `${spot.name}>`, depth: spot.depth + 1, input: 'none', around: [], held: spot.held, isReturned: true } as const;
     return { as, part: this.#part({ ...inner, isAlone: as === 'job' || spot.isAlone }) };
   }

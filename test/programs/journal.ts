@@ -1,4 +1,4 @@
-/** What the tasks of a program write down while they run: who ran when, with what, and which places were taken. */
+/** The journal that the tasks of a program write while they run: the runs, their times and inputs, and the places taken. */
 
 import { type Call, type Holder, SIZES } from './program.js';
 
@@ -15,7 +15,7 @@ export interface Run {
 
 export class Journal {
   readonly runs: Run[] = [];
-  /** What must not have been, a line each. */
+  /** Observations that must not occur, a line each. */
   readonly faults: string[] = [];
   /** The processes that looked for work without end. */
   readonly restless = new Set<number>();

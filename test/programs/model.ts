@@ -1,4 +1,4 @@
-/** What a program means: computed from its drafts alone, one part after another, with no store, no queue and no time. */
+/** The meaning of a program: computed from its drafts alone, one part after another, without a store, a queue or time. */
 
 import type { Batch, Call, Callbacks, Part, Program } from './program.js';
 
@@ -10,13 +10,13 @@ export interface Ending {
 
 export interface Expected {
   readonly ending: Ending;
-  /** What its runs are called with. */
+  /** The input of its runs. */
   readonly input: string;
   /** How often it runs; of what was cancelled, at most. */
   readonly runs: number;
 }
 
-/** What the model cannot know: which of the jobs that may be cancelled were so in time. */
+/** Facts that the model cannot know: which of the jobs that may be cancelled were cancelled in time. */
 export interface Facts {
   /** How a job ended; `undefined` where there is none of the name. */
   readonly seen: (name: string) => Ending | undefined;
@@ -112,7 +112,7 @@ class Model {
     return steps.map((step) => this.part(step, NO_INPUT, mayStop ? [STOPPED, ...own] : own));
   }
 
-  /** What is cancelled before its turn, with everything in it. */
+  /** A part that is cancelled before its turn, with everything in it. */
   #skipped(part: Part, reasons: readonly string[]): Ending {
     const all = this.#reasons(part, reasons);
     const seen = this.facts.seen(part.name)?.value ?? '';

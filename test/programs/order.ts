@@ -40,17 +40,17 @@ class Order {
     return union(spans);
   }
 
-  /** What comes one after another; the part itself stands for its own runs. */
+  /** The stages that follow each other; the part itself stands for its own runs. */
   #stages(part: Part): readonly (readonly Part[])[] {
     const isCancelled = this.course.endings.get(part.name)?.status === 'cancelled';
-    // What was cancelled may end before its callbacks, where it had not begun, and before what it had returned.
+    // A cancelled part may end before its callbacks, if it had not begun, and before the job that it had returned.
     const callbacks = isCancelled ? [] : [part.callbacks.flatMap(sidesOf)];
     if (part.kind === 'call') return [[part], ...(isCancelled ? [] : [this.#returned(part.returns?.part)]), ...callbacks];
     const steps = part.kind === 'serial' ? part.steps.map((step) => [step]) : [part.steps];
     return [...steps, part.postprocess === undefined ? [] : [part.postprocess], ...callbacks];
   }
 
-  /** What a process returned that died may run as well, whenever that is. */
+  /** A job that was returned by a process that died may run as well, at any time. */
   #returned(part: Part | undefined): readonly Part[] {
     return part === undefined || this.program.death !== undefined ? [] : [part];
   }

@@ -22,7 +22,7 @@ export interface Performance {
   readonly records: readonly JobRecord[];
   /** The same, as the application sees them. */
   readonly jobs: ReadonlyMap<string, Job<unknown>>;
-  /** Who has places of a quota when all processes have stopped. */
+  /** The holders of quota places when all processes have stopped. */
   readonly holders: readonly QuotaHolder[];
 }
 

@@ -1,4 +1,4 @@
-/** What a random program is: jobs within jobs, what is done to them on the way, and how it is written for a reader. */
+/** A random program: jobs within jobs, the incidents on the way, and its text for a reader. */
 
 export type Places = Readonly<Record<string, number>>;
 
@@ -12,12 +12,12 @@ export interface Batch extends Common {
   readonly postprocess: Call | undefined;
 }
 
-/** A call of a task, which fails so many times, and then gives a value, or what it has others do. */
+/** A call of a task, which fails a number of times, and then returns a value, or the job that it returns. */
 export interface Call extends Common {
   readonly kind: 'call';
   /** Of these, `usual` has no `quotas` of its own, and `free` takes none. */
   readonly task: 'free' | 'usual';
-  /** What it is called with, of the job that it belongs to. */
+  /** Its input from the job that it belongs to. */
   readonly input: 'none' | 'result' | 'error' | 'outcome' | 'jobs';
   readonly failures: number;
   readonly attempts: number;
@@ -25,7 +25,7 @@ export interface Call extends Common {
   readonly lastsMs: number;
   /** It ends when its signal is aborted. */
   readonly heedsSignal: boolean;
-  /** What it returns, as a draft or as a job that it has queued; a value where there is none. */
+  /** The part that it returns, as a draft or as a job that it has queued; if absent, it returns a value. */
   readonly returns: { readonly as: 'draft' | 'job'; readonly part: Part } | undefined;
 }
 
@@ -54,7 +54,7 @@ export interface Holder {
 /** One for every end, or one for each side; a part with an `input` is a task that is called back, any other a draft. */
 export type Callbacks = { readonly both: Part } | { readonly success: Part | undefined; readonly failure: Part | undefined };
 
-/** What happens from outside, once so many runs have begun. */
+/** An incident from outside, once a number of runs have begun. */
 export type Incident = { readonly afterRuns: number } & (
   | { readonly type: 'cancel'; readonly name: string }
   /** Adds callbacks to a job, others to the callback that this made, and so on. */

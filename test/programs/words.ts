@@ -20,7 +20,7 @@ export function inWords(value: unknown): string {
   return errorInWords(value as StoredError);
 }
 
-/** What a postprocess is given. */
+/** The input of a postprocess. */
 export function stepsInWords(jobs: readonly Job<unknown>[]): string {
   return `[${jobs.map(({ id, status }) => `${id} ${status}`).join()}]`;
 }

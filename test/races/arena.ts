@@ -23,7 +23,7 @@ export interface Arena {
   close(): Promise<void>;
 }
 
-/** What the memory store does is one step, from call to answer. */
+/** Each call of the memory store is one step, from call to answer. */
 export async function memoryArena(seed: number): Promise<Arena> {
   const random = seededRandom(seed);
   const interleaver = new Interleaver(random);

@@ -3,7 +3,7 @@
 import { firstValueFrom } from 'rxjs';
 import { nextTurn } from '../../src/clock.js';
 
-/** After so many turns of the event loop without a new step, all that can come before the next one has been asked for. */
+/** After this number of turns of the event loop without a new step, all that can come before the next one has been asked for. */
 const QUIET_TURNS = 6;
 
 interface Step {

@@ -1,4 +1,4 @@
-/** What two processes do at the same time ends right, in whatever order its steps are done: explored by seeds. */
+/** Actions of two processes at the same time end right, whatever the order of their steps: explored by seeds. */
 
 import { afterAll, beforeAll, describe, it } from 'vitest';
 import { type MongoBenches, mongoBenches } from '../contract/mongo-bench.js';

@@ -269,7 +269,7 @@ function idOf(answer: InsertResult): string {
 /** Runs what is left; then everything has ended, and no job has places. @returns the tasks that ran */
 async function finish({ lab }: Arena, by = 'a'): Promise<readonly string[]> {
   const ran = [...(await lab.drain({ by }))];
-  // What was not done at once is done by rounds, and again each second.
+  // Work that was not done at once is done by rounds, and again each second.
   for (let rounds = 0; rounds < 3; rounds++) {
     await lab.later(2_000);
     ran.push(...(await lab.drain({ by })));

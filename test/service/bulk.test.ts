@@ -1,4 +1,4 @@
-/** What is done to many jobs at once: what counts as one, what is left out. */
+/** Operations on many jobs at once: the jobs that count as one, and those that are left out. */
 
 import { describe, expect, it } from 'vitest';
 import { makeJob, parallel, serial, task } from '../../src/index.js';

@@ -12,7 +12,7 @@ const hang = task('hang', { quotas: [] }, () => untilAborted());
 const tasks = [work, boom, hang];
 
 describe('events', () => {
-  it('tell of each job once, by how it ended', async () => {
+  it('report each job once, by its outcome', async () => {
     const { async, drain } = await setup({ tasks });
     const seen: string[] = [];
     async.events.success.subscribe(({ job, result }) => seen.push(`${job.taskName} gave ${String(result)}`));
@@ -108,7 +108,7 @@ describe('events', () => {
     expect(seen.filter((what) => what === 'note completed' || what === 'choice completed')).toHaveLength(1);
   });
 
-  it('tell of a job once, however often it was tried, and with a callback that is still running', async () => {
+  it('report a job once, however often it was tried, and with a callback that is still running', async () => {
     const gate = deferred();
     const slow = task('slow', (_value: unknown) => gate.promise);
     let tries = 0;
@@ -148,7 +148,7 @@ describe('events', () => {
     expect(seen).toEqual([1]);
   });
 
-  it('are told to every subscriber, with values of his own', async () => {
+  it('reach every subscriber, each with its own copy of the values', async () => {
     const echo = task('echo', { quotas: [] }, (list: number[]) => list);
     const { async } = await setup({ tasks: [echo] });
     const seen: number[][] = [];

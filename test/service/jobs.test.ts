@@ -58,7 +58,7 @@ describe('a job', () => {
     expect([done.error, failed.result, cancelled.result]).toEqual([undefined, undefined, undefined]);
   });
 
-  it('is no thenable, so that a promise may give it', async () => {
+  it('is not a thenable, so that a promise can resolve with it', async () => {
     const { async } = await setup({ tasks: [hang], dispatcher: false });
     const job = await async.queueJob(hang);
     expect('then' in job).toBe(false);
@@ -339,7 +339,7 @@ describe('waitForResult', () => {
     }
   });
 
-  it('rejects clearly after `stop`, instead of waiting for ever', async () => {
+  it('rejects clearly after `stop`, instead of waiting without end', async () => {
     const { async, stop } = await setup({ dispatcher: false });
     const job = await async.queueJob(addNumbers, 1, 2);
     await stop();
@@ -598,7 +598,7 @@ describe('cancel', () => {
     expect(await job.waitForResult()).toBe(42);
   });
 
-  it('refuses a reason that is no text', async () => {
+  it('refuses a reason that is not a text', async () => {
     const { async } = await setup({ dispatcher: false });
     const job = await async.queueJob(addNumbers, 1, 2);
     expect(await failureOf(job.cancel(new Error('x') as never))).toBeInstanceOf(OptionError);

@@ -283,7 +283,7 @@ describe('metadata is refused', () => {
     expect(refusal({ tenant: 'acme', locale: undefined })).toBeUndefined();
   });
 
-  it('by `inheritMetadata`, where that is no list of keys', async () => {
+  it('by `inheritMetadata`, if that is not a list of keys', async () => {
     const { asyncModule, memoryStore } = await import('../../src/index.js');
     for (const inheritMetadata of ['tenant', ['__proto__'], [7]] as never[])
       expect(() => asyncModule({ store: memoryStore(), inheritMetadata })).toThrow(

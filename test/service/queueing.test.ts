@@ -49,7 +49,7 @@ describe('queueJob', () => {
     expect(addNumbers(40, 2)).toBe(42);
   });
 
-  it('refuses what is no task and says what would be one', async () => {
+  it('refuses a value that is not a task, and says what would be one', async () => {
     const { async } = await setup();
     const plain = (x: number): number => x;
     const error = await failureOf(queueAnything(async, plain));
@@ -256,7 +256,7 @@ describe('drafts', () => {
     expect(await failureOf(async.queueJob(draft.with({ beginBy: later, beginAfter: later })))).toBeInstanceOf(OptionError);
   });
 
-  it('refuse as batch children what is no draft, saying which', async () => {
+  it('refuse batch children that are not drafts, and say which', async () => {
     const { async } = await setup({ tasks: [addNumbers] });
     expect(() => serial(makeJob(addNumbers, 1, 2), addNumbers as never)).toThrow(NotATaskError);
     expect(() => serial(makeJob(addNumbers, 1, 2), addNumbers as never)).toThrow('`serial(…)[1]`');
@@ -544,7 +544,7 @@ describe('queueJobs', () => {
   it.each<[string, () => unknown, new (...args: never[]) => Error]>([
     ['a quota that is not configured', () => makeJob(echo, 1).with({ quotas: ['gone'] }), UnknownQuotaError],
     ['arguments that are too large', () => makeJob(echo, 'x'.repeat(5_000)), TooLargeError],
-    ['something that is no draft', () => 'echo', NotATaskError],
+    ['something that is not a draft', () => 'echo', NotATaskError],
     ['a batch with a bad child', () => parallel(makeJob(echo, 1).with({ quotas: { default: 9 } })), QuotaError],
   ])('queues nothing where one draft has %s', async (_what, bad, error) => {
     const { async } = await setup({ tasks: [echo], valueLimitBytes: 1_000, dispatcher: false });

@@ -25,7 +25,7 @@ describe('a rate', () => {
   });
 });
 
-describe('what is no rate is refused:', () => {
+describe('a wrong rate is refused:', () => {
   it.each<[string, unknown, string]>([
     [
       'no size',
@@ -33,7 +33,7 @@ describe('what is no rate is refused:', () => {
       '`size` of `quotas.calls` of `asyncModule` must be an integer of at least 1, but is undefined',
     ],
     ['no period', { size: 1, rate: { starts: 1 } }, '`perMs` of `rate` of `quotas.calls`'],
-    ['a period that is no whole number', { size: 1, rate: { starts: 1, perMs: 0.5 } }, '`perMs` of `rate` of `quotas.calls`'],
+    ['a period that is not a whole number', { size: 1, rate: { starts: 1, perMs: 0.5 } }, '`perMs` of `rate` of `quotas.calls`'],
     ['none at all', { size: 1, rate: { starts: 0, perMs: 1_000 } }, '`starts` of `rate` of `quotas.calls`'],
     ['another word', { size: 1, rate: { start: 1, perMs: 1_000 } }, 'did you mean `starts`?'],
     ['a word', 'many', '`quotas.calls` of `asyncModule` must be an integer of at least 1, or an object with `size` and `rate`'],

@@ -305,7 +305,7 @@ describe('RetryLater', () => {
     expect(await job.waitForResult()).toBe(2);
   });
 
-  it('of 0 runs it again at once, and refuses what is no time', async () => {
+  it('of 0 runs it again at once, and refuses a value that is not a time', async () => {
     const { work, runs, begin } = flaky(never, 3, () => new RetryLater(0));
     const { async } = await begin();
     expect(await (await async.queueJob(work)).waitForResult()).toBe(4);

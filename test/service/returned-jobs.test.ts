@@ -238,7 +238,7 @@ describe('jobs that would wait for themselves', () => {
     expect(child?.error?.code).toBe('MILLRACE_CIRCULAR_JOB');
   });
 
-  it('are no circle where the job of a callback had ended before the callback was added', async () => {
+  it('do not form a circle if the job of a callback had ended before the callback was added', async () => {
     const { async } = await begin();
     const job = await async.queueJob(add, 1, 2);
     await job.waitForResult();

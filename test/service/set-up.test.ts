@@ -1,4 +1,4 @@
-/** What runs before and after each attempt, and how failures are logged. */
+/** The code before and after each attempt, and the log of failures. */
 
 import { Container } from 'inversify';
 import { config } from 'rxjs';

@@ -21,7 +21,7 @@ async function stopwatch(options: TestAsyncOptions = {}) {
 }
 
 describe('delayMs', () => {
-  it('waits so long, and not a millisecond less', async () => {
+  it('waits for this time, and not a millisecond less', async () => {
     const { async, advance, drain, work, runs } = await stopwatch();
     const job = await async.queueJob(makeJob(work, 'a').with({ delayMs: 5_000 }));
     expect(job.status).toBe('scheduled');

@@ -52,7 +52,7 @@ describe('a unique key', () => {
     expect(next.isExisting).toBe(false);
   });
 
-  it('of a task is of no account for steps and callbacks, which all run', async () => {
+  it('of a task does not count for steps and callbacks, which all run', async () => {
     const { async, drain } = await setup({ tasks: [Reports] });
     const draft = makeJob(reports.render, 'inbox', 'pdf');
     const batch = await async.queueParallelJobs(draft, draft.withCallbacks({ success: makeJob(reports.render, 'inbox', 'pdf') }));
@@ -112,7 +112,7 @@ describe('a unique key', () => {
 });
 
 describe('a debounced task', () => {
-  it('runs once, so long after it was last asked for, with the arguments of then', async () => {
+  it('runs once, its delay after the last call, with the arguments of that call', async () => {
     const { async, advance } = await setup({ tasks: [refresh] });
     const first = await async.queueJob(refresh, 'page', 'one');
     await advance(900);

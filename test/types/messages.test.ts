@@ -1,4 +1,4 @@
-/** What the compiler says to the commonest mistakes: short, and naming what is wrong. */
+/** The compiler's messages for common mistakes: they are short and name what is wrong. */
 
 import { execFile } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
@@ -105,7 +105,7 @@ describe('a compiler message', () => {
   });
 });
 
-/** What `tsc` prints; that it fails is what is wanted. */
+/** The output of `tsc`, which has to fail. */
 function compile(): Promise<string> {
   const tsc = join(dirname(createRequire(import.meta.url).resolve('typescript/package.json')), 'bin', 'tsc');
   return new Promise((resolve) => {

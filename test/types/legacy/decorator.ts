@@ -1,4 +1,4 @@
-/** What only legacy decorators can do, or can see. */
+/** Features that only legacy decorators have. */
 
 import { inject, injectable } from 'inversify';
 import { IAsyncService, Task, tasks } from 'millrace';
@@ -28,7 +28,7 @@ export class Refused {
     this.secret();
   }
 
-  // @ts-expect-error: a parameter is no method
+  // @ts-expect-error: a parameter is not a method
   ofMethod(@Task() _id: string): void {}
 }
 

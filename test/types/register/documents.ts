@@ -29,6 +29,6 @@ export function theirCollectionsAndIdsAreChecked(): void {
   ref('folder', 'inbox');
   // @ts-expect-error: an invoice has a number
   ref('invoices', 'one');
-  // @ts-expect-error: an invoice is no folder
+  // @ts-expect-error: an invoice is not a folder
   makeJob(rename, ref('invoices', 1));
 }

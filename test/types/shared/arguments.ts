@@ -1,4 +1,4 @@
-/** What `makeJob` and `queueJob` accept as arguments; the two take the same. */
+/** The arguments that `makeJob` and `queueJob` accept; both take the same. */
 
 import {
   type ArgsOf,
@@ -26,7 +26,7 @@ export function argumentsAreThoseOfTheCode(): void {
 }
 
 export function wrongArgumentsAreRefused(): void {
-  // @ts-expect-error: a number is no string
+  // @ts-expect-error: a number is not a string
   makeJob(documents.create, 'inbox', 7, 'A title');
   // @ts-expect-error: too few
   makeJob(documents.create, 'inbox', 'bar');
@@ -48,7 +48,7 @@ export async function queueJobTakesTheSame(async: IAsyncService): Promise<void> 
   await async.queueJob(documents.create, 'inbox', 'bar', 'A title');
   await async.queueJob(documents.count);
   await async.queueJob(RenderReport, 'pdf', 3);
-  // @ts-expect-error: a number is no string
+  // @ts-expect-error: a number is not a string
   await async.queueJob(documents.create, 'inbox', 7, 'A title');
   // @ts-expect-error: too few
   await async.queueJob(documents.create, 'inbox', 'bar');

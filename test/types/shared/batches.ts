@@ -40,7 +40,7 @@ export function arraysOfDraftsGiveArraysOfJobs(drafts: Draft<string>[]): void {
 }
 
 export function batchesTakeDraftsOnly(): void {
-  // @ts-expect-error: a task is no draft; `makeJob` makes one
+  // @ts-expect-error: a task is not a draft; `makeJob` makes one
   serial(documents.count);
   // @ts-expect-error: nor is an array of them; spread it
   parallel([text, sum]);
@@ -84,9 +84,9 @@ export function postprocessIsChecked(): void {
   parallel(text, sum).postprocess(joinWith);
   // @ts-expect-error: it takes no jobs
   parallel(text, sum).postprocess(documents.helper);
-  // @ts-expect-error: a plain function is no task
+  // @ts-expect-error: a plain function is not a task
   parallel(text, sum).postprocess((jobs: readonly Job<unknown>[]) => jobs.length);
-  // @ts-expect-error: what was postprocessed is no batch any more
+  // @ts-expect-error: a postprocessed batch is not a batch any more
   parallel(text, sum).postprocess(join).postprocess(joinAny);
 }
 
@@ -109,7 +109,7 @@ export async function queueingABatch(async: IAsyncService, drafts: Draft<number>
   // @ts-expect-error: there is no third job
   const [, , third] = await batch.waitForResult();
   void third;
-  // @ts-expect-error: a task is no draft
+  // @ts-expect-error: a task is not a draft
   await async.queueSerialJobs(documents.count);
 }
 
@@ -122,7 +122,7 @@ export async function queueingManyJobs(async: IAsyncService, drafts: readonly Dr
   holds<Equal<typeof none, []>>();
   // @ts-expect-error: an array is asked for
   await async.queueJobs(text, sum);
-  // @ts-expect-error: a task is no draft
+  // @ts-expect-error: a task is not a draft
   await async.queueJobs([documents.count]);
 }
 
@@ -131,6 +131,6 @@ export async function extendingABatch(async: IAsyncService, batch: Job<[Job<numb
   holds<Equal<typeof added, Job<number>>>();
   holds<Equal<typeof other, Job<number>>>();
   await async.extendBatch(batch.id, makeJob(addNumbers, 1, 2));
-  // @ts-expect-error: a task is no draft
+  // @ts-expect-error: a task is not a draft
   await async.extendBatch(batch, addNumbers);
 }

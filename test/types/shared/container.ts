@@ -105,11 +105,11 @@ export function moduleOptionsAreChecked(): void {
   asyncModule({});
   // @ts-expect-error: no such option
   asyncModule({ store: memoryStore(), task: [Documents] });
-  // @ts-expect-error: an object of tasks is no task; pass the class
+  // @ts-expect-error: an object of tasks is not a task; pass the class
   asyncModule({ store: memoryStore(), tasks: [documents] });
-  // @ts-expect-error: a plain function is no task
+  // @ts-expect-error: a plain function is not a task
   asyncModule({ store: memoryStore(), tasks: [(x: number) => x] });
-  // @ts-expect-error: an instance is no class
+  // @ts-expect-error: an instance is not a class
   asyncModule({ store: memoryStore(), tasks: [new Documents()] });
   // @ts-expect-error: a size is a number
   asyncModule({ store: memoryStore(), quotas: { reports: 'four' } });
@@ -180,7 +180,7 @@ export async function onSomebodysBehalf(container: Container): Promise<void> {
   holds<Equal<typeof principal, Principal>>();
   holds<Equal<Principal, PrincipalReference & { readonly roles: readonly string[] }>>();
   makeJob(addNumbers, 1, 2).with({ principal: currentPrincipal() });
-  // @ts-expect-error: a name is no reference
+  // @ts-expect-error: a name is not a reference
   async.runAs('ann', () => 3);
   // @ts-expect-error: somebody of some realm
   makeJob(addNumbers, 1, 2).with({ principal: { id: 'ann' } });

@@ -1,4 +1,4 @@
-/** What `@Task` accepts and refuses with both kinds of decorators. */
+/** The uses of `@Task` that are accepted and refused with both kinds of decorators. */
 
 import { exponential, Task, task, upcast } from 'millrace';
 
@@ -30,7 +30,7 @@ export class Refused {
   @Task()
   static ofClass(): void {}
 
-  // @ts-expect-error: a field is no method
+  // @ts-expect-error: a field is not a method
   @Task()
   field = 1;
 
@@ -38,7 +38,7 @@ export class Refused {
   @Task()
   arrow = (): void => {};
 
-  // @ts-expect-error: an accessor is no method
+  // @ts-expect-error: an accessor is not a method
   @Task()
   get accessor(): number {
     return 1;

@@ -112,7 +112,7 @@ export function callbacksAreChecked(): void {
   draft.withCallback(mails.created);
   // @ts-expect-error: the outcome of another result
   draft.withCallback(seenNumber);
-  // @ts-expect-error: a plain function is no task
+  // @ts-expect-error: a plain function is not a task
   draft.withCallback(() => {});
   // @ts-expect-error: no such side
   draft.withCallbacks({ succes: mails.created });
@@ -143,7 +143,7 @@ export function callbackIsChecked(): void {
   callback(mails.created, 'bar');
   // @ts-expect-error: no such option
   callback(notify, 'ops@example.org').with({ priorty: 2 });
-  // @ts-expect-error: a plain function is no task
+  // @ts-expect-error: a plain function is not a task
   callback((error: StoredError) => error);
 }
 

@@ -35,7 +35,7 @@ export async function wrappersKeepTheTypes(async: IAsyncService): Promise<void> 
   holds<Equal<typeof job, Job<string>>>();
   const urgent = await queueUrgent(async, makeJob(addNumbers, 40, 2));
   holds<Equal<typeof urgent, Job<number>>>();
-  // @ts-expect-error: a number is no string
+  // @ts-expect-error: a number is not a string
   await queueLater(async, documents.create, 'inbox', 7, 'A title');
 }
 

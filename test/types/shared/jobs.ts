@@ -131,7 +131,7 @@ export async function findingAJob(async: IAsyncService): Promise<void> {
   holds<Equal<typeof report, Job<string> | undefined>>();
   const sum = await async.getJob('id', addNumbers);
   holds<Equal<typeof sum, Job<number> | undefined>>();
-  // @ts-expect-error: a draft is no task
+  // @ts-expect-error: a draft is not a task
   await async.getJob('id', makeJob(addNumbers, 1, 2));
   // @ts-expect-error: nor is a name
   await async.getJob('id', 'Documents.create');

@@ -23,9 +23,9 @@ export function aDocumentMayBeNamed(): void {
 }
 
 export function nothingElseMay(): void {
-  // @ts-expect-error: a title is no document
+  // @ts-expect-error: a title is not a document
   makeJob(rename, ref('folders', 'inbox'), ref('folders', 'inbox'));
-  // @ts-expect-error: an id is no reference
+  // @ts-expect-error: an id is not a reference
   makeJob(rename, 'inbox', 'Post');
   // @ts-expect-error: a task takes the document itself
   makeJob(asked, ref('folders', 'inbox'));

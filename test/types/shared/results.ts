@@ -1,4 +1,4 @@
-/** What comes of a task: what its method returns, unwrapped to the value that is stored. */
+/** The result of a task: the return value of its method, unwrapped to the value that is stored. */
 
 import { type Draft, type IAsyncService, type Job, makeJob, type ResultOf, type SignatureOf, type Unwrapped } from 'millrace';
 import { type Equal, holds } from './expect.js';

@@ -125,7 +125,7 @@ export abstract class Results {
   protected abstract of(value: number): never;
 }
 
-/** What types of tasks cannot say in full: see the tests of its limits. */
+/** Tasks that types cannot describe in full: see the tests of their limits. */
 export class Limits {
   @Task() constrained<T extends string | number>(value: T): T {
     return value;
@@ -166,7 +166,7 @@ export class RenderReport {
   }
 }
 
-/** With `run` out of reach it is no task. */
+/** If `run` is not accessible, it is not a task. */
 export class Unrunnable {
   protected run(): void {}
 }

@@ -1,4 +1,4 @@
-/** What only standard decorators can do, or can see. */
+/** Features that only standard decorators have. */
 
 import { injectable } from 'inversify';
 import { makeJob, Task, tasks } from 'millrace';
@@ -25,7 +25,7 @@ export class Refused {
   @Task()
   #hidden(): void {}
 
-  // @ts-expect-error: an auto-accessor is no method
+  // @ts-expect-error: an auto-accessor is not a method
   @Task()
   accessor size = 1;
 
