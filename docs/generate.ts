@@ -6,7 +6,7 @@ import { errorsPage } from './pages/errors-page.js';
 import { identifiersPage } from './pages/identifiers-page.js';
 import { statesPage } from './pages/states-page.js';
 
-/** Where each page is kept, and what makes it. */
+/** The file of each page, and the function that makes it. */
 export const PAGES: ReadonlyMap<string, () => string> = new Map(
   Object.entries({ 'states.md': statesPage, 'errors.md': errorsPage, 'identifiers.md': identifiersPage }).map(([name, page]) => [
     fileURLToPath(new URL(name, import.meta.url)),

@@ -5,7 +5,7 @@ import type { Db } from 'mongodb';
 
 export interface SampleStore {
   readonly store: JobStore;
-  /** The same database, for what a sample keeps beside its jobs. */
+  /** The same database, for the data of a sample beside its jobs. */
   readonly database: Db | undefined;
   /** After the service was stopped. */
   close(): Promise<void>;

@@ -1,6 +1,6 @@
 /**
- * Every error that Millrace throws, on one page: a class, a stable code, when it comes and what to do. Errors of the database driver pass
- * through unchanged.
+ * Every error that Millrace throws, on one page: a class, a stable code, when it comes, and the next step. Errors of the database driver
+ * pass through unchanged.
  */
 
 /** A hundred years: a longer delay is a mistake, and may lead to no date at all. */
@@ -97,7 +97,10 @@ export class UnstorableError extends MillraceError {
   }
 }
 
-/** Arguments, a result, progress or an annotation are larger than the limit, or than what is left for them in their job; or too many levels of jobs are nested. Store the data elsewhere and pass its key, or let a task queue the next of the jobs. */
+/**
+ * Arguments, a result, progress or an annotation are larger than the limit, or than the space that is left in their job; or too many levels
+ * of jobs are nested. Store the data elsewhere and pass its key, or let a task queue the next of the jobs.
+ */
 export class TooLargeError extends MillraceError {
   readonly code = 'MILLRACE_TOO_LARGE';
 }
@@ -112,7 +115,11 @@ export class UnknownQuotaError extends MillraceError {
   readonly code = 'MILLRACE_UNKNOWN_QUOTA';
 }
 
-/** A job could never run: it needs more places than a quota has, or a quota that a batch around it holds already or passed by; or the task that waits for it holds the places that it needs. Raise the size, give the batch `quotas: []`, or return the job instead of waiting for it. */
+/**
+ * A job could never run: it needs more places than a quota has, or a quota that a batch around it holds already, or one before that in lock
+ * order; or the task that waits for it holds the places that it needs. Raise the size, give the batch `quotas: []`, or return the job
+ * instead of waiting for it.
+ */
 export class QuotaError extends MillraceError {
   readonly code = 'MILLRACE_QUOTA';
 }
@@ -140,7 +147,11 @@ export class UncertainError extends MillraceError {
   readonly code = 'MILLRACE_UNCERTAIN';
 }
 
-/** A job was queued in a transaction that has not committed, so that nobody can run it yet; or something was queued in one that is over, or in a session without one; or a transactional task has ended its transaction itself, or met a limit of MongoDB's. Wait after the commit; await what is queued before the transaction's function returns; else do what the message says. */
+/**
+ * A job is waited for before its transaction has committed, so that nobody can run it yet; or a job was queued in a transaction that is
+ * over, or in a session without one; or a transactional task has ended its transaction itself, or met a limit of MongoDB. Wait after the
+ * commit; await what is queued before the transaction's function returns; else do what the message says.
+ */
 export class TransactionError extends MillraceError {
   readonly code = 'MILLRACE_TRANSACTION';
 }

@@ -1,4 +1,4 @@
-/** The jobs on single files: how large they are, and what is in them. */
+/** The jobs on single files: they measure the size and the content. */
 
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';

@@ -26,7 +26,7 @@ container.load(asyncModule({ store, tasks: [render, report, invoices], inheritMe
 await start(container);
 const async = container.get(IAsyncService);
 
-console.log('- A job has metadata: its task, and whoever looks at the job, can read it.');
+console.log('- A job has metadata: its task, and everybody who looks at the job, can read it.');
 const metadata = { tenant: 'acme', locale: 'de', trace: 'a1' } as const;
 const job = await async.queueJob(makeJob(invoices, 'may').with({ metadata }));
 console.log(job.metadata);
@@ -46,7 +46,7 @@ await async.stop();
 await close();
 
 /* It prints:
-- A job has metadata: its task, and whoever looks at the job, can read it.
+- A job has metadata: its task, and everybody who looks at the job, can read it.
 { tenant: 'acme', locale: 'de', trace: 'a1' }
 - The jobs that follow have the same tenant; their own locale counts first, and the trace is not passed on.
 acme: may is done

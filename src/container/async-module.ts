@@ -112,7 +112,7 @@ function unheldRequirements({ accessGuard, registry, options }: Composition): re
   const demanding = registry.tasks.filter(({ options: { requires } }) => requires.length > 0);
   return demanding.map(
     ({ name, options: { requires } }) =>
-      `${name} requires ${requires.map((role) => `\`${role}\``).join(', ')}, which nobody can have: bind a PrincipalResolver, which says what roles somebody has, or an Authorizer`,
+      `${name} requires ${requires.map((role) => `\`${role}\``).join(', ')}, which no principal can have: bind a PrincipalResolver, which returns the roles of principals, or an Authorizer`,
   );
 }
 

@@ -19,7 +19,7 @@ export async function resolvePorts(container: Container, problems: string[]): Pr
     try {
       const bound = await container.getAsync<T>(port);
       if (typeof bound[method] === 'function') return bound;
-      problems.push(`what is bound as ${name} has no method \`${method}\``);
+      problems.push(`the value bound as ${name} has no method \`${method}\``);
     } catch (error) {
       problems.push(`${name} cannot be resolved: ${storedError(error).message}`);
     }

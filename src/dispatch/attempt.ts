@@ -35,7 +35,7 @@ export interface AttemptSources {
   readonly number: number;
   readonly clock: Clock;
   readonly logger: Logger;
-  /** Whether what its errors say is not to be logged. */
+  /** Whether its error messages must not be logged. */
   readonly redacts?: boolean;
   readonly report: (report: Omit<AttemptReport, 'id' | 'token'>) => void;
   /** The limit on progress, and on each annotation. */

@@ -143,7 +143,7 @@ export class Dispatcher {
   }
 
   /**
-   * Quiet, waits for what runs, then aborts it; jobs that even so do not end are handed back as interrupted.
+   * Takes no more jobs, waits for those that run, then aborts them; jobs that still do not end are handed back as interrupted.
    * @returns how many it had to abort
    */
   async stop(waitMs = this.options.stopMs): Promise<number> {

@@ -67,7 +67,10 @@ interface Running {
   watch?: Subscription;
 }
 
-/** An attempt under way: its method has returned; nothing that it did can come to be, or be undone, any more; what it means for the job, unless that is recorded already. */
+/**
+ * An attempt under way: `returned` when its method has returned; `over` when its effects are final; its verdict, unless that is recorded
+ * already.
+ */
 interface Begun {
   readonly returned: Promise<Ending>;
   readonly over: Promise<unknown>;

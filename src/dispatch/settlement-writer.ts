@@ -44,7 +44,7 @@ export class SettlementWriter {
       { oneAtATime: false },
     );
     this.#agains = new GroupCommit(this.#persistently('new attempts', (agains) => store.reschedule(agains)));
-    this.#holds = new GroupCommit(this.#persistently('what is handed back', (holds) => store.release(holds).then(() => [])));
+    this.#holds = new GroupCommit(this.#persistently('jobs that are handed back', (holds) => store.release(holds).then(() => [])));
     this.#insert = this.#persistently('jobs that a task returned', async (trees) => {
       const answers = await store.insert(trees);
       for (const answer of answers) if ('failed' in answer) throw answer.failed;

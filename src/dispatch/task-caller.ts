@@ -59,7 +59,7 @@ export class TaskCaller {
       throwIfAborted(attempt);
       if (hasCode(error, 'MILLRACE_UNAUTHORIZED')) throw error;
       attempt.logger.warn(
-        `job ${job.id} (${job.taskName}) is tried again in ${IDENTIFY_AGAIN_MS} ms, since on whose behalf it runs could not be found out: ${storedError(error).message}`,
+        `job ${job.id} (${job.taskName}) is tried again in ${IDENTIFY_AGAIN_MS} ms, since its principal could not be resolved: ${storedError(error).message}`,
         { err: error },
       );
       throw new RetryLater(IDENTIFY_AGAIN_MS);

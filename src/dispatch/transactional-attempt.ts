@@ -105,8 +105,11 @@ export class TransactionalAttempt {
   }
 }
 
-/** Once something else has been recorded with its token, it is certain that nothing of the transaction is there, nor will be: it is worth another try. */
+/**
+ * Once another write has been recorded with its token, the transaction has certainly not been committed and never will be: so another try
+ * is right.
+ */
 function undone(cause: unknown, { key: { id }, context: { job } }: TransactionalRun): UncertainError {
-  const message = `the store has not answered what the transaction of job ${id} (${job.taskName}) sent, and nothing of it has come to be`;
+  const message = `the store has not answered the transaction of job ${id} (${job.taskName}), and nothing of it was committed`;
   return asTransient(new UncertainError(message, { cause }));
 }

@@ -30,7 +30,7 @@ export interface AttemptContext {
   readonly policy: RetryPolicy;
   readonly valueLimitBytes: number;
   readonly random: () => number;
-  /** Whether what its errors say is kept. */
+  /** Whether its error messages are kept. */
   readonly redacts: boolean;
   /** That of the attempt; for a policy that is itself broken. */
   readonly logger: Logger;

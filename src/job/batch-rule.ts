@@ -16,8 +16,8 @@ export interface BatchView {
 }
 
 /**
- * The next action: release the first open step or the postprocess, cancel the steps that are left or the postprocess, end the batch
- * (with its children, with its postprocess's outcome, as failed or as cancelled), or wait for what is under way.
+ * The next action: release the first open step or the postprocess, cancel the steps that are left or the postprocess, end the batch (with
+ * its children, with its postprocess's outcome, as failed or as cancelled), or wait for jobs that are under way.
  */
 export type BatchAction =
   | 'wait'

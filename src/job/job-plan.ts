@@ -146,14 +146,21 @@ export function expandReplacement(
   return grow(plan, expansion.nextId(), expansion, { queue, priority, places, within, principal, metadata, ...(isPart ? { isPart } : {}) });
 }
 
-/** Turns a callback of a job that is queued already into jobs: of who adds it, else of the job's principal. @throws as `plant` does; SealError for a job that is not as it was queued */
+/**
+ * Turns a callback of a job that is queued already into jobs: with the principal that adds it, else the job's.
+ * @throws as `plant` does; SealError for a job that is not as it was queued
+ */
 export function expandCallback(callback: CallbackPlan, parent: QueuedJob, expansion: ExpansionContext): JobTree {
   for (const [side] of sidesOf(callback)) checkLevels(side);
   checkAbove(parent, expansion);
   return growCallback(callback, expansion, { ...aboveCallbacks(parent, expansion), ...ofWhoAdds(parent, expansion) });
 }
 
-/** Turns a plan into one more step of a batch that is queued already, the store says which: of who adds it, else of the batch's principal. @throws as `plantCallback` does */
+/**
+ * Turns a plan into one more step of a batch that is queued already; the store gives its number. Its principal is the one that adds it,
+ * else the batch's.
+ * @throws as `plantCallback` does
+ */
 export function expandStep(plan: JobPlan, batch: QueuedJob, expansion: ExpansionContext): JobTree {
   checkLevels(plan);
   checkAbove(batch, expansion);
@@ -181,7 +188,7 @@ function protectionOf({ sealer = NO_SEALER }: ExpansionContext): JobSealer {
   return sealer;
 }
 
-/** Nobody is to be given another principal by who has altered the job above. One whose seal has expired is still as it was queued. */
+/** A job must not get its principal from an altered job above it. A job whose seal has expired is still as it was queued. */
 function checkAbove(job: QueuedJob, expansion: ExpansionContext): void {
   const refusal = protectionOf(expansion).refusal(job);
   if (refusal !== undefined && refusal.reason !== 'expired') throw refusal;

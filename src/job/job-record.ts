@@ -59,15 +59,15 @@ export interface QueuedJob {
   /** Lower goes first. */
   readonly priority: number;
   readonly retry?: StoredRetry;
-  /** Interruptions that are borne, and the delay after one; numbers, for who recovers a job may not have its code. */
+  /** The limit of interruptions, and the delay after one; numbers, since the process that recovers a job may not have its code. */
   readonly interruptions: { readonly limit: number; readonly delayMs: number };
-  /** Not before; counted from when it may run at all: after what it waits for. */
+  /** Not before this time. */
   readonly beginAfter?: Date;
   readonly delayMs?: number;
   readonly beginBy?: Date;
   /** How long it is kept after its end, with everything below it, by a store that keeps jobs by time. */
   readonly keepMs?: number;
-  /** How its failure is logged by whoever records it. */
+  /** The level at which its failure is logged. */
   readonly failureLogLevel?: FailureLogLevel;
   readonly parent?: string;
   readonly role?: Role;

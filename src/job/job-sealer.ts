@@ -17,7 +17,7 @@ export interface JobSealer {
   protect(job: QueuedJob, encrypt?: Encrypted, dueMs?: number): QueuedJob;
   /** When a job that is sealed will have been due; 0 where nothing says so. */
   dueMs(job: QueuedJob): number;
-  /** Why a job must not be run, nor have a seal made for what comes of it. */
+  /** Why a job must not run, and why jobs that follow from it must not get a seal. */
   refusal(job: QueuedJob): SealError | undefined;
   /** A job as it is run: with its arguments as they were queued. @throws SealError */
   open(job: QueuedJob): QueuedJob;

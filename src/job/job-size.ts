@@ -41,7 +41,7 @@ export function checkJobSize(job: QueuedJob): void {
   );
 }
 
-/** The bytes of what attempts have reported, by the paths that messages name, such as `annotations.file`. */
+/** The bytes that attempts have reported, by the paths that messages name, such as `annotations.file`. */
 export function reportedBytes({ progress, annotations = {} }: JobRecord['state']): ReadonlyMap<string, number> {
   const sizes = new Map(Object.entries(annotations).map(([name, { bytes }]) => [annotationPath(name), bytes]));
   return progress === undefined ? sizes : sizes.set('progress', Payload.of(progress, 'progress').bytes);

@@ -54,7 +54,7 @@ export const MOVES = Object.freeze({
   cancel: { from: WAITING, to: ['callbacks', 'cancelled'], when: 'it was cancelled before its start' },
   expire: { from: [...WAITING, 'assigned'], to: ['callbacks', 'failed'], when: 'it was not started by its `beginBy`' },
   pass: { from: ['blocked'], to: ['callbacks', ...FINAL], when: 'a callback without the side that is needed: takes the outcome over' },
-  finish: { from: ['callbacks'], to: FINAL, when: 'its last callback has ended, and whatever is below it' },
+  finish: { from: ['callbacks'], to: FINAL, when: 'its last callback has ended, with everything below it' },
 } as const satisfies Record<string, Move>);
 
 export type MoveName = keyof typeof MOVES;

@@ -68,7 +68,7 @@ export function withInherited(
   return Object.keys(metadata).length === 0 ? undefined : metadata;
 }
 
-/** The same text for the same metadata, in whatever order a store gives it. */
+/** The same text for the same metadata, whatever the order of its keys. */
 export function metadataText(metadata: Metadata): string {
   return JSON.stringify(Object.entries(metadata).sort(([one], [other]) => (one < other ? -1 : 1)));
 }

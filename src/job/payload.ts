@@ -96,7 +96,7 @@ class Copier {
         if (value >= INT64 || value < -INT64) this.#refuse('is a bigint of more than 64 bits', 'pass it as a string');
         return this.#weighed(8, value);
       case 'function':
-        return this.#refuse('is a function', 'pass data, such as the id of what it works on; a task may call back by `withCallbacks`');
+        return this.#refuse('is a function', 'pass data, such as the id of a document; a task may call back by `withCallbacks`');
       case 'symbol':
         return this.#refuse('is a symbol', 'pass a string');
       default:
@@ -246,8 +246,7 @@ function isAtomic(value: unknown): boolean {
 function notPlain(value: object): string {
   if (types.isPromise(value)) return 'is a promise: await it first';
   if (isError(value)) return 'is an error, which is not storable: pass its message, or a plain object';
-  const instead =
-    types.isMap(value) || types.isSet(value) ? 'an array, such as `[...it]`' : 'a plain object, or the id of what it stands for';
+  const instead = types.isMap(value) || types.isSet(value) ? 'an array, such as `[...it]`' : 'a plain object, or the id of the document';
   return `is an instance of ${classNameOf(value)}, which would come back without its class: pass ${instead}`;
 }
 

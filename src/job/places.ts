@@ -79,7 +79,7 @@ function checkOrder(name: string, within: string, names: readonly string[], owne
   );
 }
 
-/** The last in lock order of what is held already and what these places add. */
+/** The last quota in lock order, of the one held already and those of these places. */
 export function lastInLockOrder(places: Places, book: QuotaLimits, within: string | undefined): string | undefined {
   const names = [...book.keys()];
   return [...Object.keys(places), ...(within === undefined ? [] : [within])].sort((a, b) => names.indexOf(a) - names.indexOf(b)).at(-1);

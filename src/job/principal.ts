@@ -17,7 +17,7 @@ export type Principal = Register extends { principal: infer P extends PrincipalR
 /** The realm of those that no user source knows. */
 export const OWN_REALM = 'millrace';
 
-/** Nobody in particular: the principal of what is queued outside of every `runAs`. */
+/** The principal of jobs that are queued outside of every `runAs`. */
 export const anonymous: PrincipalReference = Object.freeze({ realm: OWN_REALM, id: 'anonymous' });
 
 /** The deployment itself: the principal of jobs that recur, unless their drafts name another. */

@@ -1,9 +1,9 @@
 /** Rates of quotas: how many jobs may begin in a period, whichever period one looks at. */
 
 /**
- * At most `starts` jobs that take places of the quota are let begin in any `perMs` milliseconds, whatever their weights, in the whole
- * deployment: a job counts when the store grants its start, by the store's clock. Its code runs a little later, and that delay
- * varies. A retry that comes later counts again; one at once, which goes on with the places of its job, does not.
+ * At most `starts` jobs that take places of the quota may begin in any `perMs` milliseconds, whatever their weights, in the whole
+ * deployment: a job counts when the store grants its start, by the store's clock. Its code runs a little later, and that delay varies. A
+ * retry that comes later counts again; one at once, which goes on with the places of its job, does not.
  */
 export interface Rate {
   readonly starts: number;

@@ -21,7 +21,7 @@ export type Session = Register extends { session: infer S } ? S : unknown;
 /** The name of a collection: any string, or those of the documents that the application registered. */
 export type CollectionName = Register extends { documents: infer D } ? keyof D & string : string;
 
-/** The documents of a registered collection; of any other `never`, which a task takes for whatever it wants. */
+/** The documents of a registered collection; of any other `never`, so that a task may declare its own type. */
 export type DocumentIn<C> = Register extends { documents: infer D } ? (C extends keyof D ? D[C] : never) : never;
 
 /** The type of `_id`. */

@@ -16,8 +16,8 @@ export interface CopyContext {
 }
 
 /**
- * Copies a job that has ended, and what is below it. It begins at once. A step leaves its batch, which has gone on
- * without it; a callback belongs to its job still.
+ * Copies a job that has ended, and the jobs below it. It begins at once. A step leaves its batch, which has gone on without it; a callback
+ * belongs to its job still.
  * @param below - all that is below the root, each parent before its children
  * @throws SealError where one of them is not as it was queued
  */

@@ -36,7 +36,7 @@ export function redactedError(thrown: unknown, what: string): StoredError {
   const isName = (text: string): boolean => /^[A-Za-z_$][\w$.-]{0,99}$/.test(text);
   return Object.freeze({
     name: isName(name) ? name : 'Error',
-    message: `${what} failed; what its errors say is not kept`,
+    message: `${what} failed; its error messages are not kept`,
     ...(code === undefined || !/^[\w$.-]{1,100}$/.test(code) ? {} : { code }),
   });
 }

@@ -44,7 +44,10 @@ export const UNIQUE_RULES: Rules<UniqueOptions> = {
   debounceMaxMs: is.durationMs,
 };
 
-/** @param owner - what messages call the job. @throws OptionError for what goes with a key where there is none, or not together */
+/**
+ * @param owner - what messages call the job.
+ * @throws OptionError for options that need a key if there is none, or that exclude each other
+ */
 export function uniquenessOf(owner: string, taskName: string, options: UniqueOptions): Uniqueness | undefined {
   const { uniqueKey, uniqueFor, debounceMs, debounceMaxMs } = options;
   checkUniqueOptions(owner, { ...options, uniqueKey });

@@ -20,7 +20,7 @@ export function hasYetToBegin({ unique }: Keyed): boolean {
   return unique?.for === 'waiting';
 }
 
-/** Whether a job that waits under a key is put off by another one that comes; a retry comes with what is old. */
+/** Whether a new job puts off the one that waits under its key; a retry does not, since its arguments are old. */
 export function isDebouncedBy({ unique, retryOf }: QueuedJob, holder: Keyed): boolean {
   return unique?.debounce !== undefined && holder.unique?.debounce !== undefined && retryOf === undefined;
 }

@@ -31,7 +31,7 @@ export function encrypted(value: unknown, place: ArgumentPosition, { name, key }
   return Buffer.concat([Buffer.of(VERSION, keyName.byteLength), keyName, nonce, cipher.getAuthTag(), text]);
 }
 
-/** @throws what `findKey` throws; Error for what was not encrypted for this place */
+/** @throws what `findKey` throws; Error for a value that was not encrypted for this place */
 export function decrypted(stored: unknown, place: ArgumentPosition, findKey: FindKey): unknown {
   if (!types.isUint8Array(stored) || stored[0] !== VERSION) throw new Error(`${pathOf(place)} is not encrypted`);
   const nameEnd = HEAD_BYTES + (stored[1] ?? 0);

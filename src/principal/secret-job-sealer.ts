@@ -1,4 +1,4 @@
-/** Seals jobs, checks their seals, and keeps their arguments from whoever can read a store: the protection by an application's secrets. */
+/** Seals jobs, checks their seals, and hides their arguments from everybody who can read the store, with an application's secrets. */
 
 import type { KeyObject } from 'node:crypto';
 import { shown } from '../check.js';

@@ -3,7 +3,7 @@
 import type { Actor } from '../principal/actor.js';
 
 export class AdmissionQueue {
-  /** Of each who acts: nobody waits for what is asked of others. */
+  /** One queue for each actor: no principal waits for the admission of another. */
   readonly #last = new Map<Actor, Promise<void>>();
   readonly #waiting = new Set<(reason: unknown) => void>();
 

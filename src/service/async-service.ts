@@ -44,7 +44,7 @@ import { type ScheduledJobs, WaitingWatch } from './waiting-watch.js';
 export interface OwnDispatcher extends DispatcherView {
   start(): void;
   quiet(): Promise<void>;
-  /** @param waitMs - for which it waits for what runs, if not as its options say. @returns how many jobs it had to abort */
+  /** @param waitMs - how long it waits for running jobs, if not as its options say. @returns how many jobs it had to abort */
   stop(waitMs?: number): Promise<number>;
 }
 

@@ -1,4 +1,4 @@
-/** Keeps the context of who listens apart from that of who happens to cause what is told, such as somebody's transaction. */
+/** Runs a listener in its own context, not in that of the code that caused the event, such as another call's transaction. */
 
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { type MonoTypeOperatorFunction, Observable } from 'rxjs';

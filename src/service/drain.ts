@@ -21,7 +21,10 @@ export async function drained({ store, clock, changes }: Pick<JobAccess, 'store'
   await firstValueFrom(race(over, late), { defaultValue: false });
 }
 
-/** Whether a job runs, will be due in time, or waits for nothing that keeps it for good. All others wait for such a job, or for what never comes. */
+/**
+ * Whether a job runs, will be due in time, or waits for nothing that keeps it for good. All others wait for such a job, or for an event
+ * that never comes.
+ */
 async function mayGoOn(store: JobStore, untilMs: number): Promise<boolean> {
   const begun = await store.find({ statuses: ['active', 'assigned', 'scheduled'] });
   const moves = begun.some(({ state: { status, waitsFor, dueAt } }) =>

@@ -59,7 +59,7 @@ export function outcomeEvents(
   return new GuardedObservable(events, access.logger, detailsOfEvent);
 }
 
-/** Of whatever the application's operators have made of an event, if its job is still in it. */
+/** The job of a value that the application's operators have made of an event, if it still has one. */
 function detailsOfEvent(event: unknown): JobDetails | undefined {
   const job = typeof event === 'object' && event !== null && 'job' in event ? event.job : undefined;
   return job instanceof JobHandle ? job.details : undefined;

@@ -1,4 +1,4 @@
-/** Finds out why a job is not running now, by what the store shows. */
+/** Finds out why a job is not running now, from the data of the store. */
 
 import {
   distinctUntilChanged,
@@ -26,7 +26,7 @@ const MAX_AHEAD = 1_000;
 /** The number of awaited jobs that are named. */
 const MAX_NAMED = 10;
 
-/** Between two looks, for who wants to know of each change. */
+/** The time between two looks of a subscription to explanations. */
 const LOOK_MS = 1_000;
 
 /** @returns `undefined` for a job that is not there */

@@ -5,7 +5,7 @@ import type { Rate } from '../job/rates.js';
 import type { StoredError } from '../job/stored-error.js';
 import type { QuotaHolder } from '../store/store-insight.js';
 
-/** A job as it is at about one moment, and what has to happen before it runs. */
+/** A job as it is at about one moment, and the conditions that it still waits for. */
 export interface Explanation {
   readonly id: string;
   readonly taskName: string;

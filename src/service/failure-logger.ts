@@ -1,4 +1,4 @@
-/** Logs the failures that this process records, of whatever kind of job, each at the level that the job asks for. */
+/** Logs the failures that this process records, of all kinds of jobs, each at the level that the job asks for. */
 
 import type { Subscription } from 'rxjs';
 import { failureLogLevelOf } from '../job/failure-log-level.js';

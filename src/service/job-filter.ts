@@ -44,7 +44,10 @@ export function queryOf(what: string, filter: JobFilter): JobQuery {
   return { ...rest, limit, ...(task === undefined ? {} : { taskNames: namesOf(task) }) };
 }
 
-/** The same, for what changes jobs: not all there are by a filter whose values happen to be missing; without a limit of its own. @throws OptionError, NotATaskError */
+/**
+ * The same, for calls that change jobs: refuses a filter without criteria, which would mean every job; has no default limit.
+ * @throws OptionError, NotATaskError
+ */
 export function queryOfSome(what: string, filter: JobFilter): JobQuery {
   const query = queryOf(what, filter);
   const { limit: _, ...criteria } = filter;

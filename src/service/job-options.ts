@@ -74,7 +74,7 @@ export function taskPlanOptions(task: TaskDefinition): PlanOptions {
   return options;
 }
 
-/** The key that a task gives a job with these arguments. @throws OptionError, and whatever the task's own function throws */
+/** The key that a task gives a job with these arguments. @throws OptionError, and the errors of the task's own function */
 export function keyOfTask(
   { name, options: { uniqueKey, uniqueFor, debounceMs, debounceMaxMs } }: TaskDefinition,
   args: readonly unknown[],

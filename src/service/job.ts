@@ -48,8 +48,10 @@ export interface JobOptions extends UniqueOptions {
    */
   readonly principal?: PrincipalReference | undefined;
   /**
-   * A few facts about it, such as its tenant, for the code that runs it and for whoever looks at it: at most 20 keys and 2 KiB. Without
-   * secrets; it is not encrypted. It is added to what `inheritMetadata` of `asyncModule` lets it inherit, and counts before that. @default {}
+   * A few facts about it, such as its tenant, for the code that runs it and for everybody who looks at it: at most 20 keys and 2 KiB.
+   * Without secrets; it is not encrypted. It is added to the metadata that it inherits by `inheritMetadata` of `asyncModule`, and counts
+   * before that.
+   * @default {}
    */
   readonly metadata?: Metadata | undefined;
 }
@@ -79,7 +81,7 @@ export interface Described {
   readonly priority: number;
   /** On whose behalf it runs. */
   readonly principal: PrincipalReference;
-  /** Its own, and what it inherited. */
+  /** Its own metadata, and the inherited one. */
   readonly metadata: Metadata;
   /** The id of the batch that it is part of, or of the job that it is a callback of. */
   readonly parent: string | undefined;
@@ -132,10 +134,7 @@ export interface BatchDraft<out J extends readonly Job<unknown>[]> extends Draft
   postprocess<const T extends TaskLike<(jobs: J) => unknown> | Callback<J, unknown>>(task: T): Draft<CallbackResult<T>>;
 }
 
-/**
- * A queued job, as last seen: what it says of itself is brought up to date by `refresh`, by waiting,
- * and by whoever subscribes to `changes`.
- */
+/** A queued job as last seen: `refresh`, waiting for it, and a subscription to `changes` bring it up to date. */
 export interface Job<out R> extends Future<R> {
   readonly id: string;
   readonly taskName: string;
@@ -188,12 +187,12 @@ export interface Job<out R> extends Future<R> {
   addCallback<C extends CallbackFor<Outcome<R>>>(callback: C): Promise<Job<CallbackResult<C>>>;
   /** Adds callbacks for the two sides; the job returned has the result of the side that ran. */
   addCallbacks<const C extends Callbacks<R>>(callbacks: C): Promise<Job<CallbacksResult<R, C>>>;
-  /** Cancels it at once if it waits, aborts its signal if it runs; a batch cancels its children. No effect on what has ended. */
+  /** Cancels it at once if it waits, aborts its signal if it runs; a batch cancels its children. No effect on a job that has ended. */
   cancel(reason?: string): Promise<void>;
   /**
-   * Queues it again, with everything below it, when it has failed or was cancelled: as a new job, to begin at once, with its
-   * callbacks and its unique key. The ended job stays as it is; its `retriedAs` names the new job, which is given again
-   * to whoever asks again. A step leaves its batch, which went on without it.
+   * Queues it again, with everything below it, when it has failed or was cancelled: as a new job, to begin at once, with its callbacks and
+   * its unique key. The ended job stays as it is; its `retriedAs` names the new job, which further calls return again. A step leaves its
+   * batch, which went on without it.
    * @throws JobStateError for a job that has not ended, or has completed; JobNotFoundError; whatever `queueJob` throws
    */
   retry(): Promise<Job<R>>;

@@ -83,7 +83,7 @@ export class StagedJobs {
   /** @throws TransactionError while its jobs cannot be there, or can never be */
   check(id: string): void {
     if (this.#state === 'aborted')
-      throw new TransactionError(`job ${id} was queued in a transaction that was aborted, so it never will be there: queue it again`);
+      throw new TransactionError(`job ${id} was queued in a transaction that was aborted, so it does not exist: queue it again`);
     if (this.#state === 'open' || this.mayCommit())
       throw new TransactionError(
         `job ${id} is queued in a transaction that has not committed, so it cannot run yet: ask for it after the commit`,

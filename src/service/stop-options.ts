@@ -3,7 +3,11 @@
 import { checkOptions, is, type Rules } from '../check.js';
 
 export interface StopOptions {
-  /** Finishes jobs first: in memory all that can still run, and what they queue; in a database those that this process has in hand. @default false */
+  /**
+   * Finishes jobs first: in memory all that can still run, and the jobs that they queue; in a database those that this process runs or has
+   * claimed.
+   * @default false
+   */
   readonly drain?: boolean | undefined;
   /** With `drain`: milliseconds that this may take, in place of `stopMs`; what still runs then is aborted. @default 30_000 */
   readonly timeoutMs?: number | undefined;

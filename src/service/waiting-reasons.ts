@@ -1,4 +1,4 @@
-/** Why pending jobs wait, by what a store shows: one rule, for what `explain` says of a job and what the log says of a lane. */
+/** Why pending jobs wait, from the data of the store: one rule for `explain` of a job and for the log lines of a lane. */
 
 import type { JobRecord } from '../job/job-record.js';
 import { type LaneParts, partsOf, placesIn } from '../job/lane.js';

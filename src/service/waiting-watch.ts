@@ -1,4 +1,4 @@
-/** Watches for jobs that have waited for long, and logs once for each queue, task and quota why they do, and what to do. */
+/** Watches for jobs that have waited for long, and logs once for each queue, task and quota why they wait, and the next step. */
 
 import type { Subscription } from 'rxjs';
 import { MAX_TIMER_MS } from '../check.js';

@@ -1,4 +1,4 @@
-/** Where `@Task` writes what it is told, for both kinds of decorators, and what is recorded for a class. */
+/** The metadata that `@Task` writes for both kinds of decorators, and the records of a class. */
 
 import 'reflect-metadata';
 import type { Class } from './task.js';

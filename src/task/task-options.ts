@@ -39,7 +39,11 @@ export interface TaskOptions<Key extends KeyFunction = KeyFunction, Old = { read
    * first and each fifth; with 'none' they are not logged either. @default 'error'
    */
   readonly failureLogLevel?: FailureLogLevel | undefined;
-  /** Arguments that nobody can read in the store: all, or those at these places. Needs `secrets` of `asyncModule`. Results, unique keys, and what a callback is given of its job, are stored as they are. @default false */
+  /**
+   * Arguments that nobody can read in the store: all, or those at these places. Needs `secrets` of `asyncModule`. Results, unique keys, and
+   * the inputs of callbacks are not encrypted.
+   * @default false
+   */
   readonly encrypt?: Encrypted | undefined;
   /** Whether of its errors only name and code are stored, and logged. @default whether it has `encrypt` */
   readonly redactErrors?: boolean | undefined;
@@ -54,7 +58,10 @@ export interface TaskOptions<Key extends KeyFunction = KeyFunction, Old = { read
   readonly setUp?: SetUp | undefined;
   /** How arguments that an older build has stored become today's: `upcast(v1 => v2).to(v2 => v3)`. @default the arguments have never changed */
   readonly upcast?: Old | undefined;
-  /** The key of a job, of its arguments: while one has it, no other is queued under it, and who asks is given that one. Not of steps and callbacks. Of a document that is named by a reference it sees the `_id`. */
+  /**
+   * The key of a job, made of its arguments: while a job has the key, queueing under it returns that job. Not for steps and callbacks. For
+   * a document that is named by a reference it gets the `_id`.
+   */
   readonly uniqueKey?: Key | undefined;
 }
 

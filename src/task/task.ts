@@ -1,4 +1,4 @@
-/** A task as a value, and its types: what is called, with what, and what comes of it. */
+/** A task as a value, and its types: the function, its arguments and its result. */
 
 import type { Observable } from 'rxjs';
 import type { Ref } from '../job/document-reference.js';
@@ -40,7 +40,7 @@ export type ArgsOf<F> = F extends (...args: infer A) => unknown ? { [I in keyof 
 export type Arg<T> = T extends AnyFunction
   ? 'a function cannot be an argument of a job'
   : T extends Ref<unknown>
-    ? 'a task takes the document itself; who queues it passes a reference'
+    ? 'a task takes the document itself; the caller passes a reference'
     : T extends { readonly _id: unknown }
       ? Data<T> | Ref<T>
       : Data<T>;

@@ -18,7 +18,7 @@ import { VirtualClock } from './virtual-clock.js';
 export interface TestAsyncOptions extends Omit<AsyncModuleOptions, 'store' | 'clock' | 'random'> {
   /** A store of your own. @default memoryStore() */
   readonly store?: JobStore | undefined;
-  /** A container with what the tasks need. @default a new one */
+  /** A container with the dependencies of the tasks. @default a new one */
   readonly container?: Container | undefined;
   /** When virtual time begins. @default 2030-01-01 */
   readonly startAt?: Date | undefined;

@@ -14,7 +14,7 @@ export interface PlainDocument {
 
 /** Copies go in and come out. Without a session each call is a transaction of its own. */
 export interface DocumentCollection<D extends PlainDocument> {
-  /** In a session as it was when the session first looked at any document, with what the session has written since. */
+  /** In a session as it was at the session's first read, with the session's own writes since. */
   get(id: string, session?: Session | StoreSession): Promise<D | undefined>;
   /** All of them, in the order in which they were first put. */
   all(session?: Session | StoreSession): Promise<readonly D[]>;

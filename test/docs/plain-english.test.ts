@@ -18,6 +18,11 @@ const RULES: readonly Rule[] = [
     say: 'name the thing: "Once the promise resolves, the write is durable"',
   },
   {
+    name: 'a clause in place of a person',
+    breaks: /\b(?:of|for|by|to|with|from|than|but|as|at|on) (?:who|whoever|whom|whatever)\b(?! (?:it|they|we) )/i,
+    say: 'name the person or thing: "the process that stops"',
+  },
+  {
     name: '"is no X"',
     breaks: /(?<!\bthere )\b(?:is|are|was|were) no (?!longer|more|less|fewer|later|earlier|other|room|need|way|reason|sign|such|one|doubt)[a-z]+/i,
     say: '"is not an X"',

@@ -53,7 +53,7 @@ onBothStores((stage) => {
     });
   });
 
-  it('a retry policy, a logger and the Authorizer are not called as who woke the dispatcher, nor as whose job it is', async () => {
+  it('a retry policy, a logger and the Authorizer are called neither as the caller that woke the dispatcher, nor as the principal of the job', async () => {
     const seen = new Set<string>();
     const note = (what: string): void => void seen.add(`${what}: ${who()}`);
     const noting = (what: string) => (): boolean => {

@@ -148,7 +148,7 @@ onBothStores((stage) => {
         const redacted = {
           name: 'TypeError',
           code: 'E_BAD',
-          message: `job ${job.id} (${one.taskName}) failed; what its errors say is not kept`,
+          message: `job ${job.id} (${one.taskName}) failed; its error messages are not kept`,
         };
         expect((await process.stateOf(job)).lastError).toEqual(redacted);
         await process.advance(1_000);

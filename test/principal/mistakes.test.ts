@@ -44,7 +44,7 @@ describe('what a task requires', () => {
 
   it('is refused at start where nobody could ever have it', async () => {
     await expect(setup({ tasks: [edit] })).rejects.toThrow(
-      'edit requires `editor`, `owner`, which nobody can have: bind a PrincipalResolver, which says what roles somebody has, or an Authorizer',
+      'edit requires `editor`, `owner`, which no principal can have: bind a PrincipalResolver, which returns the roles of principals, or an Authorizer',
     );
     await setup({ tasks: [edit], dispatcher: false });
     await setup({ tasks: [edit], container: containerOf({ users: new Users() }) });
@@ -61,6 +61,6 @@ describe('a port', () => {
     container.bind(Authorizer).toConstantValue({} as never);
     const start = setup({ tasks: [edit], container });
     await expect(start).rejects.toThrow('PrincipalResolver cannot be resolved: ');
-    await expect(start).rejects.toThrow('what is bound as Authorizer has no method `authorize`');
+    await expect(start).rejects.toThrow('the value bound as Authorizer has no method `authorize`');
   });
 });

@@ -110,7 +110,7 @@ onBothStores((stage) => {
       expect((await async.getJob(job.id))?.snapshot.principal).toEqual(anonymous);
     });
 
-    it('FS-22 of who is gone fails before anything of its task has run', async () => {
+    it('FS-22 of a principal that is gone fails before anything of its task has run', async () => {
       const { async, users, outcomeOf } = await started();
       let hasRun = false;
       const job = await async.runAs(BOB, () => async.queueJob(nested.queues));
@@ -154,7 +154,7 @@ onBothStores((stage) => {
       await advance(30_000);
       expect(await outcomeOf(job)).toMatchObject({ result: 'staff/ann [editor]' });
       expect(log.of('warn')).toEqual(
-        [1, 2].map(() => expect.stringMatching(/tried again in 10000 ms, since .* could not be found out: the directory is down$/)),
+        [1, 2].map(() => expect.stringMatching(/tried again in 10000 ms, since .* could not be resolved: the directory is down$/)),
       );
     });
   });
@@ -183,7 +183,7 @@ onBothStores((stage) => {
       expect(results).toHaveLength(9);
     });
 
-    it('that is added to it runs as who adds it, and as its principal where nobody is named', async () => {
+    it('that is added to it runs as the principal that adds it, or as that of the job if none is named', async () => {
       const { async, outcomeOf } = await started();
       const job = await async.runAs(ANN, () => async.queueJob(whoami));
       const byBob = await async.runAs(BOB, () => job.addCallback(whoAfter));
@@ -206,7 +206,7 @@ onBothStores((stage) => {
     });
   });
 
-  it('a schedule fires on behalf of the system, which may run everything, or of whom its draft names', async () => {
+  it('a schedule fires on behalf of the system, which may run everything, or of the principal that its draft names', async () => {
     const seen: string[] = [];
     const note = task('note', { quotas: [], requires: ['editor'] }, () => seen.push(who()));
     const { advance } = await stage.start({

@@ -49,7 +49,7 @@ export async function mongoArena(benches: MongoBenches, seed: number): Promise<A
   await other.start({ clock: bench.clock, quotas: LAB_QUOTAS });
   const lab = await StoreLab.open({ ...bench, settled });
   await other.heartbeat('b', LEASE_MS);
-  // It hears of what waits, and of who waits for its places, as every dispatcher does.
+  // It is notified of waiting jobs, and of dispatchers that wait for its places, as every dispatcher is.
   const hearing = other.changes({ work: '' }).subscribe();
   faults.intercept = (command) => {
     const name = Object.keys(command)[0] ?? '';

@@ -10,7 +10,7 @@ declare module 'vitest' {
   }
 }
 
-/** A sentence is enough for whoever demanded a real one where there is none. */
+/** If a real replica set was demanded and there is none, a sentence is enough. */
 function chosen(): ReplicaSetChoice {
   try {
     return chooseReplicaSet();

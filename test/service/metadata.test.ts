@@ -184,7 +184,7 @@ onBothStores((stage) => {
       ]);
     });
 
-    it('are those of who adds a step or a callback, and where these are missing those of the job', async () => {
+    it('are those of the caller that adds a step or a callback, or those of the job if these are missing', async () => {
       const { advance } = await begin();
       const batch = await async.queueJob(serial(makeJob(note, 'first')).with({ delayMs: 1_000, metadata: ACME }));
       await async.extendBatch(batch, makeJob(note, 'by the application'));

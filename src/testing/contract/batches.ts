@@ -24,7 +24,7 @@ export const batches = cases('batches', {
     deepEqual(await lab.claimIds(), await lab.children(batch));
   },
 
-  'completes a parallel batch with its last step, in whatever order they end': async (lab) => {
+  'completes a parallel batch with its last step, in any order': async (lab) => {
     const batch = await lab.queue(parallel(steps('one', 'two', 'three')));
     const [one, two, three] = await lab.takeTasks('one', 'two', 'three');
     for (const run of [three, one, two]) {

@@ -125,7 +125,7 @@ export const callbacks = cases('callbacks', {
     deepEqual(await lab.claim(), []);
   },
 
-  'passes the outcome through along a chain, to whoever has the side': async (lab) => {
+  'passes the outcome along a chain, to the next callback that has the side': async (lab) => {
     const id = await lab.queue(work());
     const first = await lab.addCallback(id, onSuccess());
     const second = await lab.addCallback(first, onSuccess());

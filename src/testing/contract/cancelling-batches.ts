@@ -182,7 +182,7 @@ export const cancellingBatches = cases('cancelling batches', {
     }
   },
 
-  'keeps the first reason, for what is below as well': async (lab) => {
+  'keeps the first reason, for the jobs below as well': async (lab) => {
     const batch = await lab.queue(parallel(steps('one', 'two')));
     const [one] = await lab.claim({ limit: 1 });
     for (const reason of ['first', 'second']) await lab.cancel([batch], reason);

@@ -31,7 +31,7 @@ export const controls = cases('controls', {
     deepEqual((await lab.store.controls.paused()).taskNames, ['bad']);
   },
 
-  'pause everything, and what is paused for itself stays so': async (lab) => {
+  'pause everything, and a queue or task that was paused on its own stays paused': async (lab) => {
     const [, second] = await lab.queueAll(work({}, 'bad'), work({}, 'fine'));
     await lab.store.controls.pause({ taskNames: ['bad'] }, true);
     await lab.store.controls.pause('everything', true);

@@ -47,7 +47,7 @@ export const debouncing = cases('debouncing', {
     }
   },
 
-  'lets a job that is put off run on behalf of who did that': async (lab) => {
+  'runs a job that was put off as the principal that put it off': async (lab) => {
     const by = (id: string) => work({ ...DEBOUNCED, principal: { realm: 'staff', id } });
     const id = await lab.queue(by('ann'));
     await lab.insert(lab.plant(by('bob')));

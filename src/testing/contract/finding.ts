@@ -199,7 +199,7 @@ export const finding = cases('finding', {
   },
 });
 
-/** The ids of what is found. */
+/** The ids of the jobs that are found. */
 async function found(lab: StoreLab, query: JobQuery): Promise<readonly string[]> {
   return (await lab.store.find(query)).map(({ job }) => job.id);
 }

@@ -10,7 +10,7 @@ const AGENTS = [{ queue: 'mail', taskVersions: ['send', 'send\u00002'], concurre
 const TRIO = { places: { trio: 2 } } as const;
 
 export const insight = cases('insight', {
-  'names the living dispatchers, with what they said that they run': async (lab) => {
+  'names the living dispatchers, with the agents that they reported': async (lab) => {
     await lab.store.heartbeat('c', LEASE_MS, AGENTS);
     await lab.store.heartbeat('c', LEASE_MS);
     const known = async (): Promise<Readonly<Record<string, unknown>>> =>

@@ -6,7 +6,7 @@ import { cases } from './store-case.js';
 import { LEASE_MS, type StoreLab } from './store-lab.js';
 
 export const leases = cases('leases', {
-  'hands out nothing to who has no lease': async (lab) => {
+  'hands out nothing to a dispatcher without a lease': async (lab) => {
     const id = await lab.queue(work());
     deepEqual(await lab.claim({ by: 'stranger' }), []);
     await lab.expect('pending', id);
@@ -35,7 +35,7 @@ export const leases = cases('leases', {
     equal((await lab.claim({ by: 'short' })).length, 1);
   },
 
-  'gives a lease that ran out back to who renews it before others took over': async (lab) => {
+  'gives an expired lease back to a dispatcher that renews it before others take over': async (lab) => {
     const [running, waiting] = await lab.queueAll(work(), work());
     const run = await lab.take(running, 'a');
     lab.silence('a');
@@ -54,7 +54,7 @@ export const leases = cases('leases', {
     deepEqual(await lab.outcome(run.id), ['completed', 42]);
   },
 
-  'leaves its jobs to who renews in time, however often others look': async (lab) => {
+  'leaves its jobs to a dispatcher that renews in time, however often others look': async (lab) => {
     const run = await lab.take(await lab.queue(work()), 'a');
     for (let round = 0; round < 6; round++) await lab.later(LEASE_MS / 2);
     const { status, owner, interruptions } = await lab.state(run.id);
@@ -81,7 +81,7 @@ export const leases = cases('leases', {
     equal(await lab.complete(run ?? { id: theirs, token: '' }), true);
   },
 
-  'answers `false` to who was declared dead, and gives it nothing more': async (lab) => {
+  'answers `false` to a dispatcher that was declared dead, and gives it nothing more': async (lab) => {
     const id = await lab.queue(work());
     await lab.lose('a');
     for (let round = 0; round < 2; round++) {

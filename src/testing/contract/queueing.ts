@@ -176,7 +176,7 @@ export const queueing = cases('queueing', {
     deepEqual(await lab.store.find({ ids: [orphan.id, ...below.map((job) => job.id)] }), []);
   },
 
-  'takes no notice of what becomes of a tree after it was inserted': async (lab) => {
+  'is not affected by a change of a tree after it was inserted': async (lab) => {
     const tree = lab.plant(work({ priority: 1 }));
     const { id } = tree[0];
     await lab.insert(tree);

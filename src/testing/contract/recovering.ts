@@ -177,7 +177,7 @@ export const recovering = cases('recovering', {
     await lab.expect('completed', ...ids);
   },
 
-  'runs the callbacks of what a dead dispatcher ended': async (lab) => {
+  'runs the callbacks of jobs that a dead dispatcher ended': async (lab) => {
     const id = await lab.queue(work({ callbacks: [both(), onSuccess()] }));
     await lab.complete(await lab.take(id, 'a'));
     const [one] = await lab.claim({ by: 'a', limit: 1 });
@@ -229,7 +229,7 @@ export const recovering = cases('recovering', {
     }
   },
 
-  'brings the jobs back of who gave its lease up and did not hand them back': async (lab) => {
+  'brings the jobs back of a dispatcher that gave up its lease without handing them back': async (lab) => {
     const [first, next] = await lab.queueAll(work({ places: ONE }), work({ places: ONE }));
     await lab.take(first, 'a');
     lab.silence('a');

@@ -22,7 +22,7 @@ export const retrying = cases('retrying', {
     await lab.expect('completed', tree[0].id);
   },
 
-  'keeps the metadata of the job and of what is below it': async (lab) => {
+  'keeps the metadata of the job and of the jobs below it': async (lab) => {
     const metadata = { tenant: 'acme', trace: 'a1' };
     const id = await lab.queue(work({ metadata, callbacks: [onError({ metadata: { step: 2 } }), both()] }));
     await lab.fail(await lab.take(id), 'broken');

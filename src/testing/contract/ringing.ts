@@ -146,7 +146,7 @@ export const ringing = cases('hints', {
   },
 });
 
-/** Whether those who wait for work in a queue hear of what a call brings. */
+/** Whether a subscription to the work of a queue is notified by a call. */
 async function rings(lab: StoreLab, queue: string, call: () => Promise<unknown>): Promise<void> {
   const watch = await lab.watch({ work: queue });
   await lab.together(call());

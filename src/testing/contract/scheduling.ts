@@ -64,7 +64,7 @@ export const scheduling = cases('schedules', {
     equal(await lab.store.count({}), 1);
   },
 
-  'go on without a job for what was missed': async (lab) => {
+  'go on without a job for missed firings': async (lab) => {
     const [after, until] = [lab.in(-1_000), lab.in(0)];
     await lab.store.schedules.begin('nightly', after);
     equal(await lab.store.schedules.fire('nightly', { after, until }, []), true);

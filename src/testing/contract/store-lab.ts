@@ -15,7 +15,7 @@ import type { ChangeFilter, StoreChange } from '../../store/store-changes.js';
 import type { Attempt, AttemptKey, ClaimedJob, InsertResult, Settlement } from '../../store/store-messages.js';
 import { seededRandom } from '../seeded-random.js';
 
-/** Brought by who runs the contract: a new store for each case, and a hand on its time. */
+/** Given by the test that runs the contract: a new store for each case, and control of its time. */
 export interface StoreBench {
   /** Not started yet. */
   readonly store: JobStore;
@@ -137,7 +137,7 @@ export class StoreLab {
     return this.bench.settled();
   }
 
-  /** Lets calls that are under way, and what follows from them, go as far as they can before a transaction has ended. */
+  /** Lets calls that are under way, and their follow-ups, go as far as they can before a transaction has ended. */
   async meanwhile(): Promise<void> {
     for (let look = 0; look < MANY; look++) await this.store.count({});
   }
@@ -268,7 +268,7 @@ export class StoreLab {
   /** Claims everything there is, which must be one job of each of these tasks. @returns the runs in the order of the names */
   async takeTasks<const N extends readonly string[]>(...names: N): Promise<{ readonly [I in keyof N]: Run }> {
     const runs = await this.claim();
-    deepEqual(runs.map(({ job }) => job.taskName).sort(), [...names].sort(), 'the tasks of what is claimed');
+    deepEqual(runs.map(({ job }) => job.taskName).sort(), [...names].sort(), 'the tasks of the claimed jobs');
     return names.map((name) => runs.find(({ job }) => job.taskName === name)) as unknown as { readonly [I in keyof N]: Run };
   }
 

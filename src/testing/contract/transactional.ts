@@ -12,7 +12,7 @@ import { completed, failed, keyOf, type StoreLab } from './store-lab.js';
 const ONE = { default: 1 } as const;
 
 export const transactional = cases('an end in a transaction', {
-  'is there with the commit, together with what was queued, and seen by nobody before': async (lab) => {
+  'is there with the commit, together with the queued jobs, and not visible before': async (lab) => {
     const id = await lab.queue(work());
     const run = await take(lab, id);
     const tree = lab.plant(work({}, 'queued'));
@@ -74,7 +74,7 @@ export const transactional = cases('an end in a transaction', {
     await lab.expect('pending', id);
   },
 
-  'is refused where cancellation was asked for, and what is tried next with the token cancels the job': async (lab) => {
+  'is refused if cancellation was requested, and the next end with the token cancels the job': async (lab) => {
     const id = await lab.queue(work());
     const run = await take(lab, id);
     await lab.cancel([id], 'enough');

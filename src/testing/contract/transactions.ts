@@ -32,7 +32,7 @@ export const transactions = cases('transactions', {
     deepEqual(await lab.claimIds(), []);
   },
 
-  'answer with what their code returns': async (lab) => {
+  'return the result of their code': async (lab) => {
     equal(await lab.store.transactions.run(async () => 42), 42);
   },
 
@@ -88,7 +88,7 @@ export const transactions = cases('transactions', {
     deepEqual(await lab.drain(), ['next']);
   },
 
-  'tell those who listen of what is in them with their commit': async (lab) => {
+  'notify listeners of their changes with their commit': async (lab) => {
     const tree = lab.plant(work());
     const bell = await lab.watch({ work: '' });
     let hints = 0;

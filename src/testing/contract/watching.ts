@@ -139,7 +139,7 @@ export const watching = cases('watching', {
     subscription.unsubscribe();
   },
 
-  'tells each outcome once to who listens to the whole deployment': async (lab) => {
+  'sends each outcome once to a listener to the whole deployment': async (lab) => {
     const watch = await lab.watch({ outcomes: 'everywhere' });
     await manyEnds(lab);
     const all = await lab.store.find({ statuses: FINAL });
@@ -188,7 +188,7 @@ export const watching = cases('watching', {
     deepEqual([stays, goes].map(([outcomes]) => outcomes && toldOf(outcomes)), [ids, [ids[0]]]); // biome-ignore format: one line says it
   },
 
-  'tells nothing more to who has left': async (lab) => {
+  'sends nothing more to a listener that has unsubscribed': async (lab) => {
     const id = await lab.queue(work());
     const watches = [
       await lab.watch({ work: '' }),

@@ -54,7 +54,10 @@ export class Stage {
     return stage;
   }
 
-  /** Starts both processes, with options that may need the database of their own clients; one that could not be started is started again, as whoever runs it would do. */
+  /**
+   * Starts both processes, with options that may need the database of their own clients; one that could not be started is started again, as
+   * its operator would do.
+   */
   async start(options: ServiceOptions | ((data: Db, index: number) => ServiceOptions)): Promise<readonly IAsyncService[]> {
     const optionsOf = typeof options === 'function' ? options : () => options;
     const starting = this.clients.map((client, index) => this.#start(client, optionsOf(client.db(DATABASE), index), index));
