@@ -105,7 +105,7 @@ export class TooLargeError extends MillraceError {
   readonly code = 'MILLRACE_TOO_LARGE';
 }
 
-/** A function of `around` has not called `next`, or has called it twice. Call it once, and wait for it; or throw, if the task is not to run. */
+/** A function of `around` has not called `next` before it ended, or has called it twice. Call it once, and wait for it; or throw, if the task is not to run. */
 export class MiddlewareError extends MillraceError {
   readonly code = 'MILLRACE_MIDDLEWARE';
 }

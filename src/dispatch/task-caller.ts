@@ -77,7 +77,11 @@ export class TaskCaller {
     attempt.actor.identified(principal, this.sources.accessGuard.grants);
     const { around } = this.sources;
     if (around.length === 0) return this.#callAfterSetUp(task, claimed, attempt);
-    return runAround(around, attempt.view, () => attempt.resultOf(() => this.#callAfterSetUp(task, claimed, attempt)));
+    return runAround(around, attempt.view, () => {
+      // A middleware may have waited for long.
+      throwIfAborted(attempt);
+      return attempt.resultOf(() => this.#callAfterSetUp(task, claimed, attempt));
+    });
   }
 
   #callAfterSetUp(task: TaskDefinition, claimed: ClaimedJob, attempt: Underway): unknown {

@@ -2,10 +2,10 @@
 
 import { of } from 'rxjs';
 import { describe, expect, it } from 'vitest';
-import { type Around, currentTask, fixedDelay, makeJob, OptionError, task } from '../../src/index.js';
+import { type Around, currentTask, fixedDelay, makeJob, OptionError, type TaskOptions, task } from '../../src/index.js';
 import { onBothStores } from '../support/both-stores.js';
 import { setup } from '../support/bundle.js';
-import { deferred } from '../support/deferred.js';
+import { deferred, failureOf } from '../support/deferred.js';
 
 /** A middleware that notes when it begins and ends. */
 function noting(seen: string[], name: string): Around {
@@ -133,6 +133,32 @@ describe('middleware', () => {
     });
   });
 
+  it.each<[string, () => unknown]>([
+    ['returned', () => undefined],
+    ['thrown', () => Promise.reject(new RangeError('no tenant'))],
+  ])('that calls `next` after it has %s runs nothing, and gets an error that says so', async (_how, end) => {
+    let runs = 0;
+    const counted = task('counted', { quotas: [] }, () => runs++);
+    const gate = deferred();
+    const refused: Promise<Error>[] = [];
+    const inner: Around = async (_job, next) => {
+      runs++;
+      await next();
+    };
+    function late(_job: unknown, next: () => Promise<unknown>): unknown {
+      refused.push(failureOf(gate.promise.then(next)));
+      return end();
+    }
+    const { async, drain } = await setup({ tasks: [counted], around: [late, inner] });
+    const outcome = await (await async.queueJob(counted)).waitForOutcome();
+    gate.resolve();
+    expect(await Promise.all(refused)).toMatchObject([
+      { code: 'MILLRACE_MIDDLEWARE', message: expect.stringMatching(/^the middleware `late` of `around`, .* after its own end/) },
+    ]);
+    await drain();
+    expect({ runs, status: outcome.status }).toEqual({ runs: 0, status: 'failed' });
+  });
+
   it('ends after the last value of an observable', async () => {
     const seen: string[] = [];
     const counting = task('counting', { quotas: [] }, () => of(1, 2, 3));
@@ -149,7 +175,67 @@ describe('middleware', () => {
   });
 });
 
+/** A task that counts its runs, behind a middleware that waits for a gate, whatever becomes of the job. */
+function gated(options: TaskOptions = {}) {
+  const [reached, gate] = [deferred<AbortSignal>(), deferred()];
+  const calls = { runs: 0, failures: [] as unknown[] };
+  const around: Around = async (_job, next) => {
+    reached.resolve(currentTask().signal);
+    await gate.promise;
+    await next().catch((error: unknown) => void calls.failures.push(error));
+  };
+  const counted = task('counted', { quotas: [], ...options }, () => calls.runs++);
+  return { calls, around, counted, reached: reached.promise, open: () => gate.resolve() };
+}
+
+describe('a job that is over while its middleware waits runs no task', () => {
+  it('where it ran into its timeout', async () => {
+    const { calls, around, counted, reached, open } = gated({ timeoutMs: 1_000 });
+    const { async, advance, drain } = await setup({ tasks: [counted], around: [around] });
+    const job = await async.queueJob(counted);
+    await reached;
+    await advance(1_000);
+    expect(await job.waitForOutcome()).toMatchObject({ status: 'failed', error: { code: 'MILLRACE_TASK_TIMEOUT' } });
+    open();
+    await drain();
+    expect(calls).toMatchObject({ runs: 0, failures: [{ code: 'MILLRACE_TASK_TIMEOUT' }] });
+  });
+
+  it('where it ran into its timeout and is tried again, until the next attempt', async () => {
+    const { calls, around, counted, reached, open } = gated({ timeoutMs: 1_000, retry: fixedDelay({ attempts: 2, delayMs: 0 }) });
+    const { async, advance } = await setup({ tasks: [counted], around: [around] });
+    const job = await async.queueJob(counted);
+    await reached;
+    await advance(1_000);
+    open();
+    expect(await job.waitForOutcome()).toEqual({ status: 'completed', result: 0 });
+    expect(calls).toMatchObject({ runs: 1, failures: [{ code: 'MILLRACE_TASK_TIMEOUT' }] });
+    expect(job.attempts).toBe(2);
+  });
+
+  it('where its dispatcher stops', async () => {
+    const { calls, around, counted, reached, open } = gated();
+    const { async, store, stop } = await setup({ tasks: [counted], around: [around] });
+    const job = await async.queueJob(counted);
+    (await reached).addEventListener('abort', open);
+    await stop();
+    expect((await store.find({ ids: [job.id] }))[0]?.state).toMatchObject({ status: 'pending', interruptions: 1 });
+    expect(calls.runs).toBe(0);
+  });
+});
+
 onBothStores((stage) => {
+  it.each([false, true])('a job that is cancelled while its middleware waits runs no task (transactional: %s)', async (transactional) => {
+    const { calls, around, counted, reached, open } = gated({ transactional });
+    const { async } = await stage.start({ tasks: [counted], around: [around] });
+    const job = await async.queueJob(counted);
+    await reached;
+    await job.cancel('enough');
+    open();
+    expect(await job.waitForOutcome()).toEqual({ status: 'cancelled', reason: 'enough' });
+    expect(calls).toMatchObject({ runs: 0, failures: [{ code: 'MILLRACE_JOB_CANCELLED' }] });
+  });
+
   it('is inside the transaction of a transactional task, and around callbacks', async () => {
     const seen: string[] = [];
     const around: Around = async ({ taskName }, next) => {
