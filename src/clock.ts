@@ -27,7 +27,10 @@ export function isReal({ scheduler }: Pick<Clock, 'scheduler'>): boolean {
   return scheduler === asyncScheduler;
 }
 
-/** Milliseconds that have passed, as the timers of a clock count them: setting the time of day has no effect; a sleep of the machine may be left out. */
+/**
+ * Milliseconds that have passed, as the timers of a clock count them: setting the time of day has no effect; a sleep of the machine may be
+ * left out.
+ */
 export function elapsedMs(clock: Clock): number {
   return isReal(clock) ? performance.now() : clock.scheduler.now();
 }

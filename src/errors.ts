@@ -57,12 +57,19 @@ export class StartError extends MillraceError {
   }
 }
 
-/** The database cannot keep what a store promises, or something in it cannot be read. Do what the message says, then start, or queue the job, again. */
+/**
+ * The database cannot keep what a store promises, or something in it cannot be read. Do what the message says, then start, or queue the
+ * job, again.
+ */
 export class StoreError extends MillraceError {
   readonly code = 'MILLRACE_STORE';
 }
 
-/** The database could not be reached at the start; the message says where it was looked for, and why it was not found. See that it runs and that its address is right, then call `start` again, with the same container if you like; `connectTimeoutMs` of `mongoStore` says how long `start` tries. */
+/**
+ * The database could not be reached at the start; the message says where it was looked for, and why it was not found. See that it runs and
+ * that its address is right, then call `start` again, with the same container if you like; `connectTimeoutMs` of `mongoStore` says how long
+ * `start` tries.
+ */
 export class DatabaseUnreachableError extends MillraceError {
   readonly code = 'MILLRACE_DATABASE_UNREACHABLE';
 }
@@ -72,7 +79,10 @@ export class NoCurrentTaskError extends MillraceError {
   readonly code = 'MILLRACE_NO_CURRENT_TASK';
 }
 
-/** The session of a task was asked for where it has none. Declare the task `transactional: true`, and use the session before its method has ended. */
+/**
+ * The session of a task was asked for where it has none. Declare the task `transactional: true`, and use the session before its method has
+ * ended.
+ */
 export class NoTransactionError extends MillraceError {
   readonly code = 'MILLRACE_NO_TRANSACTION';
 }
@@ -84,7 +94,10 @@ export class NotRunningError extends MillraceError {
 
 // ---- Told at queueing; nothing was queued
 
-/** A value cannot be stored; `path` says where it stands, such as `arguments[1].onDone`. Pass plain data: `[...map]`, `{ ...object }`, an id. */
+/**
+ * A value cannot be stored; `path` says where it stands, such as `arguments[1].onDone`. Pass plain data: `[...map]`, `{ ...object }`, an
+ * id.
+ */
 export class UnstorableError extends MillraceError {
   readonly code = 'MILLRACE_UNSTORABLE';
 
@@ -105,7 +118,10 @@ export class TooLargeError extends MillraceError {
   readonly code = 'MILLRACE_TOO_LARGE';
 }
 
-/** A function of `around` has not called `next` before it ended, or has called it twice. Call it once, and wait for it; or throw, if the task is not to run. */
+/**
+ * A function of `around` has not called `next` before it ended, or has called it twice. Call it once, and wait for it; or throw, if the
+ * task is not to run.
+ */
 export class MiddlewareError extends MillraceError {
   readonly code = 'MILLRACE_MIDDLEWARE';
 }
@@ -124,7 +140,10 @@ export class QuotaError extends MillraceError {
   readonly code = 'MILLRACE_QUOTA';
 }
 
-/** There is no job of this id: it was never queued, or its retention is over. Keep what you need of a job longer than the store keeps the job. */
+/**
+ * There is no job of this id: it was never queued, or its retention is over. Keep what you need of a job longer than the store keeps the
+ * job.
+ */
 export class JobNotFoundError extends MillraceError {
   readonly code = 'MILLRACE_JOB_NOT_FOUND';
 }
@@ -142,7 +161,10 @@ export class JobTypeError extends MillraceError {
   readonly code = 'MILLRACE_JOB_TYPE';
 }
 
-/** The database has not answered in time: what was asked for may have been done or not. Look for the job, or give it a key that makes asking again safe. */
+/**
+ * The database has not answered in time: what was asked for may have been done or not. Look for the job, or give it a key that makes asking
+ * again safe.
+ */
 export class UncertainError extends MillraceError {
   readonly code = 'MILLRACE_UNCERTAIN';
 }
@@ -156,7 +178,10 @@ export class TransactionError extends MillraceError {
   readonly code = 'MILLRACE_TRANSACTION';
 }
 
-/** A transaction of the memory store met another one that committed first. Run it again, as `async.transaction` and transactional tasks do by themselves; on MongoDB the driver's own error says so, with the same label `TransientTransactionError`. */
+/**
+ * A transaction of the memory store met another one that committed first. Run it again, as `async.transaction` and transactional tasks do
+ * by themselves; on MongoDB the driver's own error says so, with the same label `TransientTransactionError`.
+ */
 export class ConflictError extends MillraceError {
   readonly code = 'MILLRACE_CONFLICT';
   /** As MongoDB labels its own. */
@@ -204,7 +229,10 @@ function cancelText(reason: string): string {
   return Object.hasOwn(CANCEL_REASONS, reason) ? CANCEL_REASONS[reason as CancelReason] : reason;
 }
 
-/** The job was cancelled; `reason` is what `cancel(reason)` was given, or an identifier where Millrace did it. Nothing to repair: somebody asked for it. */
+/**
+ * The job was cancelled; `reason` is what `cancel(reason)` was given, or an identifier where Millrace did it. Nothing to repair: somebody
+ * asked for it.
+ */
 export class JobCancelledError extends MillraceError {
   readonly code = 'MILLRACE_JOB_CANCELLED';
 
@@ -234,7 +262,10 @@ export class ExpiredError extends MillraceError {
   readonly code = 'MILLRACE_EXPIRED';
 }
 
-/** The job was interrupted (its process died or stopped) more often than its policy allows. Find out what ends the process, then queue it again. */
+/**
+ * The job was interrupted (its process died or stopped) more often than its policy allows. Find out what ends the process, then queue it
+ * again.
+ */
 export class AbortedError extends MillraceError {
   readonly code = 'MILLRACE_ABORTED';
 }
@@ -244,7 +275,10 @@ export class BatchFailedError extends MillraceError {
   readonly code = 'MILLRACE_BATCH_FAILED';
 }
 
-/** A task returned a job, or waits for one, that waits, directly or not, for the task's own job. Return another job, or a value; let a callback do what is to be done later. */
+/**
+ * A task returned a job, or waits for one, that waits, directly or not, for the task's own job. Return another job, or a value; let a
+ * callback do what is to be done later.
+ */
 export class CircularJobError extends MillraceError {
   readonly code = 'MILLRACE_CIRCULAR_JOB';
 }
@@ -258,7 +292,11 @@ export const SEAL_REASONS = Object.freeze({
   'no-secrets': 'is sealed, but this process has no `secrets` to check it with',
 });
 
-/** A job is not what was queued by a process that has the keys, or was so too long ago; `reason` says which. None of its code has run, and it is never retried by itself. Find out who wrote to the database, or which process lacks a key (`docs/security.md`), and queue its work again. */
+/**
+ * A job is not what was queued by a process that has the keys, or was so too long ago; `reason` says which. None of its code has run, and
+ * it is never retried by itself. Find out who wrote to the database, or which process lacks a key (`docs/security.md`), and queue its work
+ * again.
+ */
 export class SealError extends MillraceError {
   readonly code = 'MILLRACE_SEAL';
 
@@ -284,7 +322,10 @@ export class ContextNotFoundError extends MillraceError {
 
 // ---- Thrown by tasks
 
-/** Thrown by a task that wants to run again later; counts neither as a failure nor as an attempt used up. You throw it: `throw new RetryLater(60_000)`. */
+/**
+ * Thrown by a task that wants to run again later; counts neither as a failure nor as an attempt used up. You throw it: `throw new
+ * RetryLater(60_000)`.
+ */
 export class RetryLater extends MillraceError {
   readonly code = 'MILLRACE_RETRY_LATER';
 
@@ -299,7 +340,10 @@ export class RetryLater extends MillraceError {
 
 // ---- Thrown by the testing kit
 
-/** `waitForAllJobs()` found jobs that nothing will ever end; the message says which. See with `(await job.explain()).text` what they wait for. */
+/**
+ * `waitForAllJobs()` found jobs that nothing will ever end; the message says which. See with `(await job.explain()).text` what they wait
+ * for.
+ */
 export class EndlessJobsError extends MillraceError {
   readonly code = 'MILLRACE_ENDLESS_JOBS';
 }

@@ -15,4 +15,4 @@ const missing = await import(subpath).then(
   () => 'no error',
   (error: { code: string }) => error.code,
 );
-if (missing !== 'MILLRACE_STORE') throw new Error(`a missing driver is told by ${missing}`);
+if (missing !== 'MILLRACE_STORE') throw new Error(`a missing driver is reported by ${missing}`);

@@ -1,4 +1,4 @@
-/** The jobs on the whole folder: merge what was found, write it down, and tell how it went. */
+/** The jobs on the whole folder: they merge the reports, write them to a file, and print the outcome. */
 
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';

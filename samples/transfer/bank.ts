@@ -1,4 +1,7 @@
-/** Accounts and transfers, beside the jobs: in the database of the sample, or without one in documents that the memory store's transactions hold. */
+/**
+ * Accounts and transfers, beside the jobs: in the database of the sample, or without one in documents that the memory store's transactions
+ * hold.
+ */
 
 import { type DocumentCollection, type PlainDocument, transactionalDocuments } from 'millrace/testing';
 import type { ClientSession, Db } from 'mongodb';

@@ -18,8 +18,8 @@ export class Shop {
 }
 
 /**
- * The jobs live in a database of their own, behind a client of their own, here of the same cluster. Since orders and
- * jobs are to be written in one transaction, the store is told whose sessions it will be given.
+ * The jobs live in a database of their own, behind a client of their own, here of the same cluster. Orders and jobs are written in one
+ * transaction, so the store needs the client whose sessions it will get.
  */
 export function openJobs({ client: sessions }: Shop) {
   const client = new MongoClient(process.env['MONGODB_URI'] ?? '');

@@ -1,4 +1,4 @@
-/** The process that works. Start as many as there is work for; told to stop, it ends what it has begun. */
+/** The process that works. Start as many as the work needs; on a stop signal, a worker finishes the jobs that it has begun. */
 
 import { once } from 'node:events';
 import { Container } from 'inversify';

@@ -77,7 +77,11 @@ export class Composition {
     return this.service;
   }
 
-  /** Now that the quotas are known. @returns what the schedules queue. @throws StartError for tasks and schedules whose jobs could never be queued */
+  /**
+   * Now that the quotas are known.
+   * @returns what the schedules queue.
+   * @throws StartError for tasks and schedules whose jobs could never be queued
+   */
   #tryOut(): readonly ScheduledJobs[] {
     const problems = [...this.#unknownQuotas()];
     const scheduled = this.#scheduled(problems);

@@ -27,19 +27,25 @@ export interface AsyncModuleOptions {
   readonly schedules?: readonly ScheduleOptions[] | undefined;
   /** How jobs are run here; `false` for a process that only queues. @default one agent for the queue '', with a concurrency of 10 */
   readonly dispatcher?: DispatcherOptions | false | undefined;
-  /** Seals jobs, so that what others alter in the store is refused, and encrypts arguments. @default none: nothing is sealed, and nothing sealed is run */
+  /**
+   * Seals jobs, so that what others alter in the store is refused, and encrypts arguments.
+   * @default none: nothing is sealed, and nothing sealed is run
+   */
   readonly secrets?: SecretsOptions | undefined;
   /**
-   * The keys of the metadata that a job takes over, such as `['tenant']`: from the job whose task queues it, and from the job above it, if it
-   * is a step, a callback or a returned draft. Its own counts first. Name the same in all processes. @default [] */
+   * The keys of the metadata that a job takes over, such as `['tenant']`: from the job whose task queues it, and from the job above it, if
+   * it is a step, a callback or a returned draft. Its own counts first. Name the same in all processes. @default [] */
   readonly inheritMetadata?: readonly string[] | undefined;
   /** Runs before the code of every task, with each attempt, as a task's own `setUp` does, and before that. @default nothing */
   readonly setUp?: SetUp | undefined;
   /**
-   * Middleware: functions `(job, next)` around each attempt of each task, `setUp` included. The first is the outermost. It runs as the task does:
-   * with `currentTask()`, the principal and, in a transactional task, the session. @default [] */
+   * Middleware: functions `(job, next)` around each attempt of each task, `setUp` included. The first is the outermost. It runs as the task
+   * does: with `currentTask()`, the principal and, in a transactional task, the session. @default [] */
   readonly around?: readonly Around[] | undefined;
-  /** The limit on the arguments of one job, on its result, its progress and each annotation; all of them together may take 14 MiB. @default 1_048_576 */
+  /**
+   * The limit on the arguments of one job, on its result, its progress and each annotation; all of them together may take 14 MiB.
+   * @default 1_048_576
+   */
   readonly valueLimitBytes?: number | undefined;
   /**
    * Milliseconds after which queueing outside transactions fails with an `UncertainError`: the job may have been queued, or may be queued

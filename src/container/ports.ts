@@ -12,7 +12,7 @@ export interface Ports {
   readonly documents: DocumentSource | undefined;
 }
 
-/** @param problems - is told what is wrong with those that are bound */
+/** @param problems - gets the problems of the bound ports */
 export async function resolvePorts(container: Container, problems: string[]): Promise<Ports> {
   const resolved = async <T>(name: string, port: symbol & (abstract new () => T), method: keyof T & string): Promise<T | undefined> => {
     if (!container.isBound(port)) return undefined;

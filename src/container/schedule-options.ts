@@ -20,7 +20,10 @@ export interface ScheduleOptions {
   readonly job: Draft<unknown>;
   /** Its name in the store: the same in every process and build. @default the draft's own name, else its task's */
   readonly name?: string | undefined;
-  /** An IANA time zone, such as `'Europe/Berlin'`; never that of the process, or two in different zones would both queue the job. @default 'UTC' */
+  /**
+   * An IANA time zone, such as `'Europe/Berlin'`; never that of the process, or two in different zones would both queue the job.
+   * @default 'UTC'
+   */
   readonly timeZone?: string | undefined;
   /**
    * The reaction to firings that every process missed: one job for all of them, none, or one for each, of the last thousand.

@@ -1,12 +1,12 @@
-/** Rings when the earliest of the times it was told has come. */
+/** Emits when the earliest of its times has come. */
 
 import { Observable, type OperatorFunction, type Subscription, timer } from 'rxjs';
 import { MAX_TIMER_MS } from '../check.js';
 import { type Clock, elapsedMs } from '../clock.js';
 
 /**
- * Emits once when a time has come, then waits for the next time it is told. The wait counts from the call, whatever the clock
- * is set to meanwhile. A time that is too far away for a timer rings early, so that the caller sets it again.
+ * Emits once when a time has come, then waits for the next time that is set. The wait counts from the call, whatever the clock is set to
+ * meanwhile. A time that is too far away for a timer rings early, so that the caller sets it again.
  */
 export function alarm(clock: Clock): OperatorFunction<Date, void> {
   return (times) =>

@@ -1,4 +1,7 @@
-/** Outlasts the conflicts that the attempts of one job meet in a row: with other transactions that are under way, or were left open by a dead process. */
+/**
+ * Outlasts the conflicts that the attempts of one job meet in a row: with other transactions that are under way, or were left open by a
+ * dead process.
+ */
 
 import { firstValueFrom, fromEvent, race, timer } from 'rxjs';
 import { type Clock, elapsedMs } from '../clock.js';

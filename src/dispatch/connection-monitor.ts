@@ -1,4 +1,4 @@
-/** Whether the store can be reached: told when it changes, not with each failure. */
+/** Whether the store can be reached: reported when it changes, not with each failure. */
 
 export interface ConnectionNews {
   readonly onLost: (error: unknown) => void;

@@ -132,7 +132,10 @@ export class Dispatcher {
     });
   }
 
-  /** Claims nothing more; what runs goes on. Resolves when no claim is under way, or the wait for it has timed out: jobs that it brings later are handed back. */
+  /**
+   * Claims nothing more; what runs goes on. Resolves when no claim is under way, or the wait for it has timed out: jobs that it brings
+   * later are handed back.
+   */
   async quiet(): Promise<void> {
     const { clock, logger, name } = this.sources;
     this.#quiet.next();

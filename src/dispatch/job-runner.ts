@@ -199,7 +199,7 @@ export class JobRunner {
     running.attempt.abort(end);
   }
 
-  /** Gives up whatever still runs. @param handBack - whether the store is told, or finds out by itself */
+  /** Gives up whatever still runs. @param handBack - whether the store is notified, or finds out by itself */
   async abandonAll(handBack: boolean): Promise<void> {
     const left = [...this.#running];
     this.#running.clear();

@@ -1,4 +1,4 @@
-/** A dispatcher's sign of life: renews its lease, and tells when it is lost. */
+/** A dispatcher's heartbeat: renews its lease, and reports when it is lost. */
 
 import {
   catchError,

@@ -1,4 +1,4 @@
-/** Housekeeping: lets the store do what time makes due, when it is due, and now and then in case news was lost. */
+/** Runs the store's maintenance when jobs become due, and now and then in case a notification was lost. */
 
 import { defer, filter, interval, map, merge, type Observable, of, retry, Subject, tap, timer } from 'rxjs';
 import type { Clock } from '../clock.js';

@@ -4,7 +4,10 @@ import type { Progress } from '../job/job-record.js';
 import type { Payload } from '../job/payload.js';
 import type { AttemptKey, AttemptReport } from '../store/store-messages.js';
 
-/** The last progress that an attempt has reported, and the last value of each annotation. It is added to in place, so that thousands cost little. */
+/**
+ * The last progress that an attempt has reported, and the last value of each annotation. It is added to in place, so that thousands cost
+ * little.
+ */
 interface Latest {
   readonly attempt: AttemptKey;
   progress?: Progress;

@@ -6,7 +6,8 @@ import type { Around, AttemptView } from '../task/around.js';
 /**
  * `next` may be called once, and until the middleware has ended: the task must not run outside of its attempt.
  * @returns the result of the code
- * @throws the error of the code; the error of a middleware; MiddlewareError for one that has not called `next` in time, or has called it twice
+ * @throws the error of the code; the error of a middleware; MiddlewareError for one that has not called `next` in time, or has called it
+ *   twice
  */
 export async function runAround(arounds: readonly Around[], job: AttemptView, code: () => Promise<unknown>): Promise<unknown> {
   const [around, ...inner] = arounds;

@@ -1,4 +1,4 @@
-/** How much a running job stores, so that its task is told at the call that would make it too large. */
+/** How much a running job stores: a call that would make it too large throws in its task. */
 
 import { TooLargeError } from '../errors.js';
 import type { QueuedJob } from '../job/job-record.js';
@@ -17,7 +17,10 @@ export class StoredBytes {
     this.#sum = queuedBytes(job) + [...reported].reduce((sum, [path, bytes]) => sum + valueBytes(path, bytes), 0);
   }
 
-  /** Counts a value that is to be stored at a path, instead of the one before. @throws TooLargeError where the job would become too large */
+  /**
+   * Counts a value that is to be stored at a path, instead of the one before.
+   * @throws TooLargeError where the job would become too large
+   */
   add(path: string, bytes: number): void {
     const before = this.#reported.get(path);
     const sum = this.#sum + valueBytes(path, bytes) - (before === undefined ? 0 : valueBytes(path, before));

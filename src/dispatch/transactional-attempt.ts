@@ -89,7 +89,10 @@ export class TransactionalAttempt {
     if (attempt.aborted !== undefined) throw new NotCommitted(judge({ thrown: attempt.aborted.reason }, attempt.aborted, context));
   }
 
-  /** The end that is to be recorded; the jobs of a returned draft are queued in the transaction. @throws NotCommitted for a result that cannot be stored */
+  /**
+   * The end that is to be recorded; the jobs of a returned draft are queued in the transaction.
+   * @throws NotCommitted for a result that cannot be stored
+   */
   async #outcomeOf(ending: Ending & { readonly value: unknown }, session: object): Promise<Settlement['outcome']> {
     const plan = retryPlanOf(ending.value);
     if (plan !== undefined) return this.#queued(await this.run.planted(plan), session);

@@ -1,4 +1,6 @@
-/** Values of BSON's own types, such as an `ObjectId`, that an application may pass; told by their tag, so that no database is needed. */
+/**
+ * Values of BSON's own types, such as an `ObjectId`, that an application may pass; recognised by their tag, so that no database is needed.
+ */
 
 import { types } from 'node:util';
 import { isPlain } from '../check.js';

@@ -20,8 +20,8 @@ const MOST_MISSED = 1_000;
 const LONGEST_REPEAT_MS = 10_800_000;
 
 /**
- * In the night in which clocks are put forward, one firing at the change makes up for the times that do not exist. In the night in which they are
- * put back, a time that comes twice counts once. An hourly schedule fires each hour on both nights, as on all others.
+ * In the night in which clocks are put forward, one firing at the change makes up for the times that do not exist. In the night in which
+ * they are put back, a time that comes twice counts once. An hourly schedule fires each hour on both nights, as on all others.
  */
 export class CronSchedule {
   /** Its identity: two schedules with the same text fire alike. */

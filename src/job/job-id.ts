@@ -8,7 +8,7 @@ export class JobIds {
   #prefix = '';
   #counter: number;
 
-  /** @param random - gives numbers in [0, 1); five bytes of it tell processes apart */
+  /** @param random - gives numbers in [0, 1); five bytes distinguish processes */
   constructor(random: () => number) {
     const byte = (): number => Math.floor(random() * 256);
     this.#process = Array.from({ length: 5 }, () => hex(byte(), 2)).join('');

@@ -30,7 +30,10 @@ export type OnFailure = 'continue' | 'stop' | 'fail';
 /** A job with everything below it: the root first, each parent before its children. */
 export type JobTree = readonly [root: QueuedJob, ...descendants: QueuedJob[]];
 
-/** A queued job, which does not change. There are two exceptions: a debounced job gets other arguments, principal and metadata before it is due, and a seal may be renewed. */
+/**
+ * A queued job, which does not change. There are two exceptions: a debounced job gets other arguments, principal and metadata before it is
+ * due, and a seal may be renewed.
+ */
 export interface QueuedJob {
   /** 24 hexadecimal digits, rising within the process that queued it. */
   readonly id: string;

@@ -6,7 +6,10 @@ import { taskVersionOf } from './task-version.js';
 
 const texts = new WeakMap<Places, string>();
 
-/** The lane's key: JSON of queue, form (mostly the task's name) and quotas; of a batch, its kind in brackets; a job that waits with its places in hand has a lane without quotas. */
+/**
+ * The lane's key: JSON of queue, form (mostly the task's name) and quotas; of a batch, its kind in brackets; a job that waits with its
+ * places in hand has a lane without quotas.
+ */
 export function laneOf(job: Pick<QueuedJob, 'kind' | 'queue' | 'taskName' | 'version' | 'places'>, keepsPlaces: boolean): string {
   const what = job.kind === 'task' ? taskVersionOf(job) : [job.kind];
   return `[${JSON.stringify(job.queue)},${JSON.stringify(what)},${keepsPlaces ? '"!"' : placesText(job.places)}]`;

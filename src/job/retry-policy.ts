@@ -14,7 +14,11 @@ export interface Backoff {
 
 /** A policy without functions, which can be stored with a single job. */
 export interface StoredRetry {
-  /** How often the task is run at most, the first time included, before an error is final; conflicts that a transactional task outlasts do not count. @default 5 */
+  /**
+   * How often the task is run at most, the first time included, before an error is final; conflicts that a transactional task outlasts do
+   * not count.
+   * @default 5
+   */
   readonly attempts?: number | undefined;
   /** How many interruptions (its process died, stopped or lost its lease) are borne before the job is aborted. @default 10 */
   readonly interruptions?: number | undefined;
@@ -69,7 +73,10 @@ export function fixedDelay(options: { readonly attempts?: number; readonly delay
   });
 }
 
-/** Any error, `attempts` times in all, ever longer apart: 1 s, 2 s, 4 s … up to an hour, unless the options say otherwise. @throws OptionError */
+/**
+ * Any error, `attempts` times in all, ever longer apart: 1 s, 2 s, 4 s … up to an hour, unless the options say otherwise.
+ * @throws OptionError
+ */
 export function exponential(options: { readonly attempts?: number } & Partial<Backoff> = {}): StoredRetry {
   checkOptions<{ attempts?: number } & Backoff>('`exponential`', options, { attempts: RULES.attempts, ...BACKOFF_RULES });
   const { attempts = RETRY_DEFAULTS.attempts, firstMs = 1_000, factor = 2, maxMs = 3_600_000, jitter = 0.1 } = options;

@@ -10,7 +10,11 @@ export type UniqueFor = 'waiting' | 'unfinished' | number;
 export interface UniqueOptions {
   /** While a job has it, no other job of the task is queued under it: who asks is given the one that is there. */
   readonly uniqueKey?: string | undefined;
-  /** How long the key is taken: until the job first starts, until it has ended with its callbacks, or for a number of milliseconds from when it was queued, unless it fails or is cancelled before. @default 'unfinished' */
+  /**
+   * How long the key is taken: until the job first starts, until it has ended with its callbacks, or for a number of milliseconds from when
+   * it was queued, unless it fails or is cancelled before.
+   * @default 'unfinished'
+   */
   readonly uniqueFor?: UniqueFor | undefined;
   /**
    * Milliseconds of quiet before the job is due. Until then, who queues another under the key puts it off anew, and has its

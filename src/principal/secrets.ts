@@ -11,7 +11,10 @@ export interface SecretsOptions {
    * can run while that secret is here; once the secret is removed, the job is refused.
    */
   readonly keys: Readonly<Record<string, string | Uint8Array>>;
-  /** The name of the key by which new jobs are sealed. Without one nothing is sealed yet, which is for a roll-out, with `acceptUnsealed`. @default none */
+  /**
+   * The name of the key by which new jobs are sealed. Without one nothing is sealed yet, which is for a roll-out, with `acceptUnsealed`.
+   * @default none
+   */
   readonly current?: string | undefined;
   /** Milliseconds after the time at which a job is due in which it may be run. @default 2_592_000_000 */
   readonly sealMs?: number | undefined;

@@ -1,4 +1,6 @@
-/** Whether what is to be queued may be: answers that have to be waited for are taken in the order of the calls of one `runAs`, or one task. */
+/**
+ * Whether what is to be queued may be: answers that have to be waited for are taken in the order of the calls of one `runAs`, or one task.
+ */
 
 import type { Actor } from '../principal/actor.js';
 

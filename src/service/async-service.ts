@@ -114,7 +114,9 @@ export class AsyncService implements IAsyncService {
     return this.#enqueuer.isIdle;
   }
 
-  /** @param check - what can be checked only when the store has been opened; throws where nothing is to be started, and gives what recurs */
+  /**
+   * @param check - what can be checked only when the store has been opened; throws where nothing is to be started, and gives what recurs
+   */
   async start(dispatcher: OwnDispatcher | undefined, check: () => readonly ScheduledJobs[]): Promise<void> {
     if (this.#state !== 'new') throw new NotRunningError('a service is started once: make a new container with a new asyncModule');
     this.#state = 'starting';

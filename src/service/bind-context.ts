@@ -4,7 +4,10 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import { type MonoTypeOperatorFunction, Observable } from 'rxjs';
 import { signalAround } from '../task/current-task.js';
 
-/** Everything after it, handlers included, runs as code of the one who subscribed; in a task it fails when the task is aborted, with the reason of its signal. */
+/**
+ * Everything after it, handlers included, runs as code of the one who subscribed; in a task it fails when the task is aborted, with the
+ * reason of its signal.
+ */
 export function bindContext<T>(): MonoTypeOperatorFunction<T> {
   return (source) =>
     new Observable((subscriber) => {

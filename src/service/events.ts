@@ -25,8 +25,8 @@ export interface JobEvent<R> {
  * may still be running). A handler that throws is logged and changes nothing. The streams complete with `stop()`; what a task
  * has subscribed to fails when the task is aborted.
  *
- * `started`, `progress` and `retrying` are of attempts in this process, as they happen. For one job they come in order: `started`, any `progress`,
- * then `retrying` and the next `started`, or the end. A handler runs before the attempt goes on, so it should be short.
+ * `started`, `progress` and `retrying` are of attempts in this process, as they happen. For one job they come in order: `started`, any
+ * `progress`, then `retrying` and the next `started`, or the end. A handler runs before the attempt goes on, so it should be short.
  */
 export interface Events {
   readonly all: Observable<JobEvent<unknown>>;

@@ -27,7 +27,10 @@ export type Reason =
   | { readonly because: 'claimed'; readonly dispatcher: string | undefined }
   /** Its time has not come; after a retry with the error that it failed with. */
   | { readonly because: 'scheduled'; readonly until: Date | undefined; readonly lastError: StoredError | undefined }
-  /** It comes after other jobs: those before it in its batch, its own steps or callbacks, the job that it is a callback of, or that it returned. */
+  /**
+   * It comes after other jobs: those before it in its batch, its own steps or callbacks, the job that it is a callback of, or that it
+   * returned.
+   */
   | {
       readonly because: 'waits-for';
       readonly what: 'earlier-steps' | 'steps' | 'callbacks' | 'its-job' | 'returned-job';

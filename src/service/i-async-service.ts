@@ -52,7 +52,10 @@ export interface IAsyncService {
   queueSerialJobs<D extends Draft<unknown>[]>(...drafts: D): Promise<Job<Jobs<D>>>;
   /** Queues a batch whose jobs run side by side. @throws as `queueJob` does */
   queueParallelJobs<D extends Draft<unknown>[]>(...drafts: D): Promise<Job<Jobs<D>>>;
-  /** Queues many drafts at once, in their order; each is a job of its own. @throws as `queueJob` does; nothing is queued where one is bad */
+  /**
+   * Queues many drafts at once, in their order; each is a job of its own.
+   * @throws as `queueJob` does; nothing is queued where one is bad
+   */
   queueJobs<D extends Draft<unknown>[]>(drafts: readonly [...D]): Promise<Jobs<D>>;
   /**
    * Adds jobs to the end of a batch: of a serial one they run when those before them have ended, of a parallel one at once.
@@ -156,8 +159,8 @@ export interface IAsyncService {
   /** Takes no more jobs to run; those that run go on, and jobs can still be queued. */
   quiet(): Promise<void>;
   /**
-   * Queues no more, waits for running jobs as long as `stopMs` says, then aborts them. With `drain` it finishes jobs first: in memory all that
-   * can still run, also those that are queued meanwhile; in a database those that this process has in hand.
+   * Queues no more, waits for running jobs as long as `stopMs` says, then aborts them. With `drain` it finishes jobs first: in memory all
+   * that can still run, also those that are queued meanwhile; in a database those that this process has in hand.
    * @returns with options, how many jobs it has left
    * @throws OptionError
    * @example const { left } = await async.stop({ drain: true, timeoutMs: 20_000 });

@@ -244,7 +244,7 @@ export class JobHandle implements Job<unknown> {
     );
   }
 
-  /** When there are no more changes: it may have ended while nobody was told any more. */
+  /** When there are no more changes: it may have ended without a notification. */
   async #lastWord(): Promise<Outcome<unknown>> {
     const lost = this.#lost();
     await this.refresh().catch(() => undefined);

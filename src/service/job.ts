@@ -39,7 +39,10 @@ export interface JobOptions extends UniqueOptions {
    * callback, is kept as long as the job at the top, whose own time counts. @default that of its task, else the store's own
    */
   readonly keepMs?: number | undefined;
-  /** How its failure is logged, in the process that records it; with 'none' its retries are not logged either. @default that of its task, else 'error' */
+  /**
+   * How its failure is logged, in the process that records it; with 'none' its retries are not logged either.
+   * @default that of its task, else 'error'
+   */
   readonly failureLogLevel?: FailureLogLevel | undefined;
   /**
    * On whose behalf it runs, with everything below it. Code that runs on somebody's behalf itself may name another one only where
@@ -160,7 +163,10 @@ export interface Job<out R> extends Future<R> {
   readonly outcome: Outcome<R> | undefined;
   /** All of it as last seen. */
   readonly snapshot: JobSnapshot<R>;
-  /** As it is now, then after each change; completes with the job's end; fails with the task that subscribed, when that is aborted. A handler that throws changes nothing. */
+  /**
+   * As it is now, then after each change; completes with the job's end; fails with the task that subscribed, when that is aborted. A
+   * handler that throws changes nothing.
+   */
   readonly changes: Observable<JobSnapshot<R>>;
   /**
    * Why it is not running now: which quota, who has its places and since when, what comes before it, when it is due, whether

@@ -1,4 +1,7 @@
-/** The jobs that are queued inside a transaction: gathered while its function runs, stored in one go before the commit; those with a unique key at once. */
+/**
+ * The jobs that are queued inside a transaction: gathered while its function runs, stored in one go before the commit; those with a unique
+ * key at once.
+ */
 
 import { TransactionError } from '../errors.js';
 import type { JobRecord, JobTree, QueuedJob } from '../job/job-record.js';
@@ -62,7 +65,8 @@ export class StagedJobs {
 
   /**
    * Its function has ended: nothing more can be queued in it. @returns what was, in the order of the calls
-   * @throws TransactionError when the function has ended the transaction itself, so that nothing can commit with it; why something could not be stored
+   * @throws TransactionError when the function has ended the transaction itself, so that nothing can commit with it; why something could
+   *   not be stored
    */
   close(): readonly JobTree[] {
     this.#state = 'stored';

@@ -15,7 +15,9 @@ export interface StopOptions {
 
 /** The jobs that `stop` has left. */
 export interface StopReport {
-  /** Jobs that have not ended: in memory all, which end with the process; in a database those that had to be aborted here, and run again. */
+  /**
+   * Jobs that have not ended: in memory all, which end with the process; in a database those that had to be aborted here, and run again.
+   */
   readonly left: number;
 }
 

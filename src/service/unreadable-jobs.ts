@@ -22,7 +22,11 @@ export const UNREADABLE = Object.freeze({
   'damaged-record': 'its record in the store was damaged, and it has failed for that reason',
 });
 
-/** Goes through all open jobs, and ends those whose records are damaged. @param taskVersionsOf - the versions of a task that can be run here. @throws OptionError, NotATaskError */
+/**
+ * Goes through all open jobs, and ends those whose records are damaged.
+ * @param taskVersionsOf - the versions of a task that can be run here.
+ * @throws OptionError, NotATaskError
+ */
 export async function unreadableJobs(
   access: JobAccess,
   filter: Omit<JobFilter, 'statuses'>,

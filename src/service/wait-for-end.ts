@@ -8,11 +8,11 @@ import type { WaitOptions } from './job.js';
 
 /** The job that is waited for. */
 export interface Awaited {
-  /** Emits whenever the job may have ended; completes when nothing more will be told. */
+  /** Emits whenever the job may have ended; completes when there will be no more notifications. */
   readonly changes: Observable<unknown>;
   /** As last seen. */
   readonly outcome: () => Outcome<unknown> | undefined;
-  /** When no more will be told: looks once more. */
+  /** When there will be no more notifications: reads once more. */
   readonly lastWord: () => Promise<Outcome<unknown>>;
   readonly late: (timeoutMs: number) => WaitTimeoutError;
   readonly clock: Clock;

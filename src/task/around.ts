@@ -13,9 +13,9 @@ export interface AttemptView {
 }
 
 /**
- * Runs code before and after an attempt. It calls `next` once; that runs `setUp` and the task, and resolves with the task's result or rejects
- * with its error. The attempt ends as the task does, whatever the middleware returns, unless the middleware itself throws: then the attempt
- * fails with that error.
+ * Runs code before and after an attempt. It calls `next` once; that runs `setUp` and the task, and resolves with the task's result or
+ * rejects with its error. The attempt ends as the task does, whatever the middleware returns, unless the middleware itself throws: then the
+ * attempt fails with that error.
  * @example
  * const timed: Around = async ({ taskName }, next) => {
  *   const begin = performance.now();

@@ -31,7 +31,10 @@ export interface CurrentTask {
   readonly progress: (value: Progress) => void;
   /** Keeps a value with the job, seen by everybody who watches it. @throws UnstorableError, TooLargeError */
   readonly annotate: (key: string, value: unknown) => void;
-  /** Of the transaction that its writes belong to, in a task that is `transactional`. @throws NoTransactionError in all others, and when the method has ended */
+  /**
+   * Of the transaction that its writes belong to, in a task that is `transactional`.
+   * @throws NoTransactionError in all others, and when the method has ended
+   */
   readonly session: Session;
   /** The logger of the application; adds the job to the details of each message: `jobId`, `taskName`, `attempt`, `queue`. */
   readonly logger: Logger;

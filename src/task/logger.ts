@@ -48,7 +48,7 @@ export function guardedLogger(logger: Logger): Logger {
         const logged: unknown = Reflect.apply(logger[level], logger, args(message, withError(details)));
         if (types.isPromise(logged)) logged.catch(() => undefined);
       } catch {
-        // There is nobody left to tell.
+        // There is no other way to report it.
       }
     };
   return { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') };

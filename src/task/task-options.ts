@@ -32,7 +32,10 @@ export interface TaskOptions<Key extends KeyFunction = KeyFunction, Old = { read
   readonly timeoutMs?: number | undefined;
   /** When it runs again after an error or an interruption. @default retryCommon */
   readonly retry?: RetryPolicy | undefined;
-  /** How long its jobs are kept after their end, in milliseconds, by a store that keeps jobs by time. @default the store's own, of MongoDB's a week */
+  /**
+   * How long its jobs are kept after their end, in milliseconds, by a store that keeps jobs by time.
+   * @default the store's own, of MongoDB's a week
+   */
   readonly keepMs?: number | undefined;
   /**
    * How a failure of its jobs is logged, in the process that records it. Failures after which a job is tried again are warnings, the
@@ -47,16 +50,26 @@ export interface TaskOptions<Key extends KeyFunction = KeyFunction, Old = { read
   readonly encrypt?: Encrypted | undefined;
   /** Whether of its errors only name and code are stored, and logged. @default whether it has `encrypt` */
   readonly redactErrors?: boolean | undefined;
-  /** The roles, or what its `Authorizer` knows, that a job's principal needs: at queueing, where known, and before each attempt. @default [] */
+  /**
+   * The roles, or what its `Authorizer` knows, that a job's principal needs: at queueing, where known, and before each attempt.
+   * @default []
+   */
   readonly requires?: readonly string[] | undefined;
-  /** Runs each attempt in a transaction, with `currentTask().session`: its writes, the jobs that it queues and its outcome commit together, or not at all. After a conflict it runs again, as `retry` says. @default false */
+  /**
+   * Runs each attempt in a transaction, with `currentTask().session`: its writes, the jobs that it queues and its outcome commit together,
+   * or not at all. After a conflict it runs again, as `retry` says.
+   * @default false
+   */
   readonly transactional?: boolean | undefined;
   /**
    * Runs before the code, with each attempt; when it throws, that is the attempt's error. A function that it returns runs when
    * the attempt is over, however it ended; what that throws is logged, and changes nothing.
    */
   readonly setUp?: SetUp | undefined;
-  /** How arguments that an older build has stored become today's: `upcast(v1 => v2).to(v2 => v3)`. @default the arguments have never changed */
+  /**
+   * How arguments that an older build has stored become today's: `upcast(v1 => v2).to(v2 => v3)`.
+   * @default the arguments have never changed
+   */
   readonly upcast?: Old | undefined;
   /**
    * The key of a job, made of its arguments: while a job has the key, queueing under it returns that job. Not for steps and callbacks. For

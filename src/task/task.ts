@@ -69,8 +69,8 @@ type Depth = 3;
 type Below = [never, 0, 1, 2];
 
 /**
- * Whether every value of a type is an instance of a class with methods or private members, or holds one. Of an instance with
- * nothing but public data the compiler cannot tell; it is refused when it is queued.
+ * Whether every value of a type is an instance of a class with methods or private members, or holds one. The compiler cannot recognise an
+ * instance with only public data; it is refused when it is queued.
  */
 type IsInstance<T, D extends number = Depth> = 0 extends 1 & T
   ? false

@@ -18,7 +18,10 @@ export interface DocumentCollection<D extends PlainDocument> {
   get(id: string, session?: Session | StoreSession): Promise<D | undefined>;
   /** All of them, in the order in which they were first put. */
   all(session?: Session | StoreSession): Promise<readonly D[]>;
-  /** Puts a document in, or in place of the one that has its `_id`. @throws ConflictError where another transaction has changed it meanwhile */
+  /**
+   * Puts a document in, or in place of the one that has its `_id`.
+   * @throws ConflictError where another transaction has changed it meanwhile
+   */
   put(document: D, session?: Session | StoreSession): Promise<void>;
   /** Removes a document, if it is there. @throws as `put` does */
   delete(id: string, session?: Session | StoreSession): Promise<void>;

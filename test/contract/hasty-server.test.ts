@@ -1,4 +1,7 @@
-/** The store contract for quotas whose sizes change, and for saved places, over a MongoDB that reports changes milliseconds before it answers the command. */
+/**
+ * The store contract for quotas whose sizes change, and for saved places, over a MongoDB that reports changes milliseconds before it
+ * answers the command.
+ */
 
 import { describe, it } from 'vitest';
 import { runStoreCase, storeContract } from '../../src/testing/contract/index.js';

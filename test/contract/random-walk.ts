@@ -203,8 +203,9 @@ export interface WalkOptions {
   readonly seed: number;
   readonly steps: number;
   /**
-   * Stores are compared, so that they must not do what each may do in its own way: what follows from the end of a batch without
-   * jobs, or whose jobs were all cancelled before it was opened, is done a moment later; and which of several lanes has places saved up first is left to the store.
+   * Stores are compared, so that they must not do what each may do in its own way: what follows from the end of a batch without jobs, or
+   * whose jobs were all cancelled before it was opened, is done a moment later; and which of several lanes has places saved up first is
+   * left to the store.
    */
   readonly isCompared?: boolean;
 }

@@ -34,7 +34,10 @@ function snippetsOf(page: string, text: string): readonly Snippet[] {
   });
 }
 
-/** The snippet as a module, in which each line has the number that it has on its page. One without imports gets those of the names that it uses. */
+/**
+ * The snippet as a module, in which each line has the number that it has on its page. One without imports gets those of the names that it
+ * uses.
+ */
 function moduleOf({ line, code }: Snippet): string {
   const head = /^import /m.test(code)
     ? 'export {};'

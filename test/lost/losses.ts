@@ -1,4 +1,6 @@
-/** The faults that a trial draws: commands are refused, not answered, done late, or sent to a primary that steps down; writes more often. */
+/**
+ * The faults that a trial draws: commands are refused, not answered, done late, or sent to a primary that steps down; writes more often.
+ */
 
 import type { Document } from 'mongodb';
 import type { StrikeOdds } from '../store/mongo/faults/random-strikes.js';

@@ -1,4 +1,7 @@
-/** Agents, dispatchers, policies, annotations and the log, as the forerunners have them (handles G, P, H, T, L, O, M and K of `docs/history/parity.md`). */
+/**
+ * Agents, dispatchers, policies, annotations and the log, as the forerunners have them (handles G, P, H, T, L, O, M and K of
+ * `docs/history/parity.md`).
+ */
 
 import { expect, it } from 'vitest';
 import { currentTask, fixedDelay, type IAsyncService, type JobStore, makeJob, never, type RetryPolicy, task } from '../../src/index.js';

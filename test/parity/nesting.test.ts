@@ -1,4 +1,7 @@
-/** Jobs below jobs on many levels: to a limit when they are queued, without one when they are added later; nothing walks through them call by call. */
+/**
+ * Jobs below jobs on many levels: to a limit when they are queued, without one when they are added later; nothing walks through them call
+ * by call.
+ */
 
 import { describe, expect, it } from 'vitest';
 import {

@@ -9,7 +9,9 @@ export type ReplicaSetChoice =
   | { readonly kind: 'mongod'; readonly binary: string | undefined }
   | { readonly kind: 'stand-in'; readonly timing: Timing };
 
-/** Reads MONGODB_URI, MONGOMS_SYSTEM_BINARY, PATH, MONGOMS_DOWNLOAD and MILLRACE_MONGODB, in this order; of the stand-in, how late it is. */
+/**
+ * Reads MONGODB_URI, MONGOMS_SYSTEM_BINARY, PATH, MONGOMS_DOWNLOAD and MILLRACE_MONGODB, in this order; of the stand-in, how late it is.
+ */
 export function chooseReplicaSet(env: NodeJS.ProcessEnv = process.env): ReplicaSetChoice {
   const uri = env['MONGODB_URI'];
   if (uri !== undefined && uri !== '') return { kind: 'given', uri };

@@ -62,7 +62,7 @@ export const again = cases('running again', {
     deepEqual((await lab.take(a)).attempt.number, 2);
   },
 
-  'tells a later attempt how many have failed': async (lab) => {
+  'gives a later attempt the number of failures': async (lab) => {
     const id = await lab.queue(work());
     await lab.store.reschedule([{ ...keyOf(await lab.take(id)), delayMs: 1_000, error: ERROR }]);
     await lab.later(1_000);

@@ -50,7 +50,7 @@ export const batchFailures = cases('failures in batches', {
       }
   },
 
-  'tells the steps that run to stop, and waits for them': async (lab) => {
+  'asks running steps to stop, and waits for them': async (lab) => {
     const batch = await lab.queue(parallel(steps(...NAMES), { onFailure: 'stop' }));
     const [one, two, three] = await lab.takeTasks(...NAMES);
     const told = await lab.watch({ cancelsOf: 'a' });

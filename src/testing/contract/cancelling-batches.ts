@@ -31,7 +31,7 @@ export const cancellingBatches = cases('cancelling batches', {
     }
   },
 
-  'tells who runs a step of it, and ends when that has ended': async (lab) => {
+  'notifies the dispatcher that runs a step of it, and ends when that has ended': async (lab) => {
     const batch = await lab.queue(serial([parallel(steps('one', 'two')), work({}, 'three')], { postprocess: summary() }));
     const [one, two] = await lab.takeTasks('one', 'two');
     const told = await lab.watch({ cancelsOf: 'a' });

@@ -37,7 +37,7 @@ export const cancelling = cases('cancelling', {
     deepEqual(await lab.claim(), []);
   },
 
-  'tells the dispatcher that runs a job, and nobody else': async (lab) => {
+  'notifies the dispatcher that runs a job, and no other': async (lab) => {
     const id = await lab.queue(work());
     const [told, other] = [await lab.watch({ cancelsOf: 'a' }), await lab.watch({ cancelsOf: 'b' })];
     await lab.take(id, 'a');
@@ -166,7 +166,7 @@ export const cancelling = cases('cancelling', {
     await lab.expect('cancelled', choice);
   },
 
-  'cancels a job or tells who runs it, when it is claimed in the same turn': async (lab) => {
+  'cancels a job or notifies its dispatcher, when it is claimed in the same turn': async (lab) => {
     const told = await lab.watch({ cancelsOf: 'a' });
     for (const isClaimedFirst of [true, false]) {
       const id = await lab.queue(work());
@@ -209,7 +209,7 @@ export const cancelling = cases('cancelling', {
   },
 });
 
-/** Of which jobs a dispatcher was told, each once, since a hint may come twice; with the reason. */
+/** The jobs of which a dispatcher was notified, each once, since a hint may come twice; with the reason. */
 export function toldOf(watch: Watch): readonly (readonly [id: string, reason: string | undefined])[] {
   const reasons = new Map<string, string | undefined>();
   for (const change of watch.seen) if (change.type === 'cancel') reasons.set(change.id, change.reason);

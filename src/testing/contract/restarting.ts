@@ -6,7 +6,7 @@ import { cases } from './store-case.js';
 import { everyInterest, LAB_QUOTAS, type StoreLab } from './store-lab.js';
 
 export const restarting = cases('a store that is started again', {
-  'tells nothing in between: whoever listens is done at once': async (lab) => {
+  'sends nothing in between: subscriptions complete at once': async (lab) => {
     const id = await lab.queue(work());
     await lab.stop();
     for (const interest of everyInterest(id)) equal((await lab.watch(interest)).isComplete, true);

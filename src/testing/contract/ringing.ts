@@ -157,7 +157,7 @@ async function rings(lab: StoreLab, queue: string, call: () => Promise<unknown>)
   watch.leave();
 }
 
-/** Whether those who wait for due times hear of one that is no later than this. */
+/** Whether subscribers to due times are notified of one that is no later than this. */
 async function announces(lab: StoreLab, at: Date, call: () => Promise<unknown>): Promise<void> {
   const watch = await lab.watch({ due: true });
   await lab.together(call());

@@ -22,7 +22,7 @@ export interface StoreBench {
   readonly clock: Clock;
   /** Moves the time of the store and of the clock. */
   advance(ms: number): Promise<void>;
-  /** Resolves when all that follows from earlier calls has been done, and told to those who listen. */
+  /** Resolves when all follow-ups of earlier calls have been done, and listeners notified. */
   settled(): Promise<void>;
 }
 

@@ -138,7 +138,7 @@ export const times = cases('times', {
     await lab.expect('completed', batch);
   },
 
-  'tells who watches a job that it has come due, and that it expired': async (lab) => {
+  'notifies watchers of a job that it has come due, and that it expired': async (lab) => {
     const [due, late] = await lab.queueAll(work({ delayMs: 1_000 }), work({ beginBy: lab.in(1_000) }));
     const [ofDue, ofLate] = [await lab.watch({ job: due }), await lab.watch({ job: late })];
     await lab.later(1_001);

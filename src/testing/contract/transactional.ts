@@ -26,7 +26,7 @@ export const transactional = cases('an end in a transaction', {
     deepEqual(await lab.drain(), ['queued']);
   },
 
-  'is told with the commit to those who listen, once': async (lab) => {
+  'reaches listeners with the commit, once': async (lab) => {
     const id = await lab.queue(work());
     const [ended, outcomes] = [await lab.watch({ ended: id }), await lab.watch({ outcomes: 'here' })];
     const run = await take(lab, id);

@@ -120,7 +120,7 @@ export const watching = cases('watching', {
     }
   },
 
-  'tells each outcome recorded here once, when it can be found': async (lab) => {
+  'emits each outcome recorded here once, when it can be found': async (lab) => {
     const told: string[] = [];
     const found: Promise<unknown>[] = [];
     const subscription = lab.store.changes({ outcomes: 'here' }).subscribe((change) => {
@@ -128,7 +128,7 @@ export const watching = cases('watching', {
       const { job, state } = change.record;
       told.push(job.id);
       found.push(lab.state(job.id).then(({ outcome }) => deepEqual([job.id, outcome], [job.id, state.outcome])));
-      ok(state.outcome !== undefined, 'the record that is told has its outcome');
+      ok(state.outcome !== undefined, 'the emitted record has its outcome');
     });
     await lab.settled();
     await manyEnds(lab);

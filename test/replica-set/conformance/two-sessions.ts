@@ -12,7 +12,10 @@ export function transaction(bench: Bench): ClientSession {
   return session;
 }
 
-/** For the first write to a collection: 4.4 refuses a transaction in one that the majority does not have yet, with "pending collection catalog changes". */
+/**
+ * For the first write to a collection: 4.4 refuses a transaction in one that the majority does not have yet, with "pending collection
+ * catalog changes".
+ */
 export const MADE: InsertOneOptions = { writeConcern: { w: 'majority' } };
 
 /** Documents 1 and 2 with n = 0, in `things`. */

@@ -1,4 +1,7 @@
-/** Transactional tasks on MongoDB: commits that are not answered, primaries that step down, limits of the server, other processes that watch. */
+/**
+ * Transactional tasks on MongoDB: commits that are not answered, primaries that step down, limits of the server, other processes that
+ * watch.
+ */
 
 import { type Document, MongoServerError } from 'mongodb';
 import { firstValueFrom, filter as where } from 'rxjs';

@@ -1,4 +1,7 @@
-/** Damages documents field by field and type by type, as seeds draw it: one job alone suffers. `npm run test:damage` goes through a thousand. */
+/**
+ * Damages documents field by field and type by type, as seeds draw it: one job alone suffers. `npm run test:damage` goes through a
+ * thousand.
+ */
 
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { Processes } from '../processes.js';

@@ -41,7 +41,10 @@ export class Traffic {
     this.#watchPool(client);
   }
 
-  /** Resolves when everybody has a primary, nothing is under way, and nothing was for some turns; time is not kept from moving by those who never rest. */
+  /**
+   * Resolves when everybody has a primary, nothing is under way, and nothing was for some turns; time is not kept from moving by those who
+   * never rest.
+   */
   async quiet(): Promise<void> {
     await this.#rested();
     while (!this.isHeld() && (!(await this.#haveFoundPrimary()) || this.#isBusy)) await this.#rested();
