@@ -10,7 +10,7 @@ const WAIT_MS = 90_000;
 const LIFETIME_SECONDS = 20;
 
 it(
-  'pays once, and what comes after the payment runs after it',
+  'pays once, and the jobs after the payment run after it',
   async () => {
     const { async, crew, collection, database, tasks } = await setTheScene();
     const admin = database.admin();

@@ -74,7 +74,7 @@ describe('claims', () => {
     });
   });
 
-  it('takes the slots of what it claimed before it claims again', () => {
+  it('takes the slots of the claimed jobs before it claims again', () => {
     marbles((helpers) => {
       const { limits, operator } = queueOf(helpers, 3, '---', 5);
       helpers.expectObservable(ids(helpers.hot<void>('-w-w').pipe(operator))).toBe('-----(012)');
@@ -124,7 +124,7 @@ describe('claims', () => {
     });
   });
 
-  it('passes on what a claim fails with', () => {
+  it('passes on the error of a claim', () => {
     marbles(({ cold, hot, clock, expectObservable }) => {
       const operator = claims({ slots: new Slots(1), clock, claim: () => cold('--#') });
       expectObservable(hot<void>('-w').pipe(operator)).toBe('----#');

@@ -20,7 +20,7 @@ describe('coalesceMap', () => {
     });
   });
 
-  it('runs again at once for what comes in the very moment a run ends', () => {
+  it('runs again at once for a value that comes at the moment a run ends', () => {
     marbles(({ cold, hot, expectObservable, expectSubscriptions }) => {
       const run = cold('---|');
       expectObservable(hot('-a--b----|').pipe(coalesceMap(() => run))).toBe('---------|');
@@ -69,7 +69,7 @@ describe('coalesceMap', () => {
     });
   });
 
-  it('ends the run and its source when it is unsubscribed from, without a run for what waits', () => {
+  it('ends the run and its source on unsubscription, without a run for waiting values', () => {
     marbles(({ cold, hot, expectObservable, expectSubscriptions }) => {
       const source = hot('-a-b--');
       const run = cold('-----|');

@@ -207,7 +207,7 @@ describe('the options of a dispatcher', () => {
 });
 
 describe('quiet', () => {
-  it('takes no more jobs, lets go on what runs, and goes on queueing', async () => {
+  it('takes no more jobs, lets running ones go on, and goes on queueing', async () => {
     const gate = deferred();
     const wait = task('wait', { quotas: [] }, () => gate.promise);
     const { async, drain } = await setup({ tasks: [wait, add] });
@@ -498,7 +498,7 @@ describe('a dispatcher that lost its lease', () => {
     expect(await stateOf(store, job)).toMatchObject({ status: 'completed', attempts: 2, interruptions: 1 });
   });
 
-  it('records nothing of what its methods still do', async () => {
+  it('records nothing that its methods still do', async () => {
     const gate = deferred<string>();
     const deaf = task('deaf', { quotas: [] }, () => (currentTask().attempt === 1 ? gate.promise : 'the second'));
     const { store, refuse } = refusing();

@@ -78,7 +78,7 @@ describe('lease', () => {
     });
   });
 
-  it('names the dispatcher, the length of the lease and what it runs', () => {
+  it('names the dispatcher, the length of the lease and its agents', () => {
     const heartbeat = vi.fn(() => Promise.resolve(true));
     const agents = [{ queue: '', taskVersions: ['f'], concurrency: 1 }];
     const subscription = realLease({ store: storeOf({ heartbeat }), dispatcher: 'd-7', agents }).subscribe();

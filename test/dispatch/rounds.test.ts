@@ -45,7 +45,7 @@ describe('rounds', () => {
     });
   });
 
-  it('goes round for what is due earlier than the last round knew', () => {
+  it('runs for a job that is due earlier than the last round knew', () => {
     marbles((helpers) => {
       const news = helpers.hot<StoreChange>('--n', { n: due(8) });
       const { asked, recoveries } = roundsWith(helpers, (at) => of(at === 0 ? next(15) : {}), news);
@@ -84,7 +84,7 @@ describe('rounds', () => {
     });
   });
 
-  it('goes round for what came due while rounds failed', () => {
+  it('runs for a job that came due while rounds failed', () => {
     marbles((helpers) => {
       const broken = throwError(() => new Error('the store cannot be reached'));
       const { asked, recoveries } = roundsWith(helpers, (at) => (at < 1_000 ? broken : of({})), helpers.hot('-n', { n: due(500) }), 60_000);

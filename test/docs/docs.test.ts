@@ -20,7 +20,7 @@ describe('docs', () => {
     for (const [, name] of thrown) expect(Object.keys(millrace)).toContain(name);
   });
 
-  it('links only to what is there', () => {
+  it('links only to existing pages', () => {
     for (const page of PAGES) {
       for (const [, link = ''] of textOf(page).matchAll(/\]\(([^)#]+)/g)) {
         const target = ADDRESS.test(link) ? join(ROOT, link.replace(ADDRESS, '')) : join(ROOT, dirname(page), link);
@@ -29,7 +29,7 @@ describe('docs', () => {
     }
   });
 
-  it('names only headings that are there', () => {
+  it('links only to existing headings', () => {
     for (const page of PAGES) {
       for (const [, link = '', heading] of textOf(page).matchAll(/\]\((?!https?:)([^)#]*)#([^)]+)\)/g)) {
         const headings = [...textOf(link === '' ? page : join(dirname(page), link)).matchAll(/^#+ (.*)$/gm)].map(([, text = '']) =>

@@ -1,4 +1,4 @@
-/** The mistakes of a first hour: each is answered at the earliest point, by a message that says what happened and what to do. */
+/** The mistakes of a first hour: each is answered at the earliest point, by a message that says what happened and names the next step. */
 
 import { Container, inject, injectable } from 'inversify';
 import { MongoClient } from 'mongodb';
@@ -232,7 +232,7 @@ const MISTAKES: Readonly<Record<string, () => unknown>> = {
   'queueJobs of one draft': () => queued(({ async }) => async.queueJobs(js(makeJob(add, 1, 2)))),
   'queueJobs of several drafts in a row': () => queued(({ async }) => async.queueJobs([js(add)])),
   'a queue of a number': () => queuedWith({ queue: 7 }),
-  'a job added to what is not a batch': () =>
+  'a job added to a job that is not a batch': () =>
     queued(async ({ async }) => async.extendBatch(await async.queueJob(add, 1, 2), makeJob(add, 1, 2))),
   'a retry of a job that has completed': () =>
     queued(async ({ async, drain }) => {

@@ -1,4 +1,4 @@
-/** Values of another realm, such as the sandbox in which Jest runs tests, are taken for what they are. */
+/** Values of another realm, such as the sandbox in which Jest runs tests, are recognised. */
 
 import { runInNewContext, runInThisContext } from 'node:vm';
 import { describe, expect, it } from 'vitest';

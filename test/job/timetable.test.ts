@@ -1,4 +1,4 @@
-/** When something recurs, also when clocks are changed, and what was missed. */
+/** The times of a schedule, also when clocks are changed, and the missed times. */
 
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { CronSchedule } from '../../src/job/cron-schedule.js';
@@ -39,7 +39,7 @@ describe('a timetable', () => {
     ['every other hour', '0 */2 * * *', ['23:00', '01:00', '02:00', '04:00']],
     ['each hour', '30 * * * *', ['22:30', '23:30', '00:30', '01:30', '02:30', '03:30']],
     ['each of some hours', '0 1-4 * * *', ['00:00', '01:00', '02:00']],
-  ])('makes up at once for what the night has not in which clocks are put forward: %s', (_what, every, hours) => {
+  ])('makes up at once for a time that is missing in the night in which clocks are put forward: %s', (_what, every, hours) => {
     expect(timesOf(every, 'Europe/Berlin', SPRING)).toEqual(hours);
   });
 
@@ -52,7 +52,7 @@ describe('a timetable', () => {
     expect(timesOf(every, 'Europe/Berlin', AUTUMN)).toEqual(hours);
   });
 
-  it('makes up for what half an hour leaves out, and what begins with a day that has no midnight', () => {
+  it('makes up for times that a shift of half an hour skips, and at the start of a day without a midnight', () => {
     expect(timesOf('0,15 2 * * *', 'Australia/Lord_Howe', ['2026-10-03T14:05:00Z', '2026-10-03T17:05:00Z'])).toEqual(['15:30']);
     expect(timesOf('0,30 0 * * *', 'Asia/Beirut', ['2026-03-28T12:00:00Z', '2026-03-29T12:00:00Z'])).toEqual(['22:00']);
   });

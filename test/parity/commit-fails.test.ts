@@ -124,7 +124,7 @@ onBothStores((stage) => {
     expect([job.attempts, runs.length, await store.count({})]).toEqual([5, 0, 1]);
   });
 
-  it('FS-39 a callback whose transaction is given up once runs again, and what it queued is there once', async () => {
+  it('FS-39 a callback whose transaction is given up once runs again, and its jobs are queued once', async () => {
     const { service, doomed, work, runs } = doomedFor(1);
     const { async, drain } = await stage.start({ tasks: [failing, doomed, work] });
     service.async = async;

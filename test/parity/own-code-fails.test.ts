@@ -82,7 +82,7 @@ onBothStores((stage) => {
     expect([runs.length, await store.count({})]).toEqual([0, 1]);
   });
 
-  it('FS-11 a job that returns an error fails as well, and what it did before stays', async () => {
+  it('FS-11 a job that returns an error fails as well, and its earlier effects stay', async () => {
     const { runs, work } = flaky(undefined, 0);
     const { noted, success, failure } = noting();
     let service: IAsyncService | undefined;

@@ -83,7 +83,7 @@ onBothStores((stage) => {
     expect(log.of('error')).toHaveLength(5);
   });
 
-  it('FS-04 a round that fails is made again each second, and what had become due meanwhile runs then', async () => {
+  it('FS-04 a failed round is repeated each second, and jobs that came due meanwhile run then', async () => {
     const { answer } = counting();
     const outage = new Outage();
     const faults = (store: JobStore): Partial<JobStore> => ({ recover: outage.of(store.recover) });

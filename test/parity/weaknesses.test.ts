@@ -227,7 +227,7 @@ onBothStores((stage) => {
     expect(new Set(states.map(({ startedAt }) => startedAt?.getTime())).size).toBe(1);
   });
 
-  it('KW-44 to ask for annotations while the database is away fails, and what was seen last stays', async () => {
+  it('KW-44 reading annotations while the database is away fails, and the last values stay', async () => {
     const outage = new Outage();
     const noteDown = task('noteDown', { quotas: [] }, () => currentTask().annotate('place', 'here'));
     const faults = (store: JobStore): Partial<JobStore> => ({ find: outage.of(store.find) });

@@ -139,7 +139,7 @@ describe(`${JOBS} jobs of ${PRINCIPALS} principals on ${SLOTS} slots`, () => {
 
   afterAll(() => async.stop());
 
-  it('see none but their own, in code, clean-ups, callbacks and what they queue', () => {
+  it('see none but their own, in code, clean-ups, callbacks and queued jobs', () => {
     expect(strayed.slice(0, 5)).toEqual([]);
     expect(checks).toBeGreaterThan(4 * JOBS);
     expect(currentPrincipal().id).toBe('anonymous');

@@ -50,7 +50,7 @@ onBothStores((stage) => {
       expect(ran.map((args) => (args as unknown[]).at(-1)).toSorted()).toEqual([1, 'after', 'badly', 'well']);
     });
 
-    it('when they are added to what is there, or returned by a task', async () => {
+    it('when they are added to existing jobs, or returned by a task', async () => {
       const { async, advance } = await begin();
       const batch = await async.queueJob(serial(makeJob(note, 1)).with({ delayMs: 1_000 }));
       await async.extendBatch(batch, makeJob(note, 2), serial(makeJob(note, 3)));
@@ -109,7 +109,7 @@ onBothStores((stage) => {
   });
 
   describe('the expiry of a seal', () => {
-    it('counts from when the job is due, and that of what is below from there', async () => {
+    it('counts from when the job is due, and that of the jobs below from there', async () => {
       const process = await begin(SHORT);
       const batch = await process.async.queueJob(
         serial(makeJob(note, 1).withCallback(makeJob(note, 2))).with({ delayMs: 120 * MINUTE_MS }),

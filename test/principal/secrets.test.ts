@@ -46,7 +46,7 @@ describe('secrets', () => {
     expect(messageFor(secrets)).not.toMatch(/accepted|horse/);
   });
 
-  it('cannot be read from what is kept of them', () => {
+  it('cannot be read from the stored keys', () => {
     const secrets = checkSecrets({ keys: { k1: GOOD, k2: Buffer.from(GOOD) }, current: 'k1' });
     const shown = inspect(secrets, { depth: 9, showHidden: true }) + JSON.stringify(secrets);
     for (const encoding of ['utf8', 'hex', 'base64'] as const)

@@ -32,7 +32,7 @@ interface Spot {
   readonly around: readonly Holder[];
   /** How many of the quotas come before those that it may name. */
   readonly held: number;
-  /** It was returned by a task, or is part of what was. */
+  /** It was returned by a task, or is part of a part that was. */
   readonly isReturned?: boolean;
 }
 
@@ -134,7 +134,7 @@ class Author {
     };
   }
 
-  /** Those of what was cancelled may run when the batches around it have ended. */
+  /** Those of a cancelled part may run when the batches around it have ended. */
   #callbacks(spot: Omit<Spot, 'name' | 'input'>, name: string): Callbacks {
     const input = (given: Call['input']): Call['input'] => (this.#chance(0.3) ? 'none' : given);
     if (this.#chance(0.4)) return { both: this.#part({ ...spot, name, input: input('outcome') }) };

@@ -1,4 +1,4 @@
-/** Compares what has become of a program with what it means. */
+/** Compares the outcome of a program with its meaning. */
 
 import type { Job } from '../../src/index.js';
 import type { JobRecord } from '../../src/job/job-record.js';

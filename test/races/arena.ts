@@ -16,7 +16,7 @@ export interface Arena {
   /** The store as the other process has it, whose dispatcher is `b`. */
   readonly other: JobStore;
   readonly random: () => number;
-  /** Does these at the same time, and what follows from them; one step of either after another. */
+  /** Runs these calls at the same time, with their follow-ups; one step of either after another. */
   race<const A extends readonly (() => Promise<unknown>)[]>(...acts: A): Promise<{ -readonly [I in keyof A]: Awaited<ReturnType<A[I]>> }>;
   /** The steps that were done, in their order. */
   readonly steps: readonly string[];

@@ -1,4 +1,4 @@
-/** The races: what two processes do at the same time, and what must hold in whatever order it happens. */
+/** The races: the calls of two processes at the same time, and the conditions that must hold in every order of their steps. */
 
 import { deepEqual, equal, ok } from 'node:assert/strict';
 import { expandStep } from '../../src/job/job-plan.js';

@@ -131,7 +131,7 @@ describe('a serial batch', () => {
     expect(order).toEqual(['a1', 'a2', 'a3', 'b1', 'b2', 'c1']);
   });
 
-  it('waits for what a child returned, before it advances', async () => {
+  it('waits for a job that a child returned, before it advances', async () => {
     const order: string[] = [];
     const inner = task('inner', (name: string) => {
       order.push(name);

@@ -5,7 +5,7 @@ import { makeJob, parallel, serial, task } from '../../src/index.js';
 import { setup } from '../support/bundle.js';
 import { deferred } from '../support/deferred.js';
 
-/** Tasks that fail until they are told not to, and what ran. */
+/** Tasks that fail until a switch is off, and the list of runs. */
 async function bundle() {
   const ran: string[] = [];
   const world = { isBroken: true };

@@ -249,7 +249,7 @@ describe('a failing callback', () => {
 });
 
 describe('chains of callbacks', () => {
-  it('go on with what a callback returned', async () => {
+  it('go on with the job that a callback returned', async () => {
     const w = witnesses();
     const { async } = await setup({ tasks: all(w) });
     const job = await async.queueJob(w.work, 'a');
@@ -463,7 +463,7 @@ describe('what is refused as a callback', () => {
     expect(() => callback(w.onSuccess, (() => {}) as never)).toThrow(UnstorableError);
   });
 
-  it('names the place of what cannot be stored among the rest', async () => {
+  it('names the path of a value that cannot be stored', async () => {
     const w = witnesses();
     const error = await failureOf((async () => callback(w.onSuccess, 'fine', { bad: Symbol('x') } as never))());
     expect(error).toBeInstanceOf(UnstorableError);

@@ -157,7 +157,7 @@ describe('changes', () => {
     expect(seen.every((snapshot) => Object.isFrozen(snapshot))).toBe(true);
   });
 
-  it('shows callbacks, retries and what a task says of itself', async () => {
+  it('shows callbacks, retries and the reports of a task', async () => {
     const work = task('work', { quotas: [], retry: { attempts: 2, retries: 'any', delayMs: 1_000 } }, async () => {
       const { attempt, progress, annotate } = currentTask();
       progress({ done: attempt, total: 2 });
@@ -573,7 +573,7 @@ describe('cancel', () => {
     expect(await job.waitForOutcome()).toEqual({ status: 'cancelled', reason: 'enough' });
   });
 
-  it('has no effect on what has ended, nor the second time', async () => {
+  it('has no effect on a job that has ended, nor the second time', async () => {
     const { async } = await setup({ tasks: [addNumbers] });
     const job = await async.queueJob(addNumbers, 40, 2);
     await job.waitForResult();

@@ -234,7 +234,7 @@ describe('`queueJobs`', () => {
 });
 
 describe('a callback and its own callback that come too late in one round', () => {
-  it('are counted once each, so that waiting goes on for what still runs', async () => {
+  it('are counted once each, so that the wait for running ones goes on', async () => {
     const store = memoryStore();
     const { async, clock } = await setup({ tasks: [work], store, dispatcher: false });
     const late = (ms: number) => makeJob(work, ms).with({ beginBy: new Date(clock.now() + ms) });

@@ -104,7 +104,7 @@ onBothStores((stage) => {
       ]);
     });
 
-    it('is kept by a retry by hand, with that of what is below', async () => {
+    it('is kept by a retry by hand, with that of the jobs below', async () => {
       const { drain } = await begin();
       const draft = makeJob(broken)
         .with({ metadata: ACME })
@@ -161,7 +161,7 @@ onBothStores((stage) => {
       });
     });
 
-    it('are given to what a task queues, in a transaction and in `runAs` too', async () => {
+    it('are given to the jobs that a task queues, in a transaction and in `runAs` too', async () => {
       const { drain } = await begin();
       await async.queueJob(makeJob(queueing).with({ metadata: ACME, principal: ANN }));
       await drain();

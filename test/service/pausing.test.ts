@@ -63,7 +63,7 @@ describe('a pause', () => {
     expect(job.error?.name).toBe('ExpiredError');
   });
 
-  it('is refused for what cannot be paused', async () => {
+  it('is refused for a value that cannot be paused', async () => {
     const { async } = await setup({ tasks: [fine] });
     const refusals = await Promise.all(
       [{}, { queue: '', task: fine }, 'all', { queues: [] }].map((what) => failureOf(async.pause(what as never))),

@@ -1,4 +1,4 @@
-/** `queueTimeoutMs`: queueing is not waited for any longer, and what became of it is uncertain. */
+/** `queueTimeoutMs`: a call that queues waits no longer, and its outcome is uncertain. */
 
 import { describe, expect, it } from 'vitest';
 import { type JobStore, makeJob, memoryStore, OptionError, serial, task, UncertainError } from '../../src/index.js';
@@ -37,7 +37,7 @@ async function stage() {
   return { ...bundle, open, close };
 }
 
-/** Moves time, without waiting for what is under way. */
+/** Moves time, without waiting for calls that are under way. */
 function pass({ clock }: TestAsync, ms: number): Promise<void> {
   return clock.advance(ms, () => Promise.resolve());
 }

@@ -319,7 +319,7 @@ describe('the order of quotas', () => {
     expect(await failureOf(Promise.resolve(added))).toBeInstanceOf(QuotaError);
   });
 
-  it('does not bind callbacks of a job, or of a batch, by what that held itself', async () => {
+  it('does not bind callbacks of a job, or of a batch, by the places that it held itself', async () => {
     const { async } = await setup({ tasks: [step], quotas });
     const again = makeJob(step, 'again').with({ quotas: ['first'] });
     const job = await async.queueJob(

@@ -63,7 +63,7 @@ describe('retryCommon, the default', () => {
     expect(runs).toHaveLength(1);
   });
 
-  it('looks at the labels of what was thrown, whatever it is', async () => {
+  it('reads the labels of every thrown value', async () => {
     const set = { errorLabelSet: new Set(['TransientTransactionError']) };
     const { work, runs, begin } = flaky(undefined, 1, () => Object.assign(new Error('driver'), set));
     const { async } = await begin();

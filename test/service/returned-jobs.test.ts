@@ -398,7 +398,7 @@ describe('a draft that a step of a batch returns', () => {
   });
 });
 
-describe('a job that waits over others for what a batch around it holds', () => {
+describe('a job that waits, over other jobs, for places that a batch around it holds', () => {
   const work = task('work', () => 42);
 
   it.each([

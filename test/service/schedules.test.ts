@@ -89,7 +89,7 @@ describe('a schedule', () => {
     expect(seen).toEqual(['tmp 2030-01-01T01:00', 'tmp 2030-01-01T01:00']);
   });
 
-  it('whose job cannot be queued any more says which it is and what to do, and goes on when it can', async () => {
+  it('whose job cannot be queued any more says which it is and names the next step, and goes on when it can', async () => {
     const { seen, clean } = recorder();
     const log = new Log();
     const store = memoryStore();

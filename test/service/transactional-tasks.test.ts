@@ -114,7 +114,7 @@ onBothStores((stage, store) => {
       expect([job.attempts, await balanceIn(accounts), await notesIn(process)]).toEqual([1, 10, 0]);
     });
 
-    it('is tried again by its policy, with nothing left of what it did before', async () => {
+    it('is tried again by its policy, with nothing left of its earlier effects', async () => {
       const accounts = await accountsOf(stage);
       const shaky = task('shaky', { ...TRANSACTIONAL, retry: fixedDelay({ attempts: 3, delayMs: 1_000 }) }, async () => {
         const balance = await add(accounts, 5);

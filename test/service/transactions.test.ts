@@ -32,7 +32,7 @@ describe('a transaction', () => {
     expect(await job.waitForResult()).toBe(42);
   });
 
-  it('leaves nothing of what was queued when its code throws', async () => {
+  it('leaves no queued job when its code throws', async () => {
     const { async, drain } = await setup({ tasks });
     const failure = new Error('no');
     let queued: Awaited<ReturnType<typeof async.queueJob<typeof add>>> | undefined;
@@ -124,7 +124,7 @@ describe('a transaction', () => {
     expect(await job.waitForResult()).toBe(2);
   });
 
-  it('is not that of a handler that hears of what its code does', async () => {
+  it('is not that of an event handler that its code triggers', async () => {
     const { async, drain } = await setup({ tasks });
     const waiting = await async.queueJob(makeJob(add, 1, 2).with({ delayMs: 1_000 }));
     const queued: Promise<{ readonly id: string }>[] = [];

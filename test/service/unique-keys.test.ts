@@ -97,7 +97,7 @@ describe('a unique key', () => {
     expect((await async.queueJob(reports.render, 'inside', 'pdf')).id).toBe(first?.id);
   });
 
-  it('keeps the order of what a transaction queues, with a key or without', async () => {
+  it('keeps the order of the jobs that a transaction queues, with a key or without', async () => {
     const ran: string[] = [];
     const note = task('note', (name: string) => void ran.push(name));
     const { async, drain } = await setup({ tasks: [note] });

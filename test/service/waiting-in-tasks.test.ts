@@ -118,7 +118,7 @@ onBothStores((stage) => {
       expect(await process.async.getJobs({ task: add })).toEqual([]);
     });
 
-    it('may begin when the task was aborted only for what cleans up: queueing, cancelling, looking', async () => {
+    it('may begin after the task was aborted, for code that cleans up: queueing, cancelling, looking', async () => {
       const outcomes: unknown[] = [];
       const outer = task('outer', { quotas: [] }, async (job: Job<unknown>) => {
         try {

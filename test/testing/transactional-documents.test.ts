@@ -43,7 +43,7 @@ describe('documents', () => {
     expect(await accounts.get('c')).not.toBe(await accounts.get('c'));
   });
 
-  it('are seen in a transaction as they were at its first look, with what it has written', async () => {
+  it('are seen in a transaction as they were at its first read, with its own writes', async () => {
     const { accounts, begin } = await bank();
     const session = begin();
     await accounts.get('a', session);

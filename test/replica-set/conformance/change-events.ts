@@ -25,7 +25,7 @@ export const changeEvents = group('change streams', 'manual: reference/change-ev
     { source: 'manual: reference/change-events/insert' },
   ),
   fact(
-    'reports an update by what it changed and removed, without the document',
+    'reports an update by its changed and removed fields, without the document',
     async (bench) => {
       await bench.things.insertOne({ _id: 1, a: 1, b: { c: 1, d: 2 }, e: 1 });
       const stream = await watch(bench);

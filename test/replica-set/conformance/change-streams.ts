@@ -95,7 +95,7 @@ export const changeStreams = group('change streams', 'manual: changeStreams', [
     await bench.things.insertOne({ _id: 4 });
     expect(brief(await take(stream, 1))).toEqual(['insert 4']);
   }),
-  fact('may be opened on what does not exist yet', async (bench) => {
+  fact('may be opened on a collection that does not exist yet', async (bench) => {
     const stream = await watch(bench, { of: bench.db });
     await bench.db.createCollection('empty');
     await bench.things.insertOne({ _id: 1 });

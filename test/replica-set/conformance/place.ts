@@ -9,7 +9,7 @@ import type { Fact, Need } from './fact.js';
 
 type Skip = (reason: string) => never;
 
-/** How a case is run: how it is skipped, and what tells that its time is over. */
+/** How a case is run: how it is skipped, and how it learns that its time is over. */
 export interface Run {
   readonly skip: Skip;
   readonly signal: AbortSignal;

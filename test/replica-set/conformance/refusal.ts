@@ -12,7 +12,7 @@ export interface Refusal {
   readonly index?: unknown;
 }
 
-/** The refusal of what was attempted; throws if it was not refused. */
+/** The error of a refused attempt; throws if it was not refused. */
 export async function refusal(attempt: Promise<unknown>): Promise<Refusal> {
   const answer = await attempt.catch((error: unknown) => error);
   if (answer instanceof MongoBulkWriteError) return fromWriteError(firstOf(answer.writeErrors));

@@ -66,7 +66,7 @@ export const transactionConflicts = group('transactions', 'manual: core/transact
     expect(await refusal(bench.things.insertOne({ _id: 4, key: 'k' }, { session: second }))).toMatchObject(CONFLICT);
     await first.commitTransaction();
   }),
-  fact('does not conflict with what was given up', async (bench) => {
+  fact('does not conflict with an aborted transaction', async (bench) => {
     await twoThings(bench);
     const [first, second] = [transaction(bench), transaction(bench)];
     await bench.things.findOne({ _id: 2 }, { session: second });

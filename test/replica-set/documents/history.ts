@@ -60,7 +60,7 @@ export class History {
     return this.#applied;
   }
 
-  /** Moves time on to what a client has seen elsewhere. */
+  /** Moves time forward to a time that a client has seen elsewhere. */
   advanceTo(time: OpTime): void {
     this.#applied = Math.max(this.#applied, time);
     if (!this.#isHeld) this.#majority.follow(this.#applied);

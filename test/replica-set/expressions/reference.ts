@@ -49,7 +49,7 @@ function fieldPath(text: string): Path {
   return path;
 }
 
-/** Arrays on the way become arrays of what is found in their elements. */
+/** Arrays on the way become arrays of the values in their elements. */
 export function follow(value: Maybe, path: Path, at: number): Maybe {
   if (at === path.length) return value;
   if (isDoc(value)) return follow(field(value, path[at] ?? ''), path, at + 1);

@@ -101,7 +101,7 @@ function compareDocs(a: Doc, b: Doc): number {
   return x.length - y.length;
 }
 
-/** A string that equal scalars share and unequal ones don't; undefined for what has no short one. */
+/** A string that equal scalars share and unequal ones don't; undefined for a value without a short one. */
 export function hashOf(value: Maybe): string | undefined {
   if (value === undefined || value === null) return 'null';
   if (typeof value === 'string') return `s${value}`;

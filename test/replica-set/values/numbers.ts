@@ -22,7 +22,7 @@ export function toNumber(value: BsonNumber): number {
   return Number(value.toString());
 }
 
-/** The double of any number; undefined for what is none. */
+/** The double of any number; undefined for other values. */
 export function numberOf(value: Maybe): number | undefined {
   return isNumber(value) ? toNumber(value) : undefined;
 }

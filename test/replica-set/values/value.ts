@@ -45,7 +45,7 @@ export function isDoc(value: Maybe): value is Doc {
   );
 }
 
-/** The class name BSON types carry, such as `ObjectId`; undefined for what JavaScript has itself. */
+/** The class name BSON types carry, such as `ObjectId`; undefined for JavaScript's own types. */
 export function bsonType(value: Maybe): string | undefined {
   return typeof value === 'object' && value !== null ? (value as { _bsontype?: string })._bsontype : undefined;
 }

@@ -52,9 +52,7 @@ async function draining(what: typeof inOrder | typeof show, count: number): Prom
   return processes.costOf(() => drain(count));
 }
 
-/**
- * A process whose clock stands still, and what something costs it, with the one write that takes off what nothing is left to be done for.
- */
+/** A process whose clock stands still, and the cost of an action in it, with the one write that releases jobs whose follow-ups are done. */
 async function still(quotas: Readonly<Record<string, number>> = {}) {
   const clock = new VirtualClock();
   const { async } = await processes.start({ tasks, clock, quotas });

@@ -24,7 +24,7 @@ describe.skipIf(processes.faults === undefined)('of jobs that are queued at the 
 });
 
 describe.skipIf(processes.faults === undefined)('queueing while the database is frozen', () => {
-  it('is uncertain after `queueTimeoutMs`, also for what waits behind it, and what was sent is there once the database goes on', async () => {
+  it('is uncertain after `queueTimeoutMs`, also for the jobs that wait behind it, and the sent ones are there once the database goes on', async () => {
     const clock = new VirtualClock();
     const { async } = await processes.start({ tasks: [add], clock, dispatcher: false, queueTimeoutMs: 2_000 });
     await async.getJobs();

@@ -1,4 +1,4 @@
-/** How the server's time is reckoned from its answers: by what passes, whatever the clock of the process is set to. */
+/** How the server's time is computed from its answers: by elapsed time, whatever the clock of the process is set to. */
 
 import { describe, expect, it, vi } from 'vitest';
 import type { Clock } from '../../../src/clock.js';

@@ -161,7 +161,7 @@ describe('the clock of a process that works', () => {
   });
 });
 
-/** The whole machine slept: no timer has moved on, and what has passed is unknown to all but the clocks. */
+/** The whole machine slept: no timer has moved on, and only the clocks know the elapsed time. */
 function sleep(ms: number, set: (ms: number) => void): void {
   set(ms);
   const { faults } = processes;

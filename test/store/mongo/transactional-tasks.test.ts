@@ -45,7 +45,7 @@ async function counting() {
   return {
     clock,
     queue: () => async.queueJob(makeJob(count).withCallbacks({ success: note })),
-    /** All that the task does has been done once, and what follows from it; it may have run as often as this. */
+    /** All effects of the task and its follow-ups happened once; it may have run as often as this. */
     expectOnce: async (job: Job<number>, times: number): Promise<void> => {
       expect(await job.waitForResult()).toBe(1);
       await processes.until(async () => (await async.getJobs({ task: note, statuses: ['completed'] })).length === 2);
@@ -92,7 +92,7 @@ describe.skipIf(processes.faults === undefined)('what a transactional task does 
     await expectOnce(job, attempts);
   });
 
-  it('where the answers to the commit are lost three times, and so to what the driver sends again', async () => {
+  it('if the answers to the commit are lost three times, and so those to the repeats of the driver', async () => {
     const { queue, expectOnce } = await counting();
     const struck = processes.strike(isSettle, undefined);
     const job = queue();
@@ -125,7 +125,7 @@ describe.skipIf(processes.faults === undefined)('what a transactional task does 
     await expectOnce(job, 2);
   });
 
-  it('where the commit is done, and never answered: what is tried instead shows that, and what follows from the end is done', async () => {
+  it('if the commit is done, and never answered: the next write shows that, and the follow-ups of the end are done', async () => {
     const { clock, queue, expectOnce } = await counting();
     const isStruck = isCommitOfEnd();
     if (processes.faults !== undefined) processes.faults.intercept = (command) => (isStruck(command) ? 'lose answer' : undefined);

@@ -45,7 +45,7 @@ const unsound: readonly (readonly [string, Partial<History>, RegExp])[] = [
     /t1.1 was committed and is not shown/,
   ],
   [
-    'a change of what was given up',
+    'a change of an aborted transaction',
     { shown: [shown('t0.1 x 1', 't0.1 y 1', 't1.1 y 2', 't9.9 y 3')], final: versions({ x: 1, y: 3 }) },
     /t9.9 is shown/,
   ],

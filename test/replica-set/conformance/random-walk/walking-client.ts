@@ -1,4 +1,4 @@
-/** One client of a walk: it does random transactions and plain writes, and writes down what it read and what it committed. */
+/** One client of a walk: it does random transactions and plain writes, and records its reads and commits. */
 
 import { type ClientSession, type Db, type Document, MongoServerError } from 'mongodb';
 import type { Thing } from '../bench.js';

@@ -86,7 +86,7 @@ describe.each(Object.entries(JOBS))('a job that is %s', (_title, job) => {
   });
 });
 
-it('says which field is damaged, what it must be and what it is', () => {
+it('names the damaged field, its rule and its value', () => {
   const damaged = { ...task, attempts: 'x' };
   const damage = damageOfJob(damaged) ?? '';
   expect(damage).toBe('`attempts` must be an integer of at least 0, but is the string "x"');

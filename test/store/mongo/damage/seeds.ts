@@ -1,4 +1,4 @@
-/** Draws what is damaged by a number: a field of a document, and what stands in its place. */
+/** Draws a damage from a seed: a field of a document, and the value in its place. */
 
 import { Binary, BSONRegExp, Decimal128, type Document, Long, MaxKey, MinKey, ObjectId, Timestamp } from 'mongodb';
 import { seededRandom } from '../../../../src/testing/seeded-random.js';

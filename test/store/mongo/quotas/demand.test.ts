@@ -33,7 +33,7 @@ describe('the places that a dispatcher wants', () => {
     expect(seen).toEqual([true, false, true]);
   });
 
-  it('are those of all queues that lack some, and what is saved', () => {
+  it('are those of all queues that lack some, and the saved ones', () => {
     const demand = new Demand();
     asks(demand, 'b', { need: three, idle: 2 });
     demand.begin('a');

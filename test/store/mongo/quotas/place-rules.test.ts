@@ -28,7 +28,7 @@ describe('a dispatcher whose jobs take two places each', () => {
     ['lacks some, and waits for them already', { held: 0, idle: 0, waits: 'lacking' }, undefined],
     ['lacks some, and waits for idle ones: it says that it lacks some now', { held: 0, idle: 0, waits: 'for-idle' }, 'lacking'],
     ['lacks some and waits, but there are enough now', { held: 0, idle: 0, room: 2, waits: 'lacking' }, 'lacking'],
-    ['lacks some and waits, and what there is does not suffice', { held: 0, idle: 0, room: 1, waits: 'lacking' }, undefined],
+    ['lacks some and waits, and the free places do not suffice', { held: 0, idle: 0, room: 1, waits: 'lacking' }, undefined],
     ['has idle places for the first, and there are more', { held: 2, idle: 2, room: 2 }, 'for-idle'],
     ['has idle places for the first, and there are no more', { held: 2, idle: 2 }, undefined],
     ['has its places in use, and others may have idle ones', { held: 2, idle: 0 }, 'for-idle'],
