@@ -7,7 +7,7 @@ import type { JobPlan } from '../job/job-plan.js';
 import type { QueuedJob } from '../job/job-record.js';
 import { type JobSealer, shownJob } from '../job/job-sealer.js';
 import { recordedError } from '../job/stored-error.js';
-import type { Attempt as AttemptNumbers, ClaimedJob, RescheduleRequest } from '../store/store-messages.js';
+import type { AttemptInfo as AttemptNumbers, ClaimedJob, RescheduleRequest } from '../store/store-messages.js';
 import type { AttemptEvents } from '../task/attempt-events.js';
 import { jobLogger } from '../task/job-logger.js';
 import type { Logger } from '../task/logger.js';

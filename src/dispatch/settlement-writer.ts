@@ -6,7 +6,7 @@ import type { JobTree } from '../job/job-record.js';
 import { GroupCommit } from '../store/async/group-commit.js';
 import type { JobStore } from '../store/job-store.js';
 import type {
-  Attempt,
+  AttemptInfo,
   AttemptKey,
   AttemptReport,
   InsertResult,
@@ -28,7 +28,7 @@ export interface SettlementWriterSources {
 
 export class SettlementWriter {
   readonly #ends: GroupCommit<Settlement, boolean>;
-  readonly #agains: GroupCommit<RescheduleRequest, Attempt | undefined>;
+  readonly #agains: GroupCommit<RescheduleRequest, AttemptInfo | undefined>;
   readonly #holds: GroupCommit<ReleaseRequest, undefined>;
   readonly #reports: Reports;
   readonly #insert: (trees: readonly JobTree[]) => Promise<readonly InsertResult[]>;
@@ -57,7 +57,7 @@ export class SettlementWriter {
     return this.#written(end, this.#ends);
   }
 
-  reschedule(again: RescheduleRequest): Promise<Attempt | undefined> {
+  reschedule(again: RescheduleRequest): Promise<AttemptInfo | undefined> {
     return this.#written(again, this.#agains);
   }
 

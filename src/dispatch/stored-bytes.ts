@@ -10,7 +10,7 @@ export class StoredBytes {
 
   /** @param reported - what earlier attempts have reported, by path */
   constructor(
-    private readonly job: Pick<QueuedJob, 'id' | 'taskName' | 'args' | 'choice'>,
+    private readonly job: Pick<QueuedJob, 'id' | 'taskName' | 'args' | 'branches'>,
     reported: ReadonlyMap<string, number> = new Map(),
   ) {
     this.#reported = new Map(reported);

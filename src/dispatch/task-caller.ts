@@ -102,8 +102,8 @@ export class TaskCaller {
 
   #call(task: TaskDefinition, claimed: ClaimedJob, attempt: Underway): unknown {
     const { code, options } = task;
-    const { args, input } = claimed.job;
-    if ('fn' in code && options.upcast === undefined && input === 'none' && args.references.length === 0 && !args.hasDocuments)
+    const { args, callbackInput } = claimed.job;
+    if ('fn' in code && options.upcast === undefined && callbackInput === 'none' && args.references.length === 0 && !args.hasDocuments)
       return Reflect.apply(code.fn, undefined, args.read() as never[]);
     return this.#callWith(task, claimed, attempt);
   }
@@ -116,7 +116,7 @@ export class TaskCaller {
 
   async #callWith({ code, options }: TaskDefinition, { job, input }: ClaimedJob, attempt: Underway): Promise<unknown> {
     const stored = (await this.sources.read(job.args)) as unknown[];
-    if (job.input !== 'none') stored.unshift(await this.#given(job.input, input));
+    if (job.callbackInput !== 'none') stored.unshift(await this.#given(job.callbackInput, input));
     throwIfAborted(attempt);
     const args = options.upcast === undefined ? stored : [...options.upcast.apply(stored, job.version)];
     const session = options.transactional ? (attempt.session as object) : undefined;
@@ -130,11 +130,11 @@ export class TaskCaller {
   /** One after the other, since a session does one thing at a time. The first value of a callback is a result, not an argument. */
   async #loadDocuments(
     args: unknown[],
-    { id, taskName, input }: QueuedJob,
+    { id, taskName, callbackInput }: QueuedJob,
     { attempt, session }: { readonly attempt: Underway; readonly session: object | undefined },
   ): Promise<void> {
     for (const [index, arg] of args.entries()) {
-      if (!(arg instanceof DocumentReference) || (index === 0 && input !== 'none')) continue;
+      if (!(arg instanceof DocumentReference) || (index === 0 && callbackInput !== 'none')) continue;
       const owner = `\`arguments[${index}]\` of job ${id} (${taskName}) refers to ${arg}`;
       const { documents } = this.sources;
       if (documents === undefined) throw new OptionError(`${owner}, but no DocumentSource is bound in the container, which could load it`);

@@ -9,7 +9,7 @@ import { Payload } from '../job/payload.js';
 import { type RetryPolicy, retriesConflict, retryDelay } from '../job/retry-policy.js';
 import { recordedError, redactedError, type StoredError, storedError } from '../job/stored-error.js';
 import { recordOrThrow } from '../store/insert-result.js';
-import type { Attempt as AttemptNumbers, FollowOutcome, InsertResult, Settlement } from '../store/store-messages.js';
+import type { AttemptInfo as AttemptNumbers, FollowOutcome, InsertResult, Settlement } from '../store/store-messages.js';
 import type { Logger } from '../task/logger.js';
 import type { Abort, Ending } from './attempt.js';
 

@@ -136,14 +136,22 @@ export function expand(plan: JobPlan, expansion: ExpansionContext): JobTree {
 
 /** Turns a draft that the task of a job returned into jobs, which stand in for that one. @throws as `plant` does */
 export function expandReplacement(
-  { queue, priority, within, parent, principal, metadata, ...job }: QueuedJob,
+  { queue, priority, outerQuota, parent, principal, metadata, ...job }: QueuedJob,
   plan: JobPlan,
   expansion: ExpansionContext,
 ): JobTree {
   checkLevels(plan);
-  const isPart = parent !== undefined || job.isPart === true;
+  const isPart = parent !== undefined || job.replacesChild === true;
   const places = isPart ? NO_PLACES : DEFAULT_PLACES;
-  return grow(plan, expansion.nextId(), expansion, { queue, priority, places, within, principal, metadata, ...(isPart ? { isPart } : {}) });
+  return grow(plan, expansion.nextId(), expansion, {
+    queue,
+    priority,
+    places,
+    within: outerQuota,
+    principal,
+    metadata,
+    ...(isPart ? { isPart } : {}),
+  });
 }
 
 /**
@@ -165,7 +173,7 @@ export function expandStep(plan: JobPlan, batch: QueuedJob, expansion: Expansion
   checkLevels(plan);
   checkAbove(batch, expansion);
   const { id, queue, priority, places } = batch;
-  const within = lastInLockOrder(places, expansion.book, batch.within);
+  const within = lastInLockOrder(places, expansion.book, batch.outerQuota);
   const dueMs = protectionOf(expansion).dueMs(batch);
   return grow(plan, expansion.nextId(), expansion, {
     id,
@@ -203,7 +211,7 @@ function grow(plan: JobPlan, id: string, expansion: ExpansionContext, above: Par
 
 function growBelow(plan: JobPlan, job: QueuedJob, expansion: ExpansionContext): QueuedJob[] {
   const { id, queue, priority, principal, metadata } = job;
-  const within = lastInLockOrder(job.places, expansion.book, job.within);
+  const within = lastInLockOrder(job.places, expansion.book, job.outerQuota);
   const dueMs = protectionOf(expansion).dueMs(job);
   const child = (role: Role, index: number): ParentContext => ({
     id,
@@ -228,14 +236,14 @@ function growBelow(plan: JobPlan, job: QueuedJob, expansion: ExpansionContext): 
 
 /** A job's own places are given back before its callbacks run; those of the batches around it are not. */
 function aboveCallbacks(job: QueuedJob, expansion: ExpansionContext): ParentContext {
-  const { id, queue, priority, within, principal, metadata } = job;
+  const { id, queue, priority, outerQuota, principal, metadata } = job;
   return {
     id,
     role: 'callback',
     queue,
     priority,
     places: NO_PLACES,
-    within,
+    within: outerQuota,
     principal,
     metadata,
     dueMs: protectionOf(expansion).dueMs(job),
@@ -249,7 +257,11 @@ function growCallback(callback: CallbackPlan, expansion: ExpansionContext, above
     ...(callback.success === undefined ? {} : { success: grow(callback.success, id, expansion, above) }),
     ...(callback.failure === undefined ? {} : { failure: grow(callback.failure, id, expansion, above) }),
   };
-  const job = protectionOf(expansion).protect({ ...queuedJob(CHOICE, id, expansion, above), kind: 'choice', choice }, false, above.dueMs);
+  const job = protectionOf(expansion).protect(
+    { ...queuedJob(CHOICE, id, expansion, above), kind: 'choice', branches: choice },
+    false,
+    above.dueMs,
+  );
   checkJobSize(job);
   return [job];
 }
@@ -279,10 +291,10 @@ function queuedJob(
     taskName: plan.taskName,
     queue: options.queue ?? above?.queue ?? '',
     args: plan.args,
-    input: plan.input,
+    callbackInput: plan.input,
     places,
     priority: options.priority ?? above?.priority ?? 0,
-    interruptions: options.interruptions ?? USUAL_INTERRUPTIONS,
+    interruptionPolicy: options.interruptions ?? USUAL_INTERRUPTIONS,
   };
   checkPlaces(places, expansion.book, plan.taskName, above?.within);
   checkTimes(plan.taskName, options);
@@ -291,16 +303,16 @@ function queuedJob(
   assign(job, 'principal', recordedPrincipal(options.principal ?? (above === undefined ? expansion.principal?.() : above.principal)));
   const around = above === undefined ? expansion.metadata?.() : above.metadata;
   assign(job, 'metadata', withInherited(plan.taskName, options.metadata, { keys: expansion.inheritMetadata, from: around }));
-  for (const key of ['name', 'retry', 'beginAfter', 'delayMs', 'beginBy', 'keepMs', 'failureLogLevel'] as const)
-    assign(job, key, options[key]);
+  for (const key of ['name', 'retry', 'beginAfter', 'delayMs', 'beginBy', 'failureLogLevel'] as const) assign(job, key, options[key]);
+  assign(job, 'retentionMs', options.keepMs);
   if (unique?.debounce !== undefined) job.delayMs = unique.debounce.ms;
   assign(job, 'version', plan.version);
-  assign(job, 'within', above?.within);
-  assign(job, 'isPart', above?.isPart);
+  assign(job, 'outerQuota', above?.within);
+  assign(job, 'replacesChild', above?.isPart);
   if (above !== undefined && 'id' in above) {
     job.parent = above.id;
     job.role = above.role;
-    assign(job, 'index', above.index);
+    assign(job, 'position', above.index);
   }
   assign(job, 'onFailure', plan.onFailure);
   return job;

@@ -53,32 +53,32 @@ export interface QueuedJob {
   readonly metadata?: Metadata;
   /** Of the task's arguments, as it was when the job was queued; absent for the first. */
   readonly version?: number;
-  readonly input: Input;
+  readonly callbackInput: Input;
   readonly places: Places;
   /** The last quota, in their order, that the batches around it hold while it runs. */
-  readonly within?: string;
+  readonly outerQuota?: string;
   /** It stands in for a step or a callback: what it returns takes no quota either, unless that names one. */
-  readonly isPart?: true;
+  readonly replacesChild?: true;
   /** Lower goes first. */
   readonly priority: number;
   readonly retry?: StoredRetry;
   /** The limit of interruptions, and the delay after one; numbers, since the process that recovers a job may not have its code. */
-  readonly interruptions: { readonly limit: number; readonly delayMs: number };
+  readonly interruptionPolicy: { readonly limit: number; readonly delayMs: number };
   /** Not before this time. */
   readonly beginAfter?: Date;
   readonly delayMs?: number;
   readonly beginBy?: Date;
   /** How long it is kept after its end, with everything below it, by a store that keeps jobs by time. */
-  readonly keepMs?: number;
+  readonly retentionMs?: number;
   /** The level at which its failure is logged. */
   readonly failureLogLevel?: FailureLogLevel;
   readonly parent?: string;
   readonly role?: Role;
   /** Its place among the steps of its batch. */
-  readonly index?: number;
+  readonly position?: number;
   readonly onFailure?: OnFailure;
   /** Of a callback that was one of two drafts; also when it has become one of them. */
-  readonly choice?: Choice;
+  readonly branches?: Choice;
   /** The job that it is a retry of. */
   readonly retryOf?: string;
   /** Keeps it from being queued twice. */
@@ -111,7 +111,7 @@ export interface JobState {
   readonly failures: number;
   readonly interruptions: number;
   /** Interrupted, to run again at once: it waits with its places in hand. */
-  readonly keepsPlaces?: true;
+  readonly hasPlaces?: true;
   /** Active without running: a batch waits for its steps, a job that returned a job for that one. */
   readonly waitsFor?: 'steps' | { readonly job: string /** It was queued for this one, and ends with it. */; readonly isOwn?: true };
   readonly cancel?: { readonly reason: string | undefined };

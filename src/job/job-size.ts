@@ -9,23 +9,23 @@ import { recordedError } from './stored-error.js';
 /** A document of MongoDB may have 16 MiB; the rest is for errors, whose size is limited separately, and for all short fields. */
 export const MAX_JOB_BYTES = 14 * 1024 * 1024;
 
-type Values = Pick<QueuedJob, 'args' | 'choice'>;
+type Values = Pick<QueuedJob, 'args' | 'branches'>;
 
 /** Each of nested choices is weighed once, however deep they are. */
 const choiceBytes = new WeakMap<Choice, number>();
 
 /** The bytes that a job stores from the beginning. */
-export function queuedBytes({ args, choice }: Values): number {
-  if (choice === undefined) return args.bytes;
-  const bytes = choiceBytes.get(choice) ?? packedBytes(choice.success ?? []) + packedBytes(choice.failure ?? []);
-  choiceBytes.set(choice, bytes);
+export function queuedBytes({ args, branches }: Values): number {
+  if (branches === undefined) return args.bytes;
+  const bytes = choiceBytes.get(branches) ?? packedBytes(branches.success ?? []) + packedBytes(branches.failure ?? []);
+  choiceBytes.set(branches, bytes);
   return args.bytes + bytes;
 }
 
 /** Jobs that are stored in the document of another one: all their fields count, the lane repeats some of them. */
 function packedBytes(tree: readonly QueuedJob[]): number {
   return tree.reduce((sum, job) => {
-    const { args: _, choice: __, ...fields } = job;
+    const { args: _, branches: __, ...fields } = job;
     return sum + queuedBytes(job) + 2 * Buffer.byteLength(JSON.stringify(fields));
   }, 0);
 }
@@ -35,7 +35,7 @@ export function checkJobSize(job: QueuedJob): void {
   const bytes = queuedBytes(job);
   if (bytes <= MAX_JOB_BYTES) return;
   const what =
-    job.choice === undefined ? `the arguments of ${job.taskName} take` : 'the drafts of a callback, with all that is below them, take';
+    job.branches === undefined ? `the arguments of ${job.taskName} take` : 'the drafts of a callback, with all that is below them, take';
   throw new TooLargeError(
     `${what} ${bytes} bytes, but a job may have ${MAX_JOB_BYTES}; store the data elsewhere and pass its key, or let a task queue the jobs`,
   );

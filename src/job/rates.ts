@@ -19,7 +19,7 @@ export const NO_RATES: RateBook = new Map();
 /** Jobs that have begun, and until when they count. */
 export interface RecentStarts {
   readonly until: Date;
-  readonly n: number;
+  readonly count: number;
 }
 
 /** The parts of a period. Jobs that begin in one part count until the same time, which may be too late, but not too early. */
@@ -38,12 +38,12 @@ export function countsUntil(rate: Rate, nowMs: number): Date {
 
 /** How many more may begin now. */
 export function startsLeft({ starts }: Rate, begun: readonly RecentStarts[], nowMs: number): number {
-  return begun.reduce((left, { until, n }) => (until.getTime() > nowMs ? left - n : left), starts);
+  return begun.reduce((left, { until, count }) => (until.getTime() > nowMs ? left - count : left), starts);
 }
 
 /** When another one may begin, where none may now. */
 export function nextStart(begun: readonly RecentStarts[], nowMs: number): Date | undefined {
-  const times = begun.filter(({ n }) => n > 0).map(({ until }) => until.getTime());
+  const times = begun.filter(({ count }) => count > 0).map(({ until }) => until.getTime());
   const next = times.filter((time) => time > nowMs).reduce((least, time) => Math.min(least, time), Number.POSITIVE_INFINITY);
   return Number.isFinite(next) ? new Date(next) : undefined;
 }

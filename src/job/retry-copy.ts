@@ -23,7 +23,7 @@ export interface CopyContext {
  */
 export function copyTree(root: QueuedJob, below: readonly QueuedJob[], context: CopyContext): JobTree {
   const newIds = new Map([[root.id, context.nextId()]]);
-  const decided = new Set([root, ...below].filter(({ choice }) => choice !== undefined).map(({ id }) => id));
+  const decided = new Set([root, ...below].filter(({ branches }) => branches !== undefined).map(({ id }) => id));
   const tree: [QueuedJob, ...QueuedJob[]] = [transferred(root, copyOfRoot(root, newIds, context), context)];
   for (const job of below) {
     // A job below a callback with two drafts is in these drafts; a retry of another job is represented by that job.
@@ -41,7 +41,7 @@ function copyOfRoot(root: QueuedJob, newIds: ReadonlyMap<string, string>, contex
   const atOnce = without(copyOf(root, newIds, context), 'delayMs', 'beginAfter');
   const retry = { ...atOnce, ...(isPast ? { beginAfter } : {}), retryOf: root.id };
   if (root.role === 'callback') return retry;
-  const alone = without(retry, 'parent', 'role', 'index', 'within', 'isPart');
+  const alone = without(retry, 'parent', 'role', 'position', 'outerQuota', 'replacesChild');
   return placesInAll(alone.places) > 0 ? alone : { ...alone, places: context.placesAround };
 }
 
@@ -62,28 +62,28 @@ function copyOf(job: QueuedJob, newIds: ReadonlyMap<string, string>, context: Co
     ...(parent === undefined ? {} : { parent: newIds.get(parent) ?? parent }),
     ...(beginBy === undefined || beginBy <= context.now ? {} : { beginBy }),
   };
-  return job.choice === undefined ? copy : undecided(copy, job.choice, context);
+  return job.branches === undefined ? copy : undecided(copy, job.branches, context);
 }
 
 /** A callback that is one of two drafts, to be chosen anew. */
 function undecided(callback: QueuedJob, choice: Choice, context: CopyContext): QueuedJob {
-  const { id, queue, principal, metadata, priority, interruptions, within, parent, role } = callback;
+  const { id, queue, principal, metadata, priority, interruptionPolicy, outerQuota, parent, role } = callback;
   return {
     id,
     kind: 'choice',
     taskName: 'choice',
     queue,
     args: Payload.of([], 'arguments'),
-    input: 'none',
+    callbackInput: 'none',
     places: NO_PLACES,
     priority,
-    interruptions,
+    interruptionPolicy,
     ...(principal === undefined ? {} : { principal }),
     ...(metadata === undefined ? {} : { metadata }),
-    ...(within === undefined ? {} : { within }),
+    ...(outerQuota === undefined ? {} : { outerQuota }),
     ...(parent === undefined ? {} : { parent }),
     ...(role === undefined ? {} : { role }),
-    choice: {
+    branches: {
       ...(choice.success === undefined ? {} : { success: copiedSide(choice.success, { id, parent }, context) }),
       ...(choice.failure === undefined ? {} : { failure: copiedSide(choice.failure, { id, parent }, context) }),
     },

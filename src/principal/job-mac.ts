@@ -33,8 +33,8 @@ function macOf(text: Uint8Array, sealing: KeyObject): Buffer {
 
 /** @returns `undefined` where a field is not what Millrace writes */
 function sealedText(job: QueuedJob, key: string, expiresAt: Date): Buffer | undefined {
-  const { id, kind, taskName, queue, principal, metadata, version, input, parent, role, beginAfter, encrypted } = job;
-  const names: readonly unknown[] = [key, id, kind, taskName, queue, input];
+  const { id, kind, taskName, queue, principal, metadata, version, callbackInput, parent, role, beginAfter, encrypted } = job;
+  const names: readonly unknown[] = [key, id, kind, taskName, queue, callbackInput];
   const others: readonly unknown[] = [principal?.realm, principal?.id, parent, role];
   if (!names.every(isString) || !others.every((field) => field === undefined || isString(field))) return undefined;
   if (principal !== undefined && (!isString(principal.realm) || !isString(principal.id))) return undefined;
@@ -54,7 +54,7 @@ function sealedText(job: QueuedJob, key: string, expiresAt: Date): Buffer | unde
     principal?.id,
     metadata && metadataText(metadata),
     version?.toString(),
-    input,
+    callbackInput,
     parent,
     role,
     beginAfter?.getTime().toString(),

@@ -106,8 +106,8 @@ function unknownKey(job: QueuedJob, name: unknown): SealError {
 }
 
 /** A callback gets an argument before the stored ones when it runs. */
-function offsetOf({ input }: QueuedJob): number {
-  return input === 'none' ? 0 : 1;
+function offsetOf({ callbackInput }: QueuedJob): number {
+  return callbackInput === 'none' ? 0 : 1;
 }
 
 /** Where the arguments that are to be encrypted are stored. */

@@ -82,7 +82,7 @@ function isAfter({ job, state }: JobRecord, chain: Chain): boolean {
   if (job.role === 'callback')
     return chain.findIndex((one) => one.job.id === job.parent) <= firstCallback(chain) && isIn(chain, job.parent);
   if (sibling === undefined || sibling.role !== 'step') return false;
-  return job.role === 'postprocess' || (chain[below + 1]?.job.kind === 'serial' && (sibling.index ?? 0) < (job.index ?? 0));
+  return job.role === 'postprocess' || (chain[below + 1]?.job.kind === 'serial' && (sibling.position ?? 0) < (job.position ?? 0));
 }
 
 function isIn(chain: Chain, id: string | undefined): boolean {
@@ -101,7 +101,7 @@ function quotaLacking(
   held: ReadonlyMap<string, Held>,
   book: QuotaLimits,
 ): (Held & { readonly quota: string }) | undefined {
-  if (state.keepsPlaces === true || !(isWaiting(state.status) || state.status === 'assigned')) return undefined;
+  if (state.hasPlaces === true || !(isWaiting(state.status) || state.status === 'assigned')) return undefined;
   for (const [quota, needs] of Object.entries(job.places)) {
     const there = held.get(quota);
     if (there !== undefined && there.places + needs > (book.get(quota) ?? 0)) return { ...there, quota };
@@ -122,11 +122,12 @@ async function before(record: JobRecord, withBelow: boolean, store: Source): Pro
 }
 
 /** The jobs before a job in its batch, and the batch itself if it has not begun. */
-async function beforeTurn({ parent, role, index = 0 }: QueuedJob, store: Source): Promise<readonly string[]> {
+async function beforeTurn({ parent, role, position = 0 }: QueuedJob, store: Source): Promise<readonly string[]> {
   if (parent === undefined) return [];
   const [above] = await store.find({ ids: [parent] });
   if (above === undefined || role === 'callback') return [parent];
-  const isEarlier = ({ job }: JobRecord): boolean => role === 'postprocess' || (above.job.kind === 'serial' && (job.index ?? 0) < index);
+  const isEarlier = ({ job }: JobRecord): boolean =>
+    role === 'postprocess' || (above.job.kind === 'serial' && (job.position ?? 0) < position);
   const steps = (await belowOf(parent, store)).filter(({ job }) => job.role === 'step');
   const earlier = certainSteps(above, steps).filter(isEarlier);
   // A batch that waits must have its places before any of its steps.
@@ -139,7 +140,7 @@ function belowOf(id: string, store: Source): Promise<readonly JobRecord[]> {
 
 /** The open jobs below a batch that will run, whatever becomes of the others. */
 function certainSteps({ job: { kind, onFailure = 'continue' } }: JobRecord, below: readonly JobRecord[]): readonly JobRecord[] {
-  const steps = below.filter(({ job }) => job.role === 'step').sort((one, other) => (one.job.index ?? 0) - (other.job.index ?? 0));
+  const steps = below.filter(({ job }) => job.role === 'step').sort((one, other) => (one.job.position ?? 0) - (other.job.position ?? 0));
   if (onFailure === 'stop') return kind === 'serial' || steps.length === 1 ? steps.slice(0, 1) : [];
   return onFailure === 'fail' ? steps : [...steps, ...below.filter(({ job }) => job.role === 'postprocess')];
 }

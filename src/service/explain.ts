@@ -83,10 +83,10 @@ async function activeReason({ job, state }: JobRecord, store: JobStore): Promise
   return { because: 'waits-for', what: 'steps', jobs: named(open.filter(({ role }) => role !== 'callback')) };
 }
 
-async function blockedReason({ parent = '', role, index }: QueuedJob, store: JobStore): Promise<Reason> {
+async function blockedReason({ parent = '', role, position }: QueuedJob, store: JobStore): Promise<Reason> {
   const itsJob: Reason = { because: 'waits-for', what: 'its-job', jobs: [parent] };
   if (role === 'callback') return itsJob;
-  const isBefore = (one: QueuedJob): boolean => one.role === 'step' && (index === undefined || (one.index ?? 0) < index);
+  const isBefore = (one: QueuedJob): boolean => one.role === 'step' && (position === undefined || (one.position ?? 0) < position);
   const before = (await openBelow(parent, store)).filter(isBefore);
   // A batch that waits itself has begun none of its steps.
   return before.length === 0 ? itsJob : { because: 'waits-for', what: 'earlier-steps', jobs: named(before) };

@@ -47,7 +47,7 @@ async function below(job: QueuedJob, store: RetrySources['store']): Promise<read
   const found: QueuedJob[] = [];
   for (let parents = [job.id]; parents.length > 0; ) {
     const children = (await store.find({ parents })).map((record) => record.job);
-    children.sort((one, other) => (one.index ?? children.length) - (other.index ?? children.length));
+    children.sort((one, other) => (one.position ?? children.length) - (other.position ?? children.length));
     for (const child of children) found.push(child);
     parents = children.map(({ id }) => id);
   }

@@ -29,7 +29,7 @@ export interface Sight {
 
 /** The line in which a job waits; one that goes on with its places lacks none. */
 export function lineOf({ job, state }: JobRecord): Line {
-  const places = state.keepsPlaces === true ? NO_PLACES : job.places;
+  const places = state.hasPlaces === true ? NO_PLACES : job.places;
   return { queue: job.queue, taskVersion: taskVersionOf(job), isComposite: job.kind !== 'task', places };
 }
 

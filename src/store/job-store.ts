@@ -12,7 +12,7 @@ import type { RateBook } from '../job/rates.js';
 import type { ChangeFilter, StoreChange } from './store-changes.js';
 import type { AgentInfo, Insight } from './store-insight.js';
 import type {
-  Attempt,
+  AttemptInfo,
   AttemptReport,
   ClaimedJob,
   ClaimRequest,
@@ -93,7 +93,7 @@ export interface JobStore {
    * places given back. Answers with the new attempt where it is to run at once. A job that is paused
    * waits in its line instead, its places given back; one whose cancellation was asked for is cancelled.
    */
-  reschedule(again: readonly RescheduleRequest[]): Promise<readonly (Attempt | undefined)[]>;
+  reschedule(again: readonly RescheduleRequest[]): Promise<readonly (AttemptInfo | undefined)[]>;
 
   /**
    * Takes back what a dispatcher cannot go on with. A job that had not begun returns to its place in

@@ -23,7 +23,7 @@ export interface ClaimRequest {
 }
 
 /** One try to run a job; its token fences every later write. */
-export interface Attempt {
+export interface AttemptInfo {
   readonly token: string;
   /** Which run of the job this is, from 1. */
   readonly number: number;
@@ -33,7 +33,7 @@ export interface Attempt {
 
 export interface ClaimedJob {
   readonly job: QueuedJob;
-  readonly attempt: Attempt;
+  readonly attempt: AttemptInfo;
   /** What `job.input` asks for: the outcome of the job it is a callback of, or the steps of its batch. */
   readonly input?: StoredOutcome | readonly JobReference[];
   /** How many bytes of it earlier attempts have reported, by path: `progress`, `annotations.file`; absent for none. */

@@ -43,7 +43,7 @@ async function untilStalled({ collection, journal }: Scene, isOver: () => boolea
   }
   if (isOver()) return;
   const waiting = [
-    { $match: { open: true } },
+    { $match: { isOpen: true } },
     { $group: { _id: { lane: '$lane', status: '$status', owner: '$owner' }, jobs: { $sum: 1 } } },
   ];
   const left = {
@@ -95,7 +95,7 @@ it(
     const undone = async (): Promise<unknown> => ({
       dead: await collection('dispatchers').countDocuments({ state: 'dead', expireAt: { $exists: false } }),
       owned: await collection('jobs').countDocuments({ owner: { $exists: true } }),
-      open: await collection('jobs').countDocuments({ open: true }),
+      open: await collection('jobs').countDocuments({ isOpen: true }),
       lives: (await collection('dispatchers').countDocuments({ state: 'alive' })) - crew.names.length,
       held: (
         await collection('quotas')

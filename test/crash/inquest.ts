@@ -12,7 +12,7 @@ interface Run {
 }
 
 /** The fields of an end; once written they are never written again. */
-const SETTLED = ['status', 'outcome', 'receipt', 'token', 'attempts'];
+const SETTLED = ['status', 'outcome', 'settledToken', 'token', 'attempts'];
 
 export class Inquest {
   readonly wrongs: string[] = [];
@@ -40,7 +40,7 @@ export class Inquest {
   /** How many jobs of each task ended how. */
   tally(): ReadonlyMap<string, number> {
     const counts = new Map<string, number>();
-    for (const job of this.#jobs.values()) count(counts, `${job['task']} ${job['status']}`);
+    for (const job of this.#jobs.values()) count(counts, `${job['taskName']} ${job['status']}`);
     return counts;
   }
 
@@ -70,9 +70,9 @@ export class Inquest {
     const after: Document = { ...before, ...set };
     for (const path of unset) delete after[path];
     this.#jobs.set(id, after);
-    if (after['owner'] !== undefined && after['waiting'] === undefined && ['active', 'assigned'].includes(after['status']))
+    if (after['owner'] !== undefined && after['waitsFor'] === undefined && ['active', 'assigned'].includes(after['status']))
       this.#claimed(id, after, set);
-    if (set['receipt'] !== undefined) this.#settled(id, before, set);
+    if (set['settledToken'] !== undefined) this.#settled(id, before, set);
   }
 
   #settledOnce(id: string, before: Document, touched: readonly string[]): void {
@@ -88,8 +88,8 @@ export class Inquest {
     if (set['token'] !== undefined && this.#dead.has(owner)) this.#wrong(`job ${id} was given to ${owner}, which was dead`);
   }
 
-  #settled(id: string, before: Document, { receipt }: Document): void {
-    if (receipt !== before['token']) this.#wrong(`job ${id} was settled by ${receipt}, but was ${before['token']}'s`);
+  #settled(id: string, before: Document, { settledToken }: Document): void {
+    if (settledToken !== before['token']) this.#wrong(`job ${id} was settled by ${settledToken}, but was ${before['token']}'s`);
     if (this.#dead.has(before['owner'])) this.#wrong(`job ${id} was settled by ${before['owner']}, which was dead`);
     if (before['kind'] === 'task' && before['status'] === 'active' && !this.#done.has(`${id} ${before['attempts']}`))
       this.#wrong(`job ${id} was settled, but its attempt ${before['attempts']} had not ended`);
@@ -124,7 +124,7 @@ export class Inquest {
     const batch = this.#jobs.get(String(step?.['parent']));
     if (step?.['role'] !== 'step' || batch?.['kind'] !== 'serial') return;
     for (const other of this.#jobs.values()) {
-      if (String(other['parent']) !== String(step['parent']) || other['index'] !== step['index'] - 1) continue;
+      if (String(other['parent']) !== String(step['parent']) || other['position'] !== step['position'] - 1) continue;
       if (other['outcome'] === undefined) this.#wrong(`step ${id} began before the one before it had ended`);
     }
   }
@@ -136,7 +136,7 @@ export class Inquest {
       const holder = this.#holder(job);
       if (this.#dead.has(owner) || holder === undefined || holders.has(holder.id)) continue;
       holders.add(holder.id);
-      for (const [name, places] of Object.entries<number>(holder.quotas)) used.set(name, (used.get(name) ?? 0) + places);
+      for (const [name, places] of Object.entries<number>(holder.places)) used.set(name, (used.get(name) ?? 0) + places);
     }
     for (const [name, places] of used) {
       this.most.set(name, Math.max(places, this.most.get(name) ?? 0));
@@ -147,10 +147,10 @@ export class Inquest {
   }
 
   /** The job whose places this job uses: itself, or the batch around it. */
-  #holder(id: string): { readonly id: string; readonly quotas: Document } | undefined {
+  #holder(id: string): { readonly id: string; readonly places: Document } | undefined {
     const job = this.#jobs.get(id);
     if (job === undefined) return undefined;
-    if (Object.keys(job['quotas']).length > 0) return { id, quotas: job['quotas'] };
+    if (Object.keys(job['places']).length > 0) return { id, places: job['places'] };
     return job['role'] === 'step' ? this.#holder(String(job['parent'])) : undefined;
   }
 

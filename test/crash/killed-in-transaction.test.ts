@@ -27,7 +27,7 @@ it(
       const steps = await batch.waitForResult({ timeoutMs: WAIT_MS });
       expect(steps.map(({ status }) => status)).toEqual(['completed', 'completed', 'completed']);
       expect(await database.collection<Account>('accounts').findOne()).toMatchObject({ balance: 1 });
-      const paid = await collection('jobs').findOne({ task: 'pays' });
+      const paid = await collection('jobs').findOne({ taskName: 'pays' });
       expect([paid?.['failures'], paid?.['interruptions']]).toEqual([0, 1]);
       // It has met the transaction that was left open.
       expect(paid?.['attempts']).toBeGreaterThan(2);
@@ -35,7 +35,7 @@ it(
         .find()
         .sort({ order: 1 })
         .toArray()
-        .then((jobs) => jobs.filter(({ task }) => task !== 'serial'));
+        .then((jobs) => jobs.filter(({ taskName }) => taskName !== 'serial'));
       expect(after?.['startedAt'].getTime()).toBeGreaterThanOrEqual(paid?.['endedAt'].getTime());
       await crew.stop();
     } finally {

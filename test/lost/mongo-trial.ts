@@ -44,10 +44,10 @@ export async function tryLossesOnMongo(seed: number): Promise<Trial> {
 }
 
 async function hasOpen(stage: Stage): Promise<boolean> {
-  return (await stage.documents('jobs')).some(({ open }) => open === true);
+  return (await stage.documents('jobs')).some(({ isOpen }) => isOpen === true);
 }
 
-function wrongIn({ task, kind, status, owner, attempts, token }: Document, work: Work): readonly string[] {
-  if (status === work.endOf(task)) return [];
-  return [`${kind === 'task' ? task : kind} is ${status} after ${attempts} attempts, of ${owner} by ${token}`];
+function wrongIn({ taskName, kind, status, owner, attempts, token }: Document, work: Work): readonly string[] {
+  if (status === work.endOf(taskName)) return [];
+  return [`${kind === 'task' ? taskName : kind} is ${status} after ${attempts} attempts, of ${owner} by ${token}`];
 }

@@ -305,7 +305,7 @@ describe('on MongoDB alone', () => {
         .collection('jobs')
         .updateOne(
           { _id: new ObjectId(job.id) },
-          { $set: { status, owner: 'gone', token: 'a', startedAt: new Date(0), attempts: 1 }, $unset: { bell: '' } },
+          { $set: { status, owner: 'gone', token: 'a', startedAt: new Date(0), attempts: 1 }, $unset: { pendingSignal: '' } },
         );
     await leave(odd, 'odd');
     await leave(lost, 'active');

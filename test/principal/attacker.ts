@@ -26,8 +26,8 @@ export class Attacker {
     if (jobs === undefined) return void this.#changes.set(id, change);
     const document = (await jobs.find().toArray()).find(({ _id }) => _id.toHexString() === id);
     if (document === undefined) throw new Error(`job ${id} is not there`);
-    const before = toDocument(toJob(document), document.origin, document.root);
-    const after: Partial<JobDocument> = toDocument(change(toJob(document)) as QueuedJob, document.origin, document.root);
+    const before = toDocument(toJob(document), document.queuedBy, document.root);
+    const after: Partial<JobDocument> = toDocument(change(toJob(document)) as QueuedJob, document.queuedBy, document.root);
     const gone = Object.fromEntries(Object.keys(before).flatMap((key) => (key in after ? [] : [[key, '']])));
     const update: Document = Object.keys(gone).length === 0 ? { $set: after } : { $set: after, $unset: gone };
     await jobs.updateOne({ _id: document._id }, update);

@@ -91,7 +91,7 @@ onBothStores((stage, kind) => {
     expectAlterationRefused((job) => ({ ...job, seal: { ...job.seal, expiresAt: new Date(2e13) } })));
 
   it('refuses a job that is claimed to be given something of its parent', () =>
-    expectAlterationRefused((job) => ({ ...job, input: 'outcome' })));
+    expectAlterationRefused((job) => ({ ...job, callbackInput: 'outcome' })));
 
   it('refuses a job whose arguments are claimed to be of another version', () =>
     expectAlterationRefused((job) => ({ ...job, version: 1 })));

@@ -75,7 +75,7 @@ onBothStores((stage) => {
       const job = await process.async.queueJob(makeJob(echo, 'given').withCallbacks({ success: callback(some, 'b', 'c', 'd') }));
       const [below] = await process.store.find({ parents: [job.id] });
       const [record] = await process.store.find({ ids: [first.id] });
-      expect([record?.job.encrypted, below?.job.choice?.success?.[0].encrypted]).toEqual([[0, 2], [1]]);
+      expect([record?.job.encrypted, below?.job.branches?.success?.[0].encrypted]).toEqual([[0, 2], [1]]);
       await process.advance(1_000);
       expect(ran).toEqual([
         ['given', 'b', 'c', 'd'],

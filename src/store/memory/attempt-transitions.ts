@@ -7,7 +7,7 @@ import type { StoredOutcome } from '../../job/outcome.js';
 import { recordedError } from '../../job/stored-error.js';
 import { taskVersionOf } from '../../job/task-version.js';
 import type {
-  Attempt,
+  AttemptInfo,
   AttemptKey,
   AttemptReport,
   FollowOutcome,
@@ -74,7 +74,7 @@ export class AttemptTransitions {
     return record !== undefined && record.state.cancel === undefined;
   }
 
-  reschedule({ id, token, delayMs, error, seal }: RescheduleRequest): Attempt | undefined {
+  reschedule({ id, token, delayMs, error, seal }: RescheduleRequest): AttemptInfo | undefined {
     const running = this.#running({ id, token });
     if (running === undefined) return undefined;
     const record = seal === undefined ? running : { ...running, job: { ...running.job, seal } };
@@ -88,7 +88,7 @@ export class AttemptTransitions {
       this.#putOff(record, delayMs, counted);
       return undefined;
     }
-    const attempt: Attempt = { token: this.context.newToken(), number: attempts + 1, failures: counted.failures };
+    const attempt: AttemptInfo = { token: this.context.newToken(), number: attempts + 1, failures: counted.failures };
     this.context.table.move(record, 'rerun', 'active', {
       ...counted,
       token: attempt.token,
@@ -106,7 +106,7 @@ export class AttemptTransitions {
     else if (record.state.cancel !== undefined)
       this.context.completion.end(record, 'end', { status: 'cancelled', reason: record.state.cancel.reason });
     else {
-      if (record.state.keepsPlaces === undefined) this.context.completion.giveUpPlaces(id);
+      if (record.state.hasPlaces === undefined) this.context.completion.giveUpPlaces(id);
       this.context.table.move(record, 'handBack', 'pending', {
         owner: undefined,
         token: undefined,
@@ -119,7 +119,7 @@ export class AttemptTransitions {
   /** An attempt whose end nobody will record. */
   interrupt(record: JobRecord): void {
     const { job, state } = record;
-    const { limit, delayMs } = job.interruptions;
+    const { limit, delayMs } = job.interruptionPolicy;
     const interruptions = state.interruptions + 1;
     if (state.cancel !== undefined) return this.context.completion.end(record, 'end', { status: 'cancelled', reason: state.cancel.reason });
     if (interruptions > limit) {
@@ -131,15 +131,15 @@ export class AttemptTransitions {
       this.context.completion.giveUpPlaces(job.id);
       this.context.table.move(record, 'interrupt', 'scheduled', {
         ...freed,
-        keepsPlaces: undefined,
+        hasPlaces: undefined,
         dueAt: new Date(this.context.now().getTime() + delayMs),
       });
-    } else this.context.table.move(record, 'interrupt', 'pending', { ...freed, keepsPlaces: true });
+    } else this.context.table.move(record, 'interrupt', 'pending', { ...freed, hasPlaces: true });
   }
 
   /** Its next attempt comes later, or as soon as it is its turn. */
   #putOff(record: JobRecord, delayMs: number, counted: Changes): void {
-    const freed = { ...counted, owner: undefined, token: undefined, keepsPlaces: undefined };
+    const freed = { ...counted, owner: undefined, token: undefined, hasPlaces: undefined };
     this.context.completion.giveUpPlaces(record.job.id);
     if (delayMs === 0) this.context.table.move(record, 'retryLater', 'pending', freed);
     else this.context.table.move(record, 'retryLater', 'scheduled', { ...freed, dueAt: new Date(this.context.now().getTime() + delayMs) });

@@ -4,7 +4,7 @@ import type { JobRecord } from '../../job/job-record.js';
 import { JobReference } from '../../job/job-reference.js';
 import { reportedBytes } from '../../job/job-size.js';
 import { taskVersionOf } from '../../job/task-version.js';
-import type { Attempt, ClaimedJob, ClaimRequest } from '../store-messages.js';
+import type { AttemptInfo, ClaimedJob, ClaimRequest } from '../store-messages.js';
 import type { DueJobs } from './due-jobs.js';
 import type { Lane } from './lanes.js';
 import type { MemoryContext } from './memory-context.js';
@@ -53,21 +53,21 @@ export class Claimer {
 
   #claimed(record: JobRecord, owner: string, now: Date): ClaimedJob {
     const { job } = record;
-    const attempt: Attempt = { token: this.context.newToken(), number: record.state.attempts + 1, failures: record.state.failures };
+    const attempt: AttemptInfo = { token: this.context.newToken(), number: record.state.attempts + 1, failures: record.state.failures };
     this.context.table.move(record, 'claim', 'active', {
       owner,
       token: attempt.token,
       attempts: attempt.number,
       startedAt: now,
     });
-    const given = job.input === 'none' ? undefined : this.#given(record);
+    const given = job.callbackInput === 'none' ? undefined : this.#given(record);
     const reported = reportedBytes(record.state);
     return { job, attempt, ...(given === undefined ? {} : { input: given }), ...(reported.size === 0 ? {} : { reported }) };
   }
 
   #given({ job }: JobRecord): NonNullable<ClaimedJob['input']> | undefined {
     if (job.parent === undefined) return undefined;
-    if (job.input !== 'jobs') return this.context.table.get(job.parent)?.state.outcome;
+    if (job.callbackInput !== 'jobs') return this.context.table.get(job.parent)?.state.outcome;
     return this.context.table.family.of(job.parent).steps.map((id) => new JobReference(id, this.context.table.get(id)?.job.taskName ?? ''));
   }
 }

@@ -18,7 +18,7 @@ import type { Retention } from './retention.js';
 const NO_FOLLOWERS: ReadonlySet<string> = new Set();
 
 /** The fields that an end removes from a record. */
-const OVER: Changes = { owner: undefined, dueAt: undefined, waitsFor: undefined, keepsPlaces: undefined };
+const OVER: Changes = { owner: undefined, dueAt: undefined, waitsFor: undefined, hasPlaces: undefined };
 
 interface Cancellation {
   readonly id: string;
@@ -41,10 +41,10 @@ export class Completion {
   ) {}
 
   /** Records the outcome of a job. */
-  end(record: JobRecord, move: 'end' | 'cancel' | 'expire' | 'pass', wanted: StoredOutcome, keepsPlaces = false): void {
+  end(record: JobRecord, move: 'end' | 'cancel' | 'expire' | 'pass', wanted: StoredOutcome, hasPlaces = false): void {
     const { id } = record.job;
     const outcome = wanted.status === 'completed' ? fitting(wanted, record.job, storedBytes(record)) : wanted;
-    if (keepsPlaces) this.ledger.keep(id, { token: record.state.token, owner: record.state.owner });
+    if (hasPlaces) this.ledger.keep(id, { token: record.state.token, owner: record.state.owner });
     else this.giveUpPlaces(id);
     if (record.state.status === 'pending' && this.ledger.stopSaving(laneOf(record.job, false))) this.wakeAll();
     const status = this.table.family.hasOpen(id) ? 'callbacks' : outcome.status;
@@ -85,12 +85,12 @@ export class Completion {
     const outcome = this.table.get(callback?.job.parent ?? '')?.state.outcome;
     if (callback?.state.status !== 'blocked' || outcome === undefined) return;
     if (callback.job.kind !== 'choice') return this.#unblock(callback);
-    const { success, failure } = callback.job.choice ?? {};
+    const { success, failure } = callback.job.branches ?? {};
     const side = outcome.status === 'completed' ? success : outcome.status === 'failed' ? failure : undefined;
     if (side === undefined) return this.end(callback, 'pass', outcome);
     const [root, ...below] = side;
-    const { choice = {}, retryOf } = callback.job;
-    const chosen = this.table.become(callback, { ...root, choice, ...(retryOf === undefined ? {} : { retryOf }) });
+    const { branches = {}, retryOf } = callback.job;
+    const chosen = this.table.become(callback, { ...root, branches, ...(retryOf === undefined ? {} : { retryOf }) });
     for (const job of below) this.table.add(job, this.table.place(this.now()), true);
     this.#unblock(chosen);
   }

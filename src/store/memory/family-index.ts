@@ -47,7 +47,7 @@ export class FamilyIndex {
     if (below === undefined) return;
     if (job.role === 'callback') below.openCallbacks--;
     else if (job.role === 'step' && state.status === 'failed') {
-      const index = job.index ?? 0;
+      const index = job.position ?? 0;
       below.failedSteps++;
       if (below.failedStep === undefined || index < below.failedStep.index) below.failedStep = { id: job.id, index };
     }

@@ -84,7 +84,9 @@ export class Inserter {
 
   /** A step that is added has the place after those that are there. */
   #numbered(job: QueuedJob): QueuedJob {
-    return job.role === 'step' && job.parent !== undefined ? { ...job, index: this.context.table.family.of(job.parent).steps.length } : job;
+    return job.role === 'step' && job.parent !== undefined
+      ? { ...job, position: this.context.table.family.of(job.parent).steps.length }
+      : job;
   }
 
   /** The job that has the unique key of one that is to be inserted. */

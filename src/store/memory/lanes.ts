@@ -38,7 +38,7 @@ export class Lanes {
   constructor(private readonly isCurrent: (record: JobRecord) => boolean) {}
 
   push(record: JobRecord): void {
-    const key = laneOf(record.job, record.state.keepsPlaces === true);
+    const key = laneOf(record.job, record.state.hasPlaces === true);
     const lane = this.#byKey.get(key) ?? this.#open(key, record);
     lane.push(record);
   }

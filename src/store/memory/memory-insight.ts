@@ -84,7 +84,7 @@ function isRunning({ job, state }: JobRecord): boolean {
 }
 
 function laneOfRecord({ job, state }: JobRecord): string {
-  return laneOf(job, state.keepsPlaces === true);
+  return laneOf(job, state.hasPlaces === true);
 }
 
 function waitsSince({ state: { queuedAt, dueAt = queuedAt } }: JobRecord): Date {

@@ -11,7 +11,7 @@ import type { JobStore, StoreSetup } from '../job-store.js';
 import type { ChangeFilter, StoreChange } from '../store-changes.js';
 import type { AgentInfo } from '../store-insight.js';
 import type {
-  Attempt,
+  AttemptInfo,
   AttemptReport,
   ClaimedJob,
   ClaimRequest,
@@ -159,7 +159,7 @@ class MemoryStore implements MemoryJobStore {
     return ends.map((end) => this.#transitions.stage(end, own));
   }
 
-  async reschedule(again: readonly RescheduleRequest[]): Promise<readonly (Attempt | undefined)[]> {
+  async reschedule(again: readonly RescheduleRequest[]): Promise<readonly (AttemptInfo | undefined)[]> {
     return this.#operation(() => again.map((one) => this.#transitions.reschedule(one)));
   }
 

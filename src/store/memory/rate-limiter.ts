@@ -78,5 +78,5 @@ function withOneMore(rate: Rate, begun: readonly RecentStarts[], nowMs: number):
   const until = countsUntil(rate, nowMs);
   const others = begun.filter((one) => one.until.getTime() > nowMs && one.until.getTime() !== until.getTime());
   const same = begun.find((one) => one.until.getTime() === until.getTime());
-  return [...others, { until, n: (same?.n ?? 0) + 1 }];
+  return [...others, { until, count: (same?.count ?? 0) + 1 }];
 }

@@ -8,7 +8,7 @@ import type { Controls, JobStore, Schedules, StoreSetup, Transactions } from '..
 import type { ChangeFilter, StoreChange } from '../store-changes.js';
 import type { AgentInfo, Insight } from '../store-insight.js';
 import type {
-  Attempt,
+  AttemptInfo,
   AttemptReport,
   ClaimedJob,
   ClaimRequest,
@@ -89,7 +89,7 @@ export class DeferredStore implements JobStore {
     return this.#store.settle(ends, session);
   }
 
-  async reschedule(again: readonly RescheduleRequest[]): Promise<readonly (Attempt | undefined)[]> {
+  async reschedule(again: readonly RescheduleRequest[]): Promise<readonly (AttemptInfo | undefined)[]> {
     return this.#store.reschedule(again);
   }
 

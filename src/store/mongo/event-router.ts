@@ -45,7 +45,7 @@ export interface RoutedParts {
 interface QuotaEvent {
   readonly name: string;
   readonly quota: QuotaDocument | undefined;
-  readonly rev: number | undefined;
+  readonly revision: number | undefined;
 }
 
 export class EventRouter {
@@ -76,29 +76,29 @@ export class EventRouter {
   /** The server has reported a change. */
   changed(event: ChangeEvent): void {
     const { notifier, collections, pauses } = this.parts;
-    const { collection, id, quota, rev } = event;
+    const { collection, id, quota, revision } = event;
     if (collection === collections.control.collectionName) notifier.track(pauses.refresh());
-    else if (collection === collections.quotas.collectionName) notifier.track(this.#quotaChanged({ name: String(id), quota, rev }));
+    else if (collection === collections.quotas.collectionName) notifier.track(this.#quotaChanged({ name: String(id), quota, revision }));
     else this.#jobChanged(id as ObjectId, event);
   }
 
   #jobChanged(id: ObjectId, event: ChangeEvent): void {
     const { notifier, cancelled, sessionInserter, process } = this.parts;
-    const { isInsert, origin, isStaged, isLate, isCancelled, bell, dueAt, startBy, cancelOwner, cancelReason } = event;
-    const isOwn = isInsert && origin === process;
+    const { isInsert, queuedBy, isStaged, isLate, isCancelled, pendingSignal, dueAt, pendingBeginBy, cancelOwner, cancelReason } = event;
+    const isOwn = isInsert && queuedBy === process;
     const isEcho = isOwn && !isStaged;
     if (isOwn && isLate) notifier.track(sessionInserter.committed(id));
-    if (bell !== undefined && !isEcho) notifier.found(bell);
+    if (pendingSignal !== undefined && !isEcho) notifier.found(pendingSignal);
     if (dueAt !== undefined) notifier.due(dueAt);
-    if (startBy !== undefined) notifier.due(startBy);
+    if (pendingBeginBy !== undefined) notifier.due(pendingBeginBy);
     if (isCancelled) cancelled.add(String(id));
     if (cancelOwner !== undefined) notifier.cancelOf(cancelOwner, String(id), cancelReason);
     if (!isEcho) notifier.changed({ _id: id });
   }
 
-  async #quotaChanged({ name, quota, rev }: QuotaEvent): Promise<void> {
+  async #quotaChanged({ name, quota, revision }: QuotaEvent): Promise<void> {
     const { quotas, notifier, placeLeases } = this.parts;
-    if (await quotas.hear(name, quota, rev)) notifier.room();
+    if (await quotas.hear(name, quota, revision)) notifier.room();
     await placeLeases.yieldIdle([name]);
   }
 

@@ -12,7 +12,7 @@ import type { QuotaCache } from './quotas/quota-cache.js';
 import { isHeld } from './quotas/quota-pipelines.js';
 import type { RateLimiter } from './quotas/rate-limiter.js';
 import type { Collections } from './schema/collections.js';
-import type { JobDocument, QuotaDocument } from './schema/documents.js';
+import type { JobDocument, QuotaDocument, Reservation, ShareDocument } from './schema/documents.js';
 
 export interface InsightSources {
   readonly collections: Collections;
@@ -21,9 +21,9 @@ export interface InsightSources {
   readonly time: ServerTime;
 }
 
-type Seen = Pick<JobDocument, '_id' | 'task' | 'version' | 'queue' | 'quotas' | 'owner' | 'held' | 'startedAt' | 'waiting'>;
+type Seen = Pick<JobDocument, '_id' | 'taskName' | 'version' | 'queue' | 'places' | 'owner' | 'reservation' | 'startedAt' | 'waitsFor'>;
 
-const SEEN = { task: 1, version: 1, queue: 1, quotas: 1, owner: 1, held: 1, startedAt: 1, waiting: 1 } as const;
+const SEEN = { taskName: 1, version: 1, queue: 1, places: 1, owner: 1, reservation: 1, startedAt: 1, waitsFor: 1 } as const;
 
 /** So many overdue jobs are looked at for their lanes. */
 const MAX_OVERDUE = 100;
@@ -47,10 +47,10 @@ export class MongoInsight implements Insight {
     const found = await collections.quotas.find({ _id: { $in: [...names] } });
     for (const quota of found) quotas.notice(quota);
     const holders = found.flatMap((quota) => quota.holders);
-    const running = await this.#runBy(holders.flatMap((holder) => (isHeld(holder) ? [] : [holder.by])));
+    const running = await this.#runBy(holders.flatMap((holder) => (isHeld(holder) ? [] : [holder.dispatcher])));
     const ids = holders.flatMap((holder) => (isHeld(holder) ? (objectIdOf(holder.job) ?? []) : []));
     const held = await this.#find({ _id: { $in: ids } });
-    return found.map((quota) => this.#use(quota, [...running.filter((job) => job.held === undefined), ...held]));
+    return found.map((quota) => this.#use(quota, [...running.filter((job) => job.reservation === undefined), ...held]));
   }
 
   async countAhead(id: string, limit: number): Promise<number> {
@@ -102,7 +102,7 @@ export class MongoInsight implements Insight {
   /** The jobs whose code these dispatchers run. */
   #runBy(dispatchers: readonly string[]): Promise<readonly Seen[]> {
     if (dispatchers.length === 0) return Promise.resolve([]);
-    return this.#find({ owner: { $in: [...dispatchers] }, status: 'active', waiting: { $exists: false } });
+    return this.#find({ owner: { $in: [...dispatchers] }, status: 'active', waitsFor: { $exists: false } });
   }
 
   #find(filter: Filter<JobDocument>): Promise<readonly Seen[]> {
@@ -121,20 +121,24 @@ export class MongoInsight implements Insight {
   }
 }
 
-function heldBy({ job: id, n }: { readonly job: string; readonly n: number }, jobs: readonly Seen[]): readonly QuotaHolder[] {
+function heldBy({ job: id, places }: Pick<Reservation, 'job' | 'places'>, jobs: readonly Seen[]): readonly QuotaHolder[] {
   const job = jobs.find(({ _id }) => _id.toHexString() === id);
   // Nobody runs a batch, nor a job that is to go on.
-  return [job === undefined ? { places: n } : { ...holderOf(job, n), dispatcher: undefined }];
+  return [job === undefined ? { places } : { ...holderOf(job, places), dispatcher: undefined }];
 }
 
 /** The jobs of a dispatcher that use its places, and what it keeps besides. */
-function sharedBy({ by, n }: { readonly by: string; readonly n: number }, name: string, jobs: readonly Seen[]): readonly QuotaHolder[] {
-  const users = jobs.filter(({ owner, held, quotas }) => owner === by && held === undefined && takes(quotas, name));
-  const used = users.map((job) => holderOf(job, weightOf(job.quotas, name)));
-  const idle = used.reduce((left, { places }) => left - places, n);
-  return idle > 0 ? [...used, { places: idle, dispatcher: by }] : used;
+function sharedBy(
+  { dispatcher, places }: Pick<ShareDocument, 'dispatcher' | 'places'>,
+  name: string,
+  jobs: readonly Seen[],
+): readonly QuotaHolder[] {
+  const users = jobs.filter((job) => job.owner === dispatcher && job.reservation === undefined && takes(job.places, name));
+  const used = users.map((job) => holderOf(job, weightOf(job.places, name)));
+  const idle = used.reduce((left, job) => left - job.places, places);
+  return idle > 0 ? [...used, { places: idle, dispatcher }] : used;
 }
 
-function holderOf({ _id, task, startedAt, owner }: Seen, places: number): QuotaHolder {
-  return { places, job: { id: _id.toHexString(), taskName: task }, since: startedAt, dispatcher: owner };
+function holderOf({ _id, taskName, startedAt, owner }: Seen, places: number): QuotaHolder {
+  return { places, job: { id: _id.toHexString(), taskName }, since: startedAt, dispatcher: owner };
 }

@@ -12,7 +12,7 @@ import type { Controls, JobStore, Schedules, StoreSetup, Transactions } from '..
 import type { ChangeFilter, StoreChange } from '../store-changes.js';
 import type { AgentInfo, Insight } from '../store-insight.js';
 import type {
-  Attempt,
+  AttemptInfo,
   AttemptReport,
   ClaimedJob,
   ClaimRequest,
@@ -135,7 +135,7 @@ export class MongoStore implements JobStore {
     return ends.map((end) => answers.get(end) === true);
   }
 
-  async reschedule(again: readonly RescheduleRequest[]): Promise<readonly (Attempt | undefined)[]> {
+  async reschedule(again: readonly RescheduleRequest[]): Promise<readonly (AttemptInfo | undefined)[]> {
     const { transitions, sessionSettler } = this.#parts;
     const answers = await transitions.reschedule(again);
     await sessionSettler.confirm(again);
@@ -275,7 +275,7 @@ function filterOf({ ids, queue, statuses, taskNames, parents, after, ...query }:
     ...(queue === undefined ? {} : { queue }),
     ...(statuses === undefined ? {} : { status: { $in: [...statuses] } }),
     ...(mayBeUnreadable === true ? { $or: [{ status: { $nin: [...FINAL] } }, { damaged: { $exists: true } }] } : {}),
-    ...(taskNames === undefined ? {} : { task: { $in: [...taskNames] } }),
+    ...(taskNames === undefined ? {} : { taskName: { $in: [...taskNames] } }),
     ...(parents === undefined ? {} : { parent: { $in: idsOf(parents) } }),
     ...(endedSince === undefined && endedBefore === undefined ? {} : { endedAt: ended }),
     ...(isRetried === undefined ? {} : { retriedAs: { $exists: isRetried } }),

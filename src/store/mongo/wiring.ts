@@ -106,7 +106,7 @@ function openFeed(below: ReturnType<typeof openBase>) {
   const notifier = new Notifier({
     ...below,
     notes,
-    onPending: (lane) => lanes.ring(lane),
+    onPending: (lane) => lanes.signal(lane),
     follow: (id) => listener.follow(id),
     unfollow: (id) => listener.unfollow(id),
     onLeft: (queue) => router.queueLeft(queue),

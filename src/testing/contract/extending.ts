@@ -172,7 +172,7 @@ export const extending = cases('extending batches', {
     });
     await lab.insert(six);
     const steps = await lab.store.find({ parents: [batch] });
-    deepEqual(steps.map(({ job }) => job.index).toSorted(), [0, 1, 2, 3, 4, 5]);
+    deepEqual(steps.map(({ job }) => job.position).toSorted(), [0, 1, 2, 3, 4, 5]);
     deepEqual(await stepsOf(lab, batch), ['one', 'two', 'three', 'four', 'five', 'six']);
   },
 
@@ -238,5 +238,5 @@ async function refusal(lab: StoreLab, batch: string, like = batch): Promise<unkn
 /** The tasks of a batch's steps, as its result has them. */
 async function stepsOf(lab: StoreLab, batch: string): Promise<readonly string[]> {
   const steps = (await lab.store.find({ parents: [batch] })).filter(({ job }) => job.role === 'step');
-  return steps.sort((one, other) => (one.job.index ?? 0) - (other.job.index ?? 0)).map(({ job }) => job.taskName);
+  return steps.sort((one, other) => (one.job.position ?? 0) - (other.job.position ?? 0)).map(({ job }) => job.taskName);
 }

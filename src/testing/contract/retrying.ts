@@ -29,7 +29,7 @@ export const retrying = cases('retrying', {
     await lab.drain();
     const [root, failure, after] = await retry(lab, id);
     deepEqual(root.metadata, metadata);
-    deepEqual(failure?.choice?.failure?.[0].metadata, { tenant: 'acme', step: 2 });
+    deepEqual(failure?.branches?.failure?.[0].metadata, { tenant: 'acme', step: 2 });
     deepEqual(after?.metadata, { tenant: 'acme' });
   },
 

@@ -12,7 +12,7 @@ import { Payload } from '../../job/payload.js';
 import { taskVersionOf } from '../../job/task-version.js';
 import type { JobStore } from '../../store/job-store.js';
 import type { ChangeFilter, StoreChange } from '../../store/store-changes.js';
-import type { Attempt, AttemptKey, ClaimedJob, InsertResult, Settlement } from '../../store/store-messages.js';
+import type { AttemptInfo, AttemptKey, ClaimedJob, InsertResult, Settlement } from '../../store/store-messages.js';
 import { seededRandom } from '../seeded-random.js';
 
 /** Given by the test that runs the contract: a new store for each case, and control of its time. */
@@ -232,7 +232,7 @@ export class StoreLab {
   known(tree: JobTree): JobTree {
     for (const job of tree) {
       this.#tasks.add(taskVersionOf(job));
-      for (const side of [job.choice?.success, job.choice?.failure]) if (side !== undefined) this.known(side);
+      for (const side of [job.branches?.success, job.branches?.failure]) if (side !== undefined) this.known(side);
     }
     return tree;
   }
@@ -301,7 +301,7 @@ export class StoreLab {
   }
 
   /** Asks for another attempt, at once or later. */
-  async again(run: AttemptKey, delayMs: number): Promise<Attempt | undefined> {
+  async again(run: AttemptKey, delayMs: number): Promise<AttemptInfo | undefined> {
     const [attempt] = await this.store.reschedule([{ ...keyOf(run), delayMs }]);
     await this.settled();
     return attempt;

@@ -7,7 +7,7 @@ import { fact, group } from './fact.js';
 const HOUR_MS = 3_600_000;
 
 async function fivePending({ things }: Bench): Promise<void> {
-  await things.insertMany([1, 2, 3, 4, 5].map((_id) => ({ _id, status: 'pending', attempts: 0, bell: 'lane' })));
+  await things.insertMany([1, 2, 3, 4, 5].map((_id) => ({ _id, status: 'pending', attempts: 0, pendingSignal: 'lane' })));
 }
 
 /** Sets an owner on those that are still pending, if the lease has not run out. */
@@ -16,7 +16,7 @@ const claim = ({ things }: Bench, owner: string, leaseUntil: Date) =>
     { _id: { $in: [2, 3, 4] }, status: 'pending', $expr: { $lt: ['$$NOW', leaseUntil] } },
     [
       { $set: { status: { $cond: [{ $in: ['$_id', [2]] }, 'active', 'assigned'] }, owner: { $literal: owner }, claimedAt: '$$NOW' } },
-      { $unset: ['bell'] },
+      { $unset: ['pendingSignal'] },
     ],
     { hint: '_id_' },
   );
@@ -28,7 +28,7 @@ export const claiming = group('pipeline updates', 'manual: reference/command/upd
     const results = await Promise.all(['a', 'b', 'c', 'd'].map((owner) => claim(bench, owner, until)));
     expect(results.reduce((sum, { modifiedCount }) => sum + modifiedCount, 0)).toBe(3);
     const claimed = await bench.things.find({ owner: { $exists: true } }, { sort: { _id: 1 } }).toArray();
-    expect(claimed.map(({ _id, status, bell }) => [_id, status, bell])).toEqual([
+    expect(claimed.map(({ _id, status, pendingSignal }) => [_id, status, pendingSignal])).toEqual([
       [2, 'active', undefined],
       [3, 'assigned', undefined],
       [4, 'assigned', undefined],

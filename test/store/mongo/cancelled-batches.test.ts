@@ -64,8 +64,8 @@ describe('batches whose cancellation was asked for by a process that died over i
     const holder = await async.queueJob(makeJob(hang).with({ quotas: ['gate'] }));
     const batches: Job<unknown>[] = [];
     for (let isAnswered = false; !isAnswered; ) {
-      const inner = serial(makeJob(hang), makeJob(step)).with({ quotas: [] });
-      const steps = [makeJob(hang), inner, makeJob(step).withCallback(after), parallel(makeJob(step))];
+      const followedJob = serial(makeJob(hang), makeJob(step)).with({ quotas: [] });
+      const steps = [makeJob(hang), followedJob, makeJob(step).withCallback(after), parallel(makeJob(step))];
       const batch = await async.queueJob(parallel(...steps).with({ quotas: [] }));
       batches.push(batch);
       while ((await claimed()) < 1 + 2 * batches.length) await clock.advance(100, () => processes.quiet());
@@ -87,7 +87,7 @@ describe('batches whose cancellation was asked for by a process that died over i
 
   /** Those that have been claimed, whatever has become of them. */
   function claimed(): Promise<number> {
-    return processes.collection('jobs').countDocuments({ task: 'hang', status: { $nin: ['blocked', 'pending'] } });
+    return processes.collection('jobs').countDocuments({ taskName: 'hang', status: { $nin: ['blocked', 'pending'] } });
   }
 
   /** Cancels a job by a process that dies after `commands` commands. @returns whether these were enough */
@@ -111,7 +111,7 @@ describe('batches whose cancellation was asked for by a process that died over i
   /** As if all this had been long ago. */
   async function makeOld(): Promise<void> {
     const jobs = processes.collection('jobs');
-    await jobs.updateMany({ owner: { $exists: true }, waiting: { $exists: true } }, { $set: { startedAt: new Date(0) } });
+    await jobs.updateMany({ owner: { $exists: true }, waitsFor: { $exists: true } }, { $set: { startedAt: new Date(0) } });
     await jobs.updateMany({ owner: { $exists: true }, endedAt: { $exists: true } }, { $set: { endedAt: new Date(0) } });
   }
 });

@@ -216,7 +216,7 @@ describe('jobs whose time comes', () => {
 
   it('expire by set writes: 800 that are late at once take at most 0.04 commands each, and one write', async () => {
     const limited = makeJob(show, 1).with({ beginBy: new Date(Date.UTC(2200, 0, 1)) });
-    const { recover, count } = await waiting(limited, 800, (place) => ({ beginBy: longAgo(place), startBy: longAgo(place) }));
+    const { recover, count } = await waiting(limited, 800, (place) => ({ beginBy: longAgo(place), pendingBeginBy: longAgo(place) }));
     const { names, documents } = await processes.costOf(recover);
     expect(names.length / 800).toBeLessThanOrEqual(0.04);
     expect([documents, await count('failed')]).toEqual([800, 800]);
@@ -224,7 +224,7 @@ describe('jobs whose time comes', () => {
 
   it.each([
     ['due', 'dueAt', delayed],
-    ['late', 'startBy', makeJob(show, 1).with({ beginBy: new Date(Date.UTC(2200, 0, 1)) })],
+    ['late', 'pendingBeginBy', makeJob(show, 1).with({ beginBy: new Date(Date.UTC(2200, 0, 1)) })],
   ] as const)('are found from an index, without a look at more than are read, however many are %s', async (_what, field, job) => {
     const { recover } = await waiting(job, 1_000, (place) => ({ [field]: longAgo(place) }));
     const { commands } = await processes.costOf(recover);
@@ -354,7 +354,7 @@ describe('a claim', () => {
     await addCopies(ready, 9);
     const { commands } = await processes.costOf(async () => {
       await processes.start({ tasks: [show, inOrder] });
-      await processes.until(async () => (await processes.collection('jobs').countDocuments({ task: 'show', status: 'pending' })) === 0);
+      await processes.until(async () => (await processes.collection('jobs').countDocuments({ taskName: 'show', status: 'pending' })) === 0);
     });
     const reads = commands.filter(({ hint, distinct, query }) => hint === 'ready' || (distinct !== undefined && query.lane !== undefined));
     expect(reads.map(lanesOf)).toEqual(expect.arrayContaining([[behind['lane']], [ready['lane']]]));
@@ -383,11 +383,11 @@ describe('a claim', () => {
   });
 
   async function pendingOf({ id }: { readonly id: string }): Promise<Document> {
-    const { bell: _, ...job }: Document = (await processes.collection('jobs').findOne({ _id: new ObjectId(id) })) ?? {};
+    const { pendingSignal: _, ...job }: Document = (await processes.collection('jobs').findOne({ _id: new ObjectId(id) })) ?? {};
     return job;
   }
 
-  function ended({ open: _, ...job }: Document): Document {
+  function ended({ isOpen: _, ...job }: Document): Document {
     return { ...job, status: 'completed' };
   }
 

@@ -54,9 +54,9 @@ it('a step that is damaged fails alone: its batch goes on, and ends', async () =
   const [, second] = await processes
     .collection('jobs')
     .find({ parent: new ObjectId(batch.id) })
-    .sort({ index: 1 })
+    .sort({ position: 1 })
     .toArray();
-  await processes.collection('jobs').updateOne({ _id: second?._id as ObjectId }, { $set: { limits: 'x' } });
+  await processes.collection('jobs').updateOne({ _id: second?._id as ObjectId }, { $set: { interruptionPolicy: 'x' } });
   await processes.start({ tasks: [add] });
   const steps = await batch.waitForResult();
   expect(steps.map(({ status }) => status)).toEqual(['completed', 'failed', 'completed']);
@@ -71,7 +71,7 @@ it('a batch that is damaged while its steps run fails, and is final when they ha
   const { async } = await processes.start({ tasks: [wait] });
   const batch = await async.queueParallelJobs(makeJob(wait), makeJob(wait));
   await begun.promise;
-  await processes.collection('jobs').updateOne({ _id: new ObjectId(batch.id) }, { $set: { limits: 'x' } });
+  await processes.collection('jobs').updateOne({ _id: new ObjectId(batch.id) }, { $set: { interruptionPolicy: 'x' } });
   expect((await batch.refresh()).status).toBe('callbacks');
   gate.resolve();
   expect(await batch.waitForOutcome()).toMatchObject({ status: 'failed', error: { code: 'MILLRACE_STORE' } });
@@ -82,7 +82,7 @@ it.each<[string, object]>([
   ['no holders', { $unset: { holders: '' } }],
   ['holders that are not a list', { $set: { holders: 'x' } }],
   ['a size that is not a number', { $set: { size: 'x' } }],
-  ['a revision that is not a number', { $set: { rev: 'x' } }],
+  ['a revision that is not a number', { $set: { revision: 'x' } }],
 ])('a quota with %s is repaired, the log names it, and its jobs go on', async (_title, damage) => {
   const logged: string[] = [];
   const logger = { debug: () => {}, info: () => {}, warn: () => {}, error: (message: string) => void logged.push(message) };
@@ -96,7 +96,7 @@ it.each<[string, object]>([
     async () =>
       (await processes
         .collection('quotas')
-        .findOne({ _id: 'narrow' as never, size: 1, rev: { $type: 'number' }, holders: { $type: 'array' } })) !== null,
+        .findOne({ _id: 'narrow' as never, size: 1, revision: { $type: 'number' }, holders: { $type: 'array' } })) !== null,
   );
   expect(logged).toEqual([
     expect.stringMatching(/^the document narrow of millrace\.quotas was damaged: `\w+` must be .*; it has been repaired$/),

@@ -37,8 +37,8 @@ it.each([
 ])('what has %s in the place of its time holds up no other job, and no round goes on without end', async (_what, damaged) => {
   const { put, statusOf, recover } = await setup();
   await put(delayed, { dueAt: damaged });
-  await put(limited, { startBy: damaged });
-  const [due, late] = [await put(delayed, { dueAt: LONG_AGO }), await put(limited, { startBy: LONG_AGO })];
+  await put(limited, { pendingBeginBy: damaged });
+  const [due, late] = [await put(delayed, { dueAt: LONG_AGO }), await put(limited, { pendingBeginBy: LONG_AGO })];
   expect(await recover()).toEqual({});
   await processes.quiet();
   expect([await statusOf(due), await statusOf(late)]).toEqual(['pending', 'failed']);
@@ -47,12 +47,12 @@ it.each([
 
 it.runIf(processes.faults !== undefined)('what follows from jobs that expired does not hold up those that come due', async () => {
   const { put, statusOf, recover } = await setup();
-  const late = await put(limited.withCallbacks({ failure: alarm }), { startBy: LONG_AGO });
+  const late = await put(limited.withCallbacks({ failure: alarm }), { pendingBeginBy: LONG_AGO });
   const gate = deferred();
   const struck = processes.strike(({ find, filter }) => find === 'millrace.jobs' && filter.parent !== undefined, gate.promise);
   await recover();
   await struck;
-  const [due, later] = [await put(delayed, { dueAt: LONG_AGO }), await put(limited, { startBy: LONG_AGO })];
+  const [due, later] = [await put(delayed, { dueAt: LONG_AGO }), await put(limited, { pendingBeginBy: LONG_AGO })];
   expect((await recover()).nextAt).toBeInstanceOf(Date);
   expect([await statusOf(late), await statusOf(due), await statusOf(later)]).toEqual(['callbacks', 'pending', 'pending']);
   gate.resolve();

@@ -29,7 +29,7 @@ async function ownerNow(): Promise<string> {
 /** Executes a command that comes too late for everybody. */
 async function claimLate({ id }: Job<unknown>, claimed: object): Promise<void> {
   const late = { owner: await ownerNow(), token: 'late', ...claimed };
-  await processes.collection('jobs').updateOne({ _id: new ObjectId(id) }, { $set: late, $unset: { dueAt: '', bell: '' } });
+  await processes.collection('jobs').updateOne({ _id: new ObjectId(id) }, { $set: late, $unset: { dueAt: '', pendingSignal: '' } });
 }
 
 describe('a job that was claimed by a command which was done late', () => {

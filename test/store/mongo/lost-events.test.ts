@@ -37,7 +37,7 @@ describe.skipIf(processes.faults === undefined)('when no event arrives', () => {
     const job = await queuer.queueJob(add, 40, 2);
     const waiting = job.waitForResult();
     await pass('worker', ROUND_MS);
-    expect(await processes.collection('jobs').countDocuments({ open: true })).toBe(0);
+    expect(await processes.collection('jobs').countDocuments({ isOpen: true })).toBe(0);
     expect(job.status).toBe('pending');
     await pass('queuer', WATCHED_MS);
     expect(await waiting).toBe(42);

@@ -17,7 +17,7 @@ describe('a pause', () => {
     await (await web.async.queueJob(fine)).waitForResult();
     await web.async.pause({ task: fine });
     const follows = await processes.collection('dispatchers').find({ state: 'alive' }).toArray();
-    expect(follows.map((dispatcher) => dispatcher['follows'])).toEqual([1, 1]);
+    expect(follows.map((dispatcher) => dispatcher['pauseRevision'])).toEqual([1, 1]);
     const paused = await web.async.queueJob(fine);
     expect(await (await web.async.queueJob(single)).waitForResult()).toBe(42);
     expect((await paused.refresh()).status).toBe('pending');
@@ -61,7 +61,7 @@ describe('a pause', () => {
     gate.resolve();
     await processes.quiet();
     expect((await job.refresh()).status).toBe('pending');
-    expect(await processes.collection('dispatchers').distinct('follows')).toEqual([1]);
+    expect(await processes.collection('dispatchers').distinct('pauseRevision')).toEqual([1]);
   });
 
   it.skipIf(processes.faults === undefined)('puts back what was taken by a claim that was not answered', async () => {

@@ -15,17 +15,17 @@ it('finds two jobs that came to wait for each other when their process died', as
   const { async } = await processes.start({ tasks: [returns], dispatcher: false });
   const jobs = await Promise.all([async.queueJob(returns), async.queueJob(returns)]);
   const [one, other] = jobs;
-  const waits = (inner: string) => ({
+  const waits = (followedJob: string) => ({
     $set: {
       status: 'active',
-      waiting: 'inner',
-      inner: new ObjectId(inner),
+      waitsFor: 'job',
+      followedJob: new ObjectId(followedJob),
       owner: 'gone',
       token: 'a',
       startedAt: new Date(0),
       attempts: 1,
     },
-    $unset: { bell: '' },
+    $unset: { pendingSignal: '' },
   });
   const collection = processes.collection('jobs');
   await collection.updateOne({ _id: new ObjectId(one?.id) }, waits(other?.id ?? ''));
@@ -55,6 +55,6 @@ it('cancels what is below a batch whose process died when it had cancelled that 
   expect((await collection.updateOne(callback, { $set: { dueAt: new Date(0) } })).modifiedCount).toBe(1);
   await rounds(8);
   expect((await batch.refresh()).status).toBe('cancelled');
-  expect(await collection.distinct('status', { task: 'returns', parent: { $exists: true } })).toEqual(['cancelled', 'completed']);
+  expect(await collection.distinct('status', { taskName: 'returns', parent: { $exists: true } })).toEqual(['cancelled', 'completed']);
   expect(await collection.countDocuments({ owner: { $exists: true } })).toBe(0);
 });

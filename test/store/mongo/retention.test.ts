@@ -17,7 +17,7 @@ async function setup() {
   /** By task: for how long after its end each job is kept, or `undefined` for no limit. */
   const kept = async (): Promise<readonly [string, number | undefined][]> => {
     const found = await jobs.find().sort({ _id: 1 }).toArray();
-    return found.map(({ task: name, expireAt, endedAt }) => [name, expireAt === undefined ? undefined : expireAt - endedAt]);
+    return found.map(({ taskName: name, expireAt, endedAt }) => [name, expireAt === undefined ? undefined : expireAt - endedAt]);
   };
   return { async, kept };
 }
@@ -131,7 +131,7 @@ describe('what a job needed while it ran', () => {
     await (await batch.addCallbacks({ success: makeJob(add, 5, 6) })).waitForResult();
     const jobs = processes.collection('jobs');
     await processes.until(async () => (await jobs.countDocuments({ owner: { $exists: true } })) === 0);
-    expect(await jobs.countDocuments({ held: { $exists: true } })).toBe(0);
+    expect(await jobs.countDocuments({ reservation: { $exists: true } })).toBe(0);
     expect(await jobs.countDocuments({ expireAt: { $exists: false } })).toBe(0);
   });
 });

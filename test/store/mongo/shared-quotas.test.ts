@@ -98,10 +98,10 @@ describe('places', () => {
     await until(() => right.running.size === 1);
     const waiting = await queuer.queueJob(left.run);
     const quota = processes.collection('quotas');
-    await processes.until(async () => (await quota.countDocuments({ 'waiting.n': 1 })) === 1);
+    await processes.until(async () => (await quota.countDocuments({ 'waiting.places': 1 })) === 1);
     // As if it had waited for long.
-    const waited = { $set: { 'waiting.0.since': new Date(0) }, $inc: { rev: 1 } };
-    await quota.updateOne({ 'waiting.n': 1 }, waited);
+    const waited = { $set: { 'waiting.0.since': new Date(0) }, $inc: { revision: 1 } };
+    await quota.updateOne({ 'waiting.places': 1 }, waited);
     await waiting.cancel('not needed');
     right.end();
     await first.waitForResult();
@@ -120,10 +120,10 @@ describe('places', () => {
     await until(() => right.running.size === 1);
     const waiting = await queuer.queueJob(left.run);
     const quota = processes.collection('quotas');
-    await processes.until(async () => (await quota.countDocuments({ 'waiting.n': 1 })) === 1);
-    await quota.updateOne({ 'waiting.n': 1 }, { $set: { 'waiting.0.since': new Date(0) }, $inc: { rev: 1 } });
+    await processes.until(async () => (await quota.countDocuments({ 'waiting.places': 1 })) === 1);
+    await quota.updateOne({ 'waiting.places': 1 }, { $set: { 'waiting.0.since': new Date(0) }, $inc: { revision: 1 } });
     await leaving.quiet();
-    await processes.until(async () => (await quota.countDocuments({ 'waiting.n': 1 })) === 0);
+    await processes.until(async () => (await quota.countDocuments({ 'waiting.places': 1 })) === 0);
     right.end();
     await queuer.queueJob(right.run);
     await until(() => right.running.size === 2);
@@ -192,11 +192,11 @@ describe('places', () => {
     const documents = processes.database.collection<QuotaDocument>('millrace.quotas');
     const waitingFor = async (_id: string) => (await documents.findOne({ _id }))?.waiting ?? [];
     const entries = await waitingFor('default');
-    expect(entries.map(({ n }) => n)).toEqual([1]);
+    expect(entries.map(({ places }) => places)).toEqual([1]);
     // As it would stand there still, had the dispatcher given up its place of `default` while it waited.
     await documents.updateOne(
       { _id: 'pool' },
-      { $push: { waiting: { $each: entries.map((entry) => ({ ...entry, n: 2 })) } }, $inc: { rev: 1 } },
+      { $push: { waiting: { $each: entries.map((entry) => ({ ...entry, places: 2 })) } }, $inc: { revision: 1 } },
     );
     await processes.quiet();
     jobs.push(await async.queueJob(both.run));

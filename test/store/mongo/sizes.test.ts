@@ -58,11 +58,11 @@ it('forty jobs with arguments of a megabyte are inserted by commands of less tha
   );
   const inserts = commands.filter((command) => 'insert' in command);
   expect(inserts.length).toBeGreaterThanOrEqual(3);
-  expect(await processes.collection('jobs').countDocuments({ task: 'take' })).toBe(40);
+  expect(await processes.collection('jobs').countDocuments({ taskName: 'take' })).toBe(40);
 });
 
 it('what many attempts report at once is written, however much it is together', async () => {
-  const told = task('told', { quotas: [] }, (part: number) => currentTask().annotate('file', `${part} ${'x'.repeat(1_000_000)}`));
+  const told = task('notifyProcess', { quotas: [] }, (part: number) => currentTask().annotate('file', `${part} ${'x'.repeat(1_000_000)}`));
   const { async } = await processes.start({ tasks: [told], dispatcher: { agents: [{ concurrency: 40 }] } });
   const jobs = await async.queueJobs(Array.from({ length: 40 }, (_, part) => makeJob(told, part)));
   await Promise.all(jobs.map((job) => job.waitForResult()));

@@ -97,6 +97,14 @@ describe('a store', () => {
     await drop();
   });
 
+  it('that an earlier version has written is left alone', async () => {
+    const { collections, drop } = fresh();
+    await collections.control.raw.insertOne({ _id: 'store', version: STORE_VERSION - 1 });
+    await expect(checkStore(collections)).rejects.toThrow(/written by an earlier version of Millrace .* another `prefix`$/);
+    expect(await collections.control.find({})).toEqual([{ _id: 'store', version: STORE_VERSION - 1 }]);
+    await drop();
+  });
+
   it('whose index is there with other options is refused, naming it', async () => {
     const { collections, drop } = fresh();
     await collections.jobs.raw.createIndex({ root: 1 }, { name: 'root' });

@@ -15,7 +15,7 @@ const settle = async (): Promise<void> => {};
 function used({ perMs = HOUR, inMs = HOUR } = {}) {
   const clock = new VirtualClock();
   const rate: Rate = { starts: 1, perMs };
-  const begun: readonly RecentStarts[] = [{ until: new Date(clock.now() + inMs), n: 1 }];
+  const begun: readonly RecentStarts[] = [{ until: new Date(clock.now() + inMs), count: 1 }];
   const quotas = { rateOf: () => rate, begunOf: () => begun } as Partial<QuotaCache> as QuotaCache;
   let setMs = 0;
   const settable: Clock = { now: () => clock.now() + setMs, scheduler: clock.scheduler, turn: () => clock.turn() };

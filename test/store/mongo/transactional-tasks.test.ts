@@ -49,7 +49,7 @@ async function counting() {
     expectOnce: async (job: Job<number>, times: number): Promise<void> => {
       expect(await job.waitForResult()).toBe(1);
       await processes.until(async () => (await async.getJobs({ task: note, statuses: ['completed'] })).length === 2);
-      const state = await processes.collection('jobs').findOne({ task: 'count' });
+      const state = await processes.collection('jobs').findOne({ taskName: 'count' });
       expect([(await counters().findOne({}))?.n, runs, state?.['attempts'], state?.['status']]).toEqual([1, times, times, 'completed']);
     },
   };
@@ -130,7 +130,7 @@ describe.skipIf(processes.faults === undefined)('what a transactional task does 
     const isStruck = isCommitOfEnd();
     if (processes.faults !== undefined) processes.faults.intercept = (command) => (isStruck(command) ? 'lose answer' : undefined);
     const job = await queue();
-    await processes.until(async () => (await processes.collection('jobs').countDocuments({ receipt: { $exists: true } })) === 1);
+    await processes.until(async () => (await processes.collection('jobs').countDocuments({ settledToken: { $exists: true } })) === 1);
     await pass(clock, LONG_MS);
     await expectOnce(job, 1);
   });

@@ -85,7 +85,7 @@ describe('batches', () => {
 describe('a step whose turn has come', () => {
   it('goes to whichever process runs its task', async () => {
     const queuer = (await processes.start({ tasks, dispatcher: false })).async;
-    await processes.start({ tasks: [add], dispatcher: { name: 'adds' } });
+    await processes.start({ tasks: [add], dispatcher: { name: 'additions' } });
     await processes.start({ tasks: [inOrder], dispatcher: { name: 'orders' } });
     const steps = [makeJob(add, 1, 2), makeJob(inOrder, 3).with({ quotas: [] }), makeJob(add, 4, 5), makeJob(add, 6, 7)] as const;
     const batch = await queuer.queueJob(serial(...steps).with({ quotas: [] }));

@@ -28,23 +28,23 @@ function only<T>(parts: object): T {
 }
 
 function jobOf(status: 'assigned' | 'active', queue = ''): JobDocument {
-  const limits = { interruptions: 1, delayMs: 0 };
+  const interruptionPolicy = { limit: 1, delayMs: 0 };
   const args = toBytes(Payload.of([], 'arguments'));
   const order = { compare: () => 0 };
   return only({
     _id: new ObjectId(),
     kind: 'task',
-    task: 't',
+    taskName: 't',
     queue,
     lane: `["${queue}","t",[]]`,
     token: 'k',
     owner: 'd',
     status,
     attempts: 0,
-    limits,
+    interruptionPolicy,
     args,
-    input: 'none',
-    quotas: {},
+    callbackInput: 'none',
+    places: {},
     priority: 0,
     order,
   });
@@ -124,21 +124,21 @@ describe('a share', () => {
     await placeLease.change(async () => 3);
     placeLease.inUse = 1;
     expect(await placeLease.change(async () => undefined)).toBe(false);
-    expect([placeLease.n, placeLease.free, placeLease.isInDoubt]).toEqual([1, 0, true]);
+    expect([placeLease.places, placeLease.free, placeLease.isInDoubt]).toEqual([1, 0, true]);
     await placeLease.change(async () => 2);
-    expect([placeLease.n, placeLease.free, placeLease.isInDoubt]).toEqual([2, 1, false]);
+    expect([placeLease.places, placeLease.free, placeLease.isInDoubt]).toEqual([2, 1, false]);
   });
 
   it('is left alone by commands that come late, and so is the line', async () => {
     const client = await new MongoClient(set.uri).connect();
     const quotas = client.db(`late-${process.pid}`).collection('quotas');
     const time = new ServerTime(new VirtualClock(), 0);
-    const before = { _id: 'q' as never, size: 2, holders: [{ by: 'd', n: 2, v: 6 }], waiting: [] };
+    const before = { _id: 'q' as never, size: 2, holders: [{ dispatcher: 'd', places: 2, version: 6 }], waiting: [] };
     await quotas.insertOne(before);
     const late = { dispatcher: 'd', want: 0, least: 0, isModest: false, inUse: 0 };
-    await quotas.updateOne({}, requestPlaces({ ...late, need: 3, v: 4 }, time));
-    await quotas.updateOne({}, requestPlaces({ ...late, need: undefined, v: 5 }, time));
-    expect(await quotas.findOne()).toEqual({ ...before, rev: 2 });
+    await quotas.updateOne({}, requestPlaces({ ...late, need: 3, version: 4 }, time));
+    await quotas.updateOne({}, requestPlaces({ ...late, need: undefined, version: 5 }, time));
+    expect(await quotas.findOne()).toEqual({ ...before, revision: 2 });
     await client.db(`late-${process.pid}`).dropDatabase();
     await client.close();
   });

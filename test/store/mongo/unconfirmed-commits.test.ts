@@ -125,7 +125,7 @@ describe.skipIf(processes.faults === undefined)('what a session has not committe
     const job = await commit(() => async.queueJob(add, 40, 2));
     await during(() => job.refresh());
     const { commands } = await processes.costOf(() => other.async.getJobs({ task: add }));
-    const asked = commands.filter(({ find, filter }) => find !== undefined && filter?.task !== undefined);
+    const asked = commands.filter(({ find, filter }) => find !== undefined && filter?.taskName !== undefined);
     expect(asked.map(({ readConcern }) => readConcern)).toEqual([{ level: 'majority' }]);
   });
 });

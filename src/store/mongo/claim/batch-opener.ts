@@ -55,16 +55,16 @@ export class BatchOpener {
     const { placeUsage, jobPlaces, notifier, completion, ownerRelease } = this.sources;
     const id = batch._id.toHexString();
     const key = attemptKey({ id, token });
-    const needsPlaces = batch.held === undefined && Object.keys(batch.quotas).length > 0;
+    const needsPlaces = batch.reservation === undefined && Object.keys(batch.places).length > 0;
     const isKept =
       !needsPlaces ||
-      jobPlaces.has({ id: batch._id, attempt: token, places: batch.quotas }) ||
+      jobPlaces.has({ id: batch._id, attempt: token, places: batch.places }) ||
       (await placeUsage.keepFor(id, { attempt: token, key }));
-    const opened = isKept ? await this.#opened(dispatcher, batch, needsPlaces ? token : batch.held) : undefined;
+    const opened = isKept ? await this.#opened(dispatcher, batch, needsPlaces ? token : batch.reservation) : undefined;
     await placeUsage.free(key);
     // Somebody else has opened it, with places of its own.
     if (opened === undefined) {
-      if (needsPlaces) await jobPlaces.drop({ ...batch, held: token });
+      if (needsPlaces) await jobPlaces.drop({ ...batch, reservation: token });
       return false;
     }
     notifier.changed(opened);
@@ -74,23 +74,25 @@ export class BatchOpener {
   }
 
   /** The batch, unless somebody else has opened it; its dispatcher owns it until its steps have begun. */
-  async #opened(dispatcher: string, batch: JobDocument, held: string | undefined): Promise<JobDocument | undefined> {
+  async #opened(dispatcher: string, batch: JobDocument, reservation: string | undefined): Promise<JobDocument | undefined> {
     const { collections, leases, time } = this.sources;
     const fence = leases.fence(dispatcher);
     const written = asSetStage({
       status: 'active',
-      waiting: 'steps',
+      waitsFor: 'steps',
       owner: dispatcher,
       attempts: 1,
       startedAt: new ServerExpression(time.now),
-      bell: undefined,
-      startBy: undefined,
-      held,
+      pendingSignal: undefined,
+      pendingBeginBy: undefined,
+      reservation,
     });
     const filter: Where<JobDocument> = { _id: batch._id, status: 'pending' as const, $expr: fence ?? false };
     const opened = await collections.jobs.findOneAndUpdate(filter, [{ $set: written }], { returnDocument: 'after', hint: { _id: 1 } });
     // If another process has cancelled it since, that one handles it.
-    const isOpenedHere = { $or: [{ owner: dispatcher }, ...(held === undefined ? [] : [{ held }])] };
-    return opened ?? (await collections.jobs.findOne({ _id: batch._id, status: 'active', waiting: 'steps', ...isOpenedHere })) ?? undefined;
+    const isOpenedHere = { $or: [{ owner: dispatcher }, ...(reservation === undefined ? [] : [{ reservation }])] };
+    return (
+      opened ?? (await collections.jobs.findOne({ _id: batch._id, status: 'active', waitsFor: 'steps', ...isOpenedHere })) ?? undefined
+    );
   }
 }

@@ -4,7 +4,7 @@ import { isNextOwn, PlacesLeft, type PlacesView } from '../quotas/places-view.js
 import type { JobDocument } from '../schema/documents.js';
 
 /** As much of a job as decides whether it is taken. */
-export type WaitingJob = Pick<JobDocument, 'lane' | 'kind' | 'status' | 'quotas' | 'held'>;
+export type WaitingJob = Pick<JobDocument, 'lane' | 'kind' | 'status' | 'places' | 'reservation'>;
 
 /** All that decides about a choice; none of it changes while the choice is made. */
 export interface ClaimView<T> {
@@ -63,7 +63,7 @@ export function chooseJobs<T extends WaitingJob>(waiting: readonly T[], view: Cl
       continue;
     }
     if (isBatch) return { begin, behind, open: job, endsAtBatch: false, stuck, short };
-    if (job.held === undefined) {
+    if (job.reservation === undefined) {
       left.take(job);
       starts.take(job);
     }
@@ -84,10 +84,10 @@ interface Left<T> {
 
 /** A job that has its places already, since it goes on, needs neither places nor starts. */
 function obstacleTo<T extends WaitingJob>(job: T, { left, starts, view }: Left<T>): Obstacle | undefined {
-  if (job.held !== undefined) return undefined;
+  if (job.reservation !== undefined) return undefined;
   if (!starts.has(job)) return 'start';
   if (left.has(job)) return undefined;
-  return !starts.isRated(job) && isNextOwn(job.quotas, view.places) ? 'own-place' : 'place';
+  return !starts.isRated(job) && isNextOwn(job.places, view.places) ? 'own-place' : 'place';
 }
 
 /** Counts down the starts that rates leave. */
@@ -108,7 +108,7 @@ class StartsLeft {
     for (const quota of this.#rated(job)) this.#taken.set(quota, (this.#taken.get(quota) ?? 0) + 1);
   }
 
-  #rated({ quotas }: WaitingJob): readonly string[] {
-    return Object.keys(quotas).filter((quota) => this.of(quota) !== undefined);
+  #rated({ places }: WaitingJob): readonly string[] {
+    return Object.keys(places).filter((quota) => this.of(quota) !== undefined);
   }
 }

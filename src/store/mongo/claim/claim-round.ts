@@ -44,15 +44,15 @@ export class ClaimRound {
     const token = new ObjectId().toHexString();
     const choose = async (): Promise<Reserved> => {
       await placeLeases.acquire(request, found.wanted, found.isNeeded);
-      for (const { lane, quotas } of found.asking)
-        if (!placeOutlook.mightFit(dispatcher, quotas)) placeSavings.save(dispatcher, lane, quotas);
+      for (const { lane, places } of found.asking)
+        if (!placeOutlook.mightFit(dispatcher, places)) placeSavings.save(dispatcher, lane, places);
       return jobStarter.reserve(this.#choose(request, found.jobs), { dispatcher, token });
     };
     const choice = await this.#inTurn(dispatcher, () => placeLeases.whileClaiming(dispatcher, choose));
     const round = await jobStarter.start(request, choice, { ahead: found.ahead, token });
     waitingJobs.note(request, found, round);
     const wasMistaken = this.#noteStuck(stuck, choice, found.heads);
-    const hasGained = found.asking.some(({ quotas }) => placeOutlook.mightFit(dispatcher, quotas));
+    const hasGained = found.asking.some(({ places }) => placeOutlook.mightFit(dispatcher, places));
     return wasMistaken || hasGained ? { ...round, mayFindMore: true } : round;
   }
 

@@ -55,15 +55,15 @@ export class ClaimedJobs {
     const { token = '', attempts, failures } = document;
     const job = toJob(document);
     const attempt = { token, number: attempts, failures };
-    const input = job.input === 'none' || document.parent === undefined ? undefined : await this.#input(document, document.parent);
+    const input = job.callbackInput === 'none' || document.parent === undefined ? undefined : await this.#input(document, document.parent);
     const reported = reportedOf(document);
     return { job, attempt, ...(input === undefined ? {} : { input }), ...(reported.size === 0 ? {} : { reported }) };
   }
 
-  async #input({ input }: JobDocument, parent: ObjectId): Promise<ClaimedJob['input']> {
+  async #input({ callbackInput }: JobDocument, parent: ObjectId): Promise<ClaimedJob['input']> {
     const { collections, completion } = this.sources;
-    if (input !== 'jobs') return completion.outcomeOf((await collections.jobs.findOne({ _id: parent })) ?? undefined);
-    const steps = await collections.jobs.find({ parent, role: 'step' }, { sort: { index: 1 } });
+    if (callbackInput !== 'jobs') return completion.outcomeOf((await collections.jobs.findOne({ _id: parent })) ?? undefined);
+    const steps = await collections.jobs.find({ parent, role: 'step' }, { sort: { position: 1 } });
     return steps.map(referenceOf) satisfies readonly JobReference[];
   }
 }

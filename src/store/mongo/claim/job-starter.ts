@@ -52,11 +52,11 @@ export class JobStarter {
   reserve(choice: Choice<JobDocument>, { dispatcher, token }: Taking): Reserved {
     const { localQueue, placeSavings, placeUsage } = this.sources;
     for (const job of [...choice.begin, ...(choice.open === undefined ? [] : [choice.open])]) {
-      if (job.held !== undefined) continue;
+      if (job.reservation !== undefined) continue;
       const attempt = job.status === 'assigned' ? attemptOf(job) : attemptKey({ id: job._id.toHexString(), token });
       placeUsage.use(attempt, dispatcher, job);
     }
-    for (const { lane, quotas } of choice.short) placeSavings.save(dispatcher, lane, quotas);
+    for (const { lane, places } of choice.short) placeSavings.save(dispatcher, lane, places);
     const begun = choice.begin.flatMap((job) => (job.status === 'assigned' ? [localQueue.begin(dispatcher, job)] : []));
     return { ...choice, begun };
   }
@@ -86,8 +86,8 @@ export class JobStarter {
     const { rateLimiter, claimWrites } = this.sources;
     const { may, grant } = await this.#countStarts(chosen.now, chosen.token);
     const now = chosen.now.filter((job) => may.has(job));
-    const apart = now.filter((job) => request.transactional?.has(taskVersionOfDocument(job)) === true);
-    const taken = await claimWrites.write(request.dispatcher, { ...chosen, now, apart });
+    const isTransactional = now.filter((job) => request.transactional?.has(taskVersionOfDocument(job)) === true);
+    const taken = await claimWrites.write(request.dispatcher, { ...chosen, now, isTransactional });
     const won = taken.filter(({ status }) => status === 'active');
     // If that fails, the jobs that were not won count for a period as well.
     await rateLimiter.giveBack(grant, won).catch(() => undefined);

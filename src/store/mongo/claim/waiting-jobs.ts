@@ -52,7 +52,7 @@ export interface FoundJobs {
 const NO_LANES: Lanes = new Map();
 
 export class WaitingJobs {
-  /** By dispatcher and queue: how often the lanes of the queue had rung at the last look. */
+  /** By dispatcher and queue: how many signals the lanes of the queue had had at the last look. */
   readonly #looked = new Map<string, number>();
 
   constructor(private readonly sources: WaitingJobsSources) {}
@@ -70,7 +70,7 @@ export class WaitingJobs {
     const toRead = new Map([...looked].filter(([lane]) => !stuck.has(lane)));
     const { candidates: heads, asking, inLine } = await readSelection(this.sources, toRead, { dispatcher, limit, ahead });
     const jobs = heads.jobs.length === 0 ? queued : [...queued, ...heads.jobs].sort(byPriorityThenOrder);
-    const wanted = [...jobs.filter(({ held }) => held === undefined), ...asking, ...inLine];
+    const wanted = [...jobs.filter(({ reservation }) => reservation === undefined), ...asking, ...inLine];
     const needed = once(() => quotasOf([...known].filter(([lane]) => !isEmpty(heads, lane))));
     return { jobs, queued, lanes: looked, heads, asking, wanted, isNeeded: (quota) => needed().has(quota), ahead };
   }
@@ -98,12 +98,12 @@ export class WaitingJobs {
     return placeOutlook.couldEverFit(places) && !rateLimiter.isUsedUp(places);
   }
 
-  /** Whether a lane has rung since the dispatcher looked last, so that a job may have come that goes before the local queue. */
+  /** Whether a lane had a signal since the dispatcher looked last, so that a job may have come that goes before the local queue. */
   #hasRung(request: ClaimRequest): boolean {
     const name = nameOf(request);
-    const rings = this.sources.lanes.rings(request.queue);
-    const isNew = this.#looked.get(name) !== rings;
-    this.#looked.set(name, rings);
+    const signals = this.sources.lanes.signalCount(request.queue);
+    const isNew = this.#looked.get(name) !== signals;
+    this.#looked.set(name, signals);
     return isNew;
   }
 
@@ -116,16 +116,16 @@ export class WaitingJobs {
     return new Map([...known].filter(isWorthALook));
   }
 
-  /** A lane whose jobs have all been taken is not read before it rings again. */
+  /** A lane whose jobs have all been taken is not read before its next signal. */
   #noteLanes(queue: string, { lanes: looked, heads, queued }: FoundJobs, won: readonly JobDocument[]): void {
     const { lanes, placeSavings } = this.sources;
     const taken = new Set(won.map(({ _id }) => _id.toHexString()));
-    for (const [lane, { rung }] of looked) {
+    for (const [lane, { lastSignal }] of looked) {
       const left = heads.read.get(lane)?.find(({ _id }) => !taken.has(_id.toHexString()));
       const isWhole = heads.wholeLanes.has(lane);
       const from = left ?? (isWhole ? undefined : heads.upTo.get(lane));
       if (from === undefined && !isWhole) continue;
-      lanes.note(queue, lane, { rung, from });
+      lanes.note(queue, lane, { lastSignal, from });
       // Others have taken the jobs for which places were saved.
       if (from === undefined && !queued.some((job) => job.lane === lane)) placeSavings.stop(lane);
     }

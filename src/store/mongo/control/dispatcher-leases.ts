@@ -23,7 +23,7 @@ export class DispatcherLeases {
   /** The leases of this process, as the server answered last. */
   readonly #own = new Map<string, DispatcherDocument>();
   /** The last change of what is paused that the dispatchers of this process follow. */
-  #follows = 0;
+  #pauseRevision = 0;
 
   /** @param beforeLife - awaited when a lease is there, before anybody who was not alive counts as alive by it */
   constructor(
@@ -46,15 +46,18 @@ export class DispatcherLeases {
     // A pause that was made before this lease existed did not wait for it.
     if (isNew) await this.beforeLife();
     this.#own.set(dispatcher, renewed);
-    if (isNew && (renewed.follows ?? 0) < this.#follows) await this.follow(this.#follows);
+    if (isNew && (renewed.pauseRevision ?? 0) < this.#pauseRevision) await this.acknowledgePause(this.#pauseRevision);
     return true;
   }
 
   /** From now on the dispatchers of this process follow a change of what is paused. */
-  async follow(rev: number): Promise<void> {
-    this.#follows = Math.max(this.#follows, rev);
-    const late = { _id: { $in: [...this.#own.keys()] }, $or: [{ follows: { $lt: rev } }, { follows: { $exists: false } }] };
-    await this.collections.dispatchers.updateMany(late, { $set: { follows: rev } });
+  async acknowledgePause(revision: number): Promise<void> {
+    this.#pauseRevision = Math.max(this.#pauseRevision, revision);
+    const late = {
+      _id: { $in: [...this.#own.keys()] },
+      $or: [{ pauseRevision: { $lt: revision } }, { pauseRevision: { $exists: false } }],
+    };
+    await this.collections.dispatchers.updateMany(late, { $set: { pauseRevision: revision } });
   }
 
   /** The condition that a dispatcher's lease still holds when the server executes a command; `undefined` for one without a lease. */
@@ -125,7 +128,7 @@ export class DispatcherLeases {
       state: { $ifNull: ['$state', 'alive'] },
       leaseMs,
       ...(agents.length === 0 ? {} : { agents: literal(agents) }),
-      ...(this.#follows === 0 ? {} : { follows: this.#follows }),
+      ...(this.#pauseRevision === 0 ? {} : { pauseRevision: this.#pauseRevision }),
       since: { $cond: [wasHeld, '$since', this.time.now] },
       leaseUntil: { $cond: [isAlive, this.time.after(leaseMs), '$leaseUntil'] },
     };

@@ -31,7 +31,7 @@ export interface PauseControlSources {
 }
 
 export class PauseControl {
-  #paused: PausedDocument = { ...NOTHING_PAUSED, rev: 0 };
+  #paused: PausedDocument = { ...NOTHING_PAUSED, revision: 0 };
   /** The first try to follow the last change; never rejects, since what fails is done again. */
   #tried: Promise<void> = Promise.resolve();
   #told: string | undefined;
@@ -59,15 +59,15 @@ export class PauseControl {
     const { control } = this.sources.collections;
     for (;;) {
       const stored: unknown = (await control.findOne({ _id: 'paused' }))?.paused;
-      const { before, unchanged, rev } = this.#standing(stored);
-      const paused: PausedDocument = { ...withPause(before, what, isPaused), rev };
+      const { before, unchanged, revision } = this.#standing(stored);
+      const paused: PausedDocument = { ...withPause(before, what, isPaused), revision };
       if (stored === undefined) await control.updateOne({ _id: 'paused' }, { $setOnInsert: { version: 1 } }, { upsert: true });
       const { modifiedCount } = await control.updateOne({ _id: 'paused', ...unchanged }, { $set: { paused } });
       if (modifiedCount === 0) continue;
       this.notice({ _id: 'paused', paused });
       // Its own dispatchers follow by then, mostly.
       await this.#tried;
-      return this.#allFollow(paused.rev);
+      return this.#allFollow(paused.revision);
     }
   }
 
@@ -76,19 +76,20 @@ export class PauseControl {
   }
 
   /** The present pauses, and the number that orders changes of them; if the document is damaged, those that are known here. */
-  #standing(stored: unknown): { readonly before: Paused; readonly unchanged: object; readonly rev: number } {
-    if (isPausedDocument(stored)) return { before: stored, unchanged: { 'paused.rev': stored.rev }, rev: stored.rev + 1 };
-    if (stored === undefined) return { before: NOTHING_PAUSED, unchanged: { paused: { $exists: false } }, rev: 1 };
-    return { before: this.#paused, unchanged: { paused: { $eq: stored } }, rev: this.sources.time.estimate().getTime() };
+  #standing(stored: unknown): { readonly before: Paused; readonly unchanged: object; readonly revision: number } {
+    if (isPausedDocument(stored))
+      return { before: stored, unchanged: { 'paused.revision': stored.revision }, revision: stored.revision + 1 };
+    if (stored === undefined) return { before: NOTHING_PAUSED, unchanged: { paused: { $exists: false } }, revision: 1 };
+    return { before: this.#paused, unchanged: { paused: { $eq: stored } }, revision: this.sources.time.estimate().getTime() };
   }
 
   /** Takes over what was read, unless it is older than what is known: from now on nothing that is paused is begun here. */
   notice({ paused }: Partial<ControlDocument> = {}): void {
     if (paused !== undefined && !isPausedDocument(paused)) return this.#tellDamaged(paused);
     this.#told = undefined;
-    if (paused === undefined || paused.rev <= this.#paused.rev) return;
+    if (paused === undefined || paused.revision <= this.#paused.revision) return;
     this.#paused = paused;
-    this.#tried = this.sources.backgroundRetry.run(() => this.#follow(paused.rev));
+    this.#tried = this.sources.backgroundRetry.run(() => this.#follow(paused.revision));
     this.sources.onBackground(this.#tried);
   }
 
@@ -104,17 +105,17 @@ export class PauseControl {
     this.#closed.next(true);
   }
 
-  async #follow(rev: number): Promise<void> {
+  async #follow(revision: number): Promise<void> {
     await this.sources.onChange();
-    await this.sources.leases.follow(rev);
+    await this.sources.leases.acknowledgePause(revision);
   }
 
   /** One that has not is asked for again and again: it will, or its lease ends. */
-  async #allFollow(rev: number): Promise<void> {
+  async #allFollow(revision: number): Promise<void> {
     const { clock, collections, time } = this.sources;
     const late: Where<DispatcherDocument> = {
       state: 'alive' as const,
-      $or: [{ follows: { $lt: rev } }, { follows: { $exists: false } }],
+      $or: [{ pauseRevision: { $lt: revision } }, { pauseRevision: { $exists: false } }],
       $expr: { $gt: ['$leaseUntil', time.now] },
     };
     while ((await collections.dispatchers.findOne(late)) !== null) {

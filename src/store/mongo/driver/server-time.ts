@@ -41,13 +41,16 @@ export class ServerTime {
   /** When the job that is written, and ends now, is removed. */
   get removal(): Expression {
     return {
-      $add: [this.now, { $min: [{ $max: [{ $cond: [{ $isNumber: '$keepMs' }, '$keepMs', this.keepMs] }, LEAST_KEPT_MS] }, MAX_DELAY_MS] }],
+      $add: [
+        this.now,
+        { $min: [{ $max: [{ $cond: [{ $isNumber: '$retentionMs' }, '$retentionMs', this.keepMs] }, LEAST_KEPT_MS] }, MAX_DELAY_MS] },
+      ],
     };
   }
 
   /** When everything is removed of which this job, which ends now, is the top. */
-  removalWith({ keepMs = this.keepMs }: { readonly keepMs?: number }): Expression {
-    return this.after(Math.max(keepMs, LEAST_KEPT_MS));
+  removalWith({ retentionMs = this.keepMs }: { readonly retentionMs?: number }): Expression {
+    return this.after(Math.max(retentionMs, LEAST_KEPT_MS));
   }
 
   /** The time of the server while it executes the command. */

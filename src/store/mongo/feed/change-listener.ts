@@ -23,20 +23,20 @@ export interface ChangeEvent {
   readonly id: unknown;
   /** The whole document of a quota, where the event has it. */
   readonly quota: QuotaDocument | undefined;
-  readonly rev: number | undefined;
+  readonly revision: number | undefined;
   readonly isInsert: boolean;
-  readonly origin: string | undefined;
+  readonly queuedBy: string | undefined;
   readonly isStaged: boolean;
   /** This process has to see to it now that it is committed. */
   readonly isLate: boolean;
-  readonly bell: string | undefined;
+  readonly pendingSignal: string | undefined;
   readonly dueAt: Date | undefined;
-  readonly startBy: Date | undefined;
+  readonly pendingBeginBy: Date | undefined;
   /** Its cancellation was asked for. */
   readonly isCancelled: boolean;
   readonly cancelOwner: string | undefined;
   readonly cancelReason: string | undefined;
-  readonly told: string | undefined;
+  readonly notifyProcess: string | undefined;
 }
 
 /** The sound part of an event. Damaged fields are left out; the next read of the document finds them. */
@@ -51,18 +51,18 @@ function heardIn(event: Document): ChangeEvent {
     collection: String(event['collection']),
     id: event['id'],
     quota,
-    rev: Number.isSafeInteger(event['rev']) ? event['rev'] : undefined,
+    revision: Number.isSafeInteger(event['revision']) ? event['revision'] : undefined,
     isInsert: event['isInsert'] === true,
-    origin: text('origin'),
+    queuedBy: text('queuedBy'),
     isStaged: event['isStaged'] === true,
     isLate: event['isLate'] === true,
-    bell: isLane(event['bell']) ? event['bell'] : undefined,
+    pendingSignal: isLane(event['pendingSignal']) ? event['pendingSignal'] : undefined,
     dueAt: date('dueAt'),
-    startBy: date('startBy'),
+    pendingBeginBy: date('pendingBeginBy'),
     isCancelled: event['isCancelled'] === true,
     cancelOwner: text('cancelOwner'),
     cancelReason: text('cancelReason'),
-    told: text('told'),
+    notifyProcess: text('notifyProcess'),
   };
 }
 
@@ -131,17 +131,18 @@ export class ChangeListener {
       { [`fullDocument.${field}`]: { $exists: true } },
       { [`updateDescription.updatedFields.${field}`]: { $exists: true } },
     ];
-    const told = [{ 'fullDocument.told': this.sources.process }, { 'updateDescription.updatedFields.told': this.sources.process }];
-    const late = { operationType: 'insert', 'fullDocument.isStaged': true, 'fullDocument.owner': this.sources.process };
+    const { process } = this.sources;
+    const ends = [{ 'fullDocument.notifyProcess': process }, { 'updateDescription.updatedFields.notifyProcess': process }];
+    const late = { operationType: 'insert', 'fullDocument.isStaged': true, 'fullDocument.owner': process };
     const ids = followed.length === 0 ? [] : [{ 'documentKey._id': { $in: followed.map((id) => new ObjectId(id)) } }];
-    const worth = [...has('bell'), ...has('dueAt'), ...has('cancel'), ...told, late, ...ids];
+    const worth = [...has('pendingSignal'), ...has('dueAt'), ...has('cancel'), ...ends, late, ...ids];
     return [
       {
         $match: {
           $or: [
             { 'ns.coll': { $in: [quotas.collectionName, control.collectionName] } },
             { 'ns.coll': jobs.collectionName, $or: worth },
-            ...ids.map((followed) => ({ 'ns.coll': notes.collectionName, ...followed })),
+            ...ids.map((one) => ({ 'ns.coll': notes.collectionName, ...one })),
             { operationType: 'invalidate' },
           ],
         },
@@ -152,18 +153,18 @@ export class ChangeListener {
           collection: '$ns.coll',
           id: '$documentKey._id',
           quota: { $cond: [{ $eq: ['$ns.coll', literal(quotas.collectionName)] }, '$fullDocument', '$$REMOVE'] },
-          rev: of('rev'),
+          revision: of('revision'),
           isInsert: { $eq: ['$operationType', 'insert'] },
-          origin: '$fullDocument.origin',
+          queuedBy: '$fullDocument.queuedBy',
           isStaged: { $eq: ['$fullDocument.isStaged', true] },
-          isLate: { $and: [{ $eq: ['$fullDocument.isStaged', true] }, { $eq: ['$fullDocument.owner', literal(this.sources.process)] }] },
-          bell: of('bell'),
+          isLate: { $and: [{ $eq: ['$fullDocument.isStaged', true] }, { $eq: ['$fullDocument.owner', literal(process)] }] },
+          pendingSignal: of('pendingSignal'),
           dueAt: of('dueAt'),
-          startBy: of('startBy'),
+          pendingBeginBy: of('pendingBeginBy'),
           isCancelled: { $ne: [{ $type: of('cancel') }, 'missing'] },
           cancelOwner: of('cancel.owner'),
           cancelReason: of('cancel.reason'),
-          told: of('told'),
+          notifyProcess: of('notifyProcess'),
         },
       },
     ];

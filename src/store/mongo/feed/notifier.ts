@@ -55,7 +55,7 @@ export class Notifier {
       this.sources.onPending(job.lane);
       this.work(job.queue);
     } else if (job.status === 'scheduled' && job.dueAt !== undefined) this.due(job.dueAt);
-    if (job.startBy !== undefined) this.due(job.startBy);
+    if (job.pendingBeginBy !== undefined) this.due(job.pendingBeginBy);
   }
 
   /** A lane in which something waits, as a look at the store found. */
@@ -111,7 +111,7 @@ export class Notifier {
     const id = job._id.toHexString();
     this.#fresh.delete(id);
     if (!this.#topics.isHeard(id)) return;
-    const isWhole = 'status' in job && job.outcome?.steps !== true && job.apart !== true;
+    const isWhole = 'status' in job && job.outcome?.steps !== true && job.isTransactional !== true;
     if (isWhole && !this.#unread.has(id) && !this.#reading.has(id)) this.#tellJob(job);
     else this.#readSoon(id);
   }
@@ -147,10 +147,10 @@ export class Notifier {
 
   async stepsOf(job: JobDocument): Promise<readonly JobReference[]> {
     if (job.outcome?.steps !== true) return [];
-    const batch = job.kind === 'serial' || job.kind === 'parallel' ? job._id : job.inner;
-    const steps = await this.sources.collections.jobs.find<Pick<JobDocument, '_id' | 'task'>>(
+    const batch = job.kind === 'serial' || job.kind === 'parallel' ? job._id : job.followedJob;
+    const steps = await this.sources.collections.jobs.find<Pick<JobDocument, '_id' | 'taskName'>>(
       { parent: batch ?? job._id, role: 'step' },
-      { sort: { index: 1 }, projection: { task: 1 } },
+      { sort: { position: 1 }, projection: { taskName: 1 } },
     );
     return steps.map(referenceOf);
   }

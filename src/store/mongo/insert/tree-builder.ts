@@ -36,7 +36,7 @@ interface Joined {
   readonly isItsTurn?: boolean;
 }
 
-const ONE_MORE: Expression = { $add: [numberIn('$adds'), 1] };
+const ONE_MORE: Expression = { $add: [numberIn('$additions'), 1] };
 
 /** The transaction in which a tree is put in. */
 export interface TransactionScope {
@@ -65,8 +65,8 @@ export class TreeBuilder {
     const [top, ...below] = parts.map((part, place) => this.#first(part, place > 0 || !isItsTurn));
     if (top === undefined) throw new Error('a tree has a root');
     // Until that has been done, somebody is responsible.
-    const first: JobDocument = { ...top, ...(index === undefined ? {} : { index }), ...(isOwned ? { owner: process } : {}) };
-    const above = parent?.open === true ? parent.root : undefined;
+    const first: JobDocument = { ...top, ...(index === undefined ? {} : { position: index }), ...(isOwned ? { owner: process } : {}) };
+    const above = parent?.isOpen === true ? parent.root : undefined;
     const all = [first, ...below].map((job): JobDocument => (above === undefined ? job : { ...job, root: above }));
     return { first: all[0] ?? first, documents: all, isLate };
   }
@@ -118,21 +118,21 @@ export class TreeBuilder {
   #attach(id: ObjectId, { collections: { jobs }, session }: TransactionScope): Promise<JobDocument | null> {
     const { time } = this;
     const later: Expression = { $cond: [{ $eq: [{ $type: '$expireAt' }, 'missing'] }, '$$REMOVE', { $max: ['$expireAt', time.removal] }] };
-    const attach: Pipeline = [{ $set: { adds: ONE_MORE, tail: true, root: { $ifNull: ['$root', '$_id'] }, expireAt: later } }];
+    const attach: Pipeline = [{ $set: { additions: ONE_MORE, hasCallbacks: true, root: { $ifNull: ['$root', '$_id'] }, expireAt: later } }];
     return jobs.findOneAndUpdate({ _id: id }, attach, { session, returnDocument: 'after' });
   }
 
   /** Counts the steps of a batch; its end, decided before, is decided again. */
   #lengthen(id: ObjectId, { collections: { jobs }, session }: TransactionScope): Promise<JobDocument | null> {
     const steps: Expression = { $add: [numberIn('$steps'), 1] };
-    const longer: Pipeline = [{ $set: { adds: ONE_MORE, steps, root: { $ifNull: ['$root', '$_id'] } } }];
+    const longer: Pipeline = [{ $set: { additions: ONE_MORE, steps, root: { $ifNull: ['$root', '$_id'] } } }];
     return jobs.findOneAndUpdate({ _id: id, kind: { $in: ['serial', 'parallel'] } }, longer, { session, returnDocument: 'after' });
   }
 
   /** Keeps the postprocess of a batch from beginning meanwhile. @returns its status, if there is one */
   async #hold({ _id }: JobDocument, { collections: { jobs }, session }: TransactionScope): Promise<Status | undefined> {
     const options = { session, returnDocument: 'after' } as const;
-    return (await jobs.findOneAndUpdate({ parent: _id, role: 'postprocess' }, [{ $set: { adds: ONE_MORE } }], options))?.status;
+    return (await jobs.findOneAndUpdate({ parent: _id, role: 'postprocess' }, [{ $set: { additions: ONE_MORE } }], options))?.status;
   }
 
   /** Trees of one job that have no parent; of one that is given twice, one. */

@@ -28,7 +28,7 @@ export interface KeyScope {
 }
 
 /** Any other write changes the job as well. */
-const ONCE_MORE: Expression = { $add: [numberIn('$asked'), 1] };
+const ONCE_MORE: Expression = { $add: [numberIn('$keyReads'), 1] };
 
 export class UniqueKeys {
   constructor(private readonly sources: UniqueKeySources) {}
@@ -40,18 +40,18 @@ export class UniqueKeys {
   async holders(jobs: readonly QueuedJob[], place: KeyScope): Promise<ReadonlyMap<string, JobDocument>> {
     const wanted = new Map(jobs.flatMap((job) => (job.unique === undefined ? [] : [[job.unique.key, job] as const])));
     const { collections, session } = place;
-    const found = wanted.size === 0 ? [] : await collections.jobs.find({ keyHeld: { $in: [...wanted.keys()] } }, given(session));
+    const found = wanted.size === 0 ? [] : await collections.jobs.find({ uniqueKey: { $in: [...wanted.keys()] } }, given(session));
     const now = this.sources.time.estimate();
     const over = new Set(found.filter((document) => !hasKey(document, document, now)));
     await this.#relieve([...over], place);
     const holders = new Map<string, JobDocument>();
     const kept: JobDocument[] = [];
     for (const document of found.filter((one) => !over.has(one))) {
-      const { keyHeld = '' } = document;
-      const by = wanted.get(keyHeld);
+      const { uniqueKey = '' } = document;
+      const by = wanted.get(uniqueKey);
       const isPutOff = by !== undefined && isDebouncedBy(by, document);
       const holder = isPutOff ? await this.#putOff(document, by, place) : document;
-      if (holder !== undefined) holders.set(keyHeld, holder);
+      if (holder !== undefined) holders.set(uniqueKey, holder);
       if (!isPutOff) kept.push(document);
     }
     await this.#keepWaiting(kept.filter(hasYetToBegin), place);
@@ -69,20 +69,20 @@ export class UniqueKeys {
     }
     const asRead = [...alike.values()].map(({ ids, ...as }) => ({ _id: { $in: ids }, ...as }));
     const filter = { _id: { $in: jobs.map(({ _id }) => _id) }, $or: asRead };
-    await collections.jobs.updateMany(filter, { $unset: { keyHeld: '' } }, { hint: { _id: 1 }, ...given(session) });
+    await collections.jobs.updateMany(filter, { $unset: { uniqueKey: '' } }, { hint: { _id: 1 }, ...given(session) });
   }
 
   /** Until a transaction ends, these do not begin; one that has begun since it was read makes it run again. */
   async #keepWaiting(jobs: readonly JobDocument[], { collections, session }: KeyScope): Promise<void> {
     if (session === undefined || jobs.length === 0) return;
     const filter = { _id: { $in: jobs.map(({ _id }) => _id) } };
-    await collections.jobs.updateMany(filter, { $inc: { asked: 1 } }, { hint: { _id: 1 }, session });
+    await collections.jobs.updateMany(filter, { $inc: { keyReads: 1 } }, { hint: { _id: 1 }, session });
   }
 
   /** @returns `undefined` where it has become due meanwhile */
   async #putOff(document: JobDocument, by: QueuedJob, { collections, session }: KeyScope): Promise<JobDocument | undefined> {
     const { notifier, time } = this.sources;
-    const { _id, keyHeld = '' } = document;
+    const { _id, uniqueKey = '' } = document;
     const debounce = by.unique?.debounce;
     const soonest = time.after(debounce?.ms ?? 0);
     const dueAt: Expression = debounce?.maxMs === undefined ? soonest : { $min: [soonest, { $add: ['$queuedAt', debounce.maxMs] }] };
@@ -96,10 +96,10 @@ export class UniqueKeys {
       metadata: job.metadata && encodeObject(job.metadata),
       // The version of the arguments says who can run it.
       lane: laneOf(job, false),
-      asked: new ServerExpression(ONCE_MORE),
+      keyReads: new ServerExpression(ONCE_MORE),
       dueAt: new ServerExpression(dueAt),
     });
-    const waiting = { _id, keyHeld, status: 'scheduled' as const, attempts: 0 };
+    const waiting = { _id, uniqueKey, status: 'scheduled' as const, attempts: 0 };
     const after = await collections.jobs.findOneAndUpdate(waiting, [{ $set: written }], { returnDocument: 'after', ...given(session) });
     if (after === null) return undefined;
     if (after.dueAt !== undefined) notifier.due(after.dueAt);

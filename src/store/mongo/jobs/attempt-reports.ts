@@ -24,7 +24,11 @@ export class AttemptReports {
   async report(reports: readonly { readonly job: JobDocument; readonly noted: Noted }[]): Promise<void> {
     const updates = reports.map(({ job, noted }) => ({
       filter: { _id: job._id, attempt: { $lte: job.attempts } },
-      update: [{ $set: asSetStage({ ...fieldsOf(noted), attempt: job.attempts, expireAt: new ServerExpression(this.time.removal) }) }],
+      update: [
+        {
+          $set: asSetStage<NoteDocument>({ ...fieldsOf(noted), attempt: job.attempts, expireAt: new ServerExpression(this.time.removal) }),
+        },
+      ],
       upsert: true,
     }));
     if (updates.length > 0) await this.collections.notes.updateEach(updates).catch(ignoreDuplicates);
@@ -32,11 +36,11 @@ export class AttemptReports {
 
   /** Jobs with what is noted of them. */
   async addTo(jobs: readonly JobDocument[]): Promise<readonly JobDocument[]> {
-    const apart = jobs.filter((job) => job.apart === true);
-    if (apart.length === 0) return jobs;
-    const found = await this.collections.notes.find({ _id: { $in: apart.map(({ _id }) => _id) } });
+    const isTransactional = jobs.filter((job) => job.isTransactional === true);
+    if (isTransactional.length === 0) return jobs;
+    const found = await this.collections.notes.find({ _id: { $in: isTransactional.map(({ _id }) => _id) } });
     const noted = new Map(found.map((note) => [note._id.toHexString(), note]));
-    return jobs.map((job) => (job.apart === true ? withReports(job, noted.get(job._id.toHexString())) : job));
+    return jobs.map((job) => (job.isTransactional === true ? withReports(job, noted.get(job._id.toHexString())) : job));
   }
 
   /** What is noted of a job whose attempt ends. @param job - as it is known where it runs; the first attempt has nobody's reports but its own */
@@ -63,7 +67,7 @@ export function fieldsOf({ progress, annotations = {} }: Noted): Readonly<Record
 }
 
 /** As it is when nothing can have been noted of it yet, or all of it is in it. */
-export function withReports({ apart: _, ...job }: JobDocument, note: NoteDocument | undefined = undefined): JobDocument {
+export function withReports({ isTransactional: _, ...job }: JobDocument, note: NoteDocument | undefined = undefined): JobDocument {
   if (note === undefined) return job;
   const { progress, annotations } = note;
   return {
@@ -78,6 +82,6 @@ export function reportsTakenOver({ progress, annotations }: Noted): Fields {
   return {
     ...(progress === undefined ? {} : { progress: literal(progress) }),
     ...(annotations === undefined ? {} : { annotations: { $mergeObjects: ['$annotations', literal(annotations)] } }),
-    apart: '$$REMOVE',
+    isTransactional: '$$REMOVE',
   };
 }

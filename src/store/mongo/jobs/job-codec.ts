@@ -17,59 +17,59 @@ import type { JobDocument, OutcomeDocument } from '../schema/documents.js';
 import { decodeObject, encodeObject, fromBytes, toBytes } from '../schema/payload-codec.js';
 
 /** What was queued, without what has become of it. */
-export type QueuedPart = Omit<JobDocument, 'status' | 'open' | 'order' | 'queuedAt' | 'attempts' | 'failures' | 'interruptions'>;
+export type QueuedPart = Omit<JobDocument, 'status' | 'isOpen' | 'order' | 'queuedAt' | 'attempts' | 'failures' | 'interruptions'>;
 
 /** Orders as numbers: seconds, and a share of the second in which the cluster ticks. */
 const TICKS = 2 ** 20;
 
-/** @param root - the top of its tree, where it has one; origin - the process that queues it */
-export function toDocument(job: QueuedJob, origin: string, root: ObjectId | undefined): QueuedPart {
+/** @param root - the top of its tree, where it has one; queuedBy - the process that queues it */
+export function toDocument(job: QueuedJob, queuedBy: string, root: ObjectId | undefined): QueuedPart {
   return {
     _id: new ObjectId(job.id),
     kind: job.kind,
-    task: job.taskName,
+    taskName: job.taskName,
     queue: job.queue,
     lane: laneOf(job, false),
     args: toBytes(job.args),
-    input: job.input,
-    quotas: job.places,
+    callbackInput: job.callbackInput,
+    places: job.places,
     priority: job.priority,
-    limits: { interruptions: job.interruptions.limit, delayMs: job.interruptions.delayMs },
-    origin,
+    interruptionPolicy: job.interruptionPolicy,
+    queuedBy,
     ...given('encrypted', job.encrypted),
     ...given('seal', job.seal),
     ...given('principal', job.principal),
     ...given('metadata', job.metadata && encodeObject(job.metadata)),
     ...given('version', job.version),
     ...given('name', job.name),
-    ...given('within', job.within),
-    ...given('isPart', job.isPart),
+    ...given('outerQuota', job.outerQuota),
+    ...given('replacesChild', job.replacesChild),
     ...given('beginAfter', job.beginAfter),
     ...given('delayMs', job.delayMs),
     ...given('beginBy', job.beginBy),
-    ...given('keepMs', job.keepMs),
-    ...given('failureLog', job.failureLogLevel),
-    ...given('startBy', job.beginBy),
+    ...given('retentionMs', job.retentionMs),
+    ...given('failureLogLevel', job.failureLogLevel),
+    ...given('pendingBeginBy', job.beginBy),
     ...given('role', job.role),
-    ...given('index', job.index),
+    ...given('position', job.position),
     ...given('onFailure', job.onFailure),
     ...given('root', root),
     ...given('retryOf', job.retryOf === undefined ? undefined : new ObjectId(job.retryOf)),
     ...given('unique', job.unique),
-    ...given('keyHeld', job.unique?.key),
+    ...given('uniqueKey', job.unique?.key),
     ...(job.retry === undefined ? {} : { retry: encodeObject(job.retry) }),
     ...(job.parent === undefined ? {} : { parent: new ObjectId(job.parent) }),
-    ...(job.choice === undefined ? {} : { choice: packedChoice(job.choice, origin, root) }),
+    ...(job.branches === undefined ? {} : { branches: packedChoice(job.branches, queuedBy, root) }),
   };
 }
 
 /** The jobs of a tree, each with what it has to know of those below it. */
-export function toDocuments(tree: JobTree, origin: string, root: ObjectId | undefined): readonly QueuedPart[] {
+export function toDocuments(tree: JobTree, queuedBy: string, root: ObjectId | undefined): readonly QueuedPart[] {
   const counts = new Map<string, number>();
   for (const { parent, role } of tree) counts.set(`${parent} ${role}`, (counts.get(`${parent} ${role}`) ?? 0) + 1);
   return tree.map((job) => ({
-    ...toDocument(job, origin, root),
-    ...(counts.has(`${job.id} callback`) ? { tail: true } : {}),
+    ...toDocument(job, queuedBy, root),
+    ...(counts.has(`${job.id} callback`) ? { hasCallbacks: true } : {}),
     ...given('steps', counts.get(`${job.id} step`)),
   }));
 }
@@ -79,44 +79,44 @@ export function toRecord(document: JobDocument): JobRecord {
 }
 
 export function toJob(document: JobDocument): QueuedJob {
-  const { limits, parent, retry, choice } = document;
+  const { parent, retry, branches } = document;
   return {
     id: document._id.toHexString(),
     kind: document.kind,
-    taskName: document.task,
+    taskName: document.taskName,
     queue: document.queue,
     args: fromBytes(document.args, 'arguments'),
-    input: document.input,
-    places: document.quotas,
+    callbackInput: document.callbackInput,
+    places: document.places,
     priority: document.priority,
-    interruptions: { limit: limits.interruptions, delayMs: limits.delayMs },
+    interruptionPolicy: document.interruptionPolicy,
     ...given('encrypted', document.encrypted),
     ...given('seal', document.seal),
     ...given('principal', document.principal && referenceTo(document.principal)),
     ...given('metadata', document.metadata && Object.freeze(decodeObject<Metadata>(document.metadata))),
     ...given('version', document.version),
     ...given('name', document.name),
-    ...given('within', document.within),
-    ...given('isPart', document.isPart),
+    ...given('outerQuota', document.outerQuota),
+    ...given('replacesChild', document.replacesChild),
     ...given('beginAfter', document.beginAfter),
     ...given('delayMs', document.delayMs),
     ...given('beginBy', document.beginBy),
-    ...given('keepMs', document.keepMs),
-    ...given('failureLogLevel', document.failureLog),
+    ...given('retentionMs', document.retentionMs),
+    ...given('failureLogLevel', document.failureLogLevel),
     ...given('role', document.role),
-    ...given('index', document.index),
+    ...given('position', document.position),
     ...given('onFailure', document.onFailure),
     ...given('retryOf', document.retryOf?.toHexString()),
     ...given('unique', document.unique),
     ...(retry === undefined ? {} : { retry: decodeObject<StoredRetry>(retry) }),
     ...(parent === undefined ? {} : { parent: parent.toHexString() }),
-    ...(choice === undefined ? {} : { choice: toChoice(choice) }),
+    ...(branches === undefined ? {} : { branches: toChoice(branches) }),
   };
 }
 
 /** As `formOf` of its job. */
-export function taskVersionOfDocument({ task, version }: Pick<JobDocument, 'task' | 'version'>): string {
-  return taskVersionOf(version === undefined ? { taskName: task } : { taskName: task, version });
+export function taskVersionOfDocument({ taskName, version }: Pick<JobDocument, 'taskName' | 'version'>): string {
+  return taskVersionOf(version === undefined ? { taskName } : { taskName, version });
 }
 
 export function toOutcome(outcome: StoredOutcome): OutcomeDocument {
@@ -151,7 +151,7 @@ function resultOf({ value }: OutcomeDocument, steps: readonly JobReference[]): P
 }
 
 function toState(document: JobDocument): JobState {
-  const { waiting, inner, cancel, outcome, lastError, progress, annotations } = document;
+  const { waitsFor, followedJob, cancel, outcome, lastError, progress, annotations } = document;
   return {
     status: document.status,
     order: orderOf(document.order),
@@ -164,9 +164,11 @@ function toState(document: JobDocument): JobState {
     ...given('owner', isRun(document) ? document.owner : undefined),
     ...given('startedAt', document.startedAt),
     ...given('endedAt', document.endedAt),
-    ...(document.held !== undefined && document.status === 'pending' ? { keepsPlaces: true } : {}),
-    ...(waiting === 'steps' ? { waitsFor: waiting } : {}),
-    ...(inner === undefined ? {} : { waitsFor: { job: inner.toHexString(), ...(document.ownsInner === true ? { isOwn: true } : {}) } }),
+    ...(document.reservation !== undefined && document.status === 'pending' ? { hasPlaces: true } : {}),
+    ...(waitsFor === 'steps' ? { waitsFor } : {}),
+    ...(followedJob === undefined
+      ? {}
+      : { waitsFor: { job: followedJob.toHexString(), ...(document.ownsFollowed === true ? { isOwn: true } : {}) } }),
     ...(cancel === undefined ? {} : { cancel: { reason: cancel.reason } }),
     ...given('retriedAs', document.retriedAs?.toHexString()),
     ...(outcome === undefined ? {} : { outcome: fromOutcome(outcome, document.stepsOf) }),
@@ -190,7 +192,7 @@ function lengthOf(stored: unknown): number {
 
 /** As `storedBytes` of its job. */
 export function storedIn(job: JobDocument): number {
-  const queued = lengthOf(job.args) + lengthOf(job.choice);
+  const queued = lengthOf(job.args) + lengthOf(job.branches);
   return [...reportedOf(job)].reduce((sum, [path, bytes]) => sum + valueBytes(path, bytes), queued);
 }
 
@@ -204,13 +206,13 @@ export function fittingIn(outcome: StoredOutcome, job: JobDocument): StoredOutco
   return outcome.status === 'completed' ? fitting(outcome, namesOf(job), storedIn(job)) : outcome;
 }
 
-function namesOf({ _id, task }: JobDocument): Pick<QueuedJob, 'id' | 'taskName'> {
-  return { id: _id.toHexString(), taskName: task };
+function namesOf({ _id, taskName }: JobDocument): Pick<QueuedJob, 'id' | 'taskName'> {
+  return { id: _id.toHexString(), taskName };
 }
 
 /** By a dispatcher; of all other jobs the owner only sees to what follows. */
-function isRun({ status, waiting }: JobDocument): boolean {
-  return (status === 'active' || status === 'assigned') && waiting === undefined;
+function isRun({ status, waitsFor }: JobDocument): boolean {
+  return (status === 'active' || status === 'assigned') && waitsFor === undefined;
 }
 
 function annotationsOf(annotations: Readonly<Record<string, Binary>>): Readonly<Record<string, Payload>> {
@@ -235,8 +237,8 @@ interface PackedChoice {
   readonly failure?: readonly QueuedPart[];
 }
 
-function packedChoice({ success, failure }: Choice, origin: string, root: ObjectId | undefined): Binary {
-  const side = (tree: JobTree | undefined) => tree && toDocuments(tree, origin, root);
+function packedChoice({ success, failure }: Choice, queuedBy: string, root: ObjectId | undefined): Binary {
+  const side = (tree: JobTree | undefined) => tree && toDocuments(tree, queuedBy, root);
   return encodeObject({ ...given('success', side(success)), ...given('failure', side(failure)) });
 }
 
@@ -255,6 +257,6 @@ function given<K extends string, T>(key: K, value: T | undefined): { readonly [P
   return (value === undefined ? {} : { [key]: value }) as { readonly [P in K]?: T };
 }
 
-export function referenceOf({ _id, task }: Pick<JobDocument, '_id' | 'task'>): JobReference {
-  return new JobReference(_id.toHexString(), task);
+export function referenceOf({ _id, taskName }: Pick<JobDocument, '_id' | 'taskName'>): JobReference {
+  return new JobReference(_id.toHexString(), taskName);
 }

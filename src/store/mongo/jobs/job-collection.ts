@@ -12,11 +12,14 @@ export class ServerExpression {
   constructor(readonly expression: Expression) {}
 }
 
-/** What a move writes; `undefined` removes. */
-export type JobUpdate = { readonly [K in Exclude<keyof JobDocument, '_id' | 'status'>]?: JobDocument[K] | ServerExpression | undefined };
+/** New values for fields of a document; `undefined` removes one. */
+export type Written<D> = { readonly [K in keyof D]?: D[K] | ServerExpression | undefined };
+
+/** What a move writes beside the status. */
+export type JobUpdate = Omit<Written<JobDocument>, '_id' | 'status'>;
 
 /** The fields on which every decision about a job rests: while they are the same, what was decided still holds. */
-const DECISIVE = ['status', 'token', 'waiting', 'adds', 'cancel', 'outcome'] as const satisfies readonly (keyof JobDocument)[];
+const DECISIVE = ['status', 'token', 'waitsFor', 'additions', 'cancel', 'outcome'] as const satisfies readonly (keyof JobDocument)[];
 
 export class JobCollection {
   /** @param onWrite - told of each job that was written */
@@ -75,8 +78,8 @@ export class JobCollection {
   ): Promise<{ readonly job: JobDocument | undefined; readonly open: JobDocument | undefined }> {
     const { jobs } = this.collections;
     const firstOpen: readonly Stage[] = [
-      { $match: { parent: id, role: { $in: roles }, open: true } },
-      { $sort: { index: 1 } },
+      { $match: { parent: id, role: { $in: roles }, isOpen: true } },
+      { $sort: { position: 1 } },
       { $limit: 1 },
     ];
     const pipeline: readonly Stage[] = [{ $match: { _id: id } }, { $unionWith: { coll: jobs.collectionName, pipeline: firstOpen } }];
@@ -134,7 +137,7 @@ function isScalar(field: (typeof DECISIVE)[number]): boolean {
 }
 
 /** As the fields of a `$set` in a pipeline: no value of ours is taken for an expression. */
-export function asSetStage(written: Readonly<Record<string, unknown>>): Fields {
+export function asSetStage<D extends object = JobDocument>(written: Written<D>): Fields {
   return Object.fromEntries(Object.entries(written).map(([key, value]) => [key, asExpression(value)]));
 }
 

@@ -39,9 +39,9 @@ const ID: Rule = must.id;
 const COUNT: Rule = must.count;
 
 const PLACES = record('an object of quotas and their places', (places) => Object.values(places).every((weight) => is.count.holds(weight)));
-const LIMITS = record(
-  'an object with `interruptions` and `delayMs`',
-  ({ interruptions, delayMs }) => is.countFromZero.holds(interruptions) && is.durationMs.holds(delayMs),
+const INTERRUPTION_POLICY = record(
+  'an object with `limit` and `delayMs`',
+  ({ limit, delayMs }) => is.countFromZero.holds(limit) && is.durationMs.holds(delayMs),
 );
 const PRINCIPAL = record('an object with `realm` and `id`', ({ realm, id }) => STRING.holds(realm) && STRING.holds(id));
 const UNIQUE = record('an object with `key` and `for`', ({ key, for: lasts, debounce }) => {
@@ -65,7 +65,7 @@ function isStoredError(error: Binary): boolean {
 const RULES: DocumentRules<JobDocument> = {
   _id: needed(ID),
   kind: needed(KIND),
-  task: needed(STRING),
+  taskName: needed(STRING),
   name: STRING,
   queue: needed(STRING),
   args: is.anything,
@@ -74,41 +74,41 @@ const RULES: DocumentRules<JobDocument> = {
   principal: PRINCIPAL,
   metadata: bytes('metadata', (value) => isMetadata(decodeObject(value))),
   version: is.count,
-  input: needed(is.oneOf('none', 'result', 'error', 'outcome', 'jobs')),
-  quotas: needed(PLACES),
-  within: STRING,
-  isPart: must.true,
+  callbackInput: needed(is.oneOf('none', 'result', 'error', 'outcome', 'jobs')),
+  places: needed(PLACES),
+  outerQuota: STRING,
+  replacesChild: must.true,
   priority: needed(is.integer),
   retry: bytes('a retry policy', (value) => checkStoredRetry('the job', decodeObject(value))),
-  limits: needed(LIMITS),
+  interruptionPolicy: needed(INTERRUPTION_POLICY),
   beginAfter: DATE,
   delayMs: is.durationMs,
   beginBy: DATE,
-  keepMs: is.durationMs,
-  failureLog: STRING,
+  retentionMs: is.durationMs,
+  failureLogLevel: STRING,
   parent: ID,
   role: ROLE,
-  index: COUNT,
+  position: COUNT,
   onFailure: is.oneOf('continue', 'stop', 'fail'),
   steps: COUNT,
-  choice: bytes('the two sides of a callback', areSides),
+  branches: bytes('the two sides of a callback', areSides),
   retryOf: ID,
   retriedAs: ID,
   unique: UNIQUE,
-  keyHeld: STRING,
-  asked: COUNT,
-  origin: needed(STRING),
-  told: STRING,
+  uniqueKey: STRING,
+  keyReads: COUNT,
+  queuedBy: needed(STRING),
+  notifyProcess: STRING,
   isStaged: must.true,
   root: ID,
   status: needed(STATUS),
-  open: must.true,
+  isOpen: must.true,
   lane: needed({ must: 'the key of a lane', holds: isLane }),
   order: needed({ must: 'a Timestamp', holds: (value) => value instanceof Timestamp }),
   queuedAt: needed(DATE),
   dueAt: DATE,
-  startBy: DATE,
-  bell: STRING,
+  pendingBeginBy: DATE,
+  pendingSignal: STRING,
   owner: STRING,
   token: STRING,
   startedAt: DATE,
@@ -116,22 +116,22 @@ const RULES: DocumentRules<JobDocument> = {
   attempts: needed(COUNT),
   failures: needed(COUNT),
   interruptions: needed(COUNT),
-  held: STRING,
-  waiting: is.oneOf('steps', 'inner'),
-  inner: ID,
-  ownsInner: must.true,
-  followed: must.true,
-  tail: must.true,
-  adds: COUNT,
+  reservation: STRING,
+  waitsFor: is.oneOf('steps', 'job'),
+  followedJob: ID,
+  ownsFollowed: must.true,
+  hasFollowers: must.true,
+  hasCallbacks: must.true,
+  additions: COUNT,
   cancel: CANCEL,
   outcome: OUTCOME,
-  receipt: STRING,
+  settledToken: STRING,
   lastError: bytes('a stored error', isStoredError),
   stepsOf: { must: 'missing', holds: () => false },
   expireAt: DATE,
   progress: bytes('a progress', (value) => fromBytes(value, 'progress').read()),
   annotations: record('an object', () => true),
-  apart: must.true,
+  isTransactional: must.true,
   damaged: { must: 'bytes', holds: (value) => value instanceof Binary },
 };
 
@@ -160,28 +160,37 @@ export function damageOfJob(document: Document, only?: readonly string[]): strin
 
 /** Fields that are sound one by one, but not together. */
 function contradictionIn(job: JobDocument): string | undefined {
-  const { status, waiting, lane } = job;
-  const isRun = status === 'assigned' || (status === 'active' && waiting === undefined);
+  const { status, waitsFor, lane } = job;
+  const isRun = status === 'assigned' || (status === 'active' && waitsFor === undefined);
   const without = (field: keyof JobDocument): string => `\`${field}\` must be there for a job that is ${status}, but is missing`;
   if (lane !== ownLane(job, false) && lane !== ownLane(job, true)) return '`lane` must be of its queue, task and quotas, but is not';
   if (isRun && job.token === undefined) return without('token');
   if (isRun && job.owner === undefined) return without('owner');
   if (status === 'scheduled' && job.dueAt === undefined) return without('dueAt');
   if ((status === 'callbacks' || isFinal(status)) && job.outcome === undefined) return without('outcome');
-  if (!isFinal(status) && job.open === undefined) return without('open');
-  if (waiting === 'inner' && job.inner === undefined) return without('inner');
-  if (job.kind === 'choice' && job.choice === undefined) return without('choice');
+  if (!isFinal(status) && job.isOpen === undefined) return without('isOpen');
+  if (waitsFor === 'job' && job.followedJob === undefined) return without('followedJob');
+  if (job.kind === 'choice' && job.branches === undefined) return without('branches');
   return (job.parent === undefined) === (job.role === undefined)
     ? undefined
     : '`parent` and `role` must be there together, but one is missing';
 }
 
-function ownLane({ kind, queue, task, version, quotas }: JobDocument, keepsPlaces: boolean): string {
-  return laneOf({ kind, queue, taskName: task, places: quotas, ...(version === undefined ? {} : { version }) }, keepsPlaces);
+function ownLane({ kind, queue, taskName, version, places }: JobDocument, keepsPlaces: boolean): string {
+  return laneOf({ kind, queue, taskName, places, ...(version === undefined ? {} : { version }) }, keepsPlaces);
 }
 
 /** The fields that a job loses when it is over. */
-const GONE: ReadonlySet<string> = new Set(['bell', 'dueAt', 'startBy', 'waiting', 'inner', 'ownsInner', 'cancel', 'open']);
+const GONE: ReadonlySet<string> = new Set([
+  'pendingSignal',
+  'dueAt',
+  'pendingBeginBy',
+  'waitsFor',
+  'followedJob',
+  'ownsFollowed',
+  'cancel',
+  'isOpen',
+]);
 
 /** The sound record of a damaged job: failed, unless it had ended before; sound fields stay. @param by - the process that handles what follows */
 export function failedOver(
@@ -208,14 +217,14 @@ export function failedOver(
     outcome,
     endedAt: job.endedAt ?? now,
     ...(hasFollowUps(job) ? { owner: by } : {}),
-    ...(isFinal(status) ? { told: job.origin } : { open: true }),
+    ...(isFinal(status) ? { notifyProcess: job.queuedBy } : { isOpen: true }),
     ...(job.root === undefined ? { expireAt: job.expireAt ?? new Date(now.getTime() + keepMs) } : {}),
   };
 }
 
 /** The status of a job whose work is over; if it is lost, the outcome gives it. */
-function statusBy({ outcome, tail }: Partial<JobDocument>): Pick<Partial<JobDocument>, 'status'> {
-  return outcome === undefined ? {} : { status: tail === true ? 'callbacks' : outcome.kind };
+function statusBy({ outcome, hasCallbacks }: Partial<JobDocument>): Pick<Partial<JobDocument>, 'status'> {
+  return outcome === undefined ? {} : { status: hasCallbacks === true ? 'callbacks' : outcome.kind };
 }
 
 /** A job without a role does not count as a child. */
@@ -226,30 +235,30 @@ function withWholeTies({ parent, role, ...job }: JobDocument): JobDocument {
 /** Stand-ins for required fields. If it is unknown whether somebody waits for the job, assume that somebody does. */
 function assumedOf(damaged: Document, wrong: ReadonlySet<string>): Partial<JobDocument> {
   const id = damaged['_id'] as ObjectId;
-  const hasSteps = damaged['steps'] !== undefined || damaged['waiting'] === 'steps';
+  const hasSteps = damaged['steps'] !== undefined || damaged['waitsFor'] === 'steps';
   return {
     kind: hasSteps ? 'parallel' : 'task',
-    task: 'unknown',
+    taskName: 'unknown',
     queue: '',
     args: toBytes(Payload.of([], 'arguments')),
-    input: 'none',
-    quotas: {},
+    callbackInput: 'none',
+    places: {},
     priority: 0,
-    limits: { interruptions: 0, delayMs: 0 },
-    origin: '',
+    interruptionPolicy: { limit: 0, delayMs: 0 },
+    queuedBy: '',
     status: 'failed',
     order: new Timestamp({ t: Math.floor(id.getTimestamp().getTime() / 1_000), i: 1 }),
     queuedAt: id.getTimestamp(),
     attempts: 0,
     failures: 0,
     interruptions: 0,
-    ...(wrong.has('tail') ? { tail: true } : {}),
-    ...(wrong.has('followed') ? { followed: true } : {}),
+    ...(wrong.has('hasCallbacks') ? { hasCallbacks: true } : {}),
+    ...(wrong.has('hasFollowers') ? { hasFollowers: true } : {}),
   };
 }
 
-function errorFor({ _id, task, version }: JobDocument, damage: string) {
-  const taskVersion = taskVersionOf({ taskName: task, ...(version === undefined ? {} : { version }) });
+function errorFor({ _id, taskName, version }: JobDocument, damage: string) {
+  const taskVersion = taskVersionOf({ taskName, ...(version === undefined ? {} : { version }) });
   return recordedError(
     new StoreError(`the record of job ${_id.toHexString()} (${taskVersion}) is damaged: ${damage}; queue the job again`),
   );

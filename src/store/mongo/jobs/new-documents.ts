@@ -7,12 +7,19 @@ import type { QueuedPart } from './job-codec.js';
 
 /** A job as it is put in. */
 export function firstDocument(part: QueuedPart, at: { readonly order: Timestamp; readonly now: Date }, isBlocked: boolean): JobDocument {
-  const first: JobDocument = { ...part, ...firstState(part, at, isBlocked), open: true };
-  return first.status === 'pending' ? { ...first, bell: part.lane } : first;
+  const first: JobDocument = { ...part, ...firstState(part, at, isBlocked), isOpen: true };
+  return first.status === 'pending' ? { ...first, pendingSignal: part.lane } : first;
 }
 
 /** What a callback has still when it has become one of its two sides. */
-const KEPT = ['choice', 'retryOf', 'queuedAt', 'adds', 'tail', 'followed'] as const satisfies readonly (keyof JobDocument)[];
+const KEPT = [
+  'branches',
+  'retryOf',
+  'queuedAt',
+  'additions',
+  'hasCallbacks',
+  'hasFollowers',
+] as const satisfies readonly (keyof JobDocument)[];
 
 /** A callback as the one of its two sides that is needed, and all that is below that. */
 export function resolvedCallback(callback: JobDocument, side: readonly QueuedPart[], now: Date): readonly JobDocument[] {
@@ -46,16 +53,16 @@ export function joinTrees(trees: readonly JobTree[]): readonly JobTree[] {
 /** A step that is added has the place after those that are there. */
 function numbered([root, ...below]: JobTree, there: readonly QueuedJob[]): JobTree {
   if (root.role !== 'step') return [root, ...below];
-  return [{ ...root, index: there.filter(({ parent, role }) => parent === root.parent && role === 'step').length }, ...below];
+  return [{ ...root, position: there.filter(({ parent, role }) => parent === root.parent && role === 'step').length }, ...below];
 }
 
-/** One bell is enough for all that come to a lane together. */
+/** One signal is enough for all jobs that come to a lane together. */
 export function signalOncePerLane(documents: readonly JobDocument[]): readonly JobDocument[] {
   const lanes = new Set<string>();
   return documents.map((document) => {
-    const { bell, ...silent } = document;
-    if (bell !== undefined && lanes.has(bell)) return silent;
-    if (bell !== undefined) lanes.add(bell);
+    const { pendingSignal, ...silent } = document;
+    if (pendingSignal !== undefined && lanes.has(pendingSignal)) return silent;
+    if (pendingSignal !== undefined) lanes.add(pendingSignal);
     return document;
   });
 }

@@ -13,35 +13,35 @@ import { asSetStage, type JobUpdate, ServerExpression } from './job-collection.j
 
 /** What an end takes off a job. */
 const OVER = {
-  bell: undefined,
+  pendingSignal: undefined,
   dueAt: undefined,
-  startBy: undefined,
-  waiting: undefined,
-  inner: undefined,
-  ownsInner: undefined,
+  pendingBeginBy: undefined,
+  waitsFor: undefined,
+  followedJob: undefined,
+  ownsFollowed: undefined,
 } as const satisfies JobUpdate;
 
 const IS_ACTIVE: Expression = { $eq: ['$status', 'active'] };
 
-/** Puts claimed jobs that have not begun back where they stood; each rings in its lane. */
+/** Puts claimed jobs that have not begun back where they stood; each signals its lane. */
 export const HAND_BACK = asSetStage({
   status: 'pending',
   owner: undefined,
   token: undefined,
   attempts: new ServerExpression({ $cond: [IS_ACTIVE, { $subtract: [numberIn('$attempts'), 1] }, '$attempts'] }),
   startedAt: new ServerExpression({ $cond: [IS_ACTIVE, '$$REMOVE', '$startedAt'] }),
-  bell: new ServerExpression('$lane'),
+  pendingSignal: new ServerExpression('$lane'),
 });
 
 /** Whether something follows from the end of a job, for which somebody has to be responsible. */
-export function hasFollowUps({ kind, parent, tail, followed, held }: JobDocument): boolean {
-  return kind !== 'task' || parent !== undefined || tail === true || followed === true || held !== undefined;
+export function hasFollowUps({ kind, parent, hasCallbacks, hasFollowers, reservation }: JobDocument): boolean {
+  return kind !== 'task' || parent !== undefined || hasCallbacks === true || hasFollowers === true || reservation !== undefined;
 }
 
 /** Whether something below a job, which ends now, may not have ended: callbacks, or what is below a batch that never began. */
-export function hasOpenBelow({ kind, root, status, tail }: JobDocument): boolean {
+export function hasOpenBelow({ kind, root, status, hasCallbacks }: JobDocument): boolean {
   const isBatch = kind === 'serial' || kind === 'parallel';
-  return tail === true || (isBatch && root !== undefined && isWaiting(status));
+  return hasCallbacks === true || (isBatch && root !== undefined && isWaiting(status));
 }
 
 /** @param by - who sees to what follows */
@@ -55,7 +55,7 @@ export function endUpdate(
     outcome: outcome === 'steps' ? { kind: 'completed', steps: true } : toOutcome(outcome),
     endedAt: new ServerExpression(time.now),
     owner: hasFollowUps(job) ? by : undefined,
-    ...(hasOpenBelow(job) ? {} : { open: undefined, told: job.origin }),
+    ...(hasOpenBelow(job) ? {} : { isOpen: undefined, notifyProcess: job.queuedBy }),
     // Of a tree, the end of its top decides for all.
     ...(job.root === undefined ? { expireAt: new ServerExpression(time.removal) } : {}),
   };
@@ -67,7 +67,7 @@ export async function writeOutcome<T>(outcome: StoredOutcome, job: JobDocument, 
     return await write(fittingIn(outcome, job));
   } catch (error) {
     if (!isRefused(error)) throw error;
-    return write(refusalOf({ id: job._id.toHexString(), taskName: job.task }, error));
+    return write(refusalOf({ id: job._id.toHexString(), taskName: job.taskName }, error));
   }
 }
 
@@ -81,14 +81,14 @@ export function endPipeline(
   { time, by }: { readonly time: ServerTime; readonly by: string },
 ): Fields {
   const isBatch: Expression = { $in: ['$kind', ['serial', 'parallel']] };
-  const isOpen: Expression = { $or: [HAS_TAIL, { $and: [isBatch, isThere('$root'), { $in: ['$status', [...WAITING]] }] }] };
-  const hasDuty: Expression = { $or: [HAS_TAIL, IS_BATCH, isThere('$parent'), isTrue('$followed'), isThere('$held')] };
+  const isOpen: Expression = { $or: [HAS_CALLBACKS, { $and: [isBatch, isThere('$root'), { $in: ['$status', [...WAITING]] }] }] };
+  const hasDuty: Expression = { $or: [HAS_CALLBACKS, IS_BATCH, isThere('$parent'), isTrue('$hasFollowers'), isThere('$reservation')] };
   return {
-    ...asSetStage({ bell: undefined, dueAt: undefined, startBy: undefined, endedAt: new ServerExpression(time.now) }),
+    ...asSetStage({ pendingSignal: undefined, dueAt: undefined, pendingBeginBy: undefined, endedAt: new ServerExpression(time.now) }),
     ...begunAsItIs(time),
     ...finalUnless(isOpen, own.kind),
     outcome: own.outcome,
-    receipt: '$token',
+    settledToken: '$token',
     expireAt: { $cond: [{ $eq: [{ $type: '$root' }, 'missing'] }, time.removal, '$$REMOVE'] },
     owner: { $cond: [hasDuty, literal(by), '$$REMOVE'] },
   };
@@ -96,16 +96,16 @@ export function endPipeline(
 
 /**
  * The end of a part of a batch that waits, and is cancelled with others: the cancelling process handles the batch.
- * @param ringing - those that ring in their lanes
+ * @param signalling - the jobs that signal their lanes
  */
 export function cancelPipeline(
   reason: string | undefined,
-  { time, by, ringing }: { readonly time: ServerTime; readonly by: string; readonly ringing: readonly ObjectId[] },
+  { time, by, signalling }: { readonly time: ServerTime; readonly by: string; readonly signalling: readonly ObjectId[] },
 ): Fields {
-  const hasDuty: Expression = { $or: [HAS_TAIL, IS_BATCH, isTrue('$followed'), isThere('$held')] };
+  const hasDuty: Expression = { $or: [HAS_CALLBACKS, IS_BATCH, isTrue('$hasFollowers'), isThere('$reservation')] };
   return {
     ...endPipeline({ outcome: literal(toOutcome({ status: 'cancelled', reason })), kind: 'cancelled' }, { time, by }),
-    bell: { $cond: [{ $in: ['$_id', literal(ringing)] }, '$lane', '$$REMOVE'] },
+    pendingSignal: { $cond: [{ $in: ['$_id', literal(signalling)] }, '$lane', '$$REMOVE'] },
     owner: { $cond: [hasDuty, literal(by), '$$REMOVE'] },
   };
 }
@@ -129,14 +129,14 @@ export function requestEndPipeline(reason: string | undefined, by: string): Fiel
   };
 }
 
-const HAS_TAIL = isTrue('$tail');
+const HAS_CALLBACKS = isTrue('$hasCallbacks');
 const IS_BATCH: Expression = { $ne: ['$kind', 'task'] };
 
 function finalUnless(isOpenBelow: Expression, kind: Expression): Fields {
   return {
     status: { $cond: [isOpenBelow, 'callbacks', kind] },
-    open: { $cond: [isOpenBelow, true, '$$REMOVE'] },
-    told: { $cond: [isOpenBelow, '$$REMOVE', '$origin'] },
+    isOpen: { $cond: [isOpenBelow, true, '$$REMOVE'] },
+    notifyProcess: { $cond: [isOpenBelow, '$$REMOVE', '$queuedBy'] },
   };
 }
 
@@ -150,11 +150,18 @@ function isTrue(field: `$${string}`): Expression {
 
 /** As `endedAsItIs`, of a job that waits for another one from now on. */
 export function followPipeline(
-  { inner, isOwn }: { readonly inner: ObjectId | undefined; readonly isOwn: boolean },
+  { followedJob, isOwn }: { readonly followedJob: ObjectId | undefined; readonly isOwn: boolean },
   { time, by }: { readonly time: ServerTime; readonly by: string },
 ): Fields {
   return {
-    ...asSetStage({ status: 'active', waiting: 'inner', owner: by, held: undefined, inner, ownsInner: isOwn ? true : undefined }),
+    ...asSetStage({
+      status: 'active',
+      waitsFor: 'job',
+      owner: by,
+      reservation: undefined,
+      followedJob,
+      ownsFollowed: isOwn ? true : undefined,
+    }),
     ...begunAsItIs(time),
   };
 }
@@ -174,7 +181,7 @@ export function unblockUpdate(
   time: ServerTime,
 ): { readonly status: 'pending' | 'scheduled'; readonly written: JobUpdate } {
   const dueAt = dueTime(toJob(job), time.estimate());
-  if (dueAt === undefined) return { status: 'pending', written: { owner: undefined, bell: job.lane, dueAt: undefined } };
+  if (dueAt === undefined) return { status: 'pending', written: { owner: undefined, pendingSignal: job.lane, dueAt: undefined } };
   const exact = job.delayMs === undefined ? dueAt : new ServerExpression(time.after(job.delayMs));
   return { status: 'scheduled', written: { owner: undefined, dueAt: exact } };
 }

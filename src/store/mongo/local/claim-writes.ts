@@ -32,7 +32,7 @@ export interface ClaimSet {
   readonly forLater: readonly JobDocument[];
   readonly token: string;
   /** Those of them whose attempts end in transactions. */
-  readonly apart?: readonly JobDocument[];
+  readonly isTransactional?: readonly JobDocument[];
 }
 
 export class ClaimWrites {
@@ -99,11 +99,13 @@ export class ClaimWrites {
 
   async #write(dispatcher: string, chosen: ClaimSet): Promise<readonly JobDocument[]> {
     const { collections, leases, time } = this.sources;
-    const { now, forLater, token, apart = [] } = chosen;
+    const { now, forLater, token, isTransactional = [] } = chosen;
     const fence = leases.fence(dispatcher);
     if (fence === undefined) return [];
     const ids = idsOf([...now, ...forLater]);
-    const inTime: Expression = { $or: [{ $gt: ['$attempts', 0] }, { $lt: [time.now, { $ifNull: ['$startBy', new Date(8.64e15)] }] }] };
+    const inTime: Expression = {
+      $or: [{ $gt: ['$attempts', 0] }, { $lt: [time.now, { $ifNull: ['$pendingBeginBy', new Date(8.64e15)] }] }],
+    };
     const isNow: Expression = { $in: ['$_id', literal(idsOf(now))] };
     const written = asSetStage({
       status: new ServerExpression({ $cond: [isNow, 'active', 'assigned'] }),
@@ -111,8 +113,14 @@ export class ClaimWrites {
       token,
       startedAt: new ServerExpression({ $cond: [isNow, time.now, '$startedAt'] }),
       attempts: new ServerExpression({ $add: [numberIn('$attempts'), { $cond: [isNow, 1, 0] }] }),
-      bell: undefined,
-      ...(apart.length === 0 ? {} : { apart: new ServerExpression({ $cond: [{ $in: ['$_id', literal(idsOf(apart))] }, true, '$apart'] }) }),
+      pendingSignal: undefined,
+      ...(isTransactional.length === 0
+        ? {}
+        : {
+            isTransactional: new ServerExpression({
+              $cond: [{ $in: ['$_id', literal(idsOf(isTransactional))] }, true, '$isTransactional'],
+            }),
+          }),
     });
     const filter: Where<JobDocument> = { _id: { $in: ids }, status: 'pending' as const, $expr: { $and: [fence, inTime] } };
     const { modifiedCount } = await collections.jobs.updateMany(filter, [{ $set: written }], { hint: { _id: 1 } });
@@ -120,8 +128,8 @@ export class ClaimWrites {
     if (modifiedCount !== ids.length) return this.#taken(chosen);
     const by = { owner: dispatcher, token, startedAt: time.estimate() };
     return [
-      ...now.map((job) => taken(job, apart.includes(job) ? { ...by, apart: true } : by)),
-      ...forLater.map(({ bell: _, ...job }): JobDocument => ({ ...job, status: 'assigned', owner: dispatcher, token })),
+      ...now.map((job) => taken(job, isTransactional.includes(job) ? { ...by, isTransactional: true } : by)),
+      ...forLater.map(({ pendingSignal: _, ...job }): JobDocument => ({ ...job, status: 'assigned', owner: dispatcher, token })),
     ];
   }
 
@@ -146,6 +154,9 @@ function idsOf(jobs: readonly JobDocument[]): ObjectId[] {
 }
 
 /** A job as the write left it: nothing else can have changed while it was pending, but a wish to cancel ends it at once. */
-function taken({ bell: _, ...job }: JobDocument, by: Pick<JobDocument, 'owner' | 'token' | 'startedAt' | 'apart'>): JobDocument {
+function taken(
+  { pendingSignal: _, ...job }: JobDocument,
+  by: Pick<JobDocument, 'owner' | 'token' | 'startedAt' | 'isTransactional'>,
+): JobDocument {
   return { ...job, ...by, status: 'active', attempts: job.attempts + 1 };
 }

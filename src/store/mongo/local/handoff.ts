@@ -43,7 +43,7 @@ export class Handoff {
     if (spare === undefined || fence === undefined) return undefined;
     const { dispatcher } = spare.request;
     const token = new ObjectId().toHexString();
-    const as: JobUpdate = { ...written, bell: undefined, owner: dispatcher, token };
+    const as: JobUpdate = { ...written, pendingSignal: undefined, owner: dispatcher, token };
     spare.left--;
     const [handed] = await claimWrites.under(dispatcher, { now: [], forLater: [job], token }, async () => {
       const after = await jobs.move(job, 'claimAhead', 'assigned', as, fence);
@@ -60,7 +60,7 @@ export class Handoff {
 
   /** A job that needs places is claimed instead, since other dispatchers may wait for them; so is one whose queue no agent here listens to. */
   #spareFor(job: JobDocument): SpareCapacity | undefined {
-    if (job.held !== undefined || Object.keys(job.quotas).length > 0) return undefined;
+    if (job.reservation !== undefined || Object.keys(job.places).length > 0) return undefined;
     if (!this.sources.notifier.isLookedAfter(job.queue)) return undefined;
     const taskVersion = taskVersionOfDocument(job);
     if (this.sources.pauses.isPaused(job.queue, taskVersion)) return undefined;

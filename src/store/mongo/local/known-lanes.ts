@@ -12,9 +12,9 @@ import type { Position } from './order.js';
 export interface KnownLane {
   /** The places that each of its jobs needs. */
   readonly places: Places;
-  /** The number of its last ring: if it rings during a read, the result of that read is out of date. */
-  readonly rung: number;
-  /** None of its jobs comes before this; `undefined` if it has rung since it was read. */
+  /** The number of its last signal: if one comes during a read, the result of that read is out of date. */
+  readonly lastSignal: number;
+  /** None of its jobs comes before this; `undefined` if a signal has come since it was read. */
   readonly from?: Position | undefined;
 }
 
@@ -25,21 +25,21 @@ interface Known extends KnownLane {
 export class KnownLanes {
   readonly #byQueue = new Map<string, Map<string, Known>>();
 
-  readonly #rings = new Map<string, number>();
+  readonly #signals = new Map<string, number>();
 
   /** A job waits in it. */
-  ring(key: string): void {
+  signal(key: string): void {
     const lane = partsOf(key);
     const lanes = this.#byQueue.get(lane.queue) ?? new Map<string, Known>();
     this.#byQueue.set(lane.queue, lanes);
-    const rung = this.rings(lane.queue) + 1;
-    this.#rings.set(lane.queue, rung);
-    lanes.set(key, { lane, places: lanes.get(key)?.places ?? placesIn(key), rung });
+    const lastSignal = this.signalCount(lane.queue) + 1;
+    this.#signals.set(lane.queue, lastSignal);
+    lanes.set(key, { lane, places: lanes.get(key)?.places ?? placesIn(key), lastSignal });
   }
 
-  /** How often any lane of a queue has rung. */
-  rings(queue: string): number {
-    return this.#rings.get(queue) ?? 0;
+  /** How many signals the lanes of a queue have had. */
+  signalCount(queue: string): number {
+    return this.#signals.get(queue) ?? 0;
   }
 
   /** The lanes of a queue whose jobs may be taken. @param mayHave - whether asking for such places makes sense now */
@@ -50,11 +50,11 @@ export class KnownLanes {
     return found;
   }
 
-  /** Where the jobs of a lane begin, or that there are none, as it was when that ring was its last. */
-  note(queue: string, key: string, { rung, from }: Pick<KnownLane, 'rung' | 'from'>): void {
+  /** Where the jobs of a lane begin, or that there are none, as it was when that signal was its last. */
+  note(queue: string, key: string, { lastSignal, from }: Pick<KnownLane, 'lastSignal' | 'from'>): void {
     const lanes = this.#byQueue.get(queue);
     const known = lanes?.get(key);
-    if (lanes === undefined || known?.rung !== rung) return;
+    if (lanes === undefined || known?.lastSignal !== lastSignal) return;
     if (from === undefined) lanes.delete(key);
     else lanes.set(key, { ...known, from });
   }
@@ -70,8 +70,8 @@ export function placesOfLane(key: string): string {
  * and one that ends in a transaction, with which the record would conflict; one that expires stays where it is looked for.
  */
 export function mayBeClaimedAhead(job: JobDocument, { transactional }: Pick<ClaimRequest, 'transactional'>): boolean {
-  const { kind, limits, startBy, unique } = job;
+  const { kind, interruptionPolicy, pendingBeginBy, unique } = job;
   if (transactional?.has(taskVersionOfDocument(job)) === true) return false;
   const freesKey = unique !== undefined && unique.debounce === undefined && hasYetToBegin({ unique });
-  return kind === 'task' && limits.interruptions > 0 && startBy === undefined && !freesKey;
+  return kind === 'task' && interruptionPolicy.limit > 0 && pendingBeginBy === undefined && !freesKey;
 }

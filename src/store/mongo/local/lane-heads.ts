@@ -117,7 +117,7 @@ function choose(known: readonly JobDocument[], lanes: ReadonlyMap<string, KnownL
 
 /** Pending jobs of lanes, but for those that expire. */
 function headsOf(lanes: readonly string[], now: Date): Filter<JobDocument> {
-  return { status: 'pending', lane: { $in: lanes }, $nor: [{ startBy: { $lte: now }, attempts: 0 }] };
+  return { status: 'pending', lane: { $in: lanes }, $nor: [{ pendingBeginBy: { $lte: now }, attempts: 0 }] };
 }
 
 /** A lane that was not read may begin with anything. */

@@ -35,11 +35,11 @@ type Lanes = ReadonlyMap<string, KnownLane>;
 
 export async function readSelection(
   { collections, placeOutlook, placeSavings, time }: SelectionSources,
-  rung: Lanes,
+  signalled: Lanes,
   wish: SelectionWish,
 ): Promise<Selection> {
   const { dispatcher, limit, ahead } = wish;
-  const { open, next, shut, inLine } = byProspect(rung, (lane) => placeOutlook.prospectOf(dispatcher, lane));
+  const { open, next, shut, inLine } = byProspect(signalled, (lane) => placeOutlook.prospectOf(dispatcher, lane));
   const now = time.estimate();
   const atOnce = [...open.values()].some(({ places }) => Object.keys(places).length > 0) ? limit + ahead : limit;
   // One for the place that may be free by then, and those behind it: claiming ahead makes sense only if some are left.
@@ -59,8 +59,11 @@ export async function readSelection(
 }
 
 /** A lane may be among `next` and `shut`: the dispatcher has places of it in use, and others may give more. */
-function byProspect(rung: Lanes, prospectOf: (lane: Claimant) => Prospect): Readonly<Record<'open' | 'next' | 'shut' | 'inLine', Lanes>> {
-  const lanes = [...rung].map((entry) => ({ entry, prospect: prospectOf(wantedOf(entry)) }));
+function byProspect(
+  signalled: Lanes,
+  prospectOf: (lane: Claimant) => Prospect,
+): Readonly<Record<'open' | 'next' | 'shut' | 'inLine', Lanes>> {
+  const lanes = [...signalled].map((entry) => ({ entry, prospect: prospectOf(wantedOf(entry)) }));
   const those = (passes: (prospect: Prospect) => boolean): Lanes =>
     new Map(lanes.flatMap(({ entry, prospect }) => (passes(prospect) ? [entry] : [])));
   return {
@@ -72,5 +75,5 @@ function byProspect(rung: Lanes, prospectOf: (lane: Claimant) => Prospect): Read
 }
 
 function wantedOf([lane, { places }]: readonly [string, KnownLane]): Claimant {
-  return { lane, quotas: places };
+  return { lane, places };
 }

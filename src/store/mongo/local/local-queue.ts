@@ -219,7 +219,7 @@ export class LocalQueue {
       status: 'active',
       startedAt: new ServerExpression(time.now),
       attempts: new ServerExpression({ $add: [numberIn('$attempts'), 1] }),
-      startBy: undefined,
+      pendingBeginBy: undefined,
     });
     await collections.jobs.updateMany(
       { _id: { $in: begun.map(([, { _id }]) => _id) }, token: { $in: tokens }, status: 'assigned' },

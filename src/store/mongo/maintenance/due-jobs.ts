@@ -28,11 +28,11 @@ export interface DueJobsSources {
 }
 
 /** The fields that are read of a job whose time has come. */
-type DueJob = Pick<JobDocument, '_id' | 'task' | 'lane' | 'status' | 'dueAt' | 'startBy'>;
+type DueJob = Pick<JobDocument, '_id' | 'taskName' | 'lane' | 'status' | 'dueAt' | 'pendingBeginBy'>;
 
 /** Jobs that wait for a time. */
 interface Agenda {
-  readonly field: 'dueAt' | 'startBy';
+  readonly field: 'dueAt' | 'pendingBeginBy';
   readonly waiting: Where<JobDocument>;
   /** In the order of their index. */
   readonly sort: Sort;
@@ -44,9 +44,9 @@ interface Agenda {
 const STARTS: Agenda = { field: 'dueAt', waiting: { status: 'scheduled' }, sort: { dueAt: 1, order: 1 }, atOnce: 500 };
 /** Jobs that have not begun in time, which end. */
 const DEADLINES: Agenda = {
-  field: 'startBy',
+  field: 'pendingBeginBy',
   waiting: { status: { $in: [...WAITING] }, attempts: 0 },
-  sort: { startBy: 1 },
+  sort: { pendingBeginBy: 1 },
   atOnce: 200,
 };
 
@@ -105,7 +105,7 @@ export class DueJobs {
 
   #find({ field, waiting, sort }: Agenda, limit: number, until: Date): Promise<DueJob[]> {
     const hasTime = { ...waiting, [field]: { $gte: FIRST_DATE, $lte: until }, ...hasDate(field) };
-    const projection = { task: 1, lane: 1, status: 1, [field]: 1 };
+    const projection = { taskName: 1, lane: 1, status: 1, [field]: 1 };
     return this.sources.collections.jobs.find<DueJob>(hasTime, { sort, limit, projection });
   }
 
@@ -121,19 +121,19 @@ export class DueJobs {
     const { collections, completion, time } = this.sources;
     const orders = due.map(({ dueAt = time.estimate() }) => time.orderAt(dueAt));
     const order = new ServerExpression(ownValues(due)(orders));
-    const written = asSetStage({ status: 'pending', order, dueAt: undefined, bell: new ServerExpression('$lane') });
+    const written = asSetStage({ status: 'pending', order, dueAt: undefined, pendingSignal: new ServerExpression('$lane') });
     const { modifiedCount } = await collections.jobs.updateMany(this.#still(STARTS, due), [{ $set: written }], BY_ID);
     if (modifiedCount > 0) completion.released(due.map(({ _id, lane }) => ({ _id, lane })));
     return modifiedCount;
   }
 
-  /** Ends each job with an error of its own; the receipt marks the jobs that this write has ended. */
+  /** Ends each job with an error of its own; `settledToken` marks the jobs that this write has ended. */
   async #expire(late: readonly DueJob[]): Promise<number> {
     const { collections, onBackground, time, backgroundRetry, process } = this.sources;
-    const receipt = new ObjectId().toHexString();
+    const settledToken = new ObjectId().toHexString();
     const outcome = ownValues(late)(late.map(expired));
-    const written = { ...endPipeline({ outcome, kind: 'failed' }, { time, by: process }), receipt: literal(receipt) };
-    const follow = (): Promise<void> => this.#followUp(late, receipt);
+    const written = { ...endPipeline({ outcome, kind: 'failed' }, { time, by: process }), settledToken: literal(settledToken) };
+    const follow = (): Promise<void> => this.#followUp(late, settledToken);
     const writing = collections.jobs.updateMany(this.#still(DEADLINES, late), [{ $set: written }], BY_ID);
     const { modifiedCount } = await writing.catch((error: unknown): never => {
       backgroundRetry.schedule(follow);
@@ -146,10 +146,10 @@ export class DueJobs {
     return modifiedCount;
   }
 
-  async #followUp(late: readonly DueJob[], receipt: string): Promise<void> {
+  async #followUp(late: readonly DueJob[], settledToken: string): Promise<void> {
     const { collections, completion } = this.sources;
     const waited = new Map(late.map(({ _id, status }) => [_id.toHexString(), status]));
-    const ended = await collections.jobs.find({ _id: { $in: late.map(({ _id }) => _id) }, receipt });
+    const ended = await collections.jobs.find({ _id: { $in: late.map(({ _id }) => _id) }, settledToken });
     for (const job of ended) await completion.followUp(job, waited.get(job._id.toHexString()) === 'pending');
   }
 }
@@ -164,7 +164,9 @@ function hasDate(field: Agenda['field']): { readonly $expr: Expression } {
   return { $expr: { $eq: [{ $type: `$${field}` }, 'date'] } };
 }
 
-function expired({ _id, task, startBy }: DueJob): OutcomeDocument {
-  const error = new ExpiredError(`job ${_id.toHexString()} (${task}) was not started by ${startBy?.toISOString()}, its \`beginBy\``);
+function expired({ _id, taskName, pendingBeginBy }: DueJob): OutcomeDocument {
+  const error = new ExpiredError(
+    `job ${_id.toHexString()} (${taskName}) was not started by ${pendingBeginBy?.toISOString()}, its \`beginBy\``,
+  );
   return toOutcome({ status: 'failed', error: recordedError(error) });
 }

@@ -54,8 +54,8 @@ export class JobCare implements Care<JobDocument> {
     );
     if (after === null) return;
     const id = after._id.toHexString();
-    const details = jobDetails({ id, taskName: after.task, queue: after.queue }, after.attempts);
-    onDamage(`the record of job ${id} (${after.task}) was damaged: ${damage}; the job has ended as ${after.outcome?.kind}`, details);
+    const details = jobDetails({ id, taskName: after.taskName, queue: after.queue }, after.attempts);
+    onDamage(`the record of job ${id} (${after.taskName}) was damaged: ${damage}; the job has ended as ${after.outcome?.kind}`, details);
     if (typeof damaged['owner'] === 'string') cancel(damaged['owner'], id, 'record-damaged' satisfies CancelReason);
     onBackground(this.#followUp(after, damaged));
   }

@@ -37,7 +37,7 @@ export class LeakAudit {
   /** The attempts that belong to a dispatcher by the database, and have been handed out as far as is known here. Wishes to cancel them are passed on. */
   async ofOwn(dispatcher: string): Promise<readonly AttemptKey[]> {
     const { collections, localQueue, claimWrites, notifier } = this.sources;
-    const isOwn = { owner: dispatcher, status: { $in: ['active' as const, 'assigned' as const] }, waiting: { $exists: false } };
+    const isOwn = { owner: dispatcher, status: { $in: ['active' as const, 'assigned' as const] }, waitsFor: { $exists: false } };
     const own = await collections.jobs.find<Own>(isOwn, { projection: { token: 1, cancel: 1 } });
     for (const { _id, cancel } of own) if (cancel !== undefined) notifier.cancelOf(dispatcher, _id.toHexString(), cancel.reason);
     const handedOut = own.filter((job) => !localQueue.has(job) && !claimWrites.isOpen(job.token ?? ''));
@@ -46,7 +46,7 @@ export class LeakAudit {
 
   /** Attempts of a dispatcher that nobody remembers are taken back like those of the dead. */
   async ofOwner(owner: string): Promise<void> {
-    const isRun = { owner, status: { $in: ['active' as const, 'assigned' as const] }, waiting: { $exists: false } };
+    const isRun = { owner, status: { $in: ['active' as const, 'assigned' as const] }, waitsFor: { $exists: false } };
     const hasNone = (await this.sources.collections.jobs.findOne(isRun)) === null;
     if (this.#isLost(`owner ${owner}`, hasNone)) await this.sources.rescuer.takeOver(owner);
   }
@@ -58,8 +58,8 @@ export class LeakAudit {
     const entries = quotas.held;
     if (entries.length === 0) return;
     const ids = entries.map((entry) => new ObjectId(entry.held.job));
-    const holders = await collections.jobs.find({ _id: { $in: ids }, held: { $exists: true } }, { projection: { held: 1 } });
-    const holds = new Set(holders.map((job) => `${job._id.toHexString()} ${job.held}`));
+    const holders = await collections.jobs.find({ _id: { $in: ids }, reservation: { $exists: true } }, { projection: { reservation: 1 } });
+    const holds = new Set(holders.map((job) => `${job._id.toHexString()} ${job.reservation}`));
     for (const { name, held: entry } of entries) {
       const key = `${entry.job} ${entry.attempt}`;
       if (this.#isLost(`place ${name} ${key}`, holds.has(key))) await jobPlaces.dropEntry(name, entry);

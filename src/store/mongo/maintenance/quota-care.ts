@@ -27,7 +27,7 @@ export function insteadOfQuotaField(field: string, { _id: name, size, configured
       return [];
     case 'rate':
       return seen?.rate;
-    case 'rev':
+    case 'revision':
       // Larger than any revision that a process has seen.
       return time.estimate().getTime();
     default:
@@ -37,13 +37,13 @@ export function insteadOfQuotaField(field: string, { _id: name, size, configured
 
 /** The holders of places, found by the jobs that take them. */
 async function holdersOf(name: string, { collections }: QuotaCareSources): Promise<readonly Holder[]> {
-  const found = await collections.jobs.find({ $or: [{ owner: { $gt: '' } }, { held: { $exists: true } }], open: true });
+  const found = await collections.jobs.find({ $or: [{ owner: { $gt: '' } }, { reservation: { $exists: true } }], isOpen: true });
   const shares = new Map<string, number>();
   const held: Reservation[] = [];
-  for (const { _id, quotas, held: attempt, owner, status, waiting } of found) {
-    const n = weightOf(quotas, name);
-    if (n > 0 && attempt !== undefined) held.push({ job: _id.toHexString(), n, attempt });
-    else if (n > 0 && owner !== undefined && status === 'active' && waiting === undefined) shares.set(owner, (shares.get(owner) ?? 0) + n);
+  for (const { _id, places, reservation: attempt, owner, status, waitsFor } of found) {
+    const n = weightOf(places, name);
+    if (n > 0 && attempt !== undefined) held.push({ job: _id.toHexString(), places: n, attempt });
+    else if (n > 0 && owner !== undefined && status === 'active' && waitsFor === undefined) shares.set(owner, (shares.get(owner) ?? 0) + n);
   }
-  return [...[...shares].map(([by, n]) => ({ by, n, v: 0 })), ...held];
+  return [...[...shares].map(([dispatcher, places]) => ({ dispatcher, places, version: 0 })), ...held];
 }

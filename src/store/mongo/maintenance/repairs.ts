@@ -71,7 +71,7 @@ function repairsOfQuotas({ time, parts, onDamage }: RepairSources): FieldCare<Qu
     rules: QUOTA_RULES,
     concerns: (document) => !('control' in document),
     insteadOf: (field, damaged) => insteadOfQuotaField(field, damaged, { ...parts(), time }),
-    besides: (fields) => (fields.includes('rev') ? {} : { rev: new ServerExpression(NEXT_REVISION) }),
+    besides: (fields) => (fields.includes('revision') ? {} : { revision: new ServerExpression(NEXT_REVISION) }),
     onDamage,
   });
 }

@@ -37,7 +37,7 @@ export class Rescuer {
     const { collections, transitions, jobPlaces, leases } = this.sources;
     this.sources.forget(dead);
     await this.#putBack(dead);
-    const isRunning = { owner: dead, status: 'active' as const, waiting: { $exists: false } };
+    const isRunning = { owner: dead, status: 'active' as const, waitsFor: { $exists: false } };
     const left = await collections.jobs.find(isRunning, { sort: { startedAt: 1, _id: 1 } });
     // Before they are pending: nobody may have the places of those that are to go on with them.
     await jobPlaces.takeBack(dead, left.filter(goesOnAtOnce).map(keeperOf));
@@ -59,7 +59,7 @@ export class Rescuer {
       status: { $in: ['blocked', 'active', 'callbacks', 'completed', 'failed', 'cancelled'] },
       $or: [
         { endedAt: { $lte: longAgo } },
-        { waiting: { $exists: true }, startedAt: { $lte: longAgo } },
+        { waitsFor: { $exists: true }, startedAt: { $lte: longAgo } },
         { status: 'blocked', queuedAt: { $lte: longAgo } },
       ],
     };
@@ -78,11 +78,11 @@ export class Rescuer {
   }
 }
 
-function goesOnAtOnce({ limits, interruptions, cancel, held, quotas }: JobDocument): boolean {
-  const isRetried = limits.delayMs === 0 && interruptions < limits.interruptions && cancel === undefined;
-  return isRetried && held === undefined && Object.keys(quotas).length > 0;
+function goesOnAtOnce({ interruptionPolicy, interruptions, cancel, reservation, places }: JobDocument): boolean {
+  const isRetried = interruptionPolicy.delayMs === 0 && interruptions < interruptionPolicy.limit && cancel === undefined;
+  return isRetried && reservation === undefined && Object.keys(places).length > 0;
 }
 
-function keeperOf({ _id, token = '', quotas }: JobDocument): PlaceOwner {
-  return { id: _id, attempt: token, places: quotas };
+function keeperOf({ _id, token = '', places }: JobDocument): PlaceOwner {
+  return { id: _id, attempt: token, places };
 }

@@ -3,7 +3,7 @@
 import { type Places, takes, weightOf } from '../../../job/places.js';
 import type { JobDocument } from '../schema/documents.js';
 
-export type Claimant = Pick<JobDocument, 'lane' | 'quotas'>;
+export type Claimant = Pick<JobDocument, 'lane' | 'places'>;
 
 /** A job that is to be given places; no more, once one of the quotas had too few. */
 interface InLine {
@@ -42,7 +42,7 @@ export class Allocation {
       return known;
     };
     const firsts = new Set<string>();
-    const line = wanted.filter(isWorthIt).map(({ lane, quotas: places }): InLine => {
+    const line = wanted.filter(isWorthIt).map(({ lane, places }): InLine => {
       // Places are saved for the first of a lane; those behind it take what is left.
       const saves = savers.includes(lane) && !firsts.has(lane);
       firsts.add(lane);

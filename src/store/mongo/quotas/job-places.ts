@@ -24,15 +24,15 @@ export class JobPlaces {
   constructor(private readonly sources: JobPlacesSources) {}
 
   /** Gives up what a job holds in its own name; twice does no harm. */
-  async drop({ _id, held, quotas }: Pick<JobDocument, '_id' | 'held' | 'quotas'>): Promise<void> {
-    if (held === undefined) return;
-    for (const name of Object.keys(quotas)) await this.dropEntry(name, { job: _id.toHexString(), attempt: held });
+  async drop({ _id, reservation, places }: Pick<JobDocument, '_id' | 'reservation' | 'places'>): Promise<void> {
+    if (reservation === undefined) return;
+    for (const name of Object.keys(places)) await this.dropEntry(name, { job: _id.toHexString(), attempt: reservation });
   }
 
   async dropEntry(name: string, { job, attempt }: Pick<Reservation, 'job' | 'attempt'>): Promise<void> {
     const { quotas, onFreed } = this.sources;
     const isHeldBy = { _id: name, holders: { $elemMatch: { job, attempt } } };
-    const quota = await quotas.write(isHeldBy, [{ $set: { rev: NEXT_REVISION, holders: withoutReservation(job, attempt) } }]);
+    const quota = await quotas.write(isHeldBy, [{ $set: { revision: NEXT_REVISION, holders: withoutReservation(job, attempt) } }]);
     if (quota !== undefined) onFreed();
   }
 
@@ -50,15 +50,15 @@ export class JobPlaces {
     const { quotas, onFreed } = this.sources;
     await quotas.refresh();
     const taking = [...quotas.all].flatMap(({ _id: name, holders, waiting }) => {
-      const share = holders.find((holder) => !isHeld(holder) && holder.by === dead);
-      if (share === undefined && !waiting.some(({ by }) => by === dead)) return [];
-      const entries = entriesOf(name, keepers, share?.n ?? 0);
+      const share = holders.find((holder) => !isHeld(holder) && holder.dispatcher === dead);
+      if (share === undefined && !waiting.some(({ dispatcher }) => dispatcher === dead)) return [];
+      const entries = entriesOf(name, keepers, share?.places ?? 0);
       const left: Fields = {
-        rev: NEXT_REVISION,
+        revision: NEXT_REVISION,
         holders: { $concatArrays: [withoutShareOf(dead), literal(entries)] },
         waiting: withoutWaiting(dead),
       };
-      return [quotas.writeSoon({ _id: name, $or: [{ 'holders.by': dead }, { 'waiting.by': dead }] }, [{ $set: left }])];
+      return [quotas.writeSoon({ _id: name, $or: [{ 'holders.dispatcher': dead }, { 'waiting.dispatcher': dead }] }, [{ $set: left }])];
     });
     await Promise.all(taking);
     onFreed();
@@ -73,7 +73,7 @@ function entriesOf(name: string, keepers: readonly PlaceOwner[], places: number)
     const n = weightOf(needed, name);
     if (n === 0 || n > left) continue;
     left -= n;
-    entries.push({ job: id.toHexString(), n, attempt });
+    entries.push({ job: id.toHexString(), places: n, attempt });
   }
   return entries;
 }

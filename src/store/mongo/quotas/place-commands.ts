@@ -48,18 +48,22 @@ export class PlaceCommands {
     return fence === undefined ? undefined : quotas.write({ _id: name, $expr: fence }, pipeline);
   }
 
-  #send(dispatcher: string, name: string, request: (inUse: number) => Omit<PlacesRequest, 'dispatcher' | 'inUse' | 'v'>): Promise<boolean> {
+  #send(
+    dispatcher: string,
+    name: string,
+    request: (inUse: number) => Omit<PlacesRequest, 'dispatcher' | 'inUse' | 'version'>,
+  ): Promise<boolean> {
     const { leases, quotas, time } = this.sources;
-    return this.sources.localPlaces.lease(dispatcher, name).change(async (v, inUse) => {
+    return this.sources.localPlaces.lease(dispatcher, name).change(async (version, inUse) => {
       const fence = leases.fence(dispatcher);
       if (fence === undefined) return undefined;
-      const asked = requestPlaces({ dispatcher, inUse, v, ...request(inUse) }, time);
-      return answerIn(await quotas.writeSoon({ _id: name, $expr: fence }, asked), dispatcher, v);
+      const asked = requestPlaces({ dispatcher, inUse, version, ...request(inUse) }, time);
+      return answerIn(await quotas.writeSoon({ _id: name, $expr: fence }, asked), dispatcher, version);
     });
   }
 }
 
 /** How many places a quota counts for a dispatcher; `undefined` if it has not seen the command of that number. */
-function answerIn(quota: QuotaDocument | undefined, dispatcher: string, v: number): number | undefined {
-  return quota?.holders.find((holder) => !isHeld(holder) && holder.by === dispatcher && holder.v >= v)?.n;
+function answerIn(quota: QuotaDocument | undefined, dispatcher: string, version: number): number | undefined {
+  return quota?.holders.find((holder) => !isHeld(holder) && holder.dispatcher === dispatcher && holder.version >= version)?.places;
 }

@@ -6,19 +6,19 @@
  */
 export class PlaceLease {
   inUse = 0;
-  #n = 0;
-  #v = 0;
+  #places = 0;
+  #version = 0;
   /** The fewest places that the server may have left it, while a command is under way or was never answered. */
   #least: number | undefined;
   #isInDoubt = false;
   #queue: Promise<unknown> = Promise.resolve();
 
-  get n(): number {
-    return this.#least ?? this.#n;
+  get places(): number {
+    return this.#least ?? this.#places;
   }
 
   get free(): number {
-    return this.n - this.inUse;
+    return this.places - this.inUse;
   }
 
   /** A command was not answered, or not done, so that the server may count more places for it than it uses: the next answer tells. */
@@ -38,30 +38,30 @@ export class PlaceLease {
    * @param given - how many places in use the command gives to somebody else
    * @returns whether it was done
    */
-  change(send: (v: number, inUse: number) => Promise<number | undefined>, given = 0): Promise<boolean> {
+  change(send: (version: number, inUse: number) => Promise<number | undefined>, given = 0): Promise<boolean> {
     const changed = this.#queue.then(() => this.#change(send, given));
     this.#queue = changed.catch(() => undefined);
     return changed;
   }
 
-  async #change(send: (v: number, inUse: number) => Promise<number | undefined>, given: number): Promise<boolean> {
-    this.#least = Math.min(this.n, this.inUse) - given;
+  async #change(send: (version: number, inUse: number) => Promise<number | undefined>, given: number): Promise<boolean> {
+    this.#least = Math.min(this.places, this.inUse) - given;
     this.inUse -= given;
-    const n = await send(++this.#v, this.inUse).catch((error: unknown) => {
-      this.#notDone(given);
+    const places = await send(++this.#version, this.inUse).catch((error: unknown) => {
+      this.#placesotDone(given);
       throw error;
     });
-    if (n === undefined) {
-      this.#notDone(given);
+    if (places === undefined) {
+      this.#placesotDone(given);
       return false;
     }
-    this.#n = n;
+    this.#places = places;
     this.#least = undefined;
     this.#isInDoubt = false;
     return true;
   }
 
-  #notDone(given: number): void {
+  #placesotDone(given: number): void {
     this.inUse += given;
     this.#isInDoubt = true;
   }

@@ -62,14 +62,14 @@ export class PlaceOutlook {
 
   /** A job that needs several quotas, but has not waited for long, leaves the one alone while the other has no room. */
   isWorthAsking(dispatcher: string, wanted: Claimant): boolean {
-    return !this.#isNew(dispatcher, wanted) || this.mightFit(dispatcher, wanted.quotas);
+    return !this.#isNew(dispatcher, wanted) || this.mightFit(dispatcher, wanted.places);
   }
 
   prospectOf(dispatcher: string, wanted: Claimant): Prospect {
     const { quotas } = this.sources;
-    const tooFew = this.#tooFew(dispatcher, wanted.quotas);
+    const tooFew = this.#tooFew(dispatcher, wanted.places);
     if (tooFew.length === 0) return { isOpen: true, isNext: false, mayAsk: false };
-    const isNext = isNextOwn(wanted.quotas, this.view(dispatcher));
+    const isNext = isNextOwn(wanted.places, this.view(dispatcher));
     const [short = ''] = quotas.inLockOrder(tooFew);
     const mayAsk = this.#isDueToAsk(dispatcher, wanted, short) && (!isNext || quotas.doOthersHold(dispatcher, short));
     return { isOpen: false, isNext, mayAsk };
@@ -98,6 +98,6 @@ export class PlaceOutlook {
   }
 }
 
-function needsSeveral({ quotas }: Claimant): boolean {
-  return Object.keys(quotas).length > 1;
+function needsSeveral({ places }: Claimant): boolean {
+  return Object.keys(places).length > 1;
 }

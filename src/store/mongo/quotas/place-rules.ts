@@ -12,7 +12,7 @@ export interface AskView {
   readonly need: Need;
   /** The places that the dispatcher has. */
   readonly had: {
-    readonly n: number;
+    readonly places: number;
     readonly free: number;
     /** The server may count more places for it than it uses. */
     readonly isInDoubt: boolean;
@@ -28,7 +28,7 @@ export interface AskView {
 /** @returns how a dispatcher asks for the places that its jobs need; `undefined` if it has them, or asking would bring nothing */
 export function ask({ need, had, room, doOthersHold, isWaiting }: AskView): Wait | undefined {
   if (had.free >= need.all) return undefined;
-  const wait = had.n >= need.first ? 'for-idle' : 'lacking';
+  const wait = had.places >= need.first ? 'for-idle' : 'lacking';
   if (had.isInDoubt) return wait;
   const isFirstServed = had.free >= need.first;
   if (room <= 0 && (isFirstServed || (wait === 'for-idle' && !doOthersHold))) return undefined;

@@ -33,11 +33,11 @@ export class PlaceUsage {
   constructor(private readonly sources: PlaceUsageSources) {}
 
   /** Uses places for an attempt, which its dispatcher has by the same turn's look at them. */
-  use(attempt: string, dispatcher: string, { lane, quotas }: LaneNeed): void {
+  use(attempt: string, dispatcher: string, { lane, places }: LaneNeed): void {
     const { localPlaces, placeSavings } = this.sources;
-    for (const [name, weight] of Object.entries(quotas)) localPlaces.lease(dispatcher, name).inUse += weight;
+    for (const [name, weight] of Object.entries(places)) localPlaces.lease(dispatcher, name).inUse += weight;
     placeSavings.stop(lane, dispatcher);
-    this.#uses.set(attempt, { dispatcher, places: quotas, kept: new Set() });
+    this.#uses.set(attempt, { dispatcher, places, kept: new Set() });
   }
 
   /** An attempt that goes on under another name. */
@@ -75,10 +75,10 @@ export class PlaceUsage {
     if (use === undefined) return false;
     for (const [name, n] of Object.entries(use.places)) {
       if (use.kept.has(name)) continue;
-      const held = { job, n, attempt };
+      const held = { job, places: n, attempt };
       let isKept = false;
-      const send = async (v: number): Promise<number | undefined> => {
-        const quota = await placeCommands.write(use.dispatcher, name, keepPipeline({ dispatcher: use.dispatcher, held, v }));
+      const send = async (version: number): Promise<number | undefined> => {
+        const quota = await placeCommands.write(use.dispatcher, name, keepPipeline({ dispatcher: use.dispatcher, held, version }));
         isKept = quota?.holders.some((holder) => isHeld(holder) && holder.attempt === attempt) === true;
         return ownIn(quota, use.dispatcher);
       };
@@ -101,5 +101,5 @@ export class PlaceUsage {
 /** How many places a quota counts for a dispatcher. */
 function ownIn(quota: QuotaDocument | undefined, dispatcher: string): number | undefined {
   if (quota === undefined) return undefined;
-  return quota.holders.find((holder) => !isHeld(holder) && holder.by === dispatcher)?.n ?? 0;
+  return quota.holders.find((holder) => !isHeld(holder) && holder.dispatcher === dispatcher)?.places ?? 0;
 }

@@ -5,7 +5,7 @@ import type { PlaceSavers } from '../../place-savers.js';
 
 /** How many places of one quota a dispatcher holds, and how many of these no attempt uses. */
 export interface PlaceCount {
-  readonly n: number;
+  readonly places: number;
   readonly free: number;
 }
 
@@ -25,7 +25,7 @@ export interface PlacesView {
 /** The places that each job of a lane needs. */
 export interface LaneNeed {
   readonly lane: string;
-  readonly quotas: Places;
+  readonly places: Places;
 }
 
 /** Counts down what is left while places are given to one job after the other. */
@@ -37,15 +37,15 @@ export class PlacesLeft {
   constructor(private readonly view: PlacesView) {}
 
   /** Whether a job of the lane can have all its places, beside what is saved for lanes before it. */
-  has({ lane, quotas }: LaneNeed): boolean {
+  has({ lane, places }: LaneNeed): boolean {
     const { savers, nowMs, book, isOverbooked } = this.view;
     const free = { book, freeOf: (quota: string) => this.#free(quota), served: this.#served };
     const saved = savers.savedBefore(lane, free, nowMs).setAside;
-    return Object.entries(quotas).every(([quota, weight]) => this.#free(quota) - (saved.get(quota) ?? 0) >= weight && !isOverbooked(quota));
+    return Object.entries(places).every(([quota, weight]) => this.#free(quota) - (saved.get(quota) ?? 0) >= weight && !isOverbooked(quota));
   }
 
-  take({ lane, quotas }: LaneNeed): void {
-    for (const [quota, weight] of Object.entries(quotas)) this.#used.set(quota, (this.#used.get(quota) ?? 0) + weight);
+  take({ lane, places }: LaneNeed): void {
+    for (const [quota, weight] of Object.entries(places)) this.#used.set(quota, (this.#used.get(quota) ?? 0) + weight);
     this.#served.add(lane);
   }
 
@@ -57,5 +57,5 @@ export class PlacesLeft {
 /** Whether a dispatcher holds enough places, used or not, and nobody else lacks any, so that the next to become free is its own. */
 export function isNextOwn(places: Places, { held, doOthersWait }: Pick<PlacesView, 'held' | 'doOthersWait'>): boolean {
   const quotas = Object.keys(places);
-  return quotas.every((quota) => held(quota).n >= weightOf(places, quota)) && !quotas.some(doOthersWait);
+  return quotas.every((quota) => held(quota).places >= weightOf(places, quota)) && !quotas.some(doOthersWait);
 }

@@ -51,7 +51,7 @@ export class QuotaCache {
 
   /** The jobs that count under the rate of a quota. */
   begunOf(name: string): readonly RecentStarts[] {
-    return this.#seen.get(name)?.begun ?? [];
+    return this.#seen.get(name)?.recentStarts ?? [];
   }
 
   /** A quota as it was seen last. */
@@ -79,7 +79,7 @@ export class QuotaCache {
 
   /** Sets the size of one, until the configuration names another than it does now. @returns whether there is such a quota */
   async resize(name: string, size: number): Promise<boolean> {
-    return (await this.write({ _id: name }, [{ $set: { rev: NEXT_REVISION, size } }])) !== undefined;
+    return (await this.write({ _id: name }, [{ $set: { revision: NEXT_REVISION, size } }])) !== undefined;
   }
 
   /** Writes a quota that is as the filter says, and takes notice of what it is then. @returns it, if there is one */
@@ -122,9 +122,9 @@ export class QuotaCache {
   }
 
   /** Hears that a quota has changed. @returns whether more of it is free than before, as far as is known */
-  async hear(name: string, heard: QuotaDocument | undefined, rev: number | undefined): Promise<boolean> {
+  async hear(name: string, heard: QuotaDocument | undefined, revision: number | undefined): Promise<boolean> {
     const before = this.#seen.get(name);
-    if (rev !== undefined && rev <= (before?.rev ?? -1)) return false;
+    if (revision !== undefined && revision <= (before?.revision ?? -1)) return false;
     const quota = heard ?? (await this.#reads.add(name));
     if (quota === undefined) return false;
     this.notice(quota);
@@ -133,7 +133,7 @@ export class QuotaCache {
 
   notice(quota: QuotaDocument): void {
     const before = this.#seen.get(quota._id);
-    if ((quota.rev ?? 0) < (before?.rev ?? 0)) return;
+    if ((quota.revision ?? 0) < (before?.revision ?? 0)) return;
     this.#seen.set(quota._id, quota);
     this.#book.set(quota._id, quota.size);
     if (before !== undefined && before.size !== quota.size) this.sources.onSized();
@@ -150,11 +150,11 @@ export class QuotaCache {
     const quota = this.#seen.get(name);
     if (quota === undefined) return Number.POSITIVE_INFINITY;
     const now = this.sources.time.estimate().getTime();
-    const place = quota.waiting.findIndex(({ by }) => by === dispatcher);
+    const place = quota.waiting.findIndex(({ dispatcher: by }) => by === dispatcher);
     return quota.waiting
       .slice(0, place < 0 ? undefined : place)
       .filter(({ since, until }) => until.getTime() > now && since.getTime() <= now - SAVES_AFTER_MS)
-      .reduce((room, { n }) => room - n, roomOf(quota));
+      .reduce((room, { places }) => room - places, roomOf(quota));
   }
 
   /** How many places are held beyond its size, since it was made smaller. */
@@ -167,27 +167,31 @@ export class QuotaCache {
   isWaiting(dispatcher: string, name: string, wait: Wait): boolean {
     const soon = new Date(this.sources.time.estimate().getTime() + RENEWED_MS);
     const isSo = (n: number): boolean => (wait === 'lacking' ? n > 0 : n <= 0);
-    return this.#seen.get(name)?.waiting.some(({ by, n, until }) => by === dispatcher && until > soon && isSo(n)) === true;
+    return (
+      this.#seen.get(name)?.waiting.some(({ dispatcher: by, places, until }) => by === dispatcher && until > soon && isSo(places)) === true
+    );
   }
 
   /** Whether a dispatcher is noted as one that waits for anything. */
   isNoted(dispatcher: string, name: string): boolean {
-    return this.#doWait(name, ({ by }) => by === dispatcher);
+    return this.#doWait(name, ({ dispatcher: by }) => by === dispatcher);
   }
 
   /** Whether other dispatchers lack places. */
   doOthersWait(dispatcher: string, name: string): boolean {
-    return this.#doWait(name, ({ by, n }) => by !== dispatcher && n > 0);
+    return this.#doWait(name, ({ dispatcher: by, places }) => by !== dispatcher && places > 0);
   }
 
   /** Whether other dispatchers could use more places, at least those that are idle. */
   couldOthersUse(dispatcher: string, name: string): boolean {
-    return this.#doWait(name, ({ by }) => by !== dispatcher);
+    return this.#doWait(name, ({ dispatcher: by }) => by !== dispatcher);
   }
 
   /** Whether other dispatchers hold places, which may be idle. */
   doOthersHold(dispatcher: string, name: string): boolean {
-    return this.#seen.get(name)?.holders.some((holder) => !isHeld(holder) && holder.by !== dispatcher && holder.n > 0) === true;
+    return (
+      this.#seen.get(name)?.holders.some((holder) => !isHeld(holder) && holder.dispatcher !== dispatcher && holder.places > 0) === true
+    );
   }
 
   /** By quota: the places that jobs hold in their own names. */
@@ -198,15 +202,15 @@ export class QuotaCache {
   /** Those that hold places or wait for some. */
   get dispatchers(): ReadonlySet<string> {
     const all = [...this.#seen.values()].flatMap(({ holders, waiting }) => [
-      ...holders.flatMap((holder) => (isHeld(holder) ? [] : [holder.by])),
-      ...waiting.map(({ by }) => by),
+      ...holders.flatMap((holder) => (isHeld(holder) ? [] : [holder.dispatcher])),
+      ...waiting.map(({ dispatcher: by }) => by),
     ]);
     return new Set(all);
   }
 
   /** How many places a job holds in its own name. */
   heldBy(job: string): Places {
-    return Object.fromEntries(this.held.filter(({ held }) => held.job === job).map(({ name, held }) => [name, held.n]));
+    return Object.fromEntries(this.held.filter(({ held }) => held.job === job).map(({ name, held }) => [name, held.places]));
   }
 
   async #writeAll(writes: readonly QuotaWrite[]): Promise<readonly (QuotaDocument | undefined)[]> {
@@ -239,5 +243,5 @@ export class QuotaCache {
 
 /** How many places nobody holds or waits for. */
 function unclaimed(quota: QuotaDocument): number {
-  return quota.waiting.reduce((room, { n }) => room - n, roomOf(quota));
+  return quota.waiting.reduce((room, { places }) => room - places, roomOf(quota));
 }

@@ -11,7 +11,7 @@ const WAITS_FOR_MS = 45_000;
 
 /** How many places nobody holds. */
 export function roomOf({ size, holders }: QuotaDocument): number {
-  return holders.reduce((room, { n }) => room - n, size);
+  return holders.reduce((room, { places }) => room - places, size);
 }
 
 /** Whether places are held by a job in its own name. */
@@ -44,7 +44,7 @@ export function configurePipeline({ size, rate, isConfigured }: Configured): Pip
   const written: Fields = {
     holders: { $cond: [isNew, [], '$holders'] },
     waiting: { $cond: [isNew, [], '$waiting'] },
-    rev: { $cond: [{ $and: [mayChange, { $not: [isNew] }] }, NEXT_REVISION, '$rev'] },
+    revision: { $cond: [{ $and: [mayChange, { $not: [isNew] }] }, NEXT_REVISION, '$revision'] },
     size: { $cond: [{ $or: [isNew, { $and: [mayChange, { $ne: ['$configured', size] }] }] }, size, '$size'] },
     configured: { $cond: [{ $or: [isNew, mayChange] }, size, '$configured'] },
     rate: { $cond: [mayChange, wantedRate, '$rate'] },
@@ -62,48 +62,48 @@ export interface PlacesRequest {
   /** Its own places suffice for its jobs one after the other: it waits for what others leave idle, and for nothing else. */
   readonly isModest: boolean;
   readonly inUse: number;
-  readonly v: number;
+  readonly version: number;
 }
 
 /** Gives as much as is wanted and there is, never less than what is in use; an older command that comes late changes nothing. */
-export function requestPlaces({ dispatcher, want, least, need, isModest, inUse, v }: PlacesRequest, time: ServerTime): Pipeline {
+export function requestPlaces({ dispatcher, want, least, need, isModest, inUse, version }: PlacesRequest, time: ServerTime): Pipeline {
   const mine = shareOf(dispatcher);
-  const others: Expression = { $sum: { $map: { input: withoutShareOf(dispatcher), as: 'h', in: '$$h.n' } } };
+  const others: Expression = { $sum: { $map: { input: withoutShareOf(dispatcher), as: 'h', in: '$$h.places' } } };
   const longSince: Expression = { $subtract: [time.now, SAVES_AFTER_MS] };
-  const me: Expression = { $indexOfArray: ['$waiting.by', literal(dispatcher)] };
+  const me: Expression = { $indexOfArray: ['$waiting.dispatcher', literal(dispatcher)] };
   const isBefore: Expression = {
     $and: [
-      { $ne: ['$$w.by', literal(dispatcher)] },
+      { $ne: ['$$w.dispatcher', literal(dispatcher)] },
       { $gt: ['$$w.until', time.now] },
       { $lte: ['$$w.since', longSince] },
-      { $or: [{ $lt: ['$$me', 0] }, { $lt: [{ $indexOfArray: ['$waiting.by', '$$w.by'] }, '$$me'] }] },
+      { $or: [{ $lt: ['$$me', 0] }, { $lt: [{ $indexOfArray: ['$waiting.dispatcher', '$$w.dispatcher'] }, '$$me'] }] },
     ],
   };
   const ahead: Expression = {
-    $sum: { $map: { input: { $filter: { input: '$waiting', as: 'w', cond: isBefore } }, as: 'w', in: '$$w.n' } },
+    $sum: { $map: { input: { $filter: { input: '$waiting', as: 'w', cond: isBefore } }, as: 'w', in: '$$w.places' } },
   };
-  const had: Expression = { $ifNull: ['$$mine.n', 0] };
+  const had: Expression = { $ifNull: ['$$mine.places', 0] };
   const there: Expression = { $min: [want, { $subtract: ['$size', { $add: [others, ahead] }] }] };
   const useful: Expression = {
     $let: { vars: { there }, in: { $cond: [{ $gte: ['$$there', least] }, '$$there', { $min: ['$$there', had] }] } },
   };
-  const isOld: Expression = { $gte: [{ $ifNull: ['$$mine.v', -1] }, v] };
+  const isOld: Expression = { $gte: [{ $ifNull: ['$$mine.version', -1] }, version] };
   const give: Expression = {
-    $let: { vars: { mine, me }, in: { $cond: [isOld, '$$mine.n', { $max: [{ $min: [inUse, had] }, useful, 0] }] } },
+    $let: { vars: { mine, me }, in: { $cond: [isOld, '$$mine.places', { $max: [{ $min: [inUse, had] }, useful, 0] }] } },
   };
   const isLate: Expression = { $let: { vars: { mine }, in: isOld } };
-  const share: Expression = { by: literal(dispatcher), n: '$give', v };
+  const share: Expression = { dispatcher: literal(dispatcher), places: '$give', version };
   const since: Expression = {
     $let: {
-      vars: { old: { $first: { $filter: { input: '$waiting', as: 'w', cond: { $eq: ['$$w.by', literal(dispatcher)] } } } } },
+      vars: { old: { $first: { $filter: { input: '$waiting', as: 'w', cond: { $eq: ['$$w.dispatcher', literal(dispatcher)] } } } } },
       in: { $ifNull: ['$$old.since', time.now] },
     },
   };
   const lacks: Expression = isModest ? 0 : { $subtract: [need ?? 0, '$give'] };
-  const entry: Expression = { by: literal(dispatcher), n: lacks, since, until: time.after(WAITS_FOR_MS) };
-  const place: Expression = { $indexOfArray: ['$waiting.by', literal(dispatcher)] };
+  const entry: Expression = { dispatcher: literal(dispatcher), places: lacks, since, until: time.after(WAITS_FOR_MS) };
+  const place: Expression = { $indexOfArray: ['$waiting.dispatcher', literal(dispatcher)] };
   const withMine = (changed: Expression): Expression => ({
-    $map: { input: '$waiting', as: 'w', in: { $cond: [{ $eq: ['$$w.by', literal(dispatcher)] }, changed, '$$w'] } },
+    $map: { input: '$waiting', as: 'w', in: { $cond: [{ $eq: ['$$w.dispatcher', literal(dispatcher)] }, changed, '$$w'] } },
   });
   const asked: Expression = {
     $cond: [
@@ -114,20 +114,26 @@ export function requestPlaces({ dispatcher, want, least, need, isModest, inUse, 
   };
   // What it gives up, it lacks in addition.
   const given: Expression = { $let: { vars: { mine }, in: { $subtract: [had, '$give'] } } };
-  const lacksMore: Expression = { $mergeObjects: ['$$w', { n: { $cond: [{ $gt: ['$$w.n', 0] }, { $add: ['$$w.n', given] }, 0] } }] };
+  const lacksMore: Expression = {
+    $mergeObjects: ['$$w', { places: { $cond: [{ $gt: ['$$w.places', 0] }, { $add: ['$$w.places', given] }, 0] } }],
+  };
   const waiting: Expression = need === undefined ? withMine(lacksMore) : asked;
   // Also a share of none stays, for its number.
   const holders: Expression = { $concatArrays: [withoutShareOf(dispatcher), [share]] };
   const unlessLate = (field: `$${string}`, written: Expression): Expression => ({ $cond: ['$isLate', field, written] });
-  const written: Expression = { rev: NEXT_REVISION, holders: unlessLate('$holders', holders), waiting: unlessLate('$waiting', waiting) };
+  const written: Expression = {
+    revision: NEXT_REVISION,
+    holders: unlessLate('$holders', holders),
+    waiting: unlessLate('$waiting', waiting),
+  };
   return [{ $set: { give, isLate } }, { $set: written }, { $unset: ['give', 'isLate'] }];
 }
 
 /** Rises with each write, so that what was seen already need not be read again. */
-export const NEXT_REVISION: Expression = { $add: [numberIn('$rev'), 1] };
+export const NEXT_REVISION: Expression = { $add: [numberIn('$revision'), 1] };
 
 export function withoutShareOf(dispatcher: string): Expression {
-  return { $filter: { input: '$holders', as: 'h', cond: { $ne: ['$$h.by', literal(dispatcher)] } } };
+  return { $filter: { input: '$holders', as: 'h', cond: { $ne: ['$$h.dispatcher', literal(dispatcher)] } } };
 }
 
 export function withoutReservation(job: string, attempt: string): Expression {
@@ -136,56 +142,58 @@ export function withoutReservation(job: string, attempt: string): Expression {
 }
 
 export function withoutWaiting(dispatcher: string): Expression {
-  return { $filter: { input: '$waiting', as: 'w', cond: { $ne: ['$$w.by', literal(dispatcher)] } } };
+  return { $filter: { input: '$waiting', as: 'w', cond: { $ne: ['$$w.dispatcher', literal(dispatcher)] } } };
 }
 
 function shareOf(dispatcher: string): Expression {
-  return { $first: { $filter: { input: '$holders', as: 'h', cond: { $eq: ['$$h.by', literal(dispatcher)] } } } };
+  return { $first: { $filter: { input: '$holders', as: 'h', cond: { $eq: ['$$h.dispatcher', literal(dispatcher)] } } } };
 }
 
 export interface Keep {
   readonly dispatcher: string;
   readonly held: Reservation;
-  readonly v: number;
+  readonly version: number;
 }
 
-/** Gives as many starts as are wanted and the rate leaves; `given` says how many. */
+/** Gives as many starts as are wanted and the rate leaves; `granted` says how many. */
 export function startsPipeline({ want, rate }: { readonly want: number; readonly rate: Rate }, time: ServerTime): Pipeline {
   const grain = grainOf(rate);
   const countedMs: Expression = { $add: [{ $toLong: time.now }, rate.perMs] };
   const until: Expression = { $toDate: { $multiply: [{ $ceil: { $divide: [countedMs, grain] } }, grain] } };
-  const still: Expression = { $filter: { input: { $ifNull: ['$begun', []] }, as: 'b', cond: { $gt: ['$$b.until', time.now] } } };
-  const n: Expression = { $max: [0, { $min: [want, { $subtract: [rate.starts, { $sum: '$begun.n' }] }] }] };
+  const still: Expression = { $filter: { input: { $ifNull: ['$recentStarts', []] }, as: 'b', cond: { $gt: ['$$b.until', time.now] } } };
+  const count: Expression = { $max: [0, { $min: [want, { $subtract: [rate.starts, { $sum: '$recentStarts.count' }] }] }] };
   const withTime = (is: '$eq' | '$ne'): Expression => ({
-    $filter: { input: '$begun', as: 'b', cond: { [is]: ['$$b.until', '$given.until'] } },
+    $filter: { input: '$recentStarts', as: 'b', cond: { [is]: ['$$b.until', '$granted.until'] } },
   });
-  const same: Expression = { $sum: { $map: { input: withTime('$eq'), as: 'b', in: '$$b.n' } } };
-  const added: Expression = { $concatArrays: [withTime('$ne'), [{ until: '$given.until', n: { $add: [same, '$given.n'] } }]] };
+  const same: Expression = { $sum: { $map: { input: withTime('$eq'), as: 'b', in: '$$b.count' } } };
+  const added: Expression = { $concatArrays: [withTime('$ne'), [{ until: '$granted.until', count: { $add: [same, '$granted.count'] } }]] };
   return [
-    { $set: { begun: still, rev: NEXT_REVISION } },
-    { $set: { given: { until, n } } },
-    { $set: { begun: { $cond: [{ $gt: ['$given.n', 0] }, added, '$begun'] } } },
+    { $set: { recentStarts: still, revision: NEXT_REVISION } },
+    { $set: { granted: { until, count } } },
+    { $set: { recentStarts: { $cond: [{ $gt: ['$granted.count', 0] }, added, '$recentStarts'] } } },
   ];
 }
 
 /** Takes starts back that were given and not used. */
-export function unusedPipeline({ until, n }: RecentStarts): Pipeline {
-  const less: Expression = { $mergeObjects: ['$$b', { n: { $subtract: ['$$b.n', n] } }] };
-  const begun: Expression = { $map: { input: '$begun', as: 'b', in: { $cond: [{ $eq: ['$$b.until', until] }, less, '$$b'] } } };
-  return [{ $set: { rev: NEXT_REVISION, begun } }];
+export function unusedPipeline({ until, count }: RecentStarts): Pipeline {
+  const less: Expression = { $mergeObjects: ['$$b', { count: { $subtract: ['$$b.count', count] } }] };
+  const recentStarts: Expression = {
+    $map: { input: '$recentStarts', as: 'b', in: { $cond: [{ $eq: ['$$b.until', until] }, less, '$$b'] } },
+  };
+  return [{ $set: { revision: NEXT_REVISION, recentStarts } }];
 }
 
 /** Takes places off a dispatcher's share and makes them a job's own, once however often it is asked for. */
-export function keepPipeline({ dispatcher, held, v }: Keep): Pipeline {
-  const share: Expression = { by: literal(dispatcher), n: { $subtract: ['$$mine.n', held.n] }, v };
+export function keepPipeline({ dispatcher, held, version }: Keep): Pipeline {
+  const share: Expression = { dispatcher: literal(dispatcher), places: { $subtract: ['$$mine.places', held.places] }, version };
   const kept: Expression = { $concatArrays: [withoutShareOf(dispatcher), [share], [literal(held)]] };
   const mayBeKept: Expression = {
     $and: [
-      { $lt: [{ $ifNull: ['$$mine.v', v] }, v] },
-      { $gte: ['$$mine.n', held.n] },
+      { $lt: [{ $ifNull: ['$$mine.version', version] }, version] },
+      { $gte: ['$$mine.places', held.places] },
       { $not: [{ $in: [literal(held.attempt), '$holders.attempt'] }] },
     ],
   };
   const holders: Expression = { $let: { vars: { mine: shareOf(dispatcher) }, in: { $cond: [mayBeKept, kept, '$holders'] } } };
-  return [{ $set: { rev: NEXT_REVISION, holders } }];
+  return [{ $set: { revision: NEXT_REVISION, holders } }];
 }

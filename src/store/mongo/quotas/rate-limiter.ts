@@ -17,7 +17,7 @@ export interface RateLimiterSources {
   readonly onFreed: () => void;
 }
 
-/** A timer is not trusted for longer: it rings, and the time is checked again. */
+/** A timer is not trusted for longer: it fires, and the time is checked again. */
 const LOOK_MS = 30_000;
 
 /** The starts that a claim was given, by quota. */
@@ -29,8 +29,8 @@ export interface StartGrant {
 }
 
 export class RateLimiter {
-  /** By quota that has no start left: rings when it has. */
-  readonly #bells = new Map<string, Subscription>();
+  /** By quota that has no start left: fires when it has. */
+  readonly #timers = new Map<string, Subscription>();
 
   constructor(private readonly sources: RateLimiterSources) {}
 
@@ -56,19 +56,19 @@ export class RateLimiter {
       const rate = this.sources.quotas.rateOf(name);
       const needing = needingStart([...may], name);
       if (rate === undefined || needing.length === 0) continue;
-      const { given } =
+      const { granted } =
         (await this.sources.quotas.write({ _id: name }, startsPipeline({ want: needing.length, rate }, this.sources.time))) ?? {};
-      if (given !== undefined) grant.set(name, given);
-      for (const job of needing.slice(given?.n ?? 0)) may.delete(job);
+      if (granted !== undefined) grant.set(name, granted);
+      for (const job of needing.slice(granted?.count ?? 0)) may.delete(job);
     }
     return { may, grant };
   }
 
   /** Gives back what was granted for jobs that have not begun after all. @param begun - those that have */
   async giveBack(grant: Grant, begun: readonly JobDocument[]): Promise<void> {
-    for (const [name, { until, n }] of grant) {
-      const unused = n - needingStart(begun, name).length;
-      if (unused > 0) await this.sources.quotas.write({ _id: name }, unusedPipeline({ until, n: unused }));
+    for (const [name, { until, count }] of grant) {
+      const unused = count - needingStart(begun, name).length;
+      if (unused > 0) await this.sources.quotas.write({ _id: name }, unusedPipeline({ until, count: unused }));
     }
   }
 
@@ -79,8 +79,8 @@ export class RateLimiter {
   }
 
   close(): void {
-    for (const bell of this.#bells.values()) bell.unsubscribe();
-    this.#bells.clear();
+    for (const timeout of this.#timers.values()) timeout.unsubscribe();
+    this.#timers.clear();
   }
 
   #isUsedUp(name: string): boolean {
@@ -92,16 +92,16 @@ export class RateLimiter {
     const { clock, quotas, time, onFreed } = this.sources;
     const nowMs = time.estimate().getTime();
     const next = nextStart(quotas.begunOf(name), nowMs);
-    if (next === undefined || this.#bells.has(name)) return;
-    const rings = timer(Math.min(next.getTime() - nowMs, LOOK_MS), clock.scheduler).subscribe(() => {
-      this.#bells.delete(name);
+    if (next === undefined || this.#timers.has(name)) return;
+    const timeout = timer(Math.min(next.getTime() - nowMs, LOOK_MS), clock.scheduler).subscribe(() => {
+      this.#timers.delete(name);
       onFreed();
     });
-    this.#bells.set(name, rings);
+    this.#timers.set(name, timeout);
   }
 }
 
 /** One that goes on with its places has begun before. */
 function needingStart(jobs: readonly JobDocument[], name: string): readonly JobDocument[] {
-  return jobs.filter(({ held, quotas }) => held === undefined && takes(quotas, name));
+  return jobs.filter(({ reservation, places }) => reservation === undefined && takes(places, name));
 }

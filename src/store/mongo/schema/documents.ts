@@ -18,7 +18,7 @@ export interface JobDocument {
   readonly _id: ObjectId;
   // ---- what was queued
   readonly kind: JobKind;
-  readonly task: string;
+  readonly taskName: string;
   readonly name?: string;
   readonly queue: string;
   readonly args: Binary;
@@ -29,38 +29,38 @@ export interface JobDocument {
   readonly principal?: PrincipalReference;
   readonly metadata?: Binary;
   readonly version?: number;
-  readonly input: Input;
-  readonly quotas: Places;
-  readonly within?: string;
-  readonly isPart?: true;
+  readonly callbackInput: Input;
+  readonly places: Places;
+  readonly outerQuota?: string;
+  readonly replacesChild?: true;
   readonly priority: number;
   readonly retry?: Binary;
-  readonly limits: { readonly interruptions: number; readonly delayMs: number };
+  readonly interruptionPolicy: { readonly limit: number; readonly delayMs: number };
   readonly beginAfter?: Date;
   readonly delayMs?: number;
   readonly beginBy?: Date;
-  readonly keepMs?: number;
-  readonly failureLog?: FailureLogLevel;
+  readonly retentionMs?: number;
+  readonly failureLogLevel?: FailureLogLevel;
   readonly parent?: ObjectId;
   readonly role?: Role;
-  readonly index?: number;
+  readonly position?: number;
   readonly onFailure?: OnFailure;
   /** Of a batch: how many it has been given. */
   readonly steps?: number;
   /** The two sides of a callback: trees of such documents, packed. Also when it has become one of them. */
-  readonly choice?: Binary;
+  readonly branches?: Binary;
   readonly retryOf?: ObjectId;
   /** The job that was queued in its place when it had failed, or was cancelled. */
   readonly retriedAs?: ObjectId;
   readonly unique?: Uniqueness;
   /** Its unique key, until another job needs it, and it is over. */
-  readonly keyHeld?: string;
+  readonly uniqueKey?: string;
   /** How often a transaction was answered with it, as its key was taken: this keeps it from beginning before the commit. */
-  readonly asked?: number;
+  readonly keyReads?: number;
   /** The process that queued it. */
-  readonly origin: string;
+  readonly queuedBy: string;
   /** The same, once it is final: by this those who wait in that process are told. */
-  readonly told?: string;
+  readonly notifyProcess?: string;
   /** It was queued in a session of the application: its process learns of the commit as all others do. */
   readonly isStaged?: true;
   /** The top of its tree; also on the top itself, unless that is alone. */
@@ -68,16 +68,16 @@ export interface JobDocument {
   // ---- what has become of it
   readonly status: Status;
   /** Until it is final. */
-  readonly open?: true;
+  readonly isOpen?: true;
   /** JSON of queue, task and quotas; `!` for the quotas of a job that waits with its places in hand. */
   readonly lane: string;
   readonly order: Timestamp;
   readonly queuedAt: Date;
   readonly dueAt?: Date;
   /** `beginBy`, until it has begun. */
-  readonly startBy?: Date;
-  /** Its lane, on one job of those that become pending together; rings at those who watch. */
-  readonly bell?: string;
+  readonly pendingBeginBy?: Date;
+  /** Its lane, on one job of those that become pending together: it notifies the dispatchers that listen. */
+  readonly pendingSignal?: string;
   readonly owner?: string;
   readonly token?: string;
   readonly startedAt?: Date;
@@ -86,22 +86,22 @@ export interface JobDocument {
   readonly failures: number;
   readonly interruptions: number;
   /** The attempt for which it holds places in its own name. */
-  readonly held?: string;
-  readonly waiting?: 'steps' | 'inner';
+  readonly reservation?: string;
+  readonly waitsFor?: 'steps' | 'job';
   /** The job whose outcome will be its own. */
-  readonly inner?: ObjectId;
+  readonly followedJob?: ObjectId;
   /** It was queued for this one, and is cancelled with it. */
-  readonly ownsInner?: true;
+  readonly ownsFollowed?: true;
   /** Some job waits for its outcome. */
-  readonly followed?: true;
+  readonly hasFollowers?: true;
   /** Has callbacks. */
-  readonly tail?: true;
+  readonly hasCallbacks?: true;
   /** How often a callback or a follower was added since it was queued. */
-  readonly adds?: number;
+  readonly additions?: number;
   readonly cancel?: { readonly reason?: string; readonly owner?: string };
   readonly outcome?: OutcomeDocument;
   /** The attempt whose end was recorded by who ran it, and not by others; of a job that expired, the write that ended it. */
-  readonly receipt?: string;
+  readonly settledToken?: string;
   readonly lastError?: Binary;
   /** Of a batch whose result they are: looked up when it is read, never stored. */
   readonly stepsOf?: readonly JobReference[];
@@ -110,7 +110,7 @@ export interface JobDocument {
   readonly progress?: Binary;
   readonly annotations?: Readonly<Record<string, Binary>>;
   /** Its attempts end in transactions: what they report is in `notes`. */
-  readonly apart?: true;
+  readonly isTransactional?: true;
   /** The record as it was when it was found damaged, and the job failed for that reason. */
   readonly damaged?: Binary;
 }
@@ -145,10 +145,10 @@ export interface QuotaDocument {
   readonly waiting: readonly WaitingDispatcher[];
   readonly rate?: Rate;
   /** Under its rate: the jobs that have begun and still count. */
-  readonly begun?: readonly RecentStarts[];
+  readonly recentStarts?: readonly RecentStarts[];
   /** The starts that the last command which asked for some was given. */
-  readonly given?: RecentStarts;
-  readonly rev?: number;
+  readonly granted?: RecentStarts;
+  readonly revision?: number;
 }
 
 /** A dispatcher's share of a quota, or the places that a job holds in its own name. */
@@ -157,22 +157,22 @@ export type Holder = ShareDocument | Reservation;
 /** Places that a job holds in its own name; the attempt keeps a late command off places taken anew. */
 export interface Reservation {
   readonly job: string;
-  readonly n: number;
+  readonly places: number;
   readonly attempt: string;
 }
 
 export interface ShareDocument {
-  readonly by: string;
-  readonly n: number;
+  readonly dispatcher: string;
+  readonly places: number;
   /** Rises with each command, so that one that comes late changes nothing. */
-  readonly v: number;
+  readonly version: number;
 }
 
 /** A dispatcher that got fewer places than it needs for one job. */
 export interface WaitingDispatcher {
-  readonly by: string;
+  readonly dispatcher: string;
   /** How many it lacks; none, if its own suffice and it waits only for what others leave idle. */
-  readonly n: number;
+  readonly places: number;
   readonly since: Date;
   /** Counts no longer: it must have asked again, or be gone. */
   readonly until: Date;
@@ -189,7 +189,7 @@ export interface DispatcherDocument {
   /** Its agents, as its first heartbeat named them. */
   readonly agents?: readonly AgentInfo[];
   /** The last change of what is paused that it follows. */
-  readonly follows?: number;
+  readonly pauseRevision?: number;
   /** When it is forgotten: of one that is dead, and of which everything has been taken back. */
   readonly expireAt?: Date;
 }
@@ -214,5 +214,5 @@ export interface ControlDocument {
 
 /** The pauses; the number rises with each change. */
 export interface PausedDocument extends Paused {
-  readonly rev: number;
+  readonly revision: number;
 }

@@ -14,13 +14,13 @@ export const JOB_INDEXES = [
   },
   { name: 'due', key: { status: 1, dueAt: 1, order: 1 }, partialFilterExpression: { status: 'scheduled' } },
   { name: 'owner', key: { owner: 1, status: 1 }, ...present('owner') },
-  { name: 'tree', key: { parent: 1, role: 1, open: 1, index: 1 }, ...present('parent') },
-  { name: 'failed', key: { status: 1, parent: 1, index: 1 }, partialFilterExpression: { status: 'failed' } },
+  { name: 'tree', key: { parent: 1, role: 1, isOpen: 1, position: 1 }, ...present('parent') },
+  { name: 'failed', key: { status: 1, parent: 1, position: 1 }, partialFilterExpression: { status: 'failed' } },
   { name: 'deadLetters', key: { status: 1, endedAt: 1, _id: 1 }, partialFilterExpression: { status: 'failed' } },
   { name: 'root', key: { root: 1 }, ...present('root') },
-  { name: 'inner', key: { inner: 1 }, ...present('inner') },
-  { name: 'keyHeld', key: { keyHeld: 1 }, unique: true, ...present('keyHeld') },
-  { name: 'startBy', key: { startBy: 1 }, ...present('startBy') },
+  { name: 'followedJob', key: { followedJob: 1 }, ...present('followedJob') },
+  { name: 'uniqueKey', key: { uniqueKey: 1 }, unique: true, ...present('uniqueKey') },
+  { name: 'pendingBeginBy', key: { pendingBeginBy: 1 }, ...present('pendingBeginBy') },
   { name: 'expireAt', key: { expireAt: 1 }, expireAfterSeconds: 0, ...present('expireAt') },
 ] as const satisfies readonly IndexDescription[];
 

@@ -13,8 +13,8 @@ function list(what: string, holds: (item: Readonly<Record<string, unknown>>) => 
   return { must: `an array of ${what}`, holds: (value) => Array.isArray(value) && value.every((item) => isRecord(item) && holds(item)) };
 }
 
-function isBegun({ until, n }: Readonly<Record<string, unknown>>): boolean {
-  return is.date.holds(until) && Number.isSafeInteger(n);
+function isBegun({ until, count }: Readonly<Record<string, unknown>>): boolean {
+  return is.date.holds(until) && Number.isSafeInteger(count);
 }
 
 export const QUOTA_RULES: DocumentRules<QuotaDocument> = {
@@ -22,24 +22,24 @@ export const QUOTA_RULES: DocumentRules<QuotaDocument> = {
   size: needed(is.count),
   configured: needed(is.count),
   holders: needed(
-    list('holders', ({ by, job, attempt, n, v }) => {
-      const isShare = must.string.holds(by) && Number.isSafeInteger(v);
+    list('holders', ({ dispatcher, job, attempt, places, version }) => {
+      const isShare = must.string.holds(dispatcher) && Number.isSafeInteger(version);
       const isHeld = typeof job === 'string' && ObjectId.isValid(job) && must.string.holds(attempt);
-      return (isShare || isHeld) && Number.isSafeInteger(n);
+      return (isShare || isHeld) && Number.isSafeInteger(places);
     }),
   ),
   waiting: needed(
-    list('waiting dispatchers', ({ by, n, since, until }) => {
-      return must.string.holds(by) && Number.isSafeInteger(n) && is.date.holds(since) && is.date.holds(until);
+    list('waiting dispatchers', ({ dispatcher, places, since, until }) => {
+      return must.string.holds(dispatcher) && Number.isSafeInteger(places) && is.date.holds(since) && is.date.holds(until);
     }),
   ),
   rate: {
     must: 'an object with `starts` and `perMs`',
     holds: (value) => isRecord(value) && is.count.holds(value['starts']) && is.timerMs.holds(value['perMs']),
   },
-  begun: list('jobs that have begun', isBegun),
-  given: { must: 'an object with `until` and `n`', holds: (value) => isRecord(value) && isBegun(value) },
-  rev: REVISION,
+  recentStarts: list('jobs that have begun', isBegun),
+  granted: { must: 'an object with `until` and `count`', holds: (value) => isRecord(value) && isBegun(value) },
+  revision: REVISION,
 };
 
 export const DISPATCHER_RULES: DocumentRules<DispatcherDocument> = {
@@ -51,7 +51,7 @@ export const DISPATCHER_RULES: DocumentRules<DispatcherDocument> = {
   agents: list('agents', ({ queue, taskVersions, concurrency }) => {
     return must.string.holds(queue) && (taskVersions === undefined || Array.isArray(taskVersions)) && is.countOrInfinity.holds(concurrency);
   }),
-  follows: REVISION,
+  pauseRevision: REVISION,
   expireAt: is.date,
 };
 
@@ -69,5 +69,7 @@ export const SCHEDULE_RULES: DocumentRules<ScheduleDocument> = { _id: needed(ID)
 export function isPausedDocument(value: unknown): value is PausedDocument {
   if (!isRecord(value)) return false;
   const areTexts = (some: unknown): boolean => Array.isArray(some) && some.every(must.string.holds);
-  return is.boolean.holds(value['everything']) && areTexts(value['queues']) && areTexts(value['taskNames']) && REVISION.holds(value['rev']);
+  return (
+    is.boolean.holds(value['everything']) && areTexts(value['queues']) && areTexts(value['taskNames']) && REVISION.holds(value['revision'])
+  );
 }

@@ -6,8 +6,8 @@ import { isError } from '../../../job/stored-error.js';
 import type { Collections } from './collections.js';
 import { createIndexes } from './indexes.js';
 
-/** The version of the documents that this build writes. A store of a later version is refused. */
-export const STORE_VERSION = 1;
+/** The version of the documents that this build writes. A store of any other version is refused. */
+export const STORE_VERSION = 2;
 /** MongoDB 4.4. */
 const MIN_WIRE_VERSION = 9;
 const MAJORITY_MS = 10_000;
@@ -87,10 +87,13 @@ async function checkMajority({ control }: Collections, majorityMs: number): Prom
 
 async function checkVersion({ control }: Collections): Promise<void> {
   const version = (await control.findOne({ _id: 'store' }))?.version ?? STORE_VERSION;
-  if (version > STORE_VERSION)
-    throw new StoreError(
-      `the store was written by a later version of Millrace (its format is ${version}, this one knows ${STORE_VERSION}); upgrade this process`,
-    );
+  if (version === STORE_VERSION) return;
+  const formats = `its format is ${version}, this one knows ${STORE_VERSION}`;
+  throw new StoreError(
+    version > STORE_VERSION
+      ? `the store was written by a later version of Millrace (${formats}); upgrade this process`
+      : `the store was written by an earlier version of Millrace (${formats}), whose jobs this one cannot read; let that version finish them and drop its collections, or give \`mongoStore\` another \`prefix\``,
+  );
 }
 
 async function checkIndexes(collections: Collections): Promise<void> {

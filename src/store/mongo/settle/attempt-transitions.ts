@@ -3,7 +3,7 @@
 import { AbortedError, JobNotFoundError, type MillraceError, QuotaError } from '../../../errors.js';
 import { laneOf } from '../../../job/lane.js';
 import { recordedError } from '../../../job/stored-error.js';
-import type { Attempt, AttemptKey, AttemptReport, FollowOutcome, ReleaseRequest, RescheduleRequest } from '../../store-messages.js';
+import type { AttemptInfo, AttemptKey, AttemptReport, FollowOutcome, ReleaseRequest, RescheduleRequest } from '../../store-messages.js';
 import type { PauseControl } from '../control/pause-control.js';
 import { isRefused, refusalOf } from '../driver/driver-errors.js';
 import type { ServerTime } from '../driver/server-time.js';
@@ -40,7 +40,7 @@ export interface AttemptTransitionsSources {
 }
 
 export class AttemptTransitions {
-  readonly #asked = new IdempotentCalls<RescheduleRequest, Attempt | undefined>((again, wasUnanswered) =>
+  readonly #asked = new IdempotentCalls<RescheduleRequest, AttemptInfo | undefined>((again, wasUnanswered) =>
     this.#reschedule(again, wasUnanswered),
   );
 
@@ -52,10 +52,10 @@ export class AttemptTransitions {
     const all = reports.map((report) => ({ report, id: objectIdOf(report.id), job: running.get(report), noted: reportsOf(report) }));
     for (const { report } of all) await localQueue.ensureBegun(attemptKey(report));
     await Promise.all([
-      notes.report(all.flatMap(({ job, noted }) => (job?.apart === true ? { job, noted } : []))),
+      notes.report(all.flatMap(({ job, noted }) => (job?.isTransactional === true ? { job, noted } : []))),
       jobs.noteEach(
         all.flatMap(({ report: { token }, id: _id, job, noted }) =>
-          _id === undefined || job?.apart === true ? [] : { filter: { ...RUNNING, _id, token }, written: fieldsOf(noted) },
+          _id === undefined || job?.isTransactional === true ? [] : { filter: { ...RUNNING, _id, token }, written: fieldsOf(noted) },
         ),
       ),
     ]);
@@ -68,11 +68,11 @@ export class AttemptTransitions {
   }
 
   /** After an error what was recorded is recognised when it is sent again. */
-  reschedule(again: readonly RescheduleRequest[]): Promise<readonly (Attempt | undefined)[]> {
+  reschedule(again: readonly RescheduleRequest[]): Promise<readonly (AttemptInfo | undefined)[]> {
     return this.#asked.all(again, undefined);
   }
 
-  async #reschedule({ delayMs, error, seal, ...key }: RescheduleRequest, wasUnanswered: boolean): Promise<Attempt | undefined> {
+  async #reschedule({ delayMs, error, seal, ...key }: RescheduleRequest, wasUnanswered: boolean): Promise<AttemptInfo | undefined> {
     const { jobs, placeUsage, jobPlaces, time, notifier, pauses, running, completion } = this.sources;
     const use = attemptKey(key);
     const token = tokenAfter(key.token);
@@ -100,7 +100,7 @@ export class AttemptTransitions {
                 });
         return moving.catch((cause: unknown) => {
           if (!isRefused(cause)) throw cause;
-          return completion.end(job, 'end', refusalOf({ id: key.id, taskName: job.task }, cause));
+          return completion.end(job, 'end', refusalOf({ id: key.id, taskName: job.taskName }, cause));
         });
       },
       (job) => wasUnanswered && job.status === 'active' && job.token === token,
@@ -134,14 +134,14 @@ export class AttemptTransitions {
   putBack(job: JobDocument): Promise<JobDocument | undefined> {
     if (job.cancel !== undefined) return this.#cancelled(job, job.cancel.reason);
     const uncounted = job.status === 'active' ? { startedAt: undefined, attempts: job.attempts - 1 } : {};
-    return this.sources.jobs.move(job, 'handBack', 'pending', { ...BACK, ...uncounted, bell: job.lane });
+    return this.sources.jobs.move(job, 'handBack', 'pending', { ...BACK, ...uncounted, pendingSignal: job.lane });
   }
 
   async #unclaim({ id, token }: AttemptKey): Promise<JobDocument | undefined> {
     const jobId = objectIdOf(id);
     if (jobId === undefined) return undefined;
     return this.sources.jobs.decide(jobId, (job) => {
-      const isClaimed = (job.status === 'active' || job.status === 'assigned') && job.waiting === undefined;
+      const isClaimed = (job.status === 'active' || job.status === 'assigned') && job.waitsFor === undefined;
       return isClaimed && job.token === token ? this.putBack(job) : 'nothing';
     });
   }
@@ -153,13 +153,13 @@ export class AttemptTransitions {
     const after = await this.#decide(key, async (job) => {
       before = job;
       const interruptions = job.interruptions + 1;
-      const { interruptions: limit, delayMs } = job.limits;
+      const { limit, delayMs } = job.interruptionPolicy;
       if (job.cancel !== undefined) return this.#cancelled(job, job.cancel.reason);
       if (interruptions > limit) return completion.end(job, 'end', { status: 'failed', error: recordedError(aborted(job, interruptions)) });
       if (delayMs > 0) return jobs.move(job, 'interrupt', 'scheduled', { interruptions, ...putOff(job, delayMs, time) });
       const kept = await this.#keptPlaces(job, key);
       const lane = kept === undefined ? laneOf(toJob(job), false) : heldLane(job);
-      return jobs.move(job, 'interrupt', 'pending', { ...BACK, interruptions, bell: lane, lane, held: kept });
+      return jobs.move(job, 'interrupt', 'pending', { ...BACK, interruptions, pendingSignal: lane, lane, reservation: kept });
     });
     if (after?.status === 'scheduled' && before !== undefined) await jobPlaces.drop(before);
     if (after?.status === 'pending' || after?.status === 'scheduled') notifier.waits(after);
@@ -169,9 +169,9 @@ export class AttemptTransitions {
   /** The attempt under which an interrupted job holds its places from now on; `undefined` where they are not to be had. */
   async #keptPlaces(job: JobDocument, { id, token }: AttemptKey): Promise<string | undefined> {
     const { jobPlaces, placeUsage } = this.sources;
-    if (job.held !== undefined) return job.held;
+    if (job.reservation !== undefined) return job.reservation;
     const isKept =
-      jobPlaces.has({ id: job._id, attempt: token, places: job.quotas }) ||
+      jobPlaces.has({ id: job._id, attempt: token, places: job.places }) ||
       (await placeUsage.keepFor(id, { attempt: token, key: attemptKey({ id, token }) }));
     return isKept ? token : undefined;
   }
@@ -192,7 +192,7 @@ export class AttemptTransitions {
   /** A job whose task returned another one waits for that. @returns whether the token was not stale */
   async follow(key: AttemptKey, { job: innerId, isOwn = false }: FollowOutcome): Promise<boolean> {
     const { jobs, placeUsage, completion, localQueue, running } = this.sources;
-    const inner = objectIdOf(innerId);
+    const followedJob = objectIdOf(innerId);
     await localQueue.ensureBegun(attemptKey(key));
     running.remove(key);
     let before: JobDocument | undefined;
@@ -201,20 +201,20 @@ export class AttemptTransitions {
       async (job) => {
         before = job;
         if (job.cancel !== undefined) {
-          if (isOwn && inner !== undefined) await completion.cancel(inner, job.cancel.reason);
+          if (isOwn && followedJob !== undefined) await completion.cancel(followedJob, job.cancel.reason);
           return this.#cancelled(job, job.cancel.reason);
         }
         const problem = await this.problemOfFollowing(job, innerId, await jobs.ofId(innerId));
         if (problem !== undefined) return completion.end(job, 'end', { status: 'failed', error: recordedError(problem) });
         return jobs.move(job, 'follow', 'active', {
-          waiting: 'inner',
+          waitsFor: 'job',
           owner: this.sources.process,
-          held: undefined,
-          ...(inner === undefined ? {} : { inner }),
-          ...(isOwn ? { ownsInner: true } : {}),
+          reservation: undefined,
+          ...(followedJob === undefined ? {} : { followedJob }),
+          ...(isOwn ? { ownsFollowed: true } : {}),
         });
       },
-      (job) => job.token === key.token && inner !== undefined && job.inner?.equals(inner) === true,
+      (job) => job.token === key.token && followedJob !== undefined && job.followedJob?.equals(followedJob) === true,
     );
     await placeUsage.free(attemptKey(key));
     if (after === undefined) return false;
@@ -226,20 +226,20 @@ export class AttemptTransitions {
   async followed(after: JobDocument, before: JobDocument | undefined): Promise<void> {
     const { jobPlaces, ownerRelease, completion } = this.sources;
     if (before !== undefined) await jobPlaces.drop(before);
-    if (after.inner === undefined) return;
-    await completion.follow(after, after.inner);
+    if (after.followedJob === undefined) return;
+    await completion.follow(after, after.followedJob);
     ownerRelease.add(after);
   }
 
   /** Why a job could never follow another one. @param inner - that one, if it is there */
-  async problemOfFollowing(job: JobDocument, innerId: string, inner: JobDocument | undefined): Promise<MillraceError | undefined> {
+  async problemOfFollowing(job: JobDocument, innerId: string, followedJob: JobDocument | undefined): Promise<MillraceError | undefined> {
     const { graph } = this.sources;
     const id = job._id.toHexString();
     const returned = `the task of job ${id} returned job ${innerId}`;
-    if (inner === undefined) return new JobNotFoundError(`${returned}, which is not there`);
-    const isCallbackOfIt = inner.role === 'callback' && inner.parent?.equals(job._id) === true;
-    if (isCallbackOfIt || (await graph.waitsFor(inner._id, job, [inner, job]))) return circular(job._id, inner._id);
-    const quota = await graph.quotaHeldAround(job, inner);
+    if (followedJob === undefined) return new JobNotFoundError(`${returned}, which is not there`);
+    const isCallbackOfIt = followedJob.role === 'callback' && followedJob.parent?.equals(job._id) === true;
+    if (isCallbackOfIt || (await graph.waitsFor(followedJob._id, job, [followedJob, job]))) return circular(job._id, followedJob._id);
+    const quota = await graph.quotaHeldAround(job, followedJob);
     if (quota === undefined) return undefined;
     return new QuotaError(
       `${returned}, which could never run: a batch that waits for job ${id} holds places of the quota \`${quota}\` that it needs. Give the batch \`quotas: []\``,
@@ -256,14 +256,14 @@ export class AttemptTransitions {
     if (jobId === undefined) return undefined;
     await this.sources.localQueue.ensureBegun(attemptKey({ id, token }));
     return this.sources.jobs.decide(jobId, (job) => {
-      if (job.status === 'active' && job.token === token && job.waiting === undefined) return decide(job);
+      if (job.status === 'active' && job.token === token && job.waitsFor === undefined) return decide(job);
       return isDone(job) ? Promise.resolve(job) : 'nothing';
     });
   }
 }
 
 /** An attempt whose end has not been recorded. */
-const RUNNING = { status: 'active', waiting: { $exists: false } } as const;
+const RUNNING = { status: 'active', waitsFor: { $exists: false } } as const;
 
 /** What a job loses that nobody runs any more. */
 const BACK = { owner: undefined, token: undefined } as const satisfies JobUpdate;
@@ -271,15 +271,17 @@ const BACK = { owner: undefined, token: undefined } as const satisfies JobUpdate
 /** It waits as if it had never had places. */
 function inLine(job: JobDocument): JobUpdate {
   const lane = laneOf(toJob(job), false);
-  return { ...BACK, held: undefined, lane, bell: lane };
+  return { ...BACK, reservation: undefined, lane, pendingSignal: lane };
 }
 
 function putOff(job: JobDocument, delayMs: number, time: ServerTime): JobUpdate {
-  return { ...inLine(job), bell: undefined, dueAt: new ServerExpression(time.after(delayMs)) };
+  return { ...inLine(job), pendingSignal: undefined, dueAt: new ServerExpression(time.after(delayMs)) };
 }
 
-function aborted({ _id, task, limits }: JobDocument, interruptions: number): AbortedError {
-  return new AbortedError(`job ${_id.toHexString()} (${task}) was interrupted ${interruptions} times, ${limits.interruptions} are allowed`);
+function aborted({ _id, taskName, interruptionPolicy }: JobDocument, interruptions: number): AbortedError {
+  return new AbortedError(
+    `job ${_id.toHexString()} (${taskName}) was interrupted ${interruptions} times, ${interruptionPolicy.limit} are allowed`,
+  );
 }
 
 /** The lane of a job that waits with its places in hand. */

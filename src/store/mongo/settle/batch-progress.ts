@@ -65,8 +65,8 @@ export class BatchProgress {
     const steps = await jobs.find<Pick<JobDocument, '_id' | 'lane'>>(untimed, { projection: { lane: 1 } });
     if (steps.length === 0) return;
     const firsts = [...new Map(steps.map((step) => [step.lane, step._id])).values()];
-    const bell: Expression = { $cond: [{ $in: ['$_id', literal(firsts)] }, '$lane', '$$REMOVE'] };
-    await jobs.updateMany(untimed, [{ $set: { status: 'pending', bell } }], { hint: 'tree' });
+    const pendingSignal: Expression = { $cond: [{ $in: ['$_id', literal(firsts)] }, '$lane', '$$REMOVE'] };
+    await jobs.updateMany(untimed, [{ $set: { status: 'pending', pendingSignal } }], { hint: 'tree' });
     this.actions.released(steps);
   }
 
@@ -81,7 +81,7 @@ export class BatchProgress {
   async #advance(id: ObjectId): Promise<boolean> {
     const { job: batch, open: first } = await this.sources.jobs.withFirstOpen(id, 'step');
     if (batch?.status === 'callbacks' && batch.attempts === 0) await this.actions.finish(id);
-    if (batch?.status !== 'active' || batch.waiting !== 'steps') return true;
+    if (batch?.status !== 'active' || batch.waitsFor !== 'steps') return true;
     const below = { first, ...(await this.#besides(batch, first)) };
     const { postprocess } = below;
     const cancelReason = batch.cancel?.reason;
@@ -125,7 +125,7 @@ export class BatchProgress {
   }
 
   #firstFailed(parent: ObjectId): Promise<JobDocument | null> {
-    return this.sources.collections.jobs.findOne({ parent, role: 'step', status: 'failed' }, { sort: { index: 1 } });
+    return this.sources.collections.jobs.findOne({ parent, role: 'step', status: 'failed' }, { sort: { position: 1 } });
   }
 
   async #failureOf(batch: JobDocument): Promise<StoredError> {
@@ -136,7 +136,7 @@ export class BatchProgress {
       jobs.countDocuments({ parent: batch._id, role: 'step' }),
     ]);
     const cause = errorOf(first?.outcome?.error);
-    const message = `${failed} of ${all} jobs of the batch failed; the first is ${first?._id.toHexString()} (${first?.task}): ${cause.message}`;
+    const message = `${failed} of ${all} jobs of the batch failed; the first is ${first?._id.toHexString()} (${first?.taskName}): ${cause.message}`;
     return recordedError(new BatchFailedError(message), cause);
   }
 
@@ -146,7 +146,7 @@ export class BatchProgress {
     if (cancel !== undefined) return first.cancel === undefined && this.actions.cut({ batches: [_id], reason: cancel.reason });
     // A step that was not started in time may have failed before its turn: the one whose turn it is runs to its end.
     const failed = kind === 'serial' ? await this.#firstFailed(_id) : null;
-    const left = failed?.index === undefined ? {} : { $or: [{ index: { $gt: failed.index } }, { status: { $in: [...WAITING] } }] };
+    const left = failed?.position === undefined ? {} : { $or: [{ position: { $gt: failed.position } }, { status: { $in: [...WAITING] } }] };
     return this.actions.cut({ batches: [_id], reason: 'step-failed' satisfies CancelReason, parts: { role: 'step', ...left } });
   }
 }

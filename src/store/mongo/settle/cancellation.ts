@@ -39,17 +39,17 @@ export interface Cut {
   readonly parts?: Filter<JobDocument>;
 }
 
-type Part = Pick<JobDocument, '_id' | 'kind' | 'lane' | 'status' | 'owner' | 'inner'>;
+type Part = Pick<JobDocument, '_id' | 'kind' | 'lane' | 'status' | 'owner' | 'followedJob'>;
 
 /** How many jobs are cancelled by one write at most. */
 const AT_ONCE = 10_000;
-const PART = { kind: 1, lane: 1, status: 1, owner: 1, inner: 1 } as const;
-const IS_OPEN_PART = { role: { $in: ['step' as const, 'postprocess' as const] }, open: true as const };
+const PART = { kind: 1, lane: 1, status: 1, owner: 1, followedJob: 1 } as const;
+const IS_OPEN_PART = { role: { $in: ['step' as const, 'postprocess' as const] }, isOpen: true as const };
 const IS_WAITING = { $in: [...WAITING] };
 const IS_UNDER_WAY = { $in: ['active' as const, 'assigned' as const] };
 const MAY_BE_CANCELLED = { status: { $in: [...WAITING, ...IS_UNDER_WAY.$in] }, cancel: { $exists: false } };
 /** The end of such a batch concerns only the batch that it is in. */
-const IS_PLAIN = { tail: { $exists: false }, followed: { $exists: false }, held: { $exists: false } };
+const IS_PLAIN = { hasCallbacks: { $exists: false }, hasFollowers: { $exists: false }, reservation: { $exists: false } };
 
 export class Cancellation {
   constructor(
@@ -83,8 +83,8 @@ export class Cancellation {
     for (let isAny = false; ; isAny = true) {
       const parts = await this.sources.collections.jobs.find<Part>(isLeft, { projection: PART, limit: AT_ONCE });
       if (parts.length === 0) return isAny;
-      const followers = parts.filter(({ inner }) => inner !== undefined);
-      const others = parts.filter(({ inner }) => inner === undefined);
+      const followers = parts.filter(({ followedJob }) => followedJob !== undefined);
+      const others = parts.filter(({ followedJob }) => followedJob === undefined);
       // First, so that batches among them let nothing begin meanwhile.
       const underWay = others.filter(({ status }) => !isWaiting(status));
       await this.#ask(underWay, reason);
@@ -99,7 +99,7 @@ export class Cancellation {
     const { cancelled, collections, notifier, process } = this.sources;
     if (parts.length === 0) return;
     for (const { _id, kind } of parts) if (kind !== 'task') cancelled.add(_id.toHexString());
-    const isStill = { _id: { $in: idsOf(parts) }, status: IS_UNDER_WAY, inner: { $exists: false }, cancel: { $exists: false } };
+    const isStill = { _id: { $in: idsOf(parts) }, status: IS_UNDER_WAY, followedJob: { $exists: false }, cancel: { $exists: false } };
     await collections.jobs.updateMany(isStill, [{ $set: requestEndPipeline(reason, process) }], { hint: { _id: 1 } });
     for (const { _id, kind, owner } of parts) {
       if (owner !== undefined && kind === 'task') notifier.cancelOf(owner, _id.toHexString(), reason);
@@ -107,13 +107,13 @@ export class Cancellation {
     }
   }
 
-  /** One job of each lane rings: a claim may have found only these in it. */
+  /** One job of each lane signals it: a claim may have found only these in it. */
   async #end(parts: readonly Part[], reason: string | undefined): Promise<void> {
     const { collections, notifier, process, placeSavings, time, backgroundRetry } = this.sources;
     if (parts.length === 0) return;
     const ids = idsOf(parts);
     const lanes = new Map(parts.flatMap(({ _id, lane, status }) => (status === 'pending' ? [[lane, _id] as const] : [])));
-    const written = cancelPipeline(reason, { time, by: process, ringing: [...lanes.values()] });
+    const written = cancelPipeline(reason, { time, by: process, signalling: [...lanes.values()] });
     const write = collections.jobs.updateMany({ _id: { $in: ids }, status: IS_WAITING }, [{ $set: written }], { hint: { _id: 1 } });
     await write.catch((error: unknown): never => {
       backgroundRetry.schedule(() => this.#end(parts, reason));
@@ -157,13 +157,13 @@ export class Cancellation {
   /** Ends the batches below which nothing is open any more; each of the others ends with its last job. */
   async #endBatches(ids: readonly ObjectId[]): Promise<void> {
     const { collections, process, ownerRelease, time } = this.sources;
-    const open = await collections.jobs.find({ _id: { $in: [...ids] }, open: true });
+    const open = await collections.jobs.find({ _id: { $in: [...ids] }, isOpen: true });
     const parents = await collections.jobs.distinct('parent', { parent: { $in: [...ids] }, ...IS_OPEN_PART });
     const busy = new Set(parents.map(String));
     const isOver = (batch: JobDocument): boolean => isPlain(batch) && !busy.has(batch._id.toHexString());
     const over = open.filter(isOver);
     if (over.length > 0) {
-      const isStill = { _id: { $in: idsOf(over) }, open: true as const, ...IS_PLAIN };
+      const isStill = { _id: { $in: idsOf(over) }, isOpen: true as const, ...IS_PLAIN };
       await collections.jobs.updateMany(isStill, [{ $set: endedWithWhatIsBelow(time) }], { hint: { _id: 1 } });
       await this.#tell(idsOf(over.filter(({ outcome }) => outcome === undefined)));
       for (const { _id } of over) this.sources.notifier.changed({ _id });
@@ -175,8 +175,8 @@ export class Cancellation {
   }
 }
 
-function isPlain({ tail, followed, held }: JobDocument): boolean {
-  return tail === undefined && followed === undefined && held === undefined;
+function isPlain({ hasCallbacks, hasFollowers, reservation }: JobDocument): boolean {
+  return hasCallbacks === undefined && hasFollowers === undefined && reservation === undefined;
 }
 
 function idsOf(jobs: readonly Pick<JobDocument, '_id'>[]): ObjectId[] {

@@ -117,8 +117,8 @@ export class Completion {
 
   /** @returns `false` where it has changed meanwhile */
   async #release(callback: JobDocument, outcome: StoredOutcome): Promise<boolean> {
-    if (callback.choice === undefined) return this.unblock(callback);
-    const { success, failure } = choiceOf(callback.choice);
+    if (callback.branches === undefined) return this.unblock(callback);
+    const { success, failure } = choiceOf(callback.branches);
     const side = outcome.status === 'completed' ? success : outcome.status === 'failed' ? failure : undefined;
     return side === undefined ? (await this.end(callback, 'pass', outcome)) !== undefined : this.#become(callback, side);
   }
@@ -132,24 +132,24 @@ export class Completion {
   }
 
   /** Lets a job wait for another one's outcome, or gives it that at once. Two that began to wait for each other at the same time both see it now. */
-  async follow(follower: JobDocument, inner: ObjectId): Promise<void> {
+  async follow(follower: JobDocument, followedJob: ObjectId): Promise<void> {
     const { jobs, graph } = this.sources;
-    await this.#noteFollowed(inner);
+    await this.#noteFollowed(followedJob);
     const now = await jobs.get(follower._id);
-    if (now === undefined || !(await graph.waitsFor(inner, now))) return;
-    const error = recordedError(circular(follower._id, inner));
+    if (now === undefined || !(await graph.waitsFor(followedJob, now))) return;
+    const error = recordedError(circular(follower._id, followedJob));
     await jobs.decide(follower._id, (job) =>
-      job.inner?.equals(inner) === true ? this.end(job, 'end', { status: 'failed', error }) : 'nothing',
+      job.followedJob?.equals(followedJob) === true ? this.end(job, 'end', { status: 'failed', error }) : 'nothing',
     );
   }
 
-  async #noteFollowed(inner: ObjectId): Promise<void> {
+  async #noteFollowed(followedJob: ObjectId): Promise<void> {
     const { jobs } = this.sources;
-    const followed = await jobs.decide(inner, (other) => {
-      if (other.followed === true) return Promise.resolve(other);
-      return jobs.note(other, { followed: true, adds: (other.adds ?? 0) + 1 });
+    const hasFollowers = await jobs.decide(followedJob, (other) => {
+      if (other.hasFollowers === true) return Promise.resolve(other);
+      return jobs.note(other, { hasFollowers: true, additions: (other.additions ?? 0) + 1 });
     });
-    if (followed !== undefined && isFinal(followed.status)) await this.#endFollowers(followed);
+    if (hasFollowers !== undefined && isFinal(hasFollowers.status)) await this.#endFollowers(hasFollowers);
   }
 
   /** It is the job's turn. @returns `false` where it has changed meanwhile */
@@ -173,9 +173,9 @@ export class Completion {
     if (job.status === 'callbacks' || isFinal(job.status)) {
       await this.#followUp(job);
     } else if (job.status === 'blocked') await this.childAdded(job);
-    else if (job.waiting === 'steps') await (job.cancel === undefined ? this.open(job) : this.#cancelBatch(job));
-    else if (job.inner !== undefined) await this.follow(job, job.inner);
-    const held = job.outcome === undefined ? {} : { held: '' as const };
+    else if (job.waitsFor === 'steps') await (job.cancel === undefined ? this.open(job) : this.#cancelBatch(job));
+    else if (job.followedJob !== undefined) await this.follow(job, job.followedJob);
+    const held = job.outcome === undefined ? {} : { reservation: '' as const };
     const { _id, owner = '', status } = job;
     await this.sources.collections.jobs.updateOne({ _id, owner, status }, { $unset: { owner: '', ...held } });
   }
@@ -188,7 +188,7 @@ export class Completion {
         // The jobs below it end after it: a batch that is opened meanwhile must not find all its steps ended.
         if (isWaiting(job.status)) return this.end(job, 'cancel', { status: 'cancelled', reason });
         if (job.status !== 'active' && job.status !== 'assigned') return 'nothing';
-        return job.inner === undefined ? this.#askToEnd(job, reason) : this.#cancelFollower(job, reason);
+        return job.followedJob === undefined ? this.#askToEnd(job, reason) : this.#cancelFollower(job, reason);
       }),
     );
   }
@@ -205,14 +205,14 @@ export class Completion {
   }
 
   async #cancelFollower(job: JobDocument, reason: string | undefined): Promise<JobDocument | undefined> {
-    if (job.ownsInner === true && job.inner !== undefined) await this.cancel(job.inner, reason);
+    if (job.ownsFollowed === true && job.followedJob !== undefined) await this.cancel(job.followedJob, reason);
     return this.end(job, 'end', { status: 'cancelled', reason });
   }
 
   /** The process that asks a batch to end handles the jobs below it. */
   async #askToEnd(job: JobDocument, reason: string | undefined): Promise<JobDocument | undefined> {
     const { jobs, notifier, process, backgroundRetry } = this.sources;
-    const isBatch = job.waiting === 'steps';
+    const isBatch = job.waitsFor === 'steps';
     const wish = { ...(reason === undefined ? {} : { reason }), ...(isBatch || job.owner === undefined ? {} : { owner: job.owner }) };
     const told = job.cancel === undefined ? await jobs.note(job, { cancel: wish, ...(isBatch ? { owner: process } : {}) }) : job;
     if (told === undefined) return undefined;
@@ -279,20 +279,20 @@ export class Completion {
   async #expireTree(top: JobDocument): Promise<void> {
     const { collections, time } = this.sources;
     const isThere = (field: `$${string}`): Expression => ({ $ne: [{ $type: field }, 'missing'] });
-    const isLeftBelow: Expression = { $or: ['$open', '$followed', { $ne: ['$kind', 'task'] }, isThere('$held')] };
+    const isLeftBelow: Expression = { $or: ['$isOpen', '$hasFollowers', { $ne: ['$kind', 'task'] }, isThere('$reservation')] };
     const root = top._id;
     const isLeft: Expression = { $cond: [{ $eq: ['$_id', literal(root)] }, isThere('$parent'), isLeftBelow] };
     const unlessDone = (field: `$${string}`): Expression => ({ $cond: [isLeft, field, '$$REMOVE'] });
-    const duties = { owner: unlessDone('$owner'), held: unlessDone('$held') };
+    const duties = { owner: unlessDone('$owner'), reservation: unlessDone('$reservation') };
     await collections.jobs.updateMany({ root }, [{ $set: { expireAt: time.removalWith(top), ...duties } }]);
   }
 
   async #endFollowers(job: JobDocument): Promise<void> {
-    if (job.followed !== true) return;
+    if (job.hasFollowers !== true) return;
     const outcome = await this.outcomeOf(job);
-    for (const follower of await this.sources.jobs.find({ inner: job._id, open: true }))
+    for (const follower of await this.sources.jobs.find({ followedJob: job._id, isOpen: true }))
       await this.sources.jobs.decide(follower._id, (now) =>
-        now.inner?.equals(job._id) === true ? this.end(now, 'end', outcome) : 'nothing',
+        now.followedJob?.equals(job._id) === true ? this.end(now, 'end', outcome) : 'nothing',
       );
   }
 
@@ -307,7 +307,7 @@ export class Completion {
     const { jobs, process } = this.sources;
     const { job, open } = await jobs.withFirstOpen(id, 'callback', 'step', 'postprocess');
     if (job?.status !== 'callbacks' || job.outcome === undefined || open !== undefined) return true;
-    const final = await jobs.move(job, 'finish', job.outcome.kind, { open: undefined, told: job.origin, owner: process });
+    const final = await jobs.move(job, 'finish', job.outcome.kind, { isOpen: undefined, notifyProcess: job.queuedBy, owner: process });
     if (final === undefined) return false;
     await this.#afterFinal(final);
     return true;

@@ -42,7 +42,7 @@ export class OwnerRelease {
     this.#gathered = new Map();
     this.#count = 0;
     for (const { owner, status, ids } of gathered.values()) {
-      const places = status === 'active' ? {} : { held: '' as const };
+      const places = status === 'active' ? {} : { reservation: '' as const };
       await collections.jobs.updateMany({ _id: { $in: ids }, owner, status }, { $unset: { owner: '', ...places } }, { hint: { _id: 1 } });
     }
   }

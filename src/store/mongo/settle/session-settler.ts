@@ -72,7 +72,7 @@ export class SessionSettler {
     if (!session.inTransaction()) throw new TransactionError(`the transaction of job ${end.id} is over before its end was recorded in it`);
     const isOwn = { _id: id, token: end.token, status: { $in: ['active' as const, 'assigned' as const] } };
     const after = await inSession.jobs.findOneAndUpdate(
-      { ...isOwn, waiting: { $exists: false }, cancel: { $exists: false } },
+      { ...isOwn, waitsFor: { $exists: false }, cancel: { $exists: false } },
       [{ $set: await this.#written(end, id) }],
       { session, returnDocument: 'after', hint: { _id: 1 } },
     );
@@ -87,7 +87,10 @@ export class SessionSettler {
     const { outcome } = end;
     const noted = reportsTakenOver(await notes.of(id, running.get(end)));
     if (outcome.status === 'follows')
-      return { ...followPipeline({ inner: objectIdOf(outcome.job), isOwn: outcome.isOwn === true }, { time, by: process }), ...noted };
+      return {
+        ...followPipeline({ followedJob: objectIdOf(outcome.job), isOwn: outcome.isOwn === true }, { time, by: process }),
+        ...noted,
+      };
     const own = { outcome: literal(toOutcome(outcome)), kind: outcome.status };
     return { ...endPipeline(own, { time, by: process }), ...noted };
   }
@@ -98,9 +101,9 @@ export class SessionSettler {
       const known = running.get(end);
       return known === undefined ? undefined : problemOfFit(end.outcome, known);
     }
-    const [_id, inner] = [objectIdOf(end.id), objectIdOf(end.outcome.job)];
+    const [_id, followedJob] = [objectIdOf(end.id), objectIdOf(end.outcome.job)];
     // It may have been queued in this very transaction.
-    const other = inner === undefined ? null : await inSession.jobs.findOne({ _id: inner }, { session });
+    const other = followedJob === undefined ? null : await inSession.jobs.findOne({ _id: followedJob }, { session });
     const job = _id === undefined ? undefined : await jobs.get(_id);
     return job === undefined ? undefined : transitions.problemOfFollowing(job, end.outcome.job, other ?? undefined);
   }
@@ -113,12 +116,12 @@ export class SessionSettler {
     running.remove(end);
     localQueue.ends(attemptKey(end));
     placeUsage.freeSoon(attemptKey(end));
-    if (after.waiting === 'inner') await backgroundRetry.run(() => transitions.followed(after, before));
+    if (after.waitsFor === 'job') await backgroundRetry.run(() => transitions.followed(after, before));
     else await completion.followUp(after);
   }
 }
 
 /** Whether an attempt has ended as its own process said. */
 function hasEnded(job: JobDocument | undefined, { token }: AttemptKey): boolean {
-  return job?.receipt === token || (job?.token === token && job.waiting === 'inner');
+  return job?.settledToken === token || (job?.token === token && job.waitsFor === 'job');
 }

@@ -128,9 +128,9 @@ export class Settler {
   async #recorded(known: readonly Known[]): Promise<readonly Known[]> {
     const { jobs } = this.sources.collections;
     const ids = known.map(({ job }) => job._id);
-    const options = { projection: { _id: 1, receipt: 1 } };
-    const found = await jobs.find<Pick<JobDocument, '_id' | 'receipt'>>({ _id: { $in: ids } }, options);
-    const receipts = new Set(found.map(({ _id, receipt = '' }) => attemptKey({ id: _id.toHexString(), token: receipt })));
+    const options = { projection: { _id: 1, settledToken: 1 } };
+    const found = await jobs.find<Pick<JobDocument, '_id' | 'settledToken'>>({ _id: { $in: ids } }, options);
+    const receipts = new Set(found.map(({ _id, settledToken = '' }) => attemptKey({ id: _id.toHexString(), token: settledToken })));
     return known.filter(({ end }) => receipts.has(attemptKey(end)));
   }
 
@@ -139,7 +139,7 @@ export class Settler {
     const after = {
       ...job,
       ...withoutUndefined(endUpdate(job, end.outcome, { time, by: process })),
-      status: job.tail === true ? 'callbacks' : outcome.kind,
+      status: job.hasCallbacks === true ? 'callbacks' : outcome.kind,
       outcome,
       endedAt: time.estimate(),
       owner: hasFollowUps(job) ? process : undefined,
@@ -154,19 +154,19 @@ export class Settler {
     const id = objectIdOf(end.id);
     if (id === undefined) return false;
     const after = await jobs.decide(id, (job) => {
-      if (wasUnanswered && job.receipt === end.token) return Promise.resolve(job);
-      if (!mayEnd(job) || job.token !== end.token || job.waiting !== undefined) return 'nothing';
+      if (wasUnanswered && job.settledToken === end.token) return Promise.resolve(job);
+      if (!mayEnd(job) || job.token !== end.token || job.waitsFor !== undefined) return 'nothing';
       // One that was claimed ahead has begun without its being recorded.
       const begun = job.status === 'assigned' ? { attempts: job.attempts + 1, startedAt: new ServerExpression(time.now) } : {};
       const by = keepsOwn(end, job) ? (job.owner ?? process) : process;
       return writeOutcome(end.outcome, job, (outcome) => {
-        const written = { ...endUpdate(job, outcome, { time, by }), ...begun, receipt: end.token };
-        return jobs.move(job, 'end', job.tail === true ? 'callbacks' : outcome.status, written);
+        const written = { ...endUpdate(job, outcome, { time, by }), ...begun, settledToken: end.token };
+        return jobs.move(job, 'end', job.hasCallbacks === true ? 'callbacks' : outcome.status, written);
       });
     });
     if (end.keepsPlaces !== true) await placeUsage.free(attemptKey(end));
     if (after === undefined) return false;
-    const { held: _, owner: __, ...rest } = after;
+    const { reservation: _, owner: __, ...rest } = after;
     await completion.followUp(keepsOwn(end, after) ? rest : after);
     return true;
   }
@@ -183,11 +183,11 @@ function groupOf(known: readonly Known[], { time, process }: { readonly time: Se
   const filter: Where<JobDocument> = {
     _id: { $in: known.map(({ job }) => job._id) },
     status: { $in: ['active' as const, 'assigned' as const] },
-    waiting: { $exists: false },
+    waitsFor: { $exists: false },
     $expr: {
       $and: [
         { $eq: ['$token', own(known.map(({ job }) => job.token))] },
-        { $eq: [{ $ifNull: ['$adds', 0] }, own(known.map(({ job }) => job.adds ?? 0))] },
+        { $eq: [{ $ifNull: ['$additions', 0] }, own(known.map(({ job }) => job.additions ?? 0))] },
       ],
     },
   };
@@ -196,8 +196,8 @@ function groupOf(known: readonly Known[], { time, process }: { readonly time: Se
 }
 
 /** Its method runs on, with places in the job's own name: who runs it has to see to them still. */
-function keepsOwn({ keepsPlaces }: AttemptEnd, { held }: JobDocument): boolean {
-  return keepsPlaces === true && held !== undefined;
+function keepsOwn({ keepsPlaces }: AttemptEnd, { reservation }: JobDocument): boolean {
+  return keepsPlaces === true && reservation !== undefined;
 }
 
 /** By a dispatcher; one claimed ahead may have begun without its being recorded yet. */

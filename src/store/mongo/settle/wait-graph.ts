@@ -43,9 +43,9 @@ export class WaitGraph {
 
   /** A quota of which those who wait for a job hold so much that another one, or one that it waits for, could not be started before they end. */
   async quotaHeldAround(job: JobDocument, other: JobDocument): Promise<string | undefined> {
-    if (job.parent === undefined && job.followed !== true) return undefined;
+    if (job.parent === undefined && job.hasFollowers !== true) return undefined;
     const below = await this.#reached(other, (at) => this.#awaitedBy(at));
-    const needed = below.flatMap(({ status, quotas }) => (isWaiting(status) ? Object.entries(quotas) : []));
+    const needed = below.flatMap(({ status, places }) => (isWaiting(status) ? Object.entries(places) : []));
     if (needed.length === 0) return undefined;
     await this.quotas.refresh();
     // What the job itself holds it gives back.
@@ -63,15 +63,15 @@ export class WaitGraph {
   /** Its batch or the job that it is a callback of, and those who wait for its outcome. */
   async #waitersOf(job: JobDocument): Promise<readonly JobDocument[]> {
     const parent = await this.#parentOf(job);
-    const followers = job.followed === true ? await this.jobs.find({ inner: job._id, open: true }) : [];
+    const followers = job.hasFollowers === true ? await this.jobs.find({ followedJob: job._id, isOpen: true }) : [];
     return parent === undefined ? followers : [parent, ...followers];
   }
 
   /** What is below it, and the job whose outcome it waits for. */
   async #awaitedBy(job: JobDocument): Promise<readonly JobDocument[]> {
-    const below = job.kind !== 'task' || job.tail === true ? await this.jobs.find({ parent: job._id, open: true }) : [];
-    const inner = job.inner === undefined ? undefined : await this.jobs.get(job.inner);
-    return inner === undefined ? below : [...below, inner];
+    const below = job.kind !== 'task' || job.hasCallbacks === true ? await this.jobs.find({ parent: job._id, isOpen: true }) : [];
+    const followedJob = job.followedJob === undefined ? undefined : await this.jobs.get(job.followedJob);
+    return followedJob === undefined ? below : [...below, followedJob];
   }
 
   /** A job and all that are reached from it. */
@@ -86,12 +86,12 @@ export class WaitGraph {
     if (of === 'turn') return job.status === 'blocked' ? this.#beforeTurn(job) : [];
     if (of === 'outcome') return job.outcome === undefined ? this.#beforeOutcome(job) : [];
     if (isFinal(job.status)) return [];
-    const callbacks = job.tail === true ? await this.jobs.find({ parent: job._id, role: 'callback', open: true }) : [];
+    const callbacks = job.hasCallbacks === true ? await this.jobs.find({ parent: job._id, role: 'callback', isOpen: true }) : [];
     return [{ of: 'outcome', id: job._id }, ...callbacks.map(endOf), ...(job.outcome === undefined ? [] : await this.#openWork(job))];
   }
 
   async #beforeOutcome(job: JobDocument): Promise<readonly Moment[]> {
-    if (job.inner !== undefined) return [{ of: 'end', id: job.inner }];
+    if (job.followedJob !== undefined) return [{ of: 'end', id: job.followedJob }];
     const turn: readonly Moment[] = job.status === 'blocked' ? [{ of: 'turn', id: job._id }] : [];
     return [...turn, ...(await this.#openWork(job))];
   }
@@ -99,7 +99,7 @@ export class WaitGraph {
   /** Of a batch that is not open yet as well, or was cancelled by then: its steps may have ended, but for their callbacks. */
   async #openWork({ _id, kind }: JobDocument): Promise<readonly Moment[]> {
     if (kind === 'task') return [];
-    return (await this.jobs.find({ parent: _id, role: { $in: ['step', 'postprocess'] }, open: true })).map(endOf);
+    return (await this.jobs.find({ parent: _id, role: { $in: ['step', 'postprocess'] }, isOpen: true })).map(endOf);
   }
 
   async #beforeTurn(job: JobDocument): Promise<readonly Moment[]> {
@@ -107,8 +107,8 @@ export class WaitGraph {
     if (parent === undefined) return [];
     if (job.role === 'callback') return [{ of: 'outcome', id: parent._id }];
     if (parent.status !== 'active') return [{ of: 'turn', id: parent._id }];
-    const steps = await this.jobs.find({ parent: parent._id, role: 'step', open: true });
-    const before = job.role === 'postprocess' ? steps : steps.filter(({ index = 0 }) => index < (job.index ?? 0)).slice(0, 1);
+    const steps = await this.jobs.find({ parent: parent._id, role: 'step', isOpen: true });
+    const before = job.role === 'postprocess' ? steps : steps.filter(({ position = 0 }) => position < (job.position ?? 0)).slice(0, 1);
     return before.map(endOf);
   }
 
@@ -118,16 +118,16 @@ export class WaitGraph {
 }
 
 /** Nobody waits for any other job, so a chain of jobs that each wait for an earlier one is not walked along. */
-function mayBeAwaited({ kind, parent, followed, tail }: JobDocument): boolean {
-  return kind !== 'task' || parent !== undefined || followed === true || tail === true;
+function mayBeAwaited({ kind, parent, hasFollowers, hasCallbacks }: JobDocument): boolean {
+  return kind !== 'task' || parent !== undefined || hasFollowers === true || hasCallbacks === true;
 }
 
 function endOf({ _id }: JobDocument): Moment {
   return { of: 'end', id: _id };
 }
 
-export function circular(id: ObjectId, inner: ObjectId): CircularJobError {
+export function circular(id: ObjectId, followedJob: ObjectId): CircularJobError {
   return new CircularJobError(
-    `the task of job ${id.toHexString()} returned job ${inner.toHexString()}, which waits for job ${id.toHexString()} itself`,
+    `the task of job ${id.toHexString()} returned job ${followedJob.toHexString()}, which waits for job ${id.toHexString()} itself`,
   );
 }

@@ -10,11 +10,11 @@ interface Waiting extends WaitingJob {
 
 /** A task that waits alone in its lane and needs nothing. */
 function job(name: string, over: Partial<Waiting> = {}): Waiting {
-  return { name, lane: name, kind: 'task', status: 'pending', quotas: {}, ...over };
+  return { name, lane: name, kind: 'task', status: 'pending', places: {}, ...over };
 }
 
-const inLane = (lane: string, quotas: Waiting['quotas'], ...names: string[]): readonly Waiting[] =>
-  names.map((name) => job(name, { lane, quotas }));
+const inLane = (lane: string, quotas: Waiting['places'], ...names: string[]): readonly Waiting[] =>
+  names.map((name) => job(name, { lane, places: quotas }));
 const batch = (name: string, over: Partial<Waiting> = {}): Waiting => job(name, { kind: 'serial', ...over });
 
 interface Known {
@@ -28,7 +28,7 @@ interface Known {
   readonly goneBack?: string;
   readonly notAhead?: string;
   /** A lane for which places are saved, and what it needs. */
-  readonly saved?: readonly [lane: string, quotas: Waiting['quotas']];
+  readonly saved?: readonly [lane: string, quotas: Waiting['places']];
 }
 
 function view({ limit = 9, places = {}, starts = {}, saved, ...known }: Known): ClaimView<Waiting> {
@@ -43,7 +43,7 @@ function view({ limit = 9, places = {}, starts = {}, saved, ...known }: Known): 
       ]),
       savers,
       nowMs: SAVES_AFTER_MS,
-      held: (quota) => ({ n: places[quota]?.[0] ?? 0, free: places[quota]?.[1] ?? 0 }),
+      held: (quota) => ({ places: places[quota]?.[0] ?? 0, free: places[quota]?.[1] ?? 0 }),
       isOverbooked: (quota) => quota === known.overbooked,
       doOthersWait: (quota) => quota === known.othersWait,
     },
@@ -71,7 +71,7 @@ function chosen(waiting: readonly Waiting[], known: Known): string {
 const one = { a: 1 };
 const three = inLane('L', one, 'x', 'y', 'z');
 const ahead = inLane('L', one, 'x', 'y').map((queued): Waiting => ({ ...queued, status: 'assigned' }));
-const goesOn = job('x', { quotas: one, held: 'attempt' });
+const goesOn = job('x', { places: one, reservation: 'attempt' });
 
 type Row = readonly [fact: string, waiting: readonly Waiting[], known: Known, chosen: string];
 
@@ -108,10 +108,10 @@ describe.each<readonly [string, readonly Row[]]>([
       ],
       ['a job takes as many places as it weighs', inLane('L', { a: 2 }, 'x', 'y'), { places: { a: [3, 3] } }, 'x | y L!own-place'],
       ['fewer are held than it weighs', inLane('L', { a: 4 }, 'x'), { places: { a: [3, 3] } }, 'L!place'],
-      ['of two quotas one is not held', [job('x', { quotas: { a: 1, b: 1 } })], { places: { a: [1, 1] } }, 'x!place'],
+      ['of two quotas one is not held', [job('x', { places: { a: 1, b: 1 } })], { places: { a: [1, 1] } }, 'x!place'],
       [
         'a job that lacks one of two places takes neither',
-        [job('x', { quotas: { a: 1, b: 1 } }), ...three],
+        [job('x', { places: { a: 1, b: 1 } }), ...three],
         { places: { a: [1, 1] } },
         'x | y z x!place L!own-place',
       ],
@@ -139,7 +139,7 @@ describe.each<readonly [string, readonly Row[]]>([
       ['a job that goes on has been counted', [goesOn], { starts: { a: 0 } }, 'x'],
       [
         'a job that lacks a place uses no start',
-        [job('x', { quotas: { a: 1, b: 1 } }), ...inLane('L', one, 'y')],
+        [job('x', { places: { a: 1, b: 1 } }), ...inLane('L', one, 'y')],
         { places: { a: [1, 1] }, starts: { a: 1 } },
         'y x!place',
       ],
@@ -150,9 +150,9 @@ describe.each<readonly [string, readonly Row[]]>([
     [
       ['one that comes first is opened alone', [batch('p'), job('x')], {}, '+ p'],
       ['one that comes later ends the choice before it', [job('x'), batch('p'), job('y')], {}, 'x ...'],
-      ['one that has no place is passed by', [batch('p', { quotas: one }), job('x')], {}, 'x p!place'],
-      ['one that has no place is not claimed ahead', [batch('p', { quotas: one })], { places: { a: [1, 0] } }, 'p!own-place'],
-      ['one that has a place is opened', [batch('p', { quotas: one })], { places: { a: [1, 1] } }, '+ p'],
+      ['one that has no place is passed by', [batch('p', { places: one }), job('x')], {}, 'x p!place'],
+      ['one that has no place is not claimed ahead', [batch('p', { places: one })], { places: { a: [1, 0] } }, 'p!own-place'],
+      ['one that has a place is opened', [batch('p', { places: one })], { places: { a: [1, 1] } }, '+ p'],
       ['one behind jobs that are stuck is opened', [...three, batch('p')], {}, '+ p L!place'],
       ['one of a cancelled batch is passed by', [batch('p'), job('x')], { cancelled: 'p' }, 'x'],
     ],

@@ -14,26 +14,26 @@ const now = new Date(1e12);
 const task: Document = {
   _id: id,
   kind: 'task',
-  task: 'add',
+  taskName: 'add',
   queue: 'mail',
   args: toBytes(Payload.of([1], 'arguments')),
-  input: 'none',
-  quotas: { default: 1 },
+  callbackInput: 'none',
+  places: { default: 1 },
   priority: 0,
-  limits: { interruptions: 10, delayMs: 0 },
-  origin: 'p',
+  interruptionPolicy: { limit: 10, delayMs: 0 },
+  queuedBy: 'p',
   lane: '["mail","add",["default:1"]]',
   order: new Timestamp({ t: 1, i: 1 }),
   queuedAt: now,
   attempts: 0,
   failures: 0,
   interruptions: 0,
-  open: true,
+  isOpen: true,
   status: 'pending',
 };
-const step: Document = { ...task, parent, role: 'step', index: 1, root: parent, isPart: true };
+const step: Document = { ...task, parent, role: 'step', position: 1, root: parent, replacesChild: true };
 const outcome = { kind: 'completed', value: toBytes(Payload.of(1, 'result')) };
-const ended: Document = { ...step, open: undefined, status: 'completed', outcome, endedAt: now, receipt: 't', told: 'p' };
+const ended: Document = { ...step, isOpen: undefined, status: 'completed', outcome, endedAt: now, settledToken: 't', notifyProcess: 'p' };
 
 const JOBS: Readonly<Record<string, Document>> = {
   pending: task,
@@ -43,7 +43,7 @@ const JOBS: Readonly<Record<string, Document>> = {
     dueAt: now,
     retry: encodeObject({ attempts: 3 }),
     unique: { key: 'k', for: 'waiting' },
-    keyHeld: 'k',
+    uniqueKey: 'k',
   },
   running: {
     ...step,
@@ -54,17 +54,17 @@ const JOBS: Readonly<Record<string, Document>> = {
     attempts: 1,
     lastError: encodeObject({ name: 'Error', message: 'x' }),
   },
-  blocked: { ...step, status: 'blocked', startBy: now, beginBy: now },
+  blocked: { ...step, status: 'blocked', pendingBeginBy: now, beginBy: now },
   'an open batch': {
     ...step,
     kind: 'serial',
     lane: '["mail",["serial"],["default:1"]]',
     steps: 2,
     status: 'active',
-    waiting: 'steps',
-    held: 't',
+    waitsFor: 'steps',
+    reservation: 't',
   },
-  'with callbacks': { ...task, status: 'callbacks', tail: true, root: id, outcome, endedAt: now },
+  'with callbacks': { ...task, status: 'callbacks', hasCallbacks: true, root: id, outcome, endedAt: now },
   ended,
 };
 

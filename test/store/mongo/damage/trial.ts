@@ -144,7 +144,7 @@ export class DamagedDeployment {
     const found = await this.processes
       .collection('jobs')
       .find({ parent: new ObjectId(job.id) })
-      .sort({ index: 1 })
+      .sort({ position: 1 })
       .toArray();
     const below = await this.web?.async.getJob(String(found[index]?._id));
     if (below === undefined) throw new Error('there is nothing below');

@@ -152,7 +152,7 @@ export class Stage {
   async #open(): Promise<readonly Document[]> {
     const jobs = await this.documents('jobs');
     return jobs
-      .filter(({ open }) => open === true)
-      .map(({ name, task, status, owner, attempts }) => ({ name, task, status, owner, attempts }));
+      .filter(({ isOpen }) => isOpen === true)
+      .map(({ name, taskName, status, owner, attempts }) => ({ name, taskName, status, owner, attempts }));
   }
 }

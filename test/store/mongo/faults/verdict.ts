@@ -30,20 +30,22 @@ export async function verdict(stage: Stage, scenario: Scenario): Promise<readonl
 export async function verdictAfterStop(stage: Stage): Promise<readonly string[]> {
   const quotas = await stage.documents('quotas');
   return quotas.flatMap(({ _id, holders }) =>
-    holders.some(({ n }: { readonly n: number }) => n > 0) ? [`quota ${_id} is held after the stop: ${JSON.stringify(holders)}`] : [],
+    holders.some(({ places }: { readonly places: number }) => places > 0)
+      ? [`quota ${_id} is held after the stop: ${JSON.stringify(holders)}`]
+      : [],
   );
 }
 
 function ofJob(job: Document, stage: Stage, { bodies }: Scenario): readonly string[] {
   const { status, owner, attempts, failures, interruptions, kind } = job;
   const id = String(job['_id']);
-  const label = `${job['name'] ?? job['task']} (${status}, ${attempts} attempts, ${failures} failures, ${interruptions} interruptions)`;
+  const label = `${job['name'] ?? job['taskName']} (${status}, ${attempts} attempts, ${failures} failures, ${interruptions} interruptions)`;
   const runs = bodies.runsOf(id);
   const written = stage.outcomes.filter((each) => each === id).length;
   return [
     ...(FINAL.has(status) ? [] : [`${label} is not final`]),
     ...(owner === undefined ? [] : [`${label} has an owner still: ${owner}`]),
-    ...(job['held'] === undefined ? [] : [`${label} holds places still`]),
+    ...(job['reservation'] === undefined ? [] : [`${label} holds places still`]),
     ...(written > 1 ? [`the outcome of ${label} was written ${written} times`] : []),
     ...(kind === 'task' && runs > attempts ? [`${label} ran ${runs} times`] : []),
     ...(stage.strike.isPeaceful && kind === 'task' && runs !== attempts ? [`${label} ran ${runs} times`] : []),
@@ -53,8 +55,8 @@ function ofJob(job: Document, stage: Stage, { bodies }: Scenario): readonly stri
 }
 
 /** Of two that hang, since it was not certain whether the first was queued, only the second is cancelled. */
-function isForgotten({ name, task }: Document, { refused }: Scenario): boolean {
-  return task === 'hang' && refused.some((one) => one.name === name && one.isUncertain);
+function isForgotten({ name, taskName }: Document, { refused }: Scenario): boolean {
+  return taskName === 'hang' && refused.some((one) => one.name === name && one.isUncertain);
 }
 
 /** A job that was refused for certain does not exist; and no caller sees a conflict, since a conflict passes. */
@@ -71,8 +73,8 @@ function isConflict(error: unknown): boolean {
 }
 
 function ofQuota({ _id, size, holders }: Document): readonly string[] {
-  const entries = holders as readonly { readonly job?: string; readonly n: number }[];
-  const total = entries.reduce((sum, { n }) => sum + n, 0);
+  const entries = holders as readonly { readonly job?: string; readonly places: number }[];
+  const total = entries.reduce((sum, { places }) => sum + places, 0);
   return [
     ...differs(`the size of ${_id} is`, size, SIZES[_id as keyof typeof SIZES]),
     ...(total > size ? [`${total} of ${size} places of ${_id} are held`] : []),

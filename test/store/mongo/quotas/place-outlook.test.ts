@@ -16,9 +16,18 @@ async function outlook(waits: boolean) {
   const clock = new VirtualClock();
   const time = new ServerTime(clock, 0);
   const quotas = new QuotaCache({ time, onControl: () => {}, onSized: () => {} } as object as QuotaCacheSources);
-  const waiting = waits ? [{ by: 'here', n: 1, since: time.estimate(), until: new Date(time.estimate().getTime() + 60_000) }] : [];
+  const waiting = waits
+    ? [{ dispatcher: 'here', places: 1, since: time.estimate(), until: new Date(time.estimate().getTime() + 60_000) }]
+    : [];
   for (const _id of ['a', 'b'])
-    quotas.notice({ _id, size: 1, configured: 1, holders: [{ by: 'other', n: 1, v: 1 }], waiting: _id === 'a' ? waiting : [], rev: 1 });
+    quotas.notice({
+      _id,
+      size: 1,
+      configured: 1,
+      holders: [{ dispatcher: 'other', places: 1, version: 1 }],
+      waiting: _id === 'a' ? waiting : [],
+      revision: 1,
+    });
   const localPlaces = new LocalPlaces();
   const placeOutlook = new PlaceOutlook({ localPlaces, quotas, time });
   return {
@@ -28,7 +37,7 @@ async function outlook(waits: boolean) {
         localPlaces.of('here').savers.save(LANE, places, time.estimate().getTime());
         await clock.advance(foundTooFewMs, async () => {});
       }
-      return placeOutlook.prospectOf('here', { lane: LANE, quotas: places }).mayAsk;
+      return placeOutlook.prospectOf('here', { lane: LANE, places }).mayAsk;
     },
   };
 }

@@ -16,7 +16,7 @@ interface Had {
 const need = { first: 2, least: 2, all: 4 };
 
 function view({ held, idle, isInDoubt = false, room = 0, othersHold = true, waits }: Had): AskView {
-  return { need, had: { n: held, free: idle, isInDoubt }, room, doOthersHold: othersHold, isWaiting: (wait) => wait === waits };
+  return { need, had: { places: held, free: idle, isInDoubt }, room, doOthersHold: othersHold, isWaiting: (wait) => wait === waits };
 }
 
 describe('a dispatcher whose jobs take two places each', () => {

@@ -67,8 +67,8 @@ async function bankOf({ data }: Stage): Promise<BankState> {
 
 function problemsIn(jobs: readonly Document[], { accounts, transfers }: BankState): readonly string[] {
   const done = new Set(transfers.map(({ _id }) => _id));
-  const receipts = jobs.filter(({ task, status }) => task === 'receipt' && status === 'completed').length;
-  const all = jobs.filter(({ task }) => task === 'transfer');
+  const receipts = jobs.filter(({ taskName, status }) => taskName === 'receipt' && status === 'completed').length;
+  const all = jobs.filter(({ taskName }) => taskName === 'transfer');
   const balanceOf = (name: string): number =>
     transfers.reduce((sum, { from, to, amount }) => sum + (to === name ? amount : 0) - (from === name ? amount : 0), BALANCE);
   return [
