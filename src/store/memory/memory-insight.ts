@@ -23,7 +23,7 @@ export class MemoryInsight implements Insight {
   async dispatchers(): Promise<readonly DispatcherStatus[]> {
     const { table, leases, now } = this.sources;
     const running = [...table.all()].filter(isRunning);
-    return leases.living(now().getTime()).map(([dispatcher, agents]) => {
+    return leases.living(now()).map(([dispatcher, agents]) => {
       const own = running.filter(({ state }) => state.owner === dispatcher);
       return { dispatcher, agents, running: own.map(({ job }) => ({ queue: job.queue, taskVersion: taskVersionOf(job) })) };
     });

@@ -138,7 +138,7 @@ class MemoryStore implements MemoryJobStore {
   async claim(request: ClaimRequest): Promise<readonly ClaimedJob[]> {
     return this.#operation(() => {
       const now = this.#now();
-      if (!this.#leases.isAlive(request.dispatcher, now.getTime())) return [];
+      if (!this.#leases.isAlive(request.dispatcher, now)) return [];
       this.#dueJobs.promote(now);
       const claimed = this.#claimer.claim(request, now);
       const startsAt = this.#ledger.rateLimiter.nextAt(now.getTime());
@@ -180,9 +180,9 @@ class MemoryStore implements MemoryJobStore {
 
   async heartbeat(dispatcher: string, leaseMs: number, agents?: readonly AgentInfo[]): Promise<boolean> {
     return this.#operation(() => {
-      const nowMs = this.#now().getTime();
-      const wasAlive = this.#leases.isAlive(dispatcher, nowMs);
-      const isHeld = this.#leases.renew(dispatcher, leaseMs, nowMs, agents);
+      const now = this.#now();
+      const wasAlive = this.#leases.isAlive(dispatcher, now);
+      const isHeld = this.#leases.renew(dispatcher, leaseMs, now, agents);
       // A dispatcher that gives its lease up takes care of nothing any more, so the jobs that it has not handed back come back now.
       if (leaseMs === 0) this.#takeBack(new Set([dispatcher]));
       // Signals from the time without a lease, in which it could claim nothing, are repeated.
@@ -196,7 +196,7 @@ class MemoryStore implements MemoryJobStore {
       const now = this.#now();
       this.#dueJobs.promote(now);
       this.#dueJobs.expireLate(now);
-      this.#takeBack(this.#leases.declareDead(dispatcher, now.getTime()));
+      this.#takeBack(this.#leases.declareDead(dispatcher, now));
       if (this.#ledger.rateLimiter.haveCome(now.getTime())) this.#completion.wakeAll();
       const nextAt = earlier(this.#table.dueTimes.next(), this.#ledger.rateLimiter.nextAt(now.getTime()));
       const running = this.#transitions.of(dispatcher);

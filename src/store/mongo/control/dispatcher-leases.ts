@@ -1,13 +1,12 @@
 /** Which dispatchers are alive: each renews its lease by one document, and by the server's time alone. */
 
+import { GRACE_MS, isHeld, isOver, mayDeclareDead } from '../../lease-rule.js';
 import type { AgentInfo } from '../../store-insight.js';
 import { type Expression, type Fields, literal } from '../driver/expression.js';
 import type { ServerTime } from '../driver/server-time.js';
 import type { Collections } from '../schema/collections.js';
 import type { DispatcherDocument } from '../schema/documents.js';
 
-/** Added to a lease before others may act on its end. */
-const GRACE_MS = 5_000;
 /** The lease of one that is buried: nobody has to look at it again. */
 const NEVER = new Date(8.64e15);
 /** Longer than any command may be under way. */
@@ -60,7 +59,7 @@ export class DispatcherLeases {
     await this.collections.dispatchers.updateMany(late, { $set: { pauseRevision: revision } });
   }
 
-  /** The condition that a dispatcher's lease still holds when the server executes a command; `undefined` for one without a lease. */
+  /** The condition that a dispatcher's lease still isHeld when the server executes a command; `undefined` for one without a lease. */
   fence(dispatcher: string): Expression | undefined {
     const lease = this.#own.get(dispatcher);
     return lease === undefined ? undefined : { $lt: [this.time.now, literal(lease.leaseUntil)] };
@@ -68,31 +67,18 @@ export class DispatcherLeases {
 
   /** Whether it seems to be alive; the fence decides. */
   isAlive(dispatcher: string): boolean {
-    const lease = this.#own.get(dispatcher);
-    return lease !== undefined && lease.leaseUntil > this.time.estimate();
+    return isHeld(this.#own.get(dispatcher), this.time.estimate());
   }
 
-  /**
-   * All that may hold jobs or places: alive, or dead and not buried yet; the living; and those that are dead by now.
-   * Declares dead whose lease is over. Only one whose own lease has been held for its whole length may:
-   * after a pause of the database or of this process nobody has, and everybody gets the time to renew.
-   */
+  /** All that may hold jobs or places: alive, or dead and not buried yet; the living; and those that are dead by now. */
   async roster(by: string): Promise<DispatcherCensus> {
     const found = await this.collections.dispatchers.find({ leaseUntil: { $not: { $gte: NEVER } } });
     const dead = new Set<string>();
-    if (this.#hasHeldOn(by)) {
-      const longAgo = new Date(this.time.estimate().getTime() - GRACE_MS);
-      for (const { _id, leaseUntil } of found) if (leaseUntil < longAgo && (await this.#declareDead(_id, by))) dead.add(_id);
-    }
+    const now = this.time.estimate();
+    if (mayDeclareDead(this.#own.get(by), now))
+      for (const lease of found) if (isOver(lease, now) && (await this.#declareDead(lease._id, by))) dead.add(lease._id);
     const living = found.filter(({ _id, state }) => state === 'alive' && !dead.has(_id)).map(({ _id }) => _id);
     return { known: new Set(found.map(({ _id }) => _id)), living, dead: [...dead] };
-  }
-
-  /** Whether a lease has been held for its whole length. */
-  #hasHeldOn(dispatcher: string): boolean {
-    const own = this.#own.get(dispatcher);
-    const now = this.time.estimate().getTime();
-    return own !== undefined && own.leaseUntil.getTime() > now && now - own.since.getTime() >= own.leaseMs;
   }
 
   /** So that others leave it to this one, for the length of its lease. */
@@ -113,7 +99,7 @@ export class DispatcherLeases {
     ]);
   }
 
-  /** If it cannot release what it holds, the next round of another dispatcher does. */
+  /** If it cannot release what it isHeld, the next round of another dispatcher does. */
   async #giveUp(dispatcher: string): Promise<true> {
     this.#own.delete(dispatcher);
     const over: Fields = { state: 'dead', leaseUntil: { $subtract: [this.time.now, GRACE_MS + 1] } };
