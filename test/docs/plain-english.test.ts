@@ -19,7 +19,7 @@ const RULES: readonly Rule[] = [
   },
   {
     name: 'a clause in place of a person',
-    breaks: /\b(?:of|for|by|to|with|from|than|but|as|at|on) (?:who|whoever|whom|whatever)\b(?! (?:it|they|we) )/i,
+    breaks: /\b(?:of|for|by|to|with|from|than|but|as|at|on|against|may) (?:who|whoever|whom|whatever)\b(?! (?:it|they|we) )/i,
     say: 'name the person or thing: "the process that stops"',
   },
   {
