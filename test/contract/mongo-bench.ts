@@ -1,4 +1,4 @@
-/** Fresh stores on MongoDB, on whatever replica set is found; their time is that of a virtual clock, which stands still. */
+/** Fresh stores on the replica set of the run; their time is that of a virtual clock, which stands still. */
 
 import { type Collection, type Db, MongoClient, Timestamp } from 'mongodb';
 import { firstValueFrom } from 'rxjs';
@@ -47,7 +47,7 @@ class StandingTime extends ServerTime {
 export interface MongoBench extends VirtualBench {
   readonly database: Db;
   readonly drop: () => Promise<void>;
-  /** What is in the database, for who goes past the store. */
+  /** The jobs in the database, for code that bypasses the store. */
   readonly jobs: Collection<JobDocument>;
   /** Another store on the same database, as another process has one. */
   readonly another: () => MongoStore;

@@ -26,7 +26,7 @@ class Walk {
   readonly store: JobStore;
   readonly #random: () => number;
   readonly #ids: JobIds;
-  /** What jobs of several places need, where all of them are of one lane. */
+  /** The places of jobs with several places, if all of them are in one lane. */
   readonly #several: Readonly<Record<string, number>>;
   /** Attempts that were claimed and have not been ended, with the places they hold. */
   readonly running = new Map<
@@ -90,7 +90,7 @@ class Walk {
     await this.store.insert([expand(this.plan(0), context)]);
   }
 
-  /** What a claim brings about, such as the end of a batch without work, may give the next one something. */
+  /** The effects of a claim, such as the end of a batch without work, may give jobs to the next one. */
   async claim(limit: number): Promise<number> {
     let sum = 0;
     for (let ended = -1, before = -2; ended > before && sum < limit; before = ended, ended = await this.store.count({ statuses: FINAL })) {
@@ -196,7 +196,7 @@ class Walk {
   }
 }
 
-/** What can be seen of all jobs after a step. */
+/** The visible state of all jobs after a step. */
 export type Sight = readonly string[];
 
 export interface WalkOptions {
@@ -210,7 +210,7 @@ export interface WalkOptions {
   readonly isCompared?: boolean;
 }
 
-/** Walks so many steps, then runs everything that is left: it must all come to an end. @returns what could be seen after each of them */
+/** Walks a number of steps, then runs everything that is left: it must all end. @returns the visible state after each step */
 export async function walk(bench: StoreBench, options: WalkOptions): Promise<readonly Sight[]> {
   const walk = new Walk(bench, options);
   await walk.begin();

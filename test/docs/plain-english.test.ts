@@ -37,7 +37,7 @@ const RULES: readonly Rule[] = [
 ];
 
 /** Not all of the code keeps to the rules yet; the history of the project stays as it was. */
-const FILES = execFileSync('git', ['ls-files', '*.ts', '*.md', ':!docs/history', ':!src/store', ':!test'], { cwd: ROOT, encoding: 'utf8' })
+const FILES = execFileSync('git', ['ls-files', '*.ts', '*.md', ':!docs/history', ':!src/store', ':!test/docs/plain-english.test.ts'], { cwd: ROOT, encoding: 'utf8' })
   .split('\n')
   .filter((file) => file !== '');
 
@@ -63,6 +63,7 @@ describe('sentences', () => {
     ['/** One sentence\n * of two lines. @returns another one */', ['1 One sentence of two lines.', '2 another one']],
     ["// `code` is\n//   left out\nconst a = 'no-prose', b = \"it's prose\";", ['1 … is left out', "3 it's prose"]],
     ['`a ${b(`an inner ${{ c }} one`)} end`', ['1 an inner … one', '1 a … end']],
+    ["const text = 'it\\'s one\\nand another';", ["1 it's one", '1 and another']],
     ["text.split(/'/); a / b; ['a string', c] / d", ['1 a string']],
   ])('are found in the program %j', (program, sentences) => {
     expect(sentencesOfProgram(program).map(({ line, text }) => `${line} ${text}`)).toEqual(sentences);

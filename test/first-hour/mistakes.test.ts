@@ -61,7 +61,7 @@ const started = (options: object): Promise<unknown> => start(load(options));
 const queued = async (fn: (bundle: TestAsync) => unknown, options: Partial<AsyncModuleOptions> = {}): Promise<unknown> =>
   fn(await setup({ tasks: [Documents, add, take], ...options }));
 const queuedWith = (options: object): Promise<unknown> => queued(({ async }) => async.queueJob(makeJob(add, 1, 2).with(js(options))));
-/** `queueJob` of whatever. */
+/** `queueJob` with any arguments. */
 const queuedAs = (...args: readonly unknown[]): Promise<unknown> => queued(({ async }) => call(async.queueJob.bind(async), ...args));
 const argument = (value: unknown): Promise<unknown> => queued(({ async }) => async.queueJob(take, js(value)));
 /** Throws the error of a job. */

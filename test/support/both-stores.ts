@@ -37,7 +37,7 @@ export const DEATH_MS = 60_000;
 export interface ProcessOptions extends Omit<AsyncModuleOptions, 'store' | 'clock' | 'random'> {
   /** With what the application has bound. @default a new one */
   readonly container?: Container;
-  /** What its store does in another way, for this process alone. */
+  /** Methods that its store replaces, for this process alone. */
   readonly faults?: (store: JobStore) => Partial<JobStore>;
 }
 
@@ -48,13 +48,13 @@ export interface Process {
   readonly store: JobStore;
   /** Runs until nothing is left to do at this moment of virtual time, in any process; jobs that wait for the test are left running. */
   drain(): Promise<void>;
-  /** Moves time by so many milliseconds; all processes do on the way what becomes due. */
+  /** Moves time by `ms` milliseconds; on the way, all processes run jobs that become due. */
   advance(ms: number): Promise<void>;
   /** Stops the service, moving time as far as that takes. */
   stop(): Promise<void>;
   /** From now on nothing that it does has an effect, and nothing is answered to it. */
   die(): void;
-  /** What has become of a job, as it is stored. */
+  /** The stored state of a job. */
   stateOf(job: Job<unknown>): Promise<JobState>;
 }
 
@@ -229,7 +229,7 @@ class OwnProcess implements Process {
     return record.state;
   };
 
-  /** What the store answers to this process; the store must know when it is used no more. */
+  /** The store's answers to this process; the store must know when it is not used any more. */
   async answered<T>(method: string, call: () => Promise<T>): Promise<T> {
     if (this.#isDead && method !== 'stop') throw new Error('a dead process has no effect');
     const answer = await call();

@@ -1,4 +1,4 @@
-/** What tests of the service wait for and look at: signals, a logger that remembers, a task that runs until it is aborted. */
+/** Tools for tests of the service: signals, a logger that remembers, a task that runs until it is aborted. */
 
 import { currentTask, type Logger } from '../../src/index.js';
 
@@ -29,13 +29,13 @@ export function untilAborted(): Promise<never> {
   });
 }
 
-/** What a test expects to fail: the error that it failed with. @throws Error when it did not fail */
+/** The error of a promise that a test expects to fail. @throws Error when it did not fail */
 export async function failureOf(promise: Promise<unknown>): Promise<Error> {
   try {
     await promise;
   } catch (error) {
     if (error instanceof Error) return error;
-    throw new Error(`something that is no error was thrown: ${String(error)}`);
+    throw new Error(`a value that is not an error was thrown: ${String(error)}`);
   }
   throw new Error('it did not fail');
 }

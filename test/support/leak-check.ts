@@ -1,4 +1,4 @@
-/** What has to be looked after when a test is over: whoever starts something adds how it is stopped, and what is then left of it. */
+/** The clean-up after a test: code that starts something adds how to stop it, and how to see what is left open. */
 
 /** Stops what was started. @returns what is left open, a line each */
 export type Check = () => Promise<readonly string[]>;
