@@ -125,7 +125,7 @@ export class Composition {
       expansion: this.#expansion,
       accessGuard: this.accessGuard,
       resolve: (cls) => this.#resolve(cls),
-      read: (payload) => service.read(payload),
+      lookUp: (references) => service.lookUp(references),
     });
     const transactional = { store, queueIn: <T>(session: object, code: () => Promise<T>) => service.withSession(session, code) };
     const { valueLimitBytes } = options;

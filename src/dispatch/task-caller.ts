@@ -6,7 +6,8 @@ import { DocumentReference } from '../job/document-reference.js';
 import type { DocumentSource } from '../job/document-source.js';
 import { type ExpansionContext, expandReplacement, type JobPlan } from '../job/job-plan.js';
 import type { Input, JobTree, QueuedJob } from '../job/job-record.js';
-import { Payload } from '../job/payload.js';
+import type { JobReference } from '../job/job-reference.js';
+import { Payload, type Revive } from '../job/payload.js';
 import { anonymous, type Principal } from '../job/principal.js';
 import { storedError } from '../job/stored-error.js';
 import type { AccessGuard } from '../principal/access-guard.js';
@@ -22,8 +23,8 @@ import { runAround } from './run-around.js';
 export interface CallSources {
   /** Gives the instance that a method is called on, new for each run. */
   readonly resolve: (service: Class) => Promise<object>;
-  /** Reads a stored value, with jobs in it as the application knows them. */
-  readonly read: (payload: Payload) => Promise<unknown>;
+  /** Looks jobs up that a stored value names. @returns what makes of each the handle that the application knows */
+  readonly lookUp: (references: readonly JobReference[]) => Promise<Revive>;
   readonly expansion: ExpansionContext;
   readonly accessGuard: AccessGuard;
   /** Loads what arguments refer to, if the application has bound it. */
@@ -37,8 +38,8 @@ export interface CallSources {
 /** The attempt that the task is called in, which may be aborted before its code is. */
 type Underway = Pick<Attempt, 'aborted' | 'actor' | 'logger' | 'resultOf' | 'session' | 'signal' | 'view'>;
 
-/** Before it is tried again to find out on whose behalf a job would run. */
-const IDENTIFY_AGAIN_MS = 10_000;
+/** After this time a job is tried again whose attempt could not be prepared. */
+const PREPARE_AGAIN_MS = 10_000;
 
 export class TaskCaller {
   constructor(private readonly sources: CallSources) {}
@@ -56,13 +57,8 @@ export class TaskCaller {
   /** @throws UnauthorizedError; RetryLater where nobody can say on whose behalf it would run, for that is not the job's fault */
   #identified({ name, options }: TaskDefinition, { job }: ClaimedJob, attempt: Underway): Principal | Promise<Principal> {
     const later = (error: unknown): never => {
-      throwIfAborted(attempt);
       if (hasCode(error, 'MILLRACE_UNAUTHORIZED')) throw error;
-      attempt.logger.warn(
-        `job ${job.id} (${job.taskName}) is tried again in ${IDENTIFY_AGAIN_MS} ms, since its principal could not be resolved: ${storedError(error).message}`,
-        { err: error },
-      );
-      throw new RetryLater(IDENTIFY_AGAIN_MS);
+      throw putOff('its principal could not be resolved', error, attempt);
     };
     try {
       const required = { taskName: name, requires: options.requires };
@@ -115,8 +111,8 @@ export class TaskCaller {
   }
 
   async #callWith({ code, options }: TaskDefinition, { job, input }: ClaimedJob, attempt: Underway): Promise<unknown> {
-    const stored = (await this.sources.read(job.args)) as unknown[];
-    if (job.callbackInput !== 'none') stored.unshift(await this.#given(job.callbackInput, input));
+    const stored = (await this.#read(job.args, attempt)) as unknown[];
+    if (job.callbackInput !== 'none') stored.unshift(await this.#given(job.callbackInput, input, attempt));
     throwIfAborted(attempt);
     const args = options.upcast === undefined ? stored : [...options.upcast.apply(stored, job.version)];
     const session = options.transactional ? (attempt.session as object) : undefined;
@@ -146,15 +142,35 @@ export class TaskCaller {
   }
 
   /** The first value of a callback or postprocess, which comes from its parent. */
-  async #given(input: Input, given: ClaimedJob['input']): Promise<unknown> {
+  async #given(input: Input, given: ClaimedJob['input'], attempt: Underway): Promise<unknown> {
     if (given === undefined) return undefined;
-    if (!('status' in given)) return this.sources.read(Payload.of(given, 'jobs'));
+    if (!('status' in given)) return this.#read(Payload.of(given, 'jobs'), attempt);
     const outcome =
-      given.status === 'completed' ? { status: given.status, result: await this.sources.read(given.result) } : structuredClone(given);
+      given.status === 'completed' ? { status: given.status, result: await this.#read(given.result, attempt) } : structuredClone(given);
     if (input === 'outcome') return outcome;
     if (outcome.status === 'completed') return outcome.result;
     return outcome.status === 'failed' ? outcome.error : undefined;
   }
+
+  /** @throws RetryLater while the store cannot be asked for the jobs that the value names */
+  async #read(payload: Payload, attempt: Underway): Promise<unknown> {
+    const { references } = payload;
+    if (references.length === 0) return payload.read();
+    const revive = await this.sources.lookUp(references).catch((error: unknown) => {
+      throw putOff('the jobs that it is given could not be read', error, attempt);
+    });
+    return payload.read(revive);
+  }
+}
+
+/** Puts a job off for which the attempt could not be prepared: that is not the job's fault, and its code has not run. */
+function putOff(reason: string, error: unknown, attempt: Underway): RetryLater {
+  throwIfAborted(attempt);
+  const { id, taskName } = attempt.view;
+  attempt.logger.warn(`job ${id} (${taskName}) is tried again in ${PREPARE_AGAIN_MS} ms, since ${reason}: ${storedError(error).message}`, {
+    err: error,
+  });
+  return new RetryLater(PREPARE_AGAIN_MS);
 }
 
 function throwIfAborted({ aborted }: Underway): void {

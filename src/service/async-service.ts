@@ -7,10 +7,11 @@ import { JobTypeError, NotRunningError, OptionError } from '../errors.js';
 import { jobDetails } from '../job/job-details.js';
 import type { ExpansionContext } from '../job/job-plan.js';
 import type { JobRecord, JobTree, QueuedJob } from '../job/job-record.js';
+import type { JobReference } from '../job/job-reference.js';
 import { debounceWithin, type JobSealer } from '../job/job-sealer.js';
 import { OPEN } from '../job/job-status.js';
 import type { Paused } from '../job/pauses.js';
-import type { Payload } from '../job/payload.js';
+import type { Revive } from '../job/payload.js';
 import { type QuotaLimits, unknownQuota } from '../job/places.js';
 import { type PrincipalReference, referenceTo } from '../job/principal.js';
 import type { RateBook } from '../job/rates.js';
@@ -33,7 +34,7 @@ import type { Draft, Job } from './job.js';
 import { type JobAccess, see } from './job-access.js';
 import { draftPlan, keyedPlan, parallel, planOf, serial } from './job-draft.js';
 import { type JobFilter, queryOf } from './job-filter.js';
-import { handleOf, handlesOf, readValue } from './job-handle.js';
+import { handleOf, handlesFor, handlesOf } from './job-handle.js';
 import { type Pausable, pausableOf } from './pause-options.js';
 import { type Queues, StoreQueues } from './queues.js';
 import { type CheckedStopOptions, checkStopOptions, NOTHING_LEFT, type StopOptions, type StopReport } from './stop-options.js';
@@ -340,9 +341,9 @@ export class AsyncService implements IAsyncService {
     return this.#queues;
   }
 
-  /** Reads a stored value, with jobs in it as handles. */
-  read(payload: Payload): Promise<unknown> {
-    return readValue(this.#access, payload);
+  /** Looks jobs up that a stored value names. @returns what makes handles of them */
+  lookUp(references: readonly JobReference[]): Promise<Revive> {
+    return handlesFor(this.#access, references);
   }
 
   #note(tree: JobTree): void {

@@ -12,7 +12,7 @@ import { JobReference } from '../job/job-reference.js';
 import { isFinal, type Status } from '../job/job-status.js';
 import { type Metadata, NO_METADATA } from '../job/metadata.js';
 import { type Outcome, readOutcome } from '../job/outcome.js';
-import type { Payload, Revive } from '../job/payload.js';
+import type { Revive } from '../job/payload.js';
 import { anonymous } from '../job/principal.js';
 import { revivedError, type StoredError } from '../job/stored-error.js';
 import type { ChangeFilter } from '../store/store-changes.js';
@@ -275,9 +275,8 @@ export function handlesOf(access: JobAccess, records: readonly JobRecord[]): Pro
   return Promise.all(records.map(async (record) => handleOf(access, await see(record, access.store))));
 }
 
-/** Reads a stored value, with jobs in it as handles. */
-export async function readValue(access: JobAccess, payload: Payload): Promise<unknown> {
-  if (payload.references.length === 0) return payload.read();
-  const named = await lookUp(payload.references, access.store);
-  return payload.read(reviver(named, (reference, sighting) => new JobHandle(access, reference, sighting)));
+/** Makes handles of the jobs that are named, as the store has them now. */
+export async function handlesFor(access: JobAccess, references: readonly JobReference[]): Promise<Revive> {
+  const named = await lookUp(references, access.store);
+  return reviver(named, (reference, sighting) => new JobHandle(access, reference, sighting));
 }
