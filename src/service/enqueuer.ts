@@ -1,7 +1,8 @@
 /** Takes what is to be queued: sees whether it may be, makes jobs of it, and puts them in, at once or with the transaction around it. */
 
 import { firstValueFrom, from, map, race, timer } from 'rxjs';
-import { JobNotFoundError, UncertainError } from '../errors.js';
+import { UncertainError } from '../errors.js';
+import { jobGone } from '../job/job-errors.js';
 import { type CallbackPlan, type ExpansionContext, expand, expandCallback, expandStep, type JobPlan, sidesOf } from '../job/job-plan.js';
 import { firstState, type JobRecord, type JobTree } from '../job/job-record.js';
 import type { JobSealer } from '../job/job-sealer.js';
@@ -75,8 +76,7 @@ export class Enqueuer {
     const staged = stageAround(this);
     const [record] = await this.sources.access.store.find({ ids: [batchId] });
     const batch = record?.job ?? staged?.jobOf(batchId);
-    if (batch === undefined)
-      throw new JobNotFoundError(`job ${batchId} is not there, so no jobs can be added to it: its retention is over`);
+    if (batch === undefined) throw jobGone(batchId, 'no jobs can be added to it');
     await this.#admitted(plans);
     const trees = plans.map((plan) => this.#noted(expandStep(plan, batch, this.sources.expansion)));
     // All or none: one by one, the batch could come to its end before the last.

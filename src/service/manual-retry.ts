@@ -1,7 +1,8 @@
 /** Queues again what has failed or was cancelled, as new jobs. */
 
 import type { Clock } from '../clock.js';
-import { JobNotFoundError, JobStateError } from '../errors.js';
+import { JobStateError } from '../errors.js';
+import { jobGone } from '../job/job-errors.js';
 import type { JobRecord, JobTree, QueuedJob } from '../job/job-record.js';
 import type { JobSealer } from '../job/job-sealer.js';
 import { isFinal } from '../job/job-status.js';
@@ -24,7 +25,7 @@ export function isRetriable({ job, state }: JobRecord): boolean {
 /** The tree that is to be queued in place of a job. @throws JobNotFoundError, JobStateError, SealError */
 export async function retryTree(id: string, { store, clock, nextId, sealer }: RetrySources): Promise<JobTree> {
   const [record] = await store.find({ ids: [id] });
-  if (record === undefined) throw new JobNotFoundError(`job ${id} is not there, so it cannot be retried: its retention is over`);
+  if (record === undefined) throw jobGone(id, 'it cannot be retried');
   check(record);
   const { job } = record;
   return copyTree(job, await below(job, store), {

@@ -1,6 +1,7 @@
 /** What becomes of attempts: ended, tried again, handed back or interrupted; only by who has the token. */
 
-import { AbortedError, CircularJobError, ConflictError, JobNotFoundError, type MillraceError, QuotaError } from '../../errors.js';
+import { CircularJobError, ConflictError, JobNotFoundError, type MillraceError, QuotaError } from '../../errors.js';
+import { afterFailure, afterInterruption, outcomeOfCancel, type Sequel } from '../../job/attempt-rule.js';
 import type { Changes, JobRecord, QueuedJob } from '../../job/job-record.js';
 import { problemOfSize, storedBytes } from '../../job/job-size.js';
 import type { StoredOutcome } from '../../job/outcome.js';
@@ -19,6 +20,9 @@ import type { MemoryContext } from './memory-context.js';
 import type { MemoryControls } from './memory-controls.js';
 import type { MemorySession } from './memory-session.js';
 import { quotaHeldAround, waitsFor } from './wait-graph.js';
+
+/** What a job loses that nobody runs any more. */
+const FREED = { owner: undefined, token: undefined } as const satisfies Changes;
 
 export class AttemptTransitions {
   constructor(
@@ -78,14 +82,12 @@ export class AttemptTransitions {
     const running = this.#running({ id, token });
     if (running === undefined) return undefined;
     const record = seal === undefined ? running : { ...running, job: { ...running.job, seal } };
-    const { cancel, attempts, failures } = record.state;
-    if (cancel !== undefined) {
-      this.context.completion.end(record, 'end', { status: 'cancelled', reason: cancel.reason });
-      return undefined;
-    }
-    const counted = { failures: failures + (error === undefined ? 0 : 1), lastError: error ?? record.state.lastError };
-    if (delayMs > 0 || this.controls.isPaused(record.job.queue, taskVersionOf(record.job))) {
-      this.#putOff(record, delayMs, counted);
+    const { attempts, failures, lastError } = record.state;
+    const isPaused = this.controls.isPaused(record.job.queue, taskVersionOf(record.job));
+    const counted = { failures: failures + (error === undefined ? 0 : 1), lastError: error ?? lastError };
+    const sequel = afterFailure(record.state, { delayMs, isPaused });
+    if (sequel.next !== 'at-once') {
+      this.#goOn(record, 'retryLater', sequel, counted);
       return undefined;
     }
     const attempt: AttemptInfo = { token: this.context.newToken(), number: attempts + 1, failures: counted.failures };
@@ -102,55 +104,44 @@ export class AttemptTransitions {
     const record = this.context.table.get(id);
     if (this.context.ledger.dropKept(id, token)) return this.context.completion.wakeAll();
     if (record?.state.status !== 'active' || record.state.token !== token || record.state.waitsFor !== undefined) return;
+    const outcome = outcomeOfCancel(record.state);
     if (hasBegun) this.interrupt(record);
-    else if (record.state.cancel !== undefined)
-      this.context.completion.end(record, 'end', { status: 'cancelled', reason: record.state.cancel.reason });
+    else if (outcome !== undefined) this.context.completion.end(record, 'end', outcome);
     else {
       if (record.state.hasPlaces === undefined) this.context.completion.giveUpPlaces(id);
-      this.context.table.move(record, 'handBack', 'pending', {
-        owner: undefined,
-        token: undefined,
-        startedAt: undefined,
-        attempts: record.state.attempts - 1,
-      });
+      this.context.table.move(record, 'handBack', 'pending', { ...FREED, startedAt: undefined, attempts: record.state.attempts - 1 });
     }
   }
 
   /** An attempt whose end nobody will record. */
   interrupt(record: JobRecord): void {
     const { job, state } = record;
-    const { limit, delayMs } = job.interruptionPolicy;
-    const interruptions = state.interruptions + 1;
-    if (state.cancel !== undefined) return this.context.completion.end(record, 'end', { status: 'cancelled', reason: state.cancel.reason });
-    if (interruptions > limit) {
-      const error = new AbortedError(`job ${job.id} (${job.taskName}) was interrupted ${interruptions} times, ${limit} are allowed`);
-      return this.context.completion.end(record, 'end', { status: 'failed', error: recordedError(error) });
-    }
-    const freed = { interruptions, owner: undefined, token: undefined } as const;
-    if (delayMs > 0) {
-      this.context.completion.giveUpPlaces(job.id);
-      this.context.table.move(record, 'interrupt', 'scheduled', {
-        ...freed,
-        hasPlaces: undefined,
-        dueAt: new Date(this.context.now().getTime() + delayMs),
-      });
-    } else this.context.table.move(record, 'interrupt', 'pending', { ...freed, hasPlaces: true });
+    const sequel = afterInterruption(job, job.interruptionPolicy, state);
+    const counted = { interruptions: state.interruptions + 1 };
+    if (sequel.next === 'at-once') this.context.table.move(record, 'interrupt', 'pending', { ...counted, ...FREED, hasPlaces: true });
+    else this.#goOn(record, 'interrupt', sequel, counted);
   }
 
-  /** Its next attempt comes later, or as soon as it is its turn. */
-  #putOff(record: JobRecord, delayMs: number, counted: Changes): void {
-    const freed = { ...counted, owner: undefined, token: undefined, hasPlaces: undefined };
-    this.context.completion.giveUpPlaces(record.job.id);
-    if (delayMs === 0) this.context.table.move(record, 'retryLater', 'pending', freed);
-    else this.context.table.move(record, 'retryLater', 'scheduled', { ...freed, dueAt: new Date(this.context.now().getTime() + delayMs) });
+  #goOn(
+    record: JobRecord,
+    move: 'retryLater' | 'interrupt',
+    sequel: Exclude<Sequel, { readonly next: 'at-once' }>,
+    counted: Changes,
+  ): void {
+    const { completion, table, now } = this.context;
+    if (sequel.next === 'end') return completion.end(record, 'end', sequel.outcome);
+    const freed = { ...counted, ...FREED, hasPlaces: undefined };
+    completion.giveUpPlaces(record.job.id);
+    if (sequel.next === 'in-line') table.move(record, move, 'pending', freed);
+    else table.move(record, move, 'scheduled', { ...freed, dueAt: new Date(now().getTime() + sequel.delayMs) });
   }
 
   #follow(record: JobRecord, { job, isOwn = false }: FollowOutcome): void {
-    const { cancel } = record.state;
+    const outcome = outcomeOfCancel(record.state);
     const problem = this.#problemOfFollowing(record.job.id, job);
-    if (cancel !== undefined) {
-      if (isOwn) this.context.completion.cancelId(job, cancel.reason);
-      this.context.completion.end(record, 'end', { status: 'cancelled', reason: cancel.reason });
+    if (outcome !== undefined) {
+      if (isOwn) this.context.completion.cancelId(job, record.state.cancel?.reason);
+      this.context.completion.end(record, 'end', outcome);
     } else if (problem === undefined) this.context.completion.follow(record, job, isOwn);
     else this.context.completion.end(record, 'end', { status: 'failed', error: recordedError(problem) });
   }

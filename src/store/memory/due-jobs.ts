@@ -1,6 +1,6 @@
 /** Does what time makes due: promotes scheduled jobs, and ends those that were not started in time. */
 
-import { ExpiredError } from '../../errors.js';
+import { expired } from '../../job/job-errors.js';
 import type { JobRecord } from '../../job/job-record.js';
 import { recordedError } from '../../job/stored-error.js';
 import type { MemoryContext } from './memory-context.js';
@@ -20,8 +20,7 @@ export class DueJobs {
   }
 
   expire(record: JobRecord): void {
-    const { id, taskName, beginBy } = record.job;
-    const error = new ExpiredError(`job ${id} (${taskName}) was not started by ${beginBy?.toISOString()}, its \`beginBy\``);
+    const error = expired(record.job, record.job.beginBy);
     this.context.completion.expire(record, { status: 'failed', error: recordedError(error) });
   }
 }

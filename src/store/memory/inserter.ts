@@ -1,7 +1,8 @@
 /** Puts trees in, at once or with a transaction; what has a unique key, or retries a job, may be there already in another form. */
 
-import { ConflictError, JobNotFoundError, type MillraceError } from '../../errors.js';
+import { ConflictError, type MillraceError } from '../../errors.js';
 import { notBelow, notExtended, takesSteps } from '../../job/batch-rule.js';
+import { jobGone } from '../../job/job-errors.js';
 import { firstState, type JobRecord, type JobTree, type QueuedJob } from '../../job/job-record.js';
 import { debounce, hasKey, hasYetToBegin, isDebouncedBy } from '../../job/unique-key-rule.js';
 import { recordOrThrow } from '../insert-result.js';
@@ -70,15 +71,13 @@ export class Inserter {
   #refusal({ parent, role, retryOf }: QueuedJob): MillraceError | undefined {
     const { table } = this.context;
     const above = parent === undefined ? undefined : table.get(parent);
-    if (parent !== undefined && above === undefined)
-      return new JobNotFoundError(`job ${parent} is not there, so nothing can be added to it: its retention is over`);
+    if (parent !== undefined && above === undefined) return jobGone(parent, 'nothing can be added to it');
     if (above !== undefined && role === 'step') {
       const { postprocess } = table.family.of(above.job.id);
       const after = postprocess === undefined ? undefined : table.get(postprocess)?.state.status;
       if (!takesSteps(above, after)) return notExtended(above);
     }
-    if (retryOf !== undefined && table.get(retryOf) === undefined)
-      return new JobNotFoundError(`job ${retryOf} is not there, so it cannot be retried: its retention is over`);
+    if (retryOf !== undefined && table.get(retryOf) === undefined) return jobGone(retryOf, 'it cannot be retried');
     return undefined;
   }
 

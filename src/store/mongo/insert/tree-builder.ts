@@ -1,8 +1,9 @@
 /** Makes documents of trees that are to be put in, and ties those that have a parent to it. */
 
 import { type ClientSession, ObjectId } from 'mongodb';
-import { JobNotFoundError, type MillraceError } from '../../../errors.js';
+import type { MillraceError } from '../../../errors.js';
 import { notExtended, takesSteps } from '../../../job/batch-rule.js';
+import { jobGone } from '../../../job/job-errors.js';
 import type { JobTree, QueuedJob } from '../../../job/job-record.js';
 import type { Status } from '../../../job/job-status.js';
 import { type Expression, numberIn, type Pipeline } from '../driver/expression.js';
@@ -82,7 +83,7 @@ export class TreeBuilder {
   async #noteRetry(id: string, retried: string, { collections: { jobs }, session }: TransactionScope): Promise<NotInserted | undefined> {
     const _id = objectIdOf(retried);
     const before = _id === undefined ? null : await jobs.findOne({ _id }, { session });
-    if (before === null) return gone(`job ${retried} is not there, so it cannot be retried`);
+    if (before === null) return { refused: jobGone(retried, 'it cannot be retried') };
     const instead = before.retriedAs === undefined ? null : await jobs.findOne({ _id: before.retriedAs }, { session });
     if (instead !== null) return { instead };
     await jobs.updateOne({ _id: before._id }, { $set: { retriedAs: new ObjectId(id) } }, { session });
@@ -96,7 +97,7 @@ export class TreeBuilder {
     if (parent !== null) return role === 'step' ? this.#asStep(parent, within) : joinedLate(parent);
     const other = id === undefined ? null : await within.collections.jobs.findOne({ _id: id }, { session: within.session });
     if (other !== null) return { refused: notExtended(toRecord(other)) };
-    return gone(`job ${parentId} is not there, so nothing can be added to it`);
+    return { refused: jobGone(parentId, 'nothing can be added to it') };
   }
 
   /** Of a batch that stops since a step of it has failed, the one more is not to begin: it is cancelled after the commit. */
@@ -157,8 +158,4 @@ export function notifyInserted({ first, documents }: BuiltTree, notifier: Notifi
 function joinedLate(parent: JobDocument): Joined {
   const isLate = parent.outcome !== undefined;
   return { parent, isLate, isOwned: isLate };
-}
-
-function gone(what: string): Refused {
-  return { refused: new JobNotFoundError(`${what}: its retention is over`) };
 }

@@ -198,16 +198,12 @@ export function storedIn(job: JobDocument): number {
 
 /** Why an outcome does not fit into its job, as `problemOfSize` has it. */
 export function problemOfFit(outcome: StoredOutcome, job: JobDocument): TooLargeError | undefined {
-  return outcome.status === 'completed' ? problemOfSize(outcome, namesOf(job), storedIn(job)) : undefined;
+  return outcome.status === 'completed' ? problemOfSize(outcome, referenceOf(job), storedIn(job)) : undefined;
 }
 
 /** An outcome as its job can store it, as `fitting` has it. */
 export function fittingIn(outcome: StoredOutcome, job: JobDocument): StoredOutcome {
-  return outcome.status === 'completed' ? fitting(outcome, namesOf(job), storedIn(job)) : outcome;
-}
-
-function namesOf({ _id, taskName }: JobDocument): Pick<QueuedJob, 'id' | 'taskName'> {
-  return { id: _id.toHexString(), taskName };
+  return outcome.status === 'completed' ? fitting(outcome, referenceOf(job), storedIn(job)) : outcome;
 }
 
 /** By a dispatcher; of all other jobs the owner only sees to what follows. */

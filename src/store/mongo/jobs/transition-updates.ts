@@ -8,7 +8,7 @@ import { isRefused, refusalOf } from '../driver/driver-errors.js';
 import { type Expression, type Fields, literal, numberIn } from '../driver/expression.js';
 import type { ServerTime } from '../driver/server-time.js';
 import type { JobDocument } from '../schema/documents.js';
-import { fittingIn, toJob, toOutcome } from './job-codec.js';
+import { fittingIn, referenceOf, toJob, toOutcome } from './job-codec.js';
 import { asSetStage, type JobUpdate, ServerExpression } from './job-collection.js';
 
 /** What an end takes off a job. */
@@ -67,7 +67,7 @@ export async function writeOutcome<T>(outcome: StoredOutcome, job: JobDocument, 
     return await write(fittingIn(outcome, job));
   } catch (error) {
     if (!isRefused(error)) throw error;
-    return write(refusalOf({ id: job._id.toHexString(), taskName: job.taskName }, error));
+    return write(refusalOf(referenceOf(job), error));
   }
 }
 

@@ -1,14 +1,14 @@
 /** Moves jobs whose time has come, many by one write: scheduled jobs become pending, jobs not started in time end. */
 
 import { ObjectId, type Sort } from 'mongodb';
-import { ExpiredError } from '../../../errors.js';
+import { expired } from '../../../job/job-errors.js';
 import { WAITING } from '../../../job/job-status.js';
 import { recordedError } from '../../../job/stored-error.js';
 import type { BackgroundRetry } from '../../async/background-retry.js';
 import { type Expression, literal } from '../driver/expression.js';
 import { ownValues } from '../driver/own-values.js';
 import type { ServerTime } from '../driver/server-time.js';
-import { toOutcome } from '../jobs/job-codec.js';
+import { referenceOf, toOutcome } from '../jobs/job-codec.js';
 import { asSetStage, ServerExpression } from '../jobs/job-collection.js';
 import { endPipeline } from '../jobs/transition-updates.js';
 import type { Collections } from '../schema/collections.js';
@@ -131,7 +131,7 @@ export class DueJobs {
   async #expire(late: readonly DueJob[]): Promise<number> {
     const { collections, onBackground, time, backgroundRetry, process } = this.sources;
     const settledToken = new ObjectId().toHexString();
-    const outcome = ownValues(late)(late.map(expired));
+    const outcome = ownValues(late)(late.map(expiredOutcome));
     const written = { ...endPipeline({ outcome, kind: 'failed' }, { time, by: process }), settledToken: literal(settledToken) };
     const follow = (): Promise<void> => this.#followUp(late, settledToken);
     const writing = collections.jobs.updateMany(this.#still(DEADLINES, late), [{ $set: written }], BY_ID);
@@ -164,9 +164,6 @@ function hasDate(field: Agenda['field']): { readonly $expr: Expression } {
   return { $expr: { $eq: [{ $type: `$${field}` }, 'date'] } };
 }
 
-function expired({ _id, taskName, pendingBeginBy }: DueJob): OutcomeDocument {
-  const error = new ExpiredError(
-    `job ${_id.toHexString()} (${taskName}) was not started by ${pendingBeginBy?.toISOString()}, its \`beginBy\``,
-  );
-  return toOutcome({ status: 'failed', error: recordedError(error) });
+function expiredOutcome(job: DueJob): OutcomeDocument {
+  return toOutcome({ status: 'failed', error: recordedError(expired(referenceOf(job), job.pendingBeginBy)) });
 }

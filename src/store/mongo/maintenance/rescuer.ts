@@ -1,9 +1,11 @@
 /** Brings back what somebody left who is gone: jobs and places of dead dispatchers, and duties that nobody saw to. */
 
 import type { Filter } from 'mongodb';
+import { afterInterruption } from '../../../job/attempt-rule.js';
 import type { DispatcherLeases } from '../control/dispatcher-leases.js';
 import type { ServerTime } from '../driver/server-time.js';
 import type { Notifier } from '../feed/notifier.js';
+import { referenceOf } from '../jobs/job-codec.js';
 import { HAND_BACK } from '../jobs/transition-updates.js';
 import type { JobPlaces, PlaceOwner } from '../quotas/job-places.js';
 import type { Collections } from '../schema/collections.js';
@@ -40,7 +42,7 @@ export class Rescuer {
     const isRunning = { owner: dead, status: 'active' as const, waitsFor: { $exists: false } };
     const left = await collections.jobs.find(isRunning, { sort: { startedAt: 1, _id: 1 } });
     // Before they are pending: nobody may have the places of those that are to go on with them.
-    await jobPlaces.takeBack(dead, left.filter(goesOnAtOnce).map(keeperOf));
+    await jobPlaces.takeBack(dead, left.filter(needsReservation).map(keeperOf));
     for (const [index, { _id, token = '' }] of left.entries()) {
       await transitions.interrupt({ id: _id.toHexString(), token });
       if (index % BETWEEN === BETWEEN - 1) await between();
@@ -78,9 +80,10 @@ export class Rescuer {
   }
 }
 
-function goesOnAtOnce({ interruptionPolicy, interruptions, cancel, reservation, places }: JobDocument): boolean {
-  const isRetried = interruptionPolicy.delayMs === 0 && interruptions < interruptionPolicy.limit && cancel === undefined;
-  return isRetried && reservation === undefined && Object.keys(places).length > 0;
+/** Whether a job keeps its places for its next attempt, and does not hold them in its own name yet. */
+function needsReservation(job: JobDocument): boolean {
+  const sequel = afterInterruption(referenceOf(job), job.interruptionPolicy, job);
+  return sequel.next === 'at-once' && job.reservation === undefined && Object.keys(job.places).length > 0;
 }
 
 function keeperOf({ _id, token = '', places }: JobDocument): PlaceOwner {

@@ -1,6 +1,7 @@
 /** What becomes of attempts: ended, tried again, handed back or interrupted; only by who has the token. */
 
-import { AbortedError, JobNotFoundError, type MillraceError, QuotaError } from '../../../errors.js';
+import { JobNotFoundError, type MillraceError, QuotaError } from '../../../errors.js';
+import { afterFailure, afterInterruption, outcomeOfCancel, type Sequel } from '../../../job/attempt-rule.js';
 import { laneOf } from '../../../job/lane.js';
 import { recordedError } from '../../../job/stored-error.js';
 import type { AttemptInfo, AttemptKey, AttemptReport, FollowOutcome, ReleaseRequest, RescheduleRequest } from '../../store-messages.js';
@@ -9,7 +10,7 @@ import { isRefused, refusalOf } from '../driver/driver-errors.js';
 import type { ServerTime } from '../driver/server-time.js';
 import type { Notifier } from '../feed/notifier.js';
 import { type AttemptReports, fieldsOf, reportsOf } from '../jobs/attempt-reports.js';
-import { taskVersionOfDocument, toJob } from '../jobs/job-codec.js';
+import { referenceOf, taskVersionOfDocument, toJob } from '../jobs/job-codec.js';
 import { type JobCollection, type JobUpdate, objectIdOf, ServerExpression } from '../jobs/job-collection.js';
 import type { LocalQueue } from '../local/local-queue.js';
 import { attemptKey, type RunningAttempts, tokenAfter } from '../local/running-attempts.js';
@@ -81,26 +82,18 @@ export class AttemptTransitions {
       key,
       (job) => {
         before = job;
-        if (job.cancel !== undefined) return this.#cancelled(job, job.cancel.reason);
         const counted = {
           failures: job.failures + (error === undefined ? 0 : 1),
           ...(error === undefined ? {} : { lastError: encodeObject(error) }),
           ...(seal === undefined ? {} : { seal }),
         };
+        const sequel = afterFailure(job, { delayMs, isPaused: pauses.isPaused(job.queue, taskVersionOfDocument(job)) });
+        const again = { ...counted, token, attempts: job.attempts + 1, startedAt: new ServerExpression(time.now) };
         const moving =
-          delayMs > 0
-            ? jobs.move(job, 'retryLater', 'scheduled', { ...counted, ...putOff(job, delayMs, time) })
-            : pauses.isPaused(job.queue, taskVersionOfDocument(job))
-              ? jobs.move(job, 'retryLater', 'pending', { ...counted, ...inLine(job) })
-              : jobs.move(job, 'rerun', 'active', {
-                  ...counted,
-                  token,
-                  attempts: job.attempts + 1,
-                  startedAt: new ServerExpression(time.now),
-                });
+          sequel.next === 'at-once' ? jobs.move(job, 'rerun', 'active', again) : this.#goOn(job, 'retryLater', sequel, counted);
         return moving.catch((cause: unknown) => {
           if (!isRefused(cause)) throw cause;
-          return completion.end(job, 'end', refusalOf({ id: key.id, taskName: job.taskName }, cause));
+          return completion.end(job, 'end', refusalOf(referenceOf(job), cause));
         });
       },
       (job) => wasUnanswered && job.status === 'active' && job.token === token,
@@ -132,7 +125,8 @@ export class AttemptTransitions {
 
   /** A job that was claimed, now or ahead, and has not begun. @returns it after that, unless somebody was faster */
   putBack(job: JobDocument): Promise<JobDocument | undefined> {
-    if (job.cancel !== undefined) return this.#cancelled(job, job.cancel.reason);
+    const outcome = outcomeOfCancel(job);
+    if (outcome !== undefined) return this.sources.completion.end(job, 'end', outcome);
     const uncounted = job.status === 'active' ? { startedAt: undefined, attempts: job.attempts - 1 } : {};
     return this.sources.jobs.move(job, 'handBack', 'pending', { ...BACK, ...uncounted, pendingSignal: job.lane });
   }
@@ -148,22 +142,35 @@ export class AttemptTransitions {
 
   /** An attempt whose end nobody will record. @returns the job after it */
   async interrupt(key: AttemptKey): Promise<JobDocument | undefined> {
-    const { jobs, jobPlaces, time, notifier, completion } = this.sources;
+    const { jobs, jobPlaces, notifier } = this.sources;
     let before: JobDocument | undefined;
     const after = await this.#decide(key, async (job) => {
       before = job;
-      const interruptions = job.interruptions + 1;
-      const { limit, delayMs } = job.interruptionPolicy;
-      if (job.cancel !== undefined) return this.#cancelled(job, job.cancel.reason);
-      if (interruptions > limit) return completion.end(job, 'end', { status: 'failed', error: recordedError(aborted(job, interruptions)) });
-      if (delayMs > 0) return jobs.move(job, 'interrupt', 'scheduled', { interruptions, ...putOff(job, delayMs, time) });
-      const kept = await this.#keptPlaces(job, key);
-      const lane = kept === undefined ? laneOf(toJob(job), false) : heldLane(job);
-      return jobs.move(job, 'interrupt', 'pending', { ...BACK, interruptions, pendingSignal: lane, lane, reservation: kept });
+      const sequel = afterInterruption(referenceOf(job), job.interruptionPolicy, job);
+      const counted = { interruptions: job.interruptions + 1 };
+      if (sequel.next !== 'at-once') return this.#goOn(job, 'interrupt', sequel, counted);
+      const reservation = await this.#keptPlaces(job, key);
+      const lane = laneOf(toJob(job), reservation !== undefined);
+      return jobs.move(job, 'interrupt', 'pending', { ...BACK, ...counted, pendingSignal: lane, lane, reservation });
     });
     if (after?.status === 'scheduled' && before !== undefined) await jobPlaces.drop(before);
     if (after?.status === 'pending' || after?.status === 'scheduled') notifier.waits(after);
     return after;
+  }
+
+  #goOn(
+    job: JobDocument,
+    move: 'retryLater' | 'interrupt',
+    sequel: Exclude<Sequel, { readonly next: 'at-once' }>,
+    counted: JobUpdate,
+  ): Promise<JobDocument | undefined> {
+    const { completion, jobs, time } = this.sources;
+    if (sequel.next === 'end') return completion.end(job, 'end', sequel.outcome);
+    const lane = laneOf(toJob(job), false);
+    const freed = { ...counted, ...BACK, reservation: undefined, lane };
+    if (sequel.next === 'in-line') return jobs.move(job, move, 'pending', { ...freed, pendingSignal: lane });
+    const dueAt = new ServerExpression(time.after(sequel.delayMs));
+    return jobs.move(job, move, 'scheduled', { ...freed, pendingSignal: undefined, dueAt });
   }
 
   /** The attempt under which an interrupted job holds its places from now on; `undefined` where they are not to be had. */
@@ -185,10 +192,6 @@ export class AttemptTransitions {
     ownerRelease.add(job);
   }
 
-  #cancelled(job: JobDocument, reason: string | undefined): Promise<JobDocument | undefined> {
-    return this.sources.completion.end(job, 'end', { status: 'cancelled', reason });
-  }
-
   /** A job whose task returned another one waits for that. @returns whether the token was not stale */
   async follow(key: AttemptKey, { job: innerId, isOwn = false }: FollowOutcome): Promise<boolean> {
     const { jobs, placeUsage, completion, localQueue, running } = this.sources;
@@ -200,9 +203,10 @@ export class AttemptTransitions {
       key,
       async (job) => {
         before = job;
-        if (job.cancel !== undefined) {
-          if (isOwn && followedJob !== undefined) await completion.cancel(followedJob, job.cancel.reason);
-          return this.#cancelled(job, job.cancel.reason);
+        const outcome = outcomeOfCancel(job);
+        if (outcome !== undefined) {
+          if (isOwn && followedJob !== undefined) await completion.cancel(followedJob, job.cancel?.reason);
+          return completion.end(job, 'end', outcome);
         }
         const problem = await this.problemOfFollowing(job, innerId, await jobs.ofId(innerId));
         if (problem !== undefined) return completion.end(job, 'end', { status: 'failed', error: recordedError(problem) });
@@ -267,25 +271,3 @@ const RUNNING = { status: 'active', waitsFor: { $exists: false } } as const;
 
 /** What a job loses that nobody runs any more. */
 const BACK = { owner: undefined, token: undefined } as const satisfies JobUpdate;
-
-/** It waits as if it had never had places. */
-function inLine(job: JobDocument): JobUpdate {
-  const lane = laneOf(toJob(job), false);
-  return { ...BACK, reservation: undefined, lane, pendingSignal: lane };
-}
-
-function putOff(job: JobDocument, delayMs: number, time: ServerTime): JobUpdate {
-  return { ...inLine(job), pendingSignal: undefined, dueAt: new ServerExpression(time.after(delayMs)) };
-}
-
-function aborted({ _id, taskName, interruptionPolicy }: JobDocument, interruptions: number): AbortedError {
-  return new AbortedError(
-    `job ${_id.toHexString()} (${taskName}) was interrupted ${interruptions} times, ${interruptionPolicy.limit} are allowed`,
-  );
-}
-
-/** The lane of a job that waits with its places in hand. */
-function heldLane({ lane }: JobDocument): string {
-  const [queue, task] = JSON.parse(lane) as [string, unknown];
-  return JSON.stringify([queue, task, '!']);
-}

@@ -1,0 +1,33 @@
+/** The errors that a job ends with, or is refused with, by itself: each has its sentence here, whatever the store. */
+
+import { AbortedError, BatchFailedError, ExpiredError, JobNotFoundError } from '../errors.js';
+import type { QueuedJob } from './job-record.js';
+
+type NamedJob = Pick<QueuedJob, 'id' | 'taskName'>;
+
+export function aborted({ id, taskName }: NamedJob, interruptions: number, limit: number): AbortedError {
+  return new AbortedError(`job ${id} (${taskName}) was interrupted ${interruptions} times, ${limit} are allowed`);
+}
+
+export function expired({ id, taskName }: NamedJob, beginBy: Date | undefined): ExpiredError {
+  return new ExpiredError(`job ${id} (${taskName}) was not started by ${beginBy?.toISOString()}, its \`beginBy\``);
+}
+
+/** @param consequence - of its absence, such as `it cannot be retried` */
+export function jobGone(id: string, consequence: string): JobNotFoundError {
+  return new JobNotFoundError(`job ${id} is not there, so ${consequence}: its retention is over`);
+}
+
+/** The steps of a batch that failed. */
+export interface FailedSteps {
+  readonly count: number;
+  /** How many steps it has in all. */
+  readonly of: number;
+  /** The first in order, and the message of its error. */
+  readonly first: NamedJob | undefined;
+  readonly message: string | undefined;
+}
+
+export function batchFailed({ count, of, first, message }: FailedSteps): BatchFailedError {
+  return new BatchFailedError(`${count} of ${of} jobs of the batch failed; the first is ${first?.id} (${first?.taskName}): ${message}`);
+}
