@@ -6,7 +6,7 @@ import { type Clock, elapsedMs } from '../clock.js';
 
 /**
  * Emits once when a time has come, then waits for the next time that is set. The wait counts from the call, whatever the clock is set to
- * meanwhile. A time that is too far away for a timer rings early, so that the caller sets it again.
+ * meanwhile. For a time that is too far away for a timer it emits early, so that the caller sets it again.
  */
 export function alarm(clock: Clock): OperatorFunction<Date, void> {
   return (times) =>

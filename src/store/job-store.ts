@@ -25,9 +25,8 @@ import type {
 } from './store-messages.js';
 
 /**
- * Where jobs live. Each method does what it says for each of its items atomically, and for
- * the items one by one: one that cannot be done never spoils its neighbours. Whose promise has resolved,
- * is recorded for good. Time is the store's own.
+ * Where jobs live. Each method handles each of its items atomically, and independently of the others: a failed item never affects the rest.
+ * Once the promise resolves, the write is durable. Time is the store's own.
  *
  * The follow-up of an end (callbacks and next steps released, parents ended, places given back)
  * is the store's duty: begun before the ending call resolves, done whoever dies meanwhile.
@@ -77,14 +76,13 @@ export interface JobStore {
   report(reports: readonly AttemptReport[]): Promise<void>;
 
   /**
-   * Records how attempts ended. A stale token changes nothing and answers `false`. A job that returned another
-   * one waits for that one's end and takes its outcome, with its own places given back; it fails where that
-   * could never come: in a circle, or where the other needs what a batch around it holds.
-   * One whose cancellation was asked for is cancelled, together with a job that was queued for it. One whose result does not fit
-   * beside what it stores, or is refused by the database for what it is, fails with an error that says so.
+   * Records how attempts ended. A stale token changes nothing and answers `false`. A job that returned another one waits for that one's end
+   * and takes its outcome, with its own places given back; it fails where that could never come: in a circle, or where the other needs what
+   * a batch around it holds. One whose cancellation was asked for is cancelled, together with a job that was queued for it. A job whose
+   * result does not fit beside its stored data, or is refused by the database, fails with an error that says so.
    * @param session - of a transaction, with which all of it commits or vanishes: nobody sees it before. `false` is answered then
    * also where cancellation was asked for, and a job that could never follow the one it returned, or whose result does not fit, is an error; the transaction is to be aborted.
-   * Where nothing comes of it the attempt goes on, and where nobody knows, what is asked for next with its token tells.
+   * If it is not committed, the attempt goes on. If the commit's result is unknown, the next call with this token reveals it.
    */
   settle(ends: readonly Settlement[], session?: object): Promise<readonly boolean[]>;
 
@@ -103,10 +101,9 @@ export interface JobStore {
   release(holds: readonly ReleaseRequest[]): Promise<void>;
 
   /**
-   * Cancels jobs with everything below them: at once those that wait, while those that run are told. A batch that
-   * has not begun has its outcome at once as well, and is final with the last of the callbacks below it.
-   * A job that has ended stays as it is, also while its callbacks run. Once the promise resolves, no job below a batch that has not
-   * begun can begin, on any level, whatever claim is under way.
+   * Cancels jobs with everything below them: waiting ones end at once, running ones are notified. A batch that has not begun has its
+   * outcome at once as well, and is final with the last of the callbacks below it. A job that has ended stays as it is, also while its
+   * callbacks run. Once the promise resolves, no job below a batch that has not begun can begin, on any level, whatever claim is under way.
    */
   cancel(ids: readonly string[], reason: string | undefined): Promise<void>;
 
@@ -125,8 +122,9 @@ export interface JobStore {
   recover(dispatcher: string): Promise<RecoveryResult>;
 
   /**
-   * Jobs as they are now, in the order of their insertion (of those that had a due time, in that of the time), or as the query says; in that of
-   * `ids`, if given. Who asks in the very turn in which `changes` tells of an end finds what that names, however short the retention.
+   * Jobs as they are now, in the order of their insertion (of those that had a due time, in that of the time), or as the query says; in
+   * that of `ids`, if given. A call in the same turn in which `changes` emits an end finds the jobs that it names, however short the
+   * retention.
    */
   find(query: JobQuery): Promise<readonly JobRecord[]>;
 
@@ -184,7 +182,8 @@ export interface Schedules {
   begin(name: string, since: Date, timetable?: string): Promise<Date>;
   /**
    * Inserts what is queued for the times after one moment and up to another, and records that, in one step.
-   * @returns `false`, with nothing done, if the schedule has fired up to another time than `after`, or `until` has not come by the store's time
+   * @returns `false`, with nothing done, if the schedule has fired up to another time than `after`, or `until` has not come by the store's
+   *   time
    */
   fire(name: string, span: { readonly after: Date; readonly until: Date }, trees: readonly JobTree[]): Promise<boolean>;
 }
@@ -201,7 +200,7 @@ export interface StoreSetup {
   readonly quotas: QuotaLimits;
   /** The rates that they name with them; none, where absent. */
   readonly rates?: RateBook;
-  /** Is called with what was wrong with a stored document, and what was done about it. */
+  /** Is called with the damage of a stored document, and its repair. */
   readonly onDamage?: (message: string, details?: JobDetails) => void;
   /** Is called now and then while the store cannot be opened yet, with the reason. */
   readonly onWaiting?: (message: string) => void;

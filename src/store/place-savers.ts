@@ -21,7 +21,7 @@ export interface FreePlaces {
   readonly served?: ReadonlySet<string>;
 }
 
-/** By quota: what is set aside for those who save, and what of it each has already with all that it needs of the quotas before. */
+/** By quota: the places set aside for savers, and those that each saver has already with all its places of earlier quotas. */
 export interface SavedPlaces {
   readonly setAside: ReadonlyMap<string, number>;
   readonly secured: ReadonlyMap<string, number>;
@@ -30,7 +30,7 @@ export interface SavedPlaces {
 const NOTHING: SavedPlaces = { setAside: new Map(), secured: new Map() };
 
 export class PlaceSavers {
-  /** By lane, whose jobs all need the same, so that it is for whoever stands first; in the order in which they found too little room. */
+  /** By lane, for its first job, since all jobs of a lane need the same places; in the order in which they found too little room. */
   readonly #savers = new Map<string, Saver>();
 
   /** Notes that a job of the lane found too little room. @returns whether it is the first to */

@@ -5,7 +5,7 @@ import type { JobRecord } from '../job/job-record.js';
 export type ChangeFilter =
   /** There may be something to claim in the queue. */
   | { readonly work: string }
-  /** Something will be due at a time by the clock of this process, which may be earlier than what `recover` knew. */
+  /** Something will be due at a time by the clock of this process, which may be earlier than the one that `recover` knew. */
   | { readonly due: true }
   /** Cancellation was asked for a job that the dispatcher runs. */
   | { readonly cancelsOf: string }
@@ -13,7 +13,7 @@ export type ChangeFilter =
   | { readonly longWaits: 'here' }
   /** A job: as it is now, then after each change, until it is final; nothing for a job that is not there. */
   | { readonly job: string }
-  /** A job once it is final, and perhaps before; for who only waits for that. */
+  /** A job once it is final, and perhaps before; for calls that only wait for the end. */
   | { readonly ended: string }
   /** Jobs whose outcome this process recorded, once each. */
   | { readonly outcomes: 'here' }

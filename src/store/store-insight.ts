@@ -10,7 +10,9 @@ export interface Insight {
   quotas(names: readonly string[]): Promise<readonly QuotaStatus[]>;
   /** How many pending jobs of its queue come before a pending job, whatever keeps them; counted up to a limit. */
   countAhead(id: string, limit: number): Promise<number>;
-  /** The keys of the lanes in which jobs wait to be claimed; also those whose time has come a while ago, and that nobody has made pending. */
+  /**
+   * The keys of the lanes in which jobs wait to be claimed; also those whose time has come a while ago, and that nobody has made pending.
+   */
   lanes(): Promise<readonly string[]>;
   /** The jobs that wait in a lane, counted up to a limit. */
   waiting(lane: string, limit: number): Promise<WaitingJobs>;
@@ -46,7 +48,9 @@ export interface QuotaStatus {
   readonly nextStart: Date | undefined;
 }
 
-/** A holder of places: a running job, an open batch, a job that goes on with its places, or a dispatcher that keeps them for its next jobs. */
+/**
+ * A holder of places: a running job, an open batch, a job that goes on with its places, or a dispatcher that keeps them for its next jobs.
+ */
 export interface QuotaHolder {
   readonly places: number;
   readonly job?: { readonly id: string; readonly taskName: string } | undefined;

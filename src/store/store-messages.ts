@@ -34,7 +34,7 @@ export interface AttemptInfo {
 export interface ClaimedJob {
   readonly job: QueuedJob;
   readonly attempt: AttemptInfo;
-  /** What `job.input` asks for: the outcome of the job it is a callback of, or the steps of its batch. */
+  /** The input that `job.input` names: the outcome of the job it is a callback of, or the steps of its batch. */
   readonly input?: StoredOutcome | readonly JobReference[];
   /** How many bytes of it earlier attempts have reported, by path: `progress`, `annotations.file`; absent for none. */
   readonly reported?: ReadonlyMap<string, number>;

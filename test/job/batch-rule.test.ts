@@ -1,4 +1,4 @@
-/** What a batch does next, and whether it takes one more step, as tables. */
+/** Tables of the next action of a batch, and of whether it takes one more step. */
 
 import { describe, expect, it } from 'vitest';
 import { type BatchAction, type BatchView, nextAction, notBelow, notExtended, takesSteps } from '../../src/job/batch-rule.js';

@@ -1,4 +1,4 @@
-/** What is paused, and which jobs that keeps from beginning, as tables. */
+/** Tables of pauses, and of the jobs that they keep from beginning. */
 
 import { describe, expect, it } from 'vitest';
 import { isLanePaused, isPaused, NOTHING_PAUSED, type Pausable, type Paused, withPause } from '../../src/job/pauses.js';

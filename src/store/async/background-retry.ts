@@ -17,7 +17,7 @@ export class BackgroundRetry {
 
   constructor(private readonly sources: BackgroundRetrySources) {}
 
-  /** Does it now; what fails is done again after a while, and nobody is told. @param work - may be done twice */
+  /** Does it now; a failed call is repeated after a while, and the failure is not reported. @param work - may be done twice */
   async run(work: () => Promise<unknown>): Promise<void> {
     try {
       await work();

@@ -22,7 +22,7 @@ export interface GroupCommitOptions<T> {
    * turn has a write of its own, for a writer that keeps order and groups by itself. @default true
    */
   readonly oneAtATime?: boolean;
-  /** Resolves when what waits is to be written; told how many wait, now and after each that is added. @default at once */
+  /** Resolves when the waiting items must be written; gets their number, now and after each addition. @default at once */
   readonly linger?: (waiting: number, added: Observable<number>) => Promise<void>;
 }
 
@@ -49,7 +49,7 @@ export class GroupCommit<T, R> {
     this.#linger = linger;
   }
 
-  /** Resolves with what the write says of this item, once it is durable. */
+  /** Resolves with the write's answer for this item, once it is durable. */
   add(item: T): Promise<R> {
     return new Promise((resolve, reject) => {
       this.#waiting.push({ item, resolve, reject });

@@ -1,4 +1,4 @@
-/** Waits for what a store still has to answer when everything stops, but not without end. */
+/** Waits for the last answers of a store when everything stops, but not without end. */
 
 import { firstValueFrom, from, map, race, timer } from 'rxjs';
 import type { Clock } from '../../clock.js';

@@ -1,7 +1,7 @@
 /** Runs work that is the same for all who ask for it: one run at a time of each name, and one more for those who ask meanwhile. */
 
 interface Runs {
-  /** Under way: what it has read may be old already. */
+  /** Under way: its data may be old already. */
   current: Promise<void> | undefined;
   /** Has not begun, so that it will see everything that was done before it was asked for. */
   next: Promise<void> | undefined;

@@ -1,4 +1,4 @@
-/** What becomes of attempts: ended, tried again, handed back or interrupted; only by who has the token. */
+/** The transitions of attempts: ended, tried again, handed back or interrupted; only with the right token. */
 
 import { CircularJobError, ConflictError, JobNotFoundError, type MillraceError, QuotaError } from '../../errors.js';
 import { afterFailure, afterInterruption, outcomeOfCancel, type Sequel } from '../../job/attempt-rule.js';
@@ -54,7 +54,10 @@ export class AttemptTransitions {
     return true;
   }
 
-  /** As `settle`, but it ends with the commit of a transaction. @throws why it could never follow the job that it returned, or that its result does not fit */
+  /**
+   * As `settle`, but it ends with the commit of a transaction.
+   * @throws why it could never follow the job that it returned, or that its result does not fit
+   */
   stage(end: Settlement, session: MemorySession): boolean {
     if (!this.#mayCommit(end)) return false;
     const { outcome, id } = end;

@@ -10,7 +10,7 @@ interface Entry {
 
 const byTime = (one: Entry, other: Entry): number => one.atMs - other.atMs || (one.id < other.id ? -1 : 1);
 
-/** So many entries are kept before those are thrown out whose job waits no more. */
+/** The number of entries from which those of jobs that no longer wait are removed. */
 const FEW_ENTRIES = 1_024;
 
 /** Times of jobs, earliest first; an entry is only a hint to look at the job. */

@@ -52,7 +52,9 @@ export class Inserter {
     return { record: holder === undefined ? firstRecord(staged) : this.#afterAnswer(holder, staged) };
   }
 
-  /** All at once, or nothing where a job is gone that is to have a callback, or what was seen of unique keys and retries is no longer so. */
+  /**
+   * All at once, or nothing where a job is gone that is to have a callback, or what was seen of unique keys and retries is no longer so.
+   */
   commit(staged: readonly StagedTree[]): void {
     const jobs = new Map(staged.flatMap(({ tree }) => tree.map((job) => [job.id, job] as const)));
     for (const { tree, holder } of staged) {
@@ -101,7 +103,7 @@ export class Inserter {
       : holder;
   }
 
-  /** The same as a transaction sees it, with what was queued in that before. */
+  /** The same as a transaction sees it, with the jobs that it has queued before. */
   #holderWithin(job: QueuedJob, session: MemorySession): JobRecord | undefined {
     const holder = this.#stagedHolder(job, session) ?? this.#holderOf(job);
     return holder === undefined

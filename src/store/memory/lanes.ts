@@ -34,7 +34,7 @@ export class Lanes {
   readonly #byKey = new Map<string, Lane>();
   readonly #byQueue = new Map<string, Set<Lane>>();
 
-  /** @param isCurrent - tells whether a record is still what is stored: one that has moved since waits no more */
+  /** @param isCurrent - whether a record is still the stored one: one that has moved since does not wait any more */
   constructor(private readonly isCurrent: (record: JobRecord) => boolean) {}
 
   push(record: JobRecord): void {

@@ -8,7 +8,7 @@ import type { QuotaLedger } from './quota-ledger.js';
 export class MemoryControls implements Controls {
   #paused: Paused = NOTHING_PAUSED;
 
-  /** @param onChange - told when others may begin now */
+  /** @param onChange - called when others may begin now */
   constructor(
     private readonly ledger: QuotaLedger,
     private readonly onChange: () => void,

@@ -1,4 +1,4 @@
-/** Shows why jobs wait: who runs what, and who has the places of quotas. */
+/** Shows why jobs wait: which dispatchers run which jobs, and which jobs have the places of quotas. */
 
 import type { JobRecord } from '../../job/job-record.js';
 import { laneOf } from '../../job/lane.js';

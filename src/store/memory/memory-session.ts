@@ -10,7 +10,9 @@ import type { InsertionPoint } from './job-table.js';
 export interface StagedTree {
   readonly tree: JobTree;
   readonly places: readonly [root: InsertionPoint, ...below: InsertionPoint[]];
-  /** The job that has the tree's unique key, with which it was answered, there or staged: it is to be put off, or at least to have it still. */
+  /**
+   * The job that has the tree's unique key, with which it was answered, there or staged: it is to be put off, or at least to have it still.
+   */
   readonly holder?: string;
 }
 

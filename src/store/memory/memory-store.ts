@@ -41,9 +41,11 @@ import { Retention } from './retention.js';
 
 export interface MemoryStoreOptions {
   /**
-   * How many ended jobs are remembered, each with everything below it and what it returned; older ones are forgotten. With 0, a job is forgotten
-   * as soon as it has ended. Who waits for it by then is handed it all the same, with the jobs that its result names as they ended; these are
-   * forgotten too, so that `refresh()` and adding a callback refuse, as does waiting for a job that one has not seen end. @default 10_000 */
+   * How many ended jobs are remembered, each with everything below it and the jobs that it returned; older ones are forgotten. With 0, a
+   * job is forgotten as soon as it has ended. Calls that wait for it by then still get it, with the jobs that its result names as they
+   * ended. These are forgotten too: then `refresh()`, adding a callback, and a wait for a job whose end was not seen, all fail.
+   * @default 10_000
+   */
   readonly keepEnded?: number | undefined;
 }
 
@@ -216,7 +218,7 @@ class MemoryStore implements MemoryJobStore {
     return defer(() => (this.#users === 0 ? EMPTY : this.#table.notifier.listen(interest)));
   }
 
-  /** Runs one operation of the port: does what follows from it, then tells those who listen. */
+  /** Runs one operation of the port, with its follow-ups, then notifies listeners. */
   #operation<T>(operate: () => T): T {
     const result = operate();
     this.#completion.tend();

@@ -13,7 +13,7 @@ export class Notifier {
 
   constructor(private readonly find: (id: string) => JobRecord | undefined) {}
 
-  /** There may be something to claim in a queue; told once an operation, however often it was said. */
+  /** There may be a job to claim in a queue; sent once an operation, however often it is called. */
   work(queue: string): void {
     this.#rung.add(queue);
   }

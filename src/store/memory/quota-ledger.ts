@@ -27,7 +27,10 @@ export class QuotaLedger {
     return this.#sizes;
   }
 
-  /** Takes over the rates that are given, and the sizes that are not the same as last time; a new quota goes to the end of the lock order, `default` before all others. */
+  /**
+   * Takes over the rates that are given, and the sizes that are not the same as last time; a new quota goes to the end of the lock order,
+   * `default` before all others.
+   */
   configure(sizes: ReadonlyMap<string, number>, rates: RateBook = NO_RATES): void {
     this.rateLimiter.configure(sizes, rates);
     if (!this.#sizes.has(DEFAULT_QUOTA)) for (const book of [this.#sizes, this.#configured]) book.set(DEFAULT_QUOTA, 1);

@@ -28,7 +28,7 @@ export class Retention {
     this.#takers.set(root, (this.#takers.get(root) ?? new Set()).add(taker));
   }
 
-  /** Forgets what is too much; after those who wait have been told, since they look at what is below a root. */
+  /** Forgets the jobs above the limit; after waiting calls have been notified, since they read the jobs below a root. */
   forgetOldest(): void {
     for (let surplus = this.#roots.length - this.#first - this.maxTrees; surplus > 0; surplus--) this.#forgetNext();
   }

@@ -1,4 +1,4 @@
-/** Who waits for whom: whether a job can only go on once another one has come to its end. */
+/** Which job waits for which: whether a job can only go on once another one has ended. */
 
 import type { JobRecord } from '../../job/job-record.js';
 import { isFinal, isWaiting } from '../../job/job-status.js';
@@ -29,14 +29,16 @@ export function waitsFor({ table, completion }: MemoryContext, id: string, other
   return false;
 }
 
-/** A quota of which those who wait for a job hold so much that another one, or one that it waits for, could not be started before they end. */
+/**
+ * A quota of which those who wait for a job hold so much that another one, or one that it waits for, could not be started before they end.
+ */
 export function quotaHeldAround(id: string, other: string, { table, ledger, completion }: MemoryContext): string | undefined {
   const needed = neededBelow(other, table);
   const isBatch = (holder: string): boolean => table.get(holder)?.state.waitsFor === 'steps';
   if (!needed.some(([name]) => ledger.holdersOf(name).some((holder) => isBatch(holder.id)))) return undefined;
   const held = new Map<string, number>();
   for (const above of reached(id, (at) => [...parentOf(table, at), ...completion.followersOf(at)])) {
-    // What the job itself holds it gives back.
+    // The job gives back the places that it holds itself.
     for (const [name, weight] of above === id ? [] : Object.entries(ledger.heldBy(above))) held.set(name, (held.get(name) ?? 0) + weight);
   }
   return needed.find(([name, weight]) => held.has(name) && weight + (held.get(name) ?? 0) > (ledger.sizes.get(name) ?? 0))?.[0];
@@ -67,7 +69,7 @@ function followedBy(table: JobTable, id: string): readonly string[] {
   return typeof followed === 'object' ? [followed.job] : [];
 }
 
-/** What has to come before a moment that has not come yet. */
+/** The moments that have to come before one that has not come yet. */
 function before(table: JobTable, of: Moment['of'], record: JobRecord): readonly Moment[] {
   const { job, state } = record;
   if (of === 'turn') return state.status === 'blocked' ? beforeTurn(table, record) : [];

@@ -1,4 +1,7 @@
-/** The Mongo store as the package gives it: what needs the driver is loaded when it is started, so that a missing driver is an error of Millrace. */
+/**
+ * The Mongo store as the package exports it: modules that need the driver are loaded at start, so that a missing driver is an error of
+ * Millrace.
+ */
 
 import { defer, EMPTY, type Observable } from 'rxjs';
 import { NotRunningError } from '../../errors.js';

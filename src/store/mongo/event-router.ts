@@ -1,4 +1,4 @@
-/** Routes events: what one part of the store, or another process, has done, to the parts in which something follows from it. */
+/** Routes events of one part of the store, or of another process, to the parts that react to them. */
 
 import type { ObjectId } from 'mongodb';
 import { interval, type Subscription } from 'rxjs';
@@ -62,7 +62,7 @@ export class EventRouter {
     return this.#connected;
   }
 
-  /** Listens to what other processes do, and looks now and then in case an event was lost. */
+  /** Listens to the events of other processes, and looks now and then in case one was lost. */
   listen(): void {
     const { listener, clock, notifier } = this.parts;
     listener.open();
@@ -102,7 +102,7 @@ export class EventRouter {
     await placeLeases.yieldIdle([name]);
   }
 
-  /** The stream of changes was opened: what happened while nothing was heard is looked for. */
+  /** The change stream was opened: the store looks for events that it missed before. */
   opened(): void {
     const { notifier } = this.parts;
     notifier.readAll();

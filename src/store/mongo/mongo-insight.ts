@@ -1,4 +1,6 @@
-/** Shows why jobs wait: who runs what, and who has the places of quotas. Only reads, and takes part in nothing. */
+/**
+ * Shows why jobs wait: which dispatchers run which jobs, and which jobs have the places of quotas. Only reads, and takes part in nothing.
+ */
 
 import type { Filter } from 'mongodb';
 import { isLane } from '../../job/lane.js';
@@ -25,7 +27,7 @@ type Seen = Pick<JobDocument, '_id' | 'taskName' | 'version' | 'queue' | 'places
 
 const SEEN = { taskName: 1, version: 1, queue: 1, places: 1, owner: 1, reservation: 1, startedAt: 1, waitsFor: 1 } as const;
 
-/** So many overdue jobs are looked at for their lanes. */
+/** The number of overdue jobs whose lanes are read. */
 const MAX_OVERDUE = 100;
 
 export class MongoInsight implements Insight {
@@ -127,7 +129,7 @@ function heldBy({ job: id, places }: Pick<Reservation, 'job' | 'places'>, jobs: 
   return [job === undefined ? { places } : { ...holderOf(job, places), dispatcher: undefined }];
 }
 
-/** The jobs of a dispatcher that use its places, and what it keeps besides. */
+/** The jobs of a dispatcher that use its places, and its idle places. */
 function sharedBy(
   { dispatcher, places }: Pick<ShareDocument, 'dispatcher' | 'places'>,
   name: string,

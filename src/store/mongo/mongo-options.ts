@@ -16,13 +16,15 @@ export interface MongoStoreOptions {
   /** Begins the names of the collections. @default 'millrace.' */
   readonly prefix?: string | undefined;
   /**
-   * Milliseconds for which `start` tries to reach the database, again and again. Only the first answer counts: what is done then may take longer.
+   * Milliseconds for which `start` tries to reach the database, again and again. Only the first answer counts: the start may take longer.
    * @default one try, which takes as long as the client looks for a server: its `serverSelectionTimeoutMS`, 30 s
    */
   readonly connectTimeoutMs?: number | undefined;
   /**
-   * Milliseconds for which a job is kept after the end of the batch or job that it belongs to. Half a minute at least, however little is given:
-   * until those who wait have read it, and what its result names. A later read may find the job gone. @default 604_800_000 */
+   * Milliseconds for which a job is kept after the end of the batch or job that it belongs to. At least half a minute, so that waiting
+   * calls can read it and the jobs that its result names. A later read may find the job gone.
+   * @default 604_800_000
+   */
   readonly keepMs?: number | undefined;
 }
 

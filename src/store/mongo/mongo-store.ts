@@ -127,7 +127,7 @@ export class MongoStore implements JobStore {
     if (session !== undefined) return sessionSettler.settle(ends, session as ClientSession);
     const outcomes = ends.filter(isAttemptEnd);
     const answers = new Map<Settlement, boolean>();
-    // First: sent again, they are recognised, while an end is told once.
+    // Follows come first: a repeated follow is recognised, but an end is reported only once.
     for (const end of ends) if (end.outcome.status === 'follows') answers.set(end, await transitions.follow(end, end.outcome));
     const settled = await settler.settle(outcomes);
     for (const [index, end] of outcomes.entries()) answers.set(end, settled[index] === true);
@@ -207,7 +207,7 @@ export class MongoStore implements JobStore {
     });
   }
 
-  /** Resolves when everything that was done has been told. */
+  /** Resolves when all notifications have been sent. */
   async idle(): Promise<void> {
     await this.#parts.notifier.idle();
     await this.#parts.ownerRelease.flush();

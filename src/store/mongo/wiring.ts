@@ -63,7 +63,7 @@ import { WaitGraph } from './settle/wait-graph.js';
 interface Hooks {
   /** How debounced jobs are put off. */
   putOff: Debounce;
-  /** Is called with what was wrong with a stored document. */
+  /** Is called with the damage of a stored document. */
   onDamage: (message: string, details?: JobDetails) => void;
 }
 
@@ -76,7 +76,7 @@ export function openParts(options: CheckedMongoOptions, clock: Clock, time: Serv
   return parts;
 }
 
-/** The driver and the collections, and what every part is given. */
+/** The driver and the collections, and the values that every part gets. */
 function openBase({ client, sessions, database, prefix }: CheckedMongoOptions, { clock, time }: { clock: Clock; time: ServerTime }) {
   const router = new EventRouter();
   const hooks: Hooks = { putOff: replaceArguments, onDamage: () => {} };

@@ -33,7 +33,10 @@ export interface Opening {
   readonly token: string;
 }
 
-/** It has nine collaborators, since the order of places, status, and follow-ups is one thought: after a crash between two of them it goes on. */
+/**
+ * It has nine collaborators, since the order of places, status, and follow-ups is one thought: after a crash between two of them it goes
+ * on.
+ */
 export class BatchOpener {
   constructor(private readonly sources: BatchOpenerSources) {}
 

@@ -1,4 +1,4 @@
-/** Which of the jobs that wait a claim takes: a pure decision on what is known at one moment. */
+/** The choice of the waiting jobs that a claim takes: a pure decision on the facts of one moment. */
 
 import { isNextOwn, PlacesLeft, type PlacesView } from '../quotas/places-view.js';
 import type { JobDocument } from '../schema/documents.js';

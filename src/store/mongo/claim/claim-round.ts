@@ -75,7 +75,10 @@ export class ClaimRound {
     });
   }
 
-  /** Adds the lanes that are stuck, or whose jobs were cancelled. @returns whether other lanes, which were not read for them, may have room */
+  /**
+   * Adds the lanes that are stuck, or whose jobs were cancelled.
+   * @returns whether other lanes, which were not read for them, may have room
+   */
   #noteStuck(stuck: Set<string>, choice: Choice<JobDocument>, heads: LaneHeads): boolean {
     const passedBy = heads.jobs.filter((job) => this.sources.cancelled.isAbove(job));
     const lanes = [...choice.stuck.keys(), ...passedBy.map(({ lane }) => lane)];

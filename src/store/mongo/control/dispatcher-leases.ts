@@ -21,7 +21,7 @@ export interface DispatcherCensus {
 export class DispatcherLeases {
   /** The leases of this process, as the server answered last. */
   readonly #own = new Map<string, DispatcherDocument>();
-  /** The last change of what is paused that the dispatchers of this process follow. */
+  /** The last change of pauses that the dispatchers of this process follow. */
   #pauseRevision = 0;
 
   /** @param beforeLife - awaited when a lease is there, before anybody who was not alive counts as alive by it */
@@ -49,7 +49,7 @@ export class DispatcherLeases {
     return true;
   }
 
-  /** From now on the dispatchers of this process follow a change of what is paused. */
+  /** From now on the dispatchers of this process follow a change of pauses. */
   async acknowledgePause(revision: number): Promise<void> {
     this.#pauseRevision = Math.max(this.#pauseRevision, revision);
     const late = {
@@ -92,7 +92,7 @@ export class DispatcherLeases {
     return declared.modifiedCount > 0;
   }
 
-  /** Jobs and places have all been taken back. Its document stays for a while, so that a late sign of life brings nothing back. */
+  /** Jobs and places have all been taken back. Its document stays for a while, so that a late heartbeat restores nothing. */
   async buried(dispatcher: string): Promise<void> {
     await this.collections.dispatchers.updateOne({ _id: dispatcher, state: 'dead' }, [
       { $set: { leaseUntil: NEVER, expireAt: this.time.after(REMEMBERED_MS) } },

@@ -23,7 +23,9 @@ export interface PauseControlSources {
   readonly leases: DispatcherLeases;
   readonly time: ServerTime;
   readonly backgroundRetry: BackgroundRetry;
-  /** Told when something else is paused: puts back what was claimed and has not begun, and resolves when no claim of before is under way. */
+  /**
+   * Told when something else is paused: puts back what was claimed and has not begun, and resolves when no claim of before is under way.
+   */
   readonly onChange: () => Promise<void>;
   readonly onDamage: (message: string, details?: JobDetails) => void;
   /** Is called with work that nobody waits for. */
@@ -83,7 +85,7 @@ export class PauseControl {
     return { before: this.#paused, unchanged: { paused: { $eq: stored } }, revision: this.sources.time.estimate().getTime() };
   }
 
-  /** Takes over what was read, unless it is older than what is known: from now on nothing that is paused is begun here. */
+  /** Takes over the pauses that were read, unless they are older than the known ones: from now on no paused job begins here. */
   notice({ paused }: Partial<ControlDocument> = {}): void {
     if (paused !== undefined && !isPausedDocument(paused)) return this.#tellDamaged(paused);
     this.#told = undefined;
@@ -126,5 +128,5 @@ export class PauseControl {
 }
 
 function stopped(): NotRunningError {
-  return new NotRunningError('the service was stopped before every dispatcher followed; what was paused or resumed is so nevertheless');
+  return new NotRunningError('the service was stopped before every dispatcher followed; the change itself is stored and holds');
 }

@@ -1,4 +1,4 @@
-/** Gives up waiting for what is not answered in time; it may be done all the same, then or later. */
+/** Gives up waiting for a command that is not answered in time; the server may still execute it, then or later. */
 
 import { type Observable, switchMap, throwError, timer } from 'rxjs';
 import type { Clock } from '../../../clock.js';
@@ -25,7 +25,7 @@ export class CommandDeadline {
   /** Fails with an UncertainError once the time for the answer is over. */
   unanswered(what: string): Observable<never> {
     return this.over(
-      () => new UncertainError(`MongoDB has not answered ${what} within ${this.ms} ms; it may have been done, or be done yet`),
+      () => new UncertainError(`MongoDB has not answered ${what} within ${this.ms} ms; it may have been executed, or may still be`),
     );
   }
 

@@ -7,7 +7,9 @@ import { pauseAfterConflict } from '../../../job/conflict-rule.js';
 
 const LONGEST_PAUSE_MS = 500;
 
-/** @throws any other error at once; the last conflict when the time is over; the reason of the signal if that is aborted after a conflict */
+/**
+ * @throws any other error at once; the last conflict when the time is over; the reason of the signal if that is aborted after a conflict
+ */
 export async function retryConflicts<T>(clock: Clock, attempt: () => Promise<T>, signal?: AbortSignal): Promise<T> {
   const since = elapsedMs(clock);
   for (let count = 1; ; count++) {

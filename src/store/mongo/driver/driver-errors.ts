@@ -56,7 +56,7 @@ function writeErrorsOf(error: unknown): readonly Partial<WriteError>[] {
 /** As an error of ours, where nobody can say whether it was done. */
 export function asUncertain(cause: unknown, what: string): unknown {
   if (!isUnanswered(cause)) return cause;
-  return new UncertainError(`MongoDB has not answered ${what}: ${(cause as Error).message}; it may have been done`, { cause });
+  return new UncertainError(`MongoDB has not answered ${what}: ${(cause as Error).message}; it may have been executed`, { cause });
 }
 
 /** @throws OptionError for a session that belongs to another client */

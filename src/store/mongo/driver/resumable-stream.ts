@@ -20,7 +20,7 @@ export interface ResumableStreamSources {
   /** Opens it; what it lets pass has `operationType`, and `invalidate` is among it: such a stream has no place to go on from. */
   readonly watch: (options: ChangeStreamOptions) => ChangeStream;
   readonly onEvent: (event: Document) => void;
-  /** It has been opened at first, or after a failure: what happened before may have been missed. */
+  /** It has been opened for the first time, or after a failure: earlier events may have been missed. */
   readonly onOpened?: () => void;
 }
 

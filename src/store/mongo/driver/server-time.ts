@@ -58,12 +58,15 @@ export class ServerTime {
     return '$$NOW';
   }
 
-  /** So long after the time of the server. */
+  /** A number of milliseconds after the time of the server. */
   after(ms: number | `$${string}`): Expression {
     return { $add: [this.now, ms] };
   }
 
-  /** Asks the server for its time now, and from now on whenever it may be unknown again. @param ask - sends a command whose answer has the time */
+  /**
+   * Asks the server for its time now, and from now on whenever it may be unknown again.
+   * @param ask - sends a command whose answer has the time
+   */
   async begin(ask: () => Promise<Date>): Promise<void> {
     this.#ask = ask;
     await this.askAgain();
@@ -103,7 +106,7 @@ export class ServerTime {
     this.#knownAt = sentAt;
   }
 
-  /** About the time of the server: good for what is read, and for what no other process compares. */
+  /** About the time of the server: good enough for reads, and for values that no other process compares. */
   estimate(): Date {
     return new Date(Math.floor(this.moment.passedMs + this.#aheadMs));
   }

@@ -25,7 +25,7 @@ interface Inside {
 }
 
 export class SessionTransactions implements Transactions {
-  /** By session of the store's own: what is to be done once the transaction has committed. */
+  /** By session of the store's own: the follow-ups of the transaction's commit. */
   readonly #afterCommit = new WeakMap<ClientSession, (() => Promise<void>)[]>();
   #causality = new Causality();
 
@@ -48,8 +48,8 @@ export class SessionTransactions implements Transactions {
   }
 
   /**
-   * Runs code in a transaction, again after a conflict, and commits. The code takes what time it likes; the commit, or the end of
-   * what has failed, has a deadline. After that the code does not run again, nor where the transaction took longer than the server allows.
+   * Runs code in a transaction, again after a conflict, and commits. The code has no deadline; the commit, or the abort after a failure,
+   * has one. After that the code does not run again, nor where the transaction took longer than the server allows.
    *
    * By hand, since `withTransaction` pauses between two tries by its own time, and the deadline goes by that of the store.
    *
@@ -79,7 +79,7 @@ export class SessionTransactions implements Transactions {
           if (session.inTransaction()) await this.#untilCommitted(session, () => isAnswered);
           return done;
         } catch (error) {
-          // It is rolled back, heard of or not.
+          // It is rolled back, whether or not there was an answer.
           ending.next(this.deadline.over(() => error));
           if (session.inTransaction()) await session.abortTransaction().catch(() => undefined);
           throw await this.#explained(error, begunAt);
@@ -165,7 +165,7 @@ export class SessionTransactions implements Transactions {
     for (const act of acts) await act();
   }
 
-  /** @returns `false` for a session of the application, of whose commit nobody here is told */
+  /** @returns `false` for a session of the application, since this process is not notified of its commit */
   afterCommit(session: ClientSession, act: () => Promise<void>): boolean {
     const acts = this.#afterCommit.get(session);
     acts?.push(act);

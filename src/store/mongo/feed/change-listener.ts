@@ -1,4 +1,4 @@
-/** Hears of what other processes did, by one change stream that is filtered on the server; a hint that is lost costs time, never a job. */
+/** Listens to the changes of other processes by one change stream that is filtered on the server; a lost hint costs time, never a job. */
 
 import { type Document, ObjectId } from 'mongodb';
 import { type Subscription, timer } from 'rxjs';
@@ -72,7 +72,7 @@ export interface ChangeListenerSources {
   /** The listener passes on the ends of jobs for which this process waits. */
   readonly process: string;
   readonly onHeard: (heard: ChangeEvent) => void;
-  /** The stream has been opened: what happened before may have been missed. */
+  /** The stream has been opened: earlier events may have been missed. */
   readonly onOpened: () => void;
 }
 
@@ -103,7 +103,7 @@ export class ChangeListener {
     this.#stream.open();
   }
 
-  /** From now on every change of this job is heard of, whoever queued it. */
+  /** From now on the stream has every change of this job, whichever process queued it. */
   follow(id: string): void {
     if (this.#followed.size >= MAX_FOLLOWED || this.#followed.has(id)) return;
     this.#followed.add(id);

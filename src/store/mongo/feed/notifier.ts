@@ -70,7 +70,7 @@ export class Notifier {
     this.#topics.emit(topicOf({ work: queue }), { type: 'work' });
   }
 
-  /** Whether somebody here would hear of work of a queue. */
+  /** Whether this process has a listener for work of a queue. */
   isLookedAfter(queue: string): boolean {
     return this.#topics.isHeard(topicOf({ work: queue }));
   }
@@ -106,7 +106,7 @@ export class Notifier {
     this.#topics.emit(topicOf({ cancelsOf: owner }), { type: 'cancel', id, reason });
   }
 
-  /** A job was written; what it is now is told to those who watch it, or read first where only that is known. */
+  /** A job was written: its watchers get its new state, which is read first if it is not known. */
   changed(job: Pick<JobDocument, '_id'> | JobDocument): void {
     const id = job._id.toHexString();
     this.#fresh.delete(id);
@@ -116,7 +116,7 @@ export class Notifier {
     else this.#readSoon(id);
   }
 
-  /** Reads all jobs that are watched, in case that news of them was lost. */
+  /** Reads all jobs that are watched, in case a notification of them was lost. */
   readAll(): void {
     for (const topic of this.#topics.heard) if (ObjectId.isValid(topic)) this.#readSoon(topic);
   }
@@ -155,7 +155,7 @@ export class Notifier {
     return steps.map(referenceOf);
   }
 
-  /** Resolves when everything that has happened has been told. */
+  /** Resolves when all notifications have been sent. */
   async idle(): Promise<void> {
     while (this.#pending.size > 0) await Promise.all(this.#pending);
   }
@@ -230,7 +230,7 @@ export class Notifier {
     return new Observable((subscriber) => {
       if (!ObjectId.isValid(id)) return subscriber.complete();
       const fresh = this.#fresh.get(id);
-      // The end of a job that was queued here is heard of in any case.
+      // This process is notified of the end of a job that it queued in any case.
       if (isFull || fresh === undefined) this.sources.follow(id);
       const subscription = this.#topics.changes(id).subscribe({
         next: (change) => {

@@ -11,7 +11,7 @@ import type { JobDocument } from '../schema/documents.js';
 
 /** Before a job that could not be read is read again. */
 const RETRY_MS = 1_000;
-/** So many outcomes are remembered, in order to tell none twice. */
+/** The number of outcomes that are remembered, so that none is reported twice. */
 const REMEMBERED = 10_000;
 /** An update that brings an outcome, or a whole document that has one. */
 const PIPELINE: readonly Stage[] = [

@@ -61,7 +61,7 @@ export class Inserter {
     return areAlone ? this.#insertAlone(group) : Promise.all(group.map((tree) => this.#insertTree(tree)));
   }
 
-  /** Trees of one job that have no parent: what is there already stays as it is. */
+  /** Trees of one job without a parent: jobs that exist already stay as they are. */
   async #insertAlone(trees: readonly JobTree[]): Promise<readonly InsertResult[]> {
     const { treeBuilder, notifier } = this.sources;
     const documents = treeBuilder.alone(trees);

@@ -1,4 +1,4 @@
-/** Puts trees in through a transaction that is under way: by one command, and what follows is done after the commit. */
+/** Inserts trees through a transaction that is under way: by one command, with the follow-ups after the commit. */
 
 import type { ClientSession, ObjectId } from 'mongodb';
 import { notBelow } from '../../../job/batch-rule.js';
@@ -25,7 +25,7 @@ export interface SessionInserterSources {
   /** Through the client that sessions of the application belong to. */
   readonly inSession: Collections;
   readonly jobs: JobCollection;
-  /** Begins to hear of commits. */
+  /** Begins to listen to commits. */
   readonly listen: () => void;
   readonly notifier: Notifier;
   /** Combines a debounced job with the one that puts it off. */
@@ -132,7 +132,7 @@ interface Rivals {
   readonly insteadOf: ReadonlyMap<string, string>;
 }
 
-/** Of one retry, and of one key, the first; a debounced one with the arguments of the last, and due by what that says. */
+/** Of trees for one retry, or with one key, the first; a debounced one with the arguments and the due time of the last. */
 function withoutRivals(trees: readonly JobTree[], putOff: Debounce): Rivals {
   const firsts = new Map<string, JobTree>();
   const insteadOf = new Map<string, string>();

@@ -28,7 +28,10 @@ export type NotInserted = { readonly refused: MillraceError } | { readonly inste
 
 type Refused = Extract<NotInserted, { readonly refused: unknown }>;
 
-/** A parent as it is then; whether something is to be done after the commit, and by somebody who is responsible; of a step, its number, and whether it may begin at once. */
+/**
+ * A parent as it is then; whether something is to be done after the commit, and by somebody who is responsible; of a step, its number, and
+ * whether it may begin at once.
+ */
 interface Joined {
   readonly parent?: JobDocument;
   readonly isLate?: boolean;
@@ -52,7 +55,9 @@ export class TreeBuilder {
     private readonly process: string,
   ) {}
 
-  /** A tree as documents. Its parent is noted to have one more below it, so that its end cannot miss it; a job that is retried, by which. */
+  /**
+   * A tree as documents. Its parent is noted to have one more below it, so that its end cannot miss it; a job that is retried, by which.
+   */
   async grow(tree: JobTree, within: TransactionScope): Promise<BuiltTree | NotInserted> {
     const { process } = this;
     const [root] = tree;
@@ -115,7 +120,7 @@ export class TreeBuilder {
     return (await jobs.findOne({ parent: _id, role: 'step', status: 'failed' }, { session, projection: { _id: 1 } })) !== null;
   }
 
-  /** The tree of a job that is alone begins now; one that has ended stays as long as what is added to it will. */
+  /** A single job becomes the top of a tree; one that has ended stays as long as the jobs that are added to it. */
   #attach(id: ObjectId, { collections: { jobs }, session }: TransactionScope): Promise<JobDocument | null> {
     const { time } = this;
     const later: Expression = { $cond: [{ $eq: [{ $type: '$expireAt' }, 'missing'] }, '$$REMOVE', { $max: ['$expireAt', time.removal] }] };

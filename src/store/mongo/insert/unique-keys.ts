@@ -1,4 +1,4 @@
-/** Unique keys: one that is over is taken off its job by who needs it, so that no move of a job has to care. */
+/** Unique keys: an insert that needs a key which no longer counts removes it from its job, so that no move of a job handles keys. */
 
 import type { ClientSession, ObjectId } from 'mongodb';
 import type { QueuedJob } from '../../../job/job-record.js';

@@ -1,4 +1,4 @@
-/** What transactional attempts report, kept apart from their jobs: a write to the job would conflict with the transaction. */
+/** The reports of transactional attempts, kept apart from their jobs: a write to the job would conflict with the transaction. */
 
 import type { Binary, ObjectId } from 'mongodb';
 import { Payload } from '../../../job/payload.js';
@@ -34,7 +34,7 @@ export class AttemptReports {
     if (updates.length > 0) await this.collections.notes.updateEach(updates).catch(ignoreDuplicates);
   }
 
-  /** Jobs with what is noted of them. */
+  /** Jobs with their reports. */
   async addTo(jobs: readonly JobDocument[]): Promise<readonly JobDocument[]> {
     const isTransactional = jobs.filter((job) => job.isTransactional === true);
     if (isTransactional.length === 0) return jobs;
@@ -43,7 +43,7 @@ export class AttemptReports {
     return jobs.map((job) => (job.isTransactional === true ? withReports(job, noted.get(job._id.toHexString())) : job));
   }
 
-  /** What is noted of a job whose attempt ends. @param job - as it is known where it runs; the first attempt has nobody's reports but its own */
+  /** The reports of a job whose attempt ends. @param job - as its process knows it; the first attempt has only its own reports */
   async of(id: ObjectId, job: JobDocument | undefined): Promise<Noted> {
     if (job?.attempts === 1) return job;
     return (await this.collections.notes.findOne({ _id: id })) ?? {};
@@ -77,7 +77,7 @@ export function withReports({ isTransactional: _, ...job }: JobDocument, note: N
   };
 }
 
-/** What is noted, as the end of the job takes it in. */
+/** The reports as the end of the job stores them. */
 export function reportsTakenOver({ progress, annotations }: Noted): Fields {
   return {
     ...(progress === undefined ? {} : { progress: literal(progress) }),

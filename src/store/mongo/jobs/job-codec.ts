@@ -16,7 +16,7 @@ import { taskVersionOf } from '../../../job/task-version.js';
 import type { JobDocument, OutcomeDocument } from '../schema/documents.js';
 import { decodeObject, encodeObject, fromBytes, toBytes } from '../schema/payload-codec.js';
 
-/** What was queued, without what has become of it. */
+/** The part of a job that was queued, without its state. */
 export type QueuedPart = Omit<JobDocument, 'status' | 'isOpen' | 'order' | 'queuedAt' | 'attempts' | 'failures' | 'interruptions'>;
 
 /** Orders as numbers: seconds, and a share of the second in which the cluster ticks. */
@@ -63,7 +63,7 @@ export function toDocument(job: QueuedJob, queuedBy: string, root: ObjectId | un
   };
 }
 
-/** The jobs of a tree, each with what it has to know of those below it. */
+/** The jobs of a tree, each with the facts that it needs about those below it. */
 export function toDocuments(tree: JobTree, queuedBy: string, root: ObjectId | undefined): readonly QueuedPart[] {
   const counts = new Map<string, number>();
   for (const { parent, role } of tree) counts.set(`${parent} ${role}`, (counts.get(`${parent} ${role}`) ?? 0) + 1);
@@ -179,7 +179,7 @@ function toState(document: JobDocument): JobState {
   };
 }
 
-/** The bytes of what attempts have reported, as `reportedBytes` counts them. */
+/** The bytes that attempts have reported, as `reportedBytes` counts them. */
 export function reportedOf({ progress, annotations = {} }: JobDocument): ReadonlyMap<string, number> {
   const sizes = new Map(Object.entries(annotations).map(([key, bytes]) => [annotationPath(fromKey(key)), lengthOf(bytes)]));
   return progress === undefined ? sizes : sizes.set('progress', lengthOf(progress));
@@ -206,7 +206,7 @@ export function fittingIn(outcome: StoredOutcome, job: JobDocument): StoredOutco
   return outcome.status === 'completed' ? fitting(outcome, referenceOf(job), storedIn(job)) : outcome;
 }
 
-/** By a dispatcher; of all other jobs the owner only sees to what follows. */
+/** By a dispatcher; for all other jobs the owner only does the follow-ups. */
 function isRun({ status, waitsFor }: JobDocument): boolean {
   return (status === 'active' || status === 'assigned') && waitsFor === undefined;
 }

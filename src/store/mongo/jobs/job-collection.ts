@@ -15,14 +15,14 @@ export class ServerExpression {
 /** New values for fields of a document; `undefined` removes one. */
 export type Written<D> = { readonly [K in keyof D]?: D[K] | ServerExpression | undefined };
 
-/** What a move writes beside the status. */
+/** The fields that a move writes beside the status. */
 export type JobUpdate = Omit<Written<JobDocument>, '_id' | 'status'>;
 
 /** The fields on which every decision about a job rests: while they are the same, what was decided still holds. */
 const DECISIVE = ['status', 'token', 'waitsFor', 'additions', 'cancel', 'outcome'] as const satisfies readonly (keyof JobDocument)[];
 
 export class JobCollection {
-  /** @param onWrite - told of each job that was written */
+  /** @param onWrite - called for each job that was written */
   constructor(
     private readonly collections: Collections,
     private readonly onWrite: (job: JobDocument) => void,
@@ -32,7 +32,7 @@ export class JobCollection {
     return (await this.collections.jobs.causal.findOne({ _id: id })) ?? undefined;
   }
 
-  /** Of an id as the rest of Millrace has it; one that is no ObjectId names no job. */
+  /** Of an id as the rest of Millrace has it; one that is not an ObjectId names no job. */
   async ofId(id: string): Promise<JobDocument | undefined> {
     const objectId = objectIdOf(id);
     return objectId === undefined ? undefined : this.get(objectId);
@@ -58,12 +58,12 @@ export class JobCollection {
     return this.#write(before, { ...written, status }, fence);
   }
 
-  /** Writes what is no move, if the job is still as it was read. */
+  /** Writes fields that are not part of a move, if the job is still as it was read. */
   async note(before: JobDocument, written: JobUpdate): Promise<JobDocument | undefined> {
     return this.#write(before, written);
   }
 
-  /** Writes fields of several jobs, which are no moves, each where its filter holds; by one command. */
+  /** Writes fields of several jobs that are not part of a move, each if its filter holds; by one command. */
   async noteEach(
     notes: readonly { readonly filter: Filter<JobDocument>; readonly written: Readonly<Record<string, Binary>> }[],
   ): Promise<void> {
@@ -98,7 +98,10 @@ export class JobCollection {
     }
   }
 
-  /** Does something with a job that is blocked, again where something was added to it meanwhile. @param act - answers whether it was done */
+  /**
+   * Does something with a job that is blocked, again where something was added to it meanwhile.
+   * @param act - answers whether it was done
+   */
   async whileBlocked(job: JobDocument, act: (job: JobDocument) => Promise<boolean>): Promise<void> {
     for (let now: JobDocument | undefined = job; now?.status === 'blocked' && !(await act(now)); ) now = await this.get(now._id);
   }
@@ -119,7 +122,7 @@ export class JobCollection {
   }
 }
 
-/** An id as the store has it; `undefined` for one that is no ObjectId, and so names no job. */
+/** An id as the store has it; `undefined` for one that is not an ObjectId, and so names no job. */
 export function objectIdOf(id: string): ObjectId | undefined {
   return ObjectId.isValid(id) ? new ObjectId(id) : undefined;
 }

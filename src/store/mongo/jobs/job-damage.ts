@@ -25,7 +25,7 @@ function record(what: string, holds: (value: Readonly<Record<string, unknown>>) 
   return { must: what, holds: (value) => isRecord(value) && holds(value) };
 }
 
-/** A rule for what may also be missing. */
+/** A rule for a field that may also be missing. */
 function orNone({ holds }: Rule, value: unknown): boolean {
   return value === undefined || holds(value);
 }
@@ -192,7 +192,10 @@ const GONE: ReadonlySet<string> = new Set([
   'isOpen',
 ]);
 
-/** The sound record of a damaged job: failed, unless it had ended before; sound fields stay. @param by - the process that handles what follows */
+/**
+ * The sound record of a damaged job: failed, unless it had ended before; sound fields stay.
+ * @param by - the process that handles what follows
+ */
 export function failedOver(
   damaged: Document,
   damage: string,

@@ -1,4 +1,4 @@
-/** Trees as they are given to be put in: which belong together, and what their documents have from that. */
+/** The documents of new trees: which trees belong together, and the fields that follow from that. */
 
 import type { Timestamp } from 'mongodb';
 import { firstState, type JobTree, type QueuedJob } from '../../../job/job-record.js';
@@ -11,7 +11,7 @@ export function firstDocument(part: QueuedPart, at: { readonly order: Timestamp;
   return first.status === 'pending' ? { ...first, pendingSignal: part.lane } : first;
 }
 
-/** What a callback has still when it has become one of its two sides. */
+/** The fields that a callback keeps when it has become one of its two sides. */
 const KEPT = [
   'branches',
   'retryOf',
@@ -31,7 +31,7 @@ export function resolvedCallback(callback: JobDocument, side: readonly QueuedPar
   return first === undefined ? [] : [{ ...first, ...kept }, ...below];
 }
 
-/** Of what is queued in a session of the application, this process, too, is told by the change stream. */
+/** If the job is queued in a session of the application, the change stream notifies this process, too. */
 export function markStaged(job: JobDocument, isOwn: boolean): JobDocument {
   return isOwn ? job : { ...job, isStaged: true };
 }

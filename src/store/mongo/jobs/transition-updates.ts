@@ -1,4 +1,4 @@
-/** What moves write, as the server is to compute it. */
+/** The updates of moves, as the server computes them. */
 
 import type { ObjectId } from 'mongodb';
 import { dueTime } from '../../../job/job-record.js';
@@ -11,7 +11,7 @@ import type { JobDocument } from '../schema/documents.js';
 import { fittingIn, referenceOf, toJob, toOutcome } from './job-codec.js';
 import { asSetStage, type JobUpdate, ServerExpression } from './job-collection.js';
 
-/** What an end takes off a job. */
+/** The fields that an end removes from a job. */
 const OVER = {
   pendingSignal: undefined,
   dueAt: undefined,
@@ -175,7 +175,7 @@ function begunAsItIs(time: ServerTime): Fields {
   };
 }
 
-/** When a job that may run from now on has its turn: the status, and what goes with it. */
+/** The status, and the fields that go with it, of a job that may run from now on. */
 export function unblockUpdate(
   job: JobDocument,
   time: ServerTime,

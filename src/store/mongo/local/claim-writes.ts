@@ -26,7 +26,7 @@ export interface ClaimWritesSources {
   readonly placeUsage: PlaceUsage;
 }
 
-/** What is to be taken under one token: to be run now, and ahead. */
+/** The jobs to take under one token: to run now, and ahead. */
 export interface ClaimSet {
   readonly now: readonly JobDocument[];
   readonly forLater: readonly JobDocument[];
@@ -80,7 +80,10 @@ export class ClaimWrites {
     return taken;
   }
 
-  /** Uses a write, since a read may not see the lost write yet. If that is done even later, a round finds its jobs, and also those with a wish to cancel. */
+  /**
+   * Uses a write, since a read may not see the lost write yet. If that is done even later, a round finds its jobs, and also those with a
+   * wish to cancel.
+   */
   async #undo(dispatcher: string, chosen: ClaimSet): Promise<void> {
     const { collections, notifier } = this.sources;
     const jobs = [...chosen.now, ...chosen.forLater];

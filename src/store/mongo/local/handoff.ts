@@ -35,7 +35,10 @@ export class Handoff {
     this.#spare.set(nameOf(request), { request, left });
   }
 
-  /** Writes a job whose turn has come as a dispatcher's. @returns it, or `undefined` where none has spare capacity, or another process was faster */
+  /**
+   * Writes a job whose turn has come as a dispatcher's.
+   * @returns it, or `undefined` where none has spare capacity, or another process was faster
+   */
   async hand(job: JobDocument, written: JobUpdate): Promise<JobDocument | undefined> {
     const { jobs, leases, notifier, claimWrites } = this.sources;
     const spare = this.#spareFor(job);
@@ -58,7 +61,9 @@ export class Handoff {
     for (const [name, { request }] of this.#spare) if (request.dispatcher === dispatcher) this.#spare.delete(name);
   }
 
-  /** A job that needs places is claimed instead, since other dispatchers may wait for them; so is one whose queue no agent here listens to. */
+  /**
+   * A job that needs places is claimed instead, since other dispatchers may wait for them; so is one whose queue no agent here listens to.
+   */
   #spareFor(job: JobDocument): SpareCapacity | undefined {
     if (job.reservation !== undefined || Object.keys(job.places).length > 0) return undefined;
     if (!this.sources.notifier.isLookedAfter(job.queue)) return undefined;

@@ -1,4 +1,4 @@
-/** The lanes in which jobs may wait, as far as this process has heard; a claim reads only those that it may take from. */
+/** The lanes in which jobs may wait, as far as this process knows; a claim reads only those that it may take from. */
 
 import { type LaneParts, partsOf, placesIn } from '../../../job/lane.js';
 import type { Places } from '../../../job/places.js';
@@ -66,8 +66,8 @@ export function placesOfLane(key: string): string {
 }
 
 /**
- * One that must not be begun twice has to be recorded as begun before it is, and so has one whose beginning sets its key free,
- * and one that ends in a transaction, with which the record would conflict; one that expires stays where it is looked for.
+ * Not jobs that must be recorded as begun before they begin: one that must not begin twice, one whose start frees its key, and one that
+ * ends in a transaction, with which a later record would conflict. Nor one that expires, since only waiting jobs are searched for that.
  */
 export function mayBeClaimedAhead(job: JobDocument, { transactional }: Pick<ClaimRequest, 'transactional'>): boolean {
   const { kind, interruptionPolicy, pendingBeginBy, unique } = job;

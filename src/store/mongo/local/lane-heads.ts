@@ -21,7 +21,7 @@ export interface LaneHeads {
   readonly read: ReadonlyMap<string, readonly JobDocument[]>;
   /** Lanes of which everything that waits was read. */
   readonly wholeLanes: ReadonlySet<string>;
-  /** By lane that was read in part: what was not read comes after this. */
+  /** By lane that was read in part: the jobs that were not read come after this. */
   readonly upTo: ReadonlyMap<string, Position>;
 }
 

@@ -1,4 +1,7 @@
-/** Reads the jobs that a claim can select from: the first of the lanes with room, and whether anything waits in lanes whose places others hold. */
+/**
+ * Reads the jobs that a claim can select from: the first of the lanes with room, and whether anything waits in lanes whose places others
+ * hold.
+ */
 
 import type { ServerTime } from '../driver/server-time.js';
 import type { Claimant } from '../quotas/allocation.js';

@@ -1,4 +1,4 @@
-/** The attempts that this process has claimed and not ended, with their jobs as last known: what is not here is read. */
+/** The attempts that this process has claimed and not ended, with their jobs as last known; other jobs are read. */
 
 import type { AttemptKey } from '../../store-messages.js';
 import type { JobDocument } from '../schema/documents.js';

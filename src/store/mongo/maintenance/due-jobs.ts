@@ -66,7 +66,10 @@ export class DueJobs {
 
   constructor(private readonly sources: DueJobsSources) {}
 
-  /** One turn for due jobs, and one for late jobs unless earlier ones are still being handled. @returns when the next turn is needed, possibly at once */
+  /**
+   * One turn for due jobs, and one for late jobs unless earlier ones are still being handled.
+   * @returns when the next turn is needed, possibly at once
+   */
   async turn(): Promise<readonly Date[]> {
     const due = await this.#turn(STARTS, (jobs) => this.#promote(jobs));
     const late = this.#following > 0 ? [this.#soon] : await this.#turn(DEADLINES, (jobs) => this.#expire(jobs));

@@ -21,7 +21,7 @@ export interface JobCareSources {
   readonly completion: () => Completion;
   /** Jobs of a tree that may wait for one that has lost its place in it. */
   readonly waitingIn: (root: ObjectId) => Promise<readonly JobDocument[]>;
-  /** Is told about the method, which may still run. */
+  /** Is notified, since the job's method may still run. */
   readonly cancel: (owner: string, id: string, reason: string) => void;
   readonly onDamage: (message: string, details?: JobDetails) => void;
   /** Is called with work that nobody waits for. */

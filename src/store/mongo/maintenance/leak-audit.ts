@@ -34,7 +34,10 @@ export class LeakAudit {
 
   constructor(private readonly sources: LeakAuditSources) {}
 
-  /** The attempts that belong to a dispatcher by the database, and have been handed out as far as is known here. Wishes to cancel them are passed on. */
+  /**
+   * The attempts that belong to a dispatcher by the database, and have been handed out as far as is known here. Wishes to cancel them are
+   * passed on.
+   */
   async ofOwn(dispatcher: string): Promise<readonly AttemptKey[]> {
     const { collections, localQueue, claimWrites, notifier } = this.sources;
     const isOwn = { owner: dispatcher, status: { $in: ['active' as const, 'assigned' as const] }, waitsFor: { $exists: false } };

@@ -58,7 +58,11 @@ export class Maintainer {
     if ([...this.#waits.values()].some((since) => now - since >= LONG_MS)) notifier.longWait();
   }
 
-  /** Takes over from dead dispatchers and owners that are gone. @param between - called now and then if this takes long @returns the dispatcher's own attempts */
+  /**
+   * Takes over from dead dispatchers and owners that are gone.
+   * @param between - called now and then if this takes long
+   * @returns the dispatcher's own attempts
+   */
   async #lookAfter(dispatcher: string, between: () => Promise<void>): Promise<readonly AttemptKey[]> {
     const { leases, rescuer, leakAudit, collections } = this.sources;
     const { known, living, dead } = await leases.roster(dispatcher);

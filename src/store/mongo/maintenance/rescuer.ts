@@ -1,4 +1,4 @@
-/** Brings back what somebody left who is gone: jobs and places of dead dispatchers, and duties that nobody saw to. */
+/** Takes over from processes that are gone: the jobs and places of dead dispatchers, and unfinished follow-ups. */
 
 import type { Filter } from 'mongodb';
 import { afterInterruption } from '../../../job/attempt-rule.js';
@@ -34,7 +34,10 @@ const LEFT_UNDONE_MS = 30_000;
 export class Rescuer {
   constructor(private readonly sources: RescuerSources) {}
 
-  /** Jobs and places of a dispatcher that is dead, or has given its lease up; each step may be done twice. @param between - done after some jobs, and at the end */
+  /**
+   * Jobs and places of a dispatcher that is dead, or has given its lease up; each step may be done twice.
+   * @param between - done after some jobs, and at the end
+   */
   async takeOver(dead: string, between: () => Promise<void> = async () => {}): Promise<void> {
     const { collections, transitions, jobPlaces, leases } = this.sources;
     this.sources.forget(dead);
@@ -52,7 +55,10 @@ export class Rescuer {
     await between();
   }
 
-  /** The follow-up of an end or an opening that was not done soon after is done by the first process that looks; doing it twice does no harm. */
+  /**
+   * The follow-up of an end or an opening that was not done soon after is done by the first process that looks; doing it twice does no
+   * harm.
+   */
   async resumeFollowUps(owner: Filter<JobDocument>, afterMs: number = LEFT_UNDONE_MS): Promise<void> {
     const { collections, time, completion } = this.sources;
     const longAgo = new Date(time.estimate().getTime() - afterMs);

@@ -1,4 +1,4 @@
-/** In which order the lanes of a dispatcher are given places, and what they need of each quota. */
+/** The order in which the lanes of a dispatcher get places, and their needs of each quota. */
 
 import { type Places, takes, weightOf } from '../../../job/places.js';
 import type { JobDocument } from '../schema/documents.js';
@@ -17,14 +17,14 @@ interface InLine {
 export interface Need {
   /** By the first in line. */
   readonly first: number;
-  /** By whoever could use the fewest: less than that is of no use. */
+  /** The need of the lane that needs the fewest: fewer places are useless. */
   readonly least: number;
   readonly all: number;
 }
 
 /**
- * Gone through one quota after the other in their lock order: a job that gets too few places of one asks for none of
- * those after it, so that two dispatchers never hold what the other waits for.
+ * Places are given one quota after the other in lock order. A job that gets too few places of one asks for none of those after it, so two
+ * dispatchers never hold places that the other waits for.
  */
 export class Allocation {
   #jobs: readonly InLine[];

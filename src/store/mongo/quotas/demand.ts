@@ -39,7 +39,7 @@ export class Demand {
   }
 
   /**
-   * Adds what other queues of the dispatcher lack, so that it waits for all of them, and what is saved for them. Places that
+   * Adds the places that other queues of the dispatcher lack, so that it waits for all of them, and the places saved for them. Places that
    * are only set aside are not for these jobs either: fewer than that would be given up at once, and asked for again.
    */
   withOthers(need: Need, { setAside, secured }: QuotaSavings): Need {

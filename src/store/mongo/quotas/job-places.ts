@@ -1,4 +1,6 @@
-/** Places that jobs hold in their own names, which no lease ends: of open batches, and of jobs that were interrupted and run again at once. */
+/**
+ * Places that jobs hold in their own names, which no lease ends: of open batches, and of jobs that were interrupted and run again at once.
+ */
 
 import type { ObjectId } from 'mongodb';
 import { type Places, weightOf } from '../../../job/places.js';

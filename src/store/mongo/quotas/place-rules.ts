@@ -3,8 +3,8 @@
 import type { Need } from './allocation.js';
 
 /**
- * How a dispatcher waits for places: it lacks some for its first job, so that others give theirs up; or its own suffice
- * for its jobs one after the other, and it takes only what others have no jobs for.
+ * How a dispatcher waits for places: it lacks some for its first job, so others give theirs up; or its own suffice for its jobs one after
+ * the other, and it takes only places for which others have no jobs.
  */
 export type Wait = 'lacking' | 'for-idle';
 

@@ -65,8 +65,8 @@ export class PlaceUsage {
   }
 
   /**
-   * Makes the places of an attempt its job's own, which no lease ends; before the job is written so, since a place that
-   * is held too long is found and dropped, and one too few lets another job run beside it. Sent again it goes on.
+   * Gives the places of an attempt to its job, so that no lease ends them. This comes before the write to the job: a place that is held too
+   * long is found and dropped, but a missing place would let another job run beside it. Sent again it goes on.
    * @returns whether it has them all
    */
   async keepFor(job: string, { attempt, key }: { readonly attempt: string; readonly key: string }): Promise<boolean> {

@@ -1,4 +1,4 @@
-/** The places that a dispatcher has at one moment, and what is left of them while some are given to jobs. */
+/** The places that a dispatcher has at one moment, and the rest while some are given to jobs. */
 
 import { type Places, type QuotaLimits, weightOf } from '../../../job/places.js';
 import type { PlaceSavers } from '../../place-savers.js';
@@ -16,7 +16,7 @@ export interface PlacesView {
   readonly savers: PlaceSavers;
   readonly nowMs: number;
   readonly held: (quota: string) => PlaceCount;
-  /** The quota has been made smaller than what is held of it: idle places are given up, and not used. */
+  /** The quota has been made smaller than the number of its held places: idle ones are given up, and not used. */
   readonly isOverbooked: (quota: string) => boolean;
   /** Other dispatchers lack places of it. */
   readonly doOthersWait: (quota: string) => boolean;

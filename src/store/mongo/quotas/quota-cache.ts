@@ -63,7 +63,10 @@ export class QuotaCache {
     return this.#seen.values();
   }
 
-  /** Takes over the sizes and rates that are given, and reads those of all quotas, in their lock order; as many commands for many as for one. */
+  /**
+   * Takes over the sizes and rates that are given, and reads those of all quotas, in their lock order; as many commands for many as for
+   * one.
+   */
   async configure(sizes: QuotaLimits, rates: RateBook): Promise<void> {
     const { control, quotas } = this.sources.collections;
     const named = new Map([...(sizes.has(DEFAULT_QUOTA) ? [] : [[DEFAULT_QUOTA, 1] as const]), ...sizes]);
@@ -82,7 +85,7 @@ export class QuotaCache {
     return (await this.write({ _id: name }, [{ $set: { revision: NEXT_REVISION, size } }])) !== undefined;
   }
 
-  /** Writes a quota that is as the filter says, and takes notice of what it is then. @returns it, if there is one */
+  /** Writes a quota that matches the filter, and keeps its new state. @returns it, if there is one */
   async write(filter: Where<QuotaDocument>, pipeline: Pipeline): Promise<QuotaDocument | undefined> {
     const { quotas } = this.sources.collections;
     const send = (): Promise<QuotaDocument | null> => quotas.findOneAndUpdate(filter, pipeline, { returnDocument: 'after' });

@@ -1,4 +1,4 @@
-/** What is written to a quota: its document is read and computed anew by the server, so that each command is one step. */
+/** The updates of a quota: the server computes the new document from the old one, so that each command is one step. */
 
 import { grainOf, type Rate, type RecentStarts } from '../../../job/rates.js';
 import { SAVES_AFTER_MS } from '../../place-savers.js';
@@ -6,7 +6,7 @@ import { type Expression, type Fields, literal, numberIn, type Pipeline } from '
 import type { ServerTime } from '../driver/server-time.js';
 import type { Holder, QuotaDocument, Reservation } from '../schema/documents.js';
 
-/** A dispatcher that waits for places and has not asked again for so long waits no more. */
+/** A dispatcher that has not repeated its request for places for this time does not wait any more. */
 const WAITS_FOR_MS = 45_000;
 
 /** How many places nobody holds. */
@@ -55,17 +55,17 @@ export function configurePipeline({ size, rate, isConfigured }: Configured): Pip
 export interface PlacesRequest {
   readonly dispatcher: string;
   readonly want: number;
-  /** No more than it has, unless there are so many: fewer would be of no use. */
+  /** It gets more than it has only if at least this number is free: fewer would be useless. */
   readonly least: number;
   /** For its first job; who only gives places up waits on, if it does. */
   readonly need: number | undefined;
-  /** Its own places suffice for its jobs one after the other: it waits for what others leave idle, and for nothing else. */
+  /** Its own places suffice for its jobs one after the other: it waits only for places that others leave idle. */
   readonly isModest: boolean;
   readonly inUse: number;
   readonly version: number;
 }
 
-/** Gives as much as is wanted and there is, never less than what is in use; an older command that comes late changes nothing. */
+/** Gives the wanted places as far as there are any, never fewer than those in use; an older command that comes late changes nothing. */
 export function requestPlaces({ dispatcher, want, least, need, isModest, inUse, version }: PlacesRequest, time: ServerTime): Pipeline {
   const mine = shareOf(dispatcher);
   const others: Expression = { $sum: { $map: { input: withoutShareOf(dispatcher), as: 'h', in: '$$h.places' } } };
@@ -112,7 +112,7 @@ export function requestPlaces({ dispatcher, want, least, need, isModest, inUse, 
       withoutWaiting(dispatcher),
     ],
   };
-  // What it gives up, it lacks in addition.
+  // The places that it gives up, it lacks in addition.
   const given: Expression = { $let: { vars: { mine }, in: { $subtract: [had, '$give'] } } };
   const lacksMore: Expression = {
     $mergeObjects: ['$$w', { places: { $cond: [{ $gt: ['$$w.places', 0] }, { $add: ['$$w.places', given] }, 0] } }],

@@ -59,7 +59,7 @@ export interface JobDocument {
   readonly keyReads?: number;
   /** The process that queued it. */
   readonly queuedBy: string;
-  /** The same, once it is final: by this those who wait in that process are told. */
+  /** The same, once it is final: it notifies waiting calls in that process. */
   readonly notifyProcess?: string;
   /** It was queued in a session of the application: its process learns of the commit as all others do. */
   readonly isStaged?: true;
@@ -100,7 +100,7 @@ export interface JobDocument {
   readonly additions?: number;
   readonly cancel?: { readonly reason?: string; readonly owner?: string };
   readonly outcome?: OutcomeDocument;
-  /** The attempt whose end was recorded by who ran it, and not by others; of a job that expired, the write that ended it. */
+  /** The attempt whose own process recorded its end; of a job that expired, the write that ended it. */
   readonly settledToken?: string;
   readonly lastError?: Binary;
   /** Of a batch whose result they are: looked up when it is read, never stored. */
@@ -171,7 +171,7 @@ export interface ShareDocument {
 /** A dispatcher that got fewer places than it needs for one job. */
 export interface WaitingDispatcher {
   readonly dispatcher: string;
-  /** How many it lacks; none, if its own suffice and it waits only for what others leave idle. */
+  /** How many it lacks; none, if its own suffice and it waits only for places that others leave idle. */
   readonly places: number;
   readonly since: Date;
   /** Counts no longer: it must have asked again, or be gone. */
@@ -188,7 +188,7 @@ export interface DispatcherDocument {
   readonly since: Date;
   /** Its agents, as its first heartbeat named them. */
   readonly agents?: readonly AgentInfo[];
-  /** The last change of what is paused that it follows. */
+  /** The last change of pauses that it follows. */
   readonly pauseRevision?: number;
   /** When it is forgotten: of one that is dead, and of which everything has been taken back. */
   readonly expireAt?: Date;

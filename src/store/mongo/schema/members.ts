@@ -1,4 +1,4 @@
-/** Shows why a database cannot be reached: what the members that the clients look for have answered. Never shows credentials. */
+/** Shows why a database cannot be reached: the answers of the members that the clients look for. Never shows credentials. */
 
 import type { MongoClient, ServerHeartbeatFailedEvent, ServerHeartbeatSucceededEvent } from 'mongodb';
 import { Observable } from 'rxjs';

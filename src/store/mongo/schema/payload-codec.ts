@@ -13,7 +13,7 @@ export function toBytes(payload: Payload): Binary {
   return new Binary(bytesOf(payload));
 }
 
-/** The value of stored bytes; where these are damaged, whoever reads it is told. @param path - what messages call it */
+/** The value of stored bytes; if these are damaged, a read of the value throws. @param path - what messages call it */
 export function fromBytes(bytes: Binary, path: string): Payload {
   try {
     return payloadOf(bytes.buffer, path);

@@ -56,7 +56,10 @@ export function problemOf({ setName, msg, maxWireVersion }: Document): string | 
   return undefined;
 }
 
-/** Why a client that looks for a replica set of a name can never use a server, by its answer to `hello`; it may become a member yet where it is none. */
+/**
+ * Why a client that looks for a replica set of a name can never use a server, by its answer to `hello`; it may become a member yet where it
+ * is none.
+ */
 export function memberProblem(hello: Document, replicaSet: string | null | undefined): string | undefined {
   if (typeof replicaSet !== 'string' || hello['isreplicaset'] === true) return undefined;
   if (hello['msg'] === 'isdbgrid')

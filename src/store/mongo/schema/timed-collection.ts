@@ -69,7 +69,7 @@ export class TimedCollection<T extends Document> {
 
   readonly #care: Care<T> | undefined;
 
-  /** @param raw - for what has no deadline: indexes and streams */
+  /** @param raw - for commands without a deadline: indexes and streams */
   constructor(
     readonly raw: Collection<T>,
     private readonly deadline: CommandDeadline,
@@ -180,7 +180,9 @@ export class TimedCollection<T extends Document> {
   }
 }
 
-/** With a read concern of its own: the driver writes into it up to when the session must have seen, and would do so into that of all reads. */
+/**
+ * With a read concern of its own: the driver writes into it up to when the session must have seen, and would do so into that of all reads.
+ */
 function within(session: ClientSession | undefined): { readonly session?: ClientSession; readonly readConcern?: ReadConcern } {
   return session === undefined ? {} : { session, readConcern: new ReadConcern('majority') };
 }

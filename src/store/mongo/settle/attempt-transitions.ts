@@ -1,4 +1,4 @@
-/** What becomes of attempts: ended, tried again, handed back or interrupted; only by who has the token. */
+/** The transitions of attempts: ended, tried again, handed back or interrupted; only with the right token. */
 
 import { JobNotFoundError, type MillraceError, QuotaError } from '../../../errors.js';
 import { afterFailure, afterInterruption, outcomeOfCancel, type Sequel } from '../../../job/attempt-rule.js';
@@ -36,7 +36,7 @@ export interface AttemptTransitionsSources {
   readonly running: RunningAttempts;
   readonly localQueue: LocalQueue;
   readonly ownerRelease: OwnerRelease;
-  /** Who sees to it that a job which waits for another is told. */
+  /** The process that notifies a job which waits for another. */
   readonly process: string;
 }
 
@@ -63,7 +63,7 @@ export class AttemptTransitions {
     for (const { report, id, noted } of all) {
       running.reported(report, noted);
       const known = running.get(report);
-      // Its watchers are told without a read.
+      // Its watchers are notified without a read.
       if (id !== undefined) notifier.changed(known?.status === 'active' ? known : { _id: id });
     }
   }
@@ -226,7 +226,7 @@ export class AttemptTransitions {
     return true;
   }
 
-  /** Sees to what follows when a job waits for another one. @param before - as it was when it ran, if that is known */
+  /** Does the follow-ups when a job waits for another one. @param before - as it was when it ran, if that is known */
   async followed(after: JobDocument, before: JobDocument | undefined): Promise<void> {
     const { jobPlaces, ownerRelease, completion } = this.sources;
     if (before !== undefined) await jobPlaces.drop(before);
@@ -269,5 +269,5 @@ export class AttemptTransitions {
 /** An attempt whose end has not been recorded. */
 const RUNNING = { status: 'active', waitsFor: { $exists: false } } as const;
 
-/** What a job loses that nobody runs any more. */
+/** The fields that a job loses when it does not run any more. */
 const BACK = { owner: undefined, token: undefined } as const satisfies JobUpdate;

@@ -1,4 +1,4 @@
-/** How a batch goes on: looked at afresh each time one of its children has ended, and told what to do by the batch rule. */
+/** The progress of a batch: each time one of its children has ended, the batch rule decides the next action. */
 
 import type { ObjectId } from 'mongodb';
 import { BatchFailedError, type CancelReason } from '../../../errors.js';
@@ -19,7 +19,7 @@ export interface BatchProgressSources {
   readonly jobs: JobCollection;
 }
 
-/** What a batch has done to its jobs, and to itself. */
+/** The actions of a batch on its jobs and on itself. */
 export interface BatchActions {
   /** @returns `false` where the job has changed meanwhile */
   unblock(job: JobDocument): Promise<boolean>;
@@ -113,7 +113,7 @@ export class BatchProgress {
     return (await ending) !== undefined;
   }
 
-  /** What else the rule asks for, as far as it matters now. */
+  /** The other facts that the rule needs, as far as they matter now. */
   async #besides(batch: JobDocument, first: JobDocument | undefined): Promise<Pick<Below, 'failed' | 'postprocess'>> {
     const { jobs } = this.sources.collections;
     const asksForFailed = batch.onFailure === 'stop' || (batch.onFailure === 'fail' && first === undefined);

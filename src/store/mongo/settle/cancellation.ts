@@ -94,7 +94,7 @@ export class Cancellation {
     }
   }
 
-  /** The dispatcher that runs a job is told; for a batch, this process handles the jobs below it. */
+  /** The dispatcher that runs a job is notified; for a batch, this process handles the jobs below it. */
   async #ask(parts: readonly Part[], reason: string | undefined): Promise<void> {
     const { cancelled, collections, notifier, process } = this.sources;
     if (parts.length === 0) return;

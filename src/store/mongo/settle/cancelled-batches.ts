@@ -2,7 +2,7 @@
 
 import type { JobDocument } from '../schema/documents.js';
 
-/** By the time that so many others have been cancelled, the steps of a batch have ended in the store as well. */
+/** After this number of other cancellations, the steps of a batch have ended in the store as well. */
 const MAX_KNOWN = 10_000;
 
 export class CancelledBatches {

@@ -1,4 +1,4 @@
-/** What follows from an end: callbacks and next steps released, parents ended, places given back. */
+/** The follow-ups of an end: callbacks and next steps released, parents ended, places given back. */
 
 import type { ObjectId } from 'mongodb';
 import type { CancelReason } from '../../../errors.js';
@@ -38,7 +38,7 @@ export interface CompletionSources {
   readonly time: ServerTime;
   readonly notifier: Notifier;
   readonly ownerRelease: OwnerRelease;
-  /** Names this process as the one who sees to what follows. */
+  /** Names this process as the one that does the follow-ups. */
   readonly process: string;
 }
 
@@ -65,7 +65,7 @@ export class Completion {
     return this.#batchProgress.advance(batch);
   }
 
-  /** Records the outcome of a job, and sees to what follows. @returns the job after it, or `undefined` where somebody was faster */
+  /** Records the outcome of a job, and does the follow-ups. @returns the job after it, or `undefined` where somebody was faster */
   async end(job: JobDocument, move: EndMove, outcome: StoredOutcome | 'steps'): Promise<JobDocument | undefined> {
     const after = await this.#record(job, move, outcome).catch((error: unknown): never => {
       this.sources.backgroundRetry.schedule(() => this.#tendUnanswered(job._id));
@@ -123,7 +123,10 @@ export class Completion {
     return side === undefined ? (await this.end(callback, 'pass', outcome)) !== undefined : this.#become(callback, side);
   }
 
-  /** Sees to what came when its parent was under way, or over: lets a callback run if the work of its job is over; looks whether a batch stops. */
+  /**
+   * Handles a job that was added while its parent was under way, or over: lets a callback run if the work of its job is over; checks
+   * whether a batch stops.
+   */
   async childAdded(job: JobDocument): Promise<void> {
     if (job.parent === undefined) return;
     if (job.role === 'step') return this.advance(job.parent);
@@ -131,7 +134,10 @@ export class Completion {
     if (parent?.outcome !== undefined) await this.releaseCallback(job, await this.outcomeOf(parent));
   }
 
-  /** Lets a job wait for another one's outcome, or gives it that at once. Two that began to wait for each other at the same time both see it now. */
+  /**
+   * Lets a job wait for another one's outcome, or gives it that at once. Two that began to wait for each other at the same time both see it
+   * now.
+   */
   async follow(follower: JobDocument, followedJob: ObjectId): Promise<void> {
     const { jobs, graph } = this.sources;
     await this.#noteFollowed(followedJob);
@@ -234,7 +240,7 @@ export class Completion {
     if (batch.owner === process) ownerRelease.add(batch);
   }
 
-  /** What is below a batch that never began, or was cancelled, will not be run. */
+  /** The jobs below a batch that never began, or was cancelled, will not run. */
   async #cancelBelow({ _id, kind, outcome }: JobDocument): Promise<void> {
     if (kind === 'task' || outcome === undefined || outcome.kind === 'completed') return;
     const reason = outcome.kind === 'cancelled' ? outcome.reason : ('batch-expired' satisfies CancelReason);
@@ -249,7 +255,10 @@ export class Completion {
     if (callbacks.length === 0) await this.finish(job._id);
   }
 
-  /** Lets a callback become the one of its two sides that is needed, with everything below that. @returns `false` where it has changed meanwhile */
+  /**
+   * Lets a callback become the one of its two sides that is needed, with everything below that.
+   * @returns `false` where it has changed meanwhile
+   */
   async #become(callback: JobDocument, side: readonly QueuedPart[]): Promise<boolean> {
     const { jobs } = this.sources.collections;
     const [chosen, ...below] = resolvedCallback(callback, side, this.sources.time.estimate());
@@ -272,9 +281,9 @@ export class Completion {
   }
 
   /**
-   * The top of a tree has ended, and with it everything below: all of it is removed together. With that the duty for it
-   * is over, but for what does not hold the top up: who follows a job, what it holds, what is below a batch that was cancelled;
-   * and, of a top that is a late callback, the job that it was added to.
+   * The top of a tree has ended, and with it everything below: all of it is removed together. This ends the follow-ups of the job, except
+   * those that do not delay the top: the followers of a job, its places, the jobs below a cancelled batch; and, if the top is a late
+   * callback, the job that it was added to.
    */
   async #expireTree(top: JobDocument): Promise<void> {
     const { collections, time } = this.sources;

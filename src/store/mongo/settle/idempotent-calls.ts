@@ -9,7 +9,7 @@ export class IdempotentCalls<T extends AttemptKey, R> {
   /** Of calls that failed. */
   readonly #known = new Map<string, Known<R>>();
 
-  /** @param ask - does what is asked for one item; told whether it was asked before, and not answered */
+  /** @param ask - handles one item; gets whether it was requested before without an answer */
   constructor(private readonly ask: (item: T, wasUnanswered: boolean) => Promise<R>) {}
 
   /** The answers, or the first error; of two items that name the same attempt only the first is asked for. */

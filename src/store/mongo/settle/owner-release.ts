@@ -11,7 +11,7 @@ const MAX_GATHERED = 500;
 export interface OwnerReleaseSources {
   readonly collections: Collections;
   readonly clock: Clock;
-  /** Told of work that nobody waits for. */
+  /** Called with work that no call waits for. */
   readonly onBackground: (work: Promise<void>) => void;
 }
 
@@ -23,7 +23,7 @@ export class OwnerRelease {
 
   constructor(private readonly sources: OwnerReleaseSources) {}
 
-  /** What was to be done for it has been done. */
+  /** Its follow-ups have been done. */
   add({ _id, owner, status }: JobDocument): void {
     if (owner === undefined) return;
     const alike = this.#gathered.get(`${owner} ${status}`) ?? { owner, status, ids: [] };

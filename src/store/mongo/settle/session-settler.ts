@@ -41,7 +41,10 @@ export class SessionSettler {
 
   constructor(private readonly sources: SessionSettlerSources) {}
 
-  /** @returns for each end whether it is allowed @throws if a job could never follow the one that it returned, or its result does not fit */
+  /**
+   * @returns for each end whether it is allowed
+   * @throws if a job could never follow the one that it returned, or its result does not fit
+   */
   async settle(ends: readonly Settlement[], session: ClientSession): Promise<readonly boolean[]> {
     const answers: boolean[] = [];
     // A session does one thing at a time.
@@ -50,8 +53,8 @@ export class SessionSettler {
   }
 
   /**
-   * Sees to what follows where ends were recorded after all by a transaction whose commit was not answered. Asked when something
-   * else was tried with their tokens: by then they have been recorded, or never will be.
+   * Does the follow-ups of ends that were recorded after all by a transaction whose commit was not answered. Asked when something else was
+   * tried with their tokens: by then they have been recorded, or never will be.
    */
   async confirm(keys: readonly AttemptKey[]): Promise<void> {
     for (const key of keys) {
@@ -108,7 +111,7 @@ export class SessionSettler {
     return job === undefined ? undefined : transitions.problemOfFollowing(job, end.outcome.job, other ?? undefined);
   }
 
-  /** Its places are free, and what follows from its end is done. */
+  /** Its places are free, and the follow-ups of its end are done. */
   async #committed(end: Settlement, after: JobDocument): Promise<void> {
     const { localQueue, transitions, running, completion, backgroundRetry, placeUsage } = this.sources;
     const before = running.get(end);

@@ -24,7 +24,7 @@ import { IdempotentCalls } from './idempotent-calls.js';
 /** How many ends are recorded by one write at most, and how large their outcomes may be together: a command may have 16 MB. */
 const MAX_TOGETHER = 500;
 const MAX_BYTES_TOGETHER = 8 * 1024 * 1024;
-/** So many are worth a write of their own, though more follow. */
+/** This number of ends is worth a separate write, even if more follow. */
 const ENOUGH = 100;
 const LINGER_MS = 5;
 /** A turn with nothing to do takes a microsecond or two: so ends are recorded soon also while time stands still. */
@@ -95,7 +95,7 @@ export class Settler {
     return true;
   }
 
-  /** While more is at hand to follow, ends are gathered, for a few milliseconds at most; nobody waits longer than for what runs. */
+  /** While more claimed jobs follow, ends are gathered, for a few milliseconds at most; no end waits longer than for the jobs that run. */
   async #linger(waiting: number, added: Observable<number>): Promise<void> {
     const { localQueue, clock } = this.sources;
     if (!localQueue.hasSome || waiting >= ENOUGH) return;
@@ -104,7 +104,7 @@ export class Settler {
     await firstValueFrom(race(isEnough, localQueue.drained, isQuiet, timer(LINGER_MS, clock.scheduler)), { defaultValue: undefined });
   }
 
-  /** Its places are free as soon as the work is over, for what it leaves to be written needs none. */
+  /** Its places are free as soon as the work is over, since its remaining writes need none. */
   #workIsOver(end: AttemptEnd): void {
     this.sources.running.remove(end);
     this.sources.localQueue.ends(attemptKey(end));

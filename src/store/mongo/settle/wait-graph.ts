@@ -1,4 +1,4 @@
-/** Who waits for whom: whether a job can only go on once another one has come to its end. */
+/** Which job waits for which: whether a job can only go on once another one has ended. */
 
 import type { ObjectId } from 'mongodb';
 import { CircularJobError } from '../../../errors.js';
@@ -41,14 +41,17 @@ export class WaitGraph {
     return false;
   }
 
-  /** A quota of which those who wait for a job hold so much that another one, or one that it waits for, could not be started before they end. */
+  /**
+   * A quota of which those who wait for a job hold so much that another one, or one that it waits for, could not be started before they
+   * end.
+   */
   async quotaHeldAround(job: JobDocument, other: JobDocument): Promise<string | undefined> {
     if (job.parent === undefined && job.hasFollowers !== true) return undefined;
     const below = await this.#reached(other, (at) => this.#awaitedBy(at));
     const needed = below.flatMap(({ status, places }) => (isWaiting(status) ? Object.entries(places) : []));
     if (needed.length === 0) return undefined;
     await this.quotas.refresh();
-    // What the job itself holds it gives back.
+    // The job gives back the places that it holds itself.
     const own = job._id.toHexString();
     const names = new Set(this.quotas.held.flatMap(({ name, held }) => (held.job === own ? [] : [name])));
     if (!needed.some(([name]) => names.has(name))) return undefined;
@@ -67,7 +70,7 @@ export class WaitGraph {
     return parent === undefined ? followers : [parent, ...followers];
   }
 
-  /** What is below it, and the job whose outcome it waits for. */
+  /** The jobs below it, and the job whose outcome it waits for. */
   async #awaitedBy(job: JobDocument): Promise<readonly JobDocument[]> {
     const below = job.kind !== 'task' || job.hasCallbacks === true ? await this.jobs.find({ parent: job._id, isOpen: true }) : [];
     const followedJob = job.followedJob === undefined ? undefined : await this.jobs.get(job.followedJob);
@@ -81,7 +84,7 @@ export class WaitGraph {
     return [...found.values()];
   }
 
-  /** What has to come before a moment that has not come yet. */
+  /** The moments that have to come before one that has not come yet. */
   async #before(of: Moment['of'], job: JobDocument): Promise<readonly Moment[]> {
     if (of === 'turn') return job.status === 'blocked' ? this.#beforeTurn(job) : [];
     if (of === 'outcome') return job.outcome === undefined ? this.#beforeOutcome(job) : [];
