@@ -1,4 +1,4 @@
-/** What follows when an attempt is over without an outcome of its own: whether its job goes on, when, and with which places. */
+/** The rule for an attempt that is over without an outcome of its own: whether its job goes on, when, and with which places. */
 
 import { aborted } from './job-errors.js';
 import type { JobState, QueuedJob } from './job-record.js';

@@ -4,8 +4,8 @@ import { AsyncSubject, type Observable, ReplaySubject, switchMap, takeUntil } fr
 import { checkOption, is } from '../check.js';
 import { isReal } from '../clock.js';
 import { JobTypeError, NotRunningError, OptionError } from '../errors.js';
+import type { ExpansionContext } from '../job/expansion-context.js';
 import { jobDetails } from '../job/job-details.js';
-import type { ExpansionContext } from '../job/job-plan.js';
 import type { JobRecord, JobTree, QueuedJob } from '../job/job-record.js';
 import type { JobReference } from '../job/job-reference.js';
 import { debounceWithin, type JobSealer } from '../job/job-sealer.js';

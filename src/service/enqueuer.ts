@@ -2,8 +2,10 @@
 
 import { firstValueFrom, from, map, race, timer } from 'rxjs';
 import { UncertainError } from '../errors.js';
+import { expand, expandCallback, expandStep } from '../job/expand-plan.js';
+import type { ExpansionContext } from '../job/expansion-context.js';
 import { jobGone } from '../job/job-errors.js';
-import { type CallbackPlan, type ExpansionContext, expand, expandCallback, expandStep, type JobPlan, sidesOf } from '../job/job-plan.js';
+import { type CallbackPlan, type JobPlan, sidesOf } from '../job/job-plan.js';
 import { firstState, type JobRecord, type JobTree } from '../job/job-record.js';
 import type { JobSealer } from '../job/job-sealer.js';
 import { queuedBytes } from '../job/job-size.js';

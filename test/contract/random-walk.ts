@@ -1,8 +1,9 @@
 /** A seeded random walk over the port, of any store: whatever is called in whatever order, the promises hold after every step. */
 
 import { expect } from 'vitest';
+import { expand } from '../../src/job/expand-plan.js';
 import { JobIds } from '../../src/job/job-id.js';
-import { expand, type JobPlan } from '../../src/job/job-plan.js';
+import type { JobPlan } from '../../src/job/job-plan.js';
 import type { JobRecord } from '../../src/job/job-record.js';
 import { FINAL, isFinal } from '../../src/job/job-status.js';
 import { Payload } from '../../src/job/payload.js';

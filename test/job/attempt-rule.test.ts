@@ -1,4 +1,4 @@
-/** What follows when an attempt is over without an outcome of its own, as tables. */
+/** The rule for an attempt that is over without an outcome of its own, as tables. */
 
 import { expect, it } from 'vitest';
 import { afterFailure, afterInterruption, outcomeOfCancel } from '../../src/job/attempt-rule.js';

@@ -1,7 +1,7 @@
 /** The races: the calls of two processes at the same time, and the conditions that must hold in every order of their steps. */
 
 import { deepEqual, equal, ok } from 'node:assert/strict';
-import { expandStep } from '../../src/job/job-plan.js';
+import { expandStep } from '../../src/job/expand-plan.js';
 import type { JobTree } from '../../src/job/job-record.js';
 import { FINAL } from '../../src/job/job-status.js';
 import { NO_PLACES } from '../../src/job/places.js';

@@ -21,7 +21,7 @@ import type { MemoryControls } from './memory-controls.js';
 import type { MemorySession } from './memory-session.js';
 import { quotaHeldAround, waitsFor } from './wait-graph.js';
 
-/** What a job loses that nobody runs any more. */
+/** The fields that a job loses when nobody runs it any more. */
 const FREED = { owner: undefined, token: undefined } as const satisfies Changes;
 
 export class AttemptTransitions {

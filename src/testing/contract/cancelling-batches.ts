@@ -1,7 +1,7 @@
 /** Contract cases for cancelling batches and their steps: which jobs go on, which end at once, which the batch waits for. */
 
 import { deepEqual, equal } from 'node:assert/strict';
-import { expandStep } from '../../job/job-plan.js';
+import { expandStep } from '../../job/expand-plan.js';
 import { OPEN } from '../../job/job-status.js';
 import { toldOf } from './cancelling.js';
 import { both, type Extras, parallel, serial, steps, summary, work } from './plans.js';

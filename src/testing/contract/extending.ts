@@ -2,7 +2,8 @@
 
 import { deepEqual, equal, ok, rejects } from 'node:assert/strict';
 import { JobNotFoundError, JobStateError } from '../../errors.js';
-import { expandStep, type JobPlan } from '../../job/job-plan.js';
+import { expandStep } from '../../job/expand-plan.js';
+import type { JobPlan } from '../../job/job-plan.js';
 import type { JobTree } from '../../job/job-record.js';
 import { recordOrThrow } from '../../store/insert-result.js';
 import { both, parallel, serial, summary, work } from './plans.js';

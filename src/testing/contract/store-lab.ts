@@ -3,8 +3,10 @@
 import { deepEqual, equal, ok } from 'node:assert/strict';
 import { type Observable, Subscription } from 'rxjs';
 import type { Clock } from '../../clock.js';
+import { expand, expandCallback } from '../../job/expand-plan.js';
+import type { ExpansionContext } from '../../job/expansion-context.js';
 import { JobIds } from '../../job/job-id.js';
-import { type CallbackPlan, type ExpansionContext, expand, expandCallback, type JobPlan } from '../../job/job-plan.js';
+import type { CallbackPlan, JobPlan } from '../../job/job-plan.js';
 import type { JobRecord, JobState, JobTree, QueuedJob } from '../../job/job-record.js';
 import { FINAL, type FinalStatus, type Status } from '../../job/job-status.js';
 import type { StoredOutcome } from '../../job/outcome.js';
