@@ -1,7 +1,7 @@
 /** The store's use of change streams, tested on streams that the test makes. */
 
 import { EventEmitter } from 'node:events';
-import type { ChangeStream } from 'mongodb';
+import type { ChangeStream, ChangeStreamOptions } from 'mongodb';
 import { firstValueFrom } from 'rxjs';
 import { expect, it } from 'vitest';
 import { nextTurn } from '../../../src/clock.js';
@@ -38,18 +38,23 @@ it('is closed at once when the driver says so, and leaves no timer', async () =>
   expect(clock.scheduler.actions).toEqual([]);
 });
 
-it('is opened anew when it has been silent for twenty seconds', async () => {
+it('is opened anew where it stood when it has been silent for twenty seconds', async () => {
   const clock = new VirtualClock();
-  let opened = 0;
-  const watch = (): ChangeStream => {
-    opened++;
-    return silentStream(async () => {});
+  const places: unknown[] = [];
+  const streams: ChangeStream[] = [];
+  const watch = ({ resumeAfter }: ChangeStreamOptions): ChangeStream => {
+    places.push(resumeAfter);
+    const stream = silentStream(async () => {});
+    streams.push(stream);
+    return stream;
   };
-  const stream = new ResumableStream({ clock, watch, onEvent: () => {} });
+  const stream = new ResumableStream({ clock, serverClock: clock, watch, onEvent: () => {} });
   stream.open();
+  await clock.advance(19_999, turn);
+  streams[0]?.emit('resumeTokenChanged', 'here');
   await clock.advance(20_999, turn);
-  expect(opened).toBe(1);
+  expect(places).toEqual([undefined]);
   await clock.advance(1, turn);
-  expect(opened).toBe(2);
+  expect(places).toEqual([undefined, 'here']);
   await stream.close();
 });

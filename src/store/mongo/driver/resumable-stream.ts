@@ -1,8 +1,8 @@
 /** A change stream that goes on until it is closed: after a failure where it stood, or from now on where the server has lost that place. */
 
 import type { ChangeStream, ChangeStreamOptions, Document, ResumeToken } from 'mongodb';
-import { firstValueFrom, race, type Subscription, timer } from 'rxjs';
-import type { Clock } from '../../../clock.js';
+import { firstValueFrom, type Observable, race, type Subscription, timer } from 'rxjs';
+import { type Clock, idleTimer, systemClock } from '../../../clock.js';
 
 /** How long the server waits for an event before it answers that there is none. */
 const MAX_AWAIT_MS = 10_000;
@@ -17,6 +17,8 @@ const PLACE_LOST: ReadonlySet<unknown> = new Set([260, 280, 286]);
 
 export interface ResumableStreamSources {
   readonly clock: Clock;
+  /** The time in which the server answers, also where a test moves that of the store. @default the real time */
+  readonly serverClock?: Clock;
   /** Opens it; what it lets pass has `operationType`, and `invalidate` is among it: such a stream has no place to go on from. */
   readonly watch: (options: ChangeStreamOptions) => ChangeStream;
   readonly onEvent: (event: Document) => void;
@@ -77,23 +79,28 @@ export class ResumableStream {
     });
     // Of its cursor: the driver may go on with another one, or say what is wrong; where it does neither, we go on.
     stream.on('close', () => {
-      if (isCurrent()) this.#wait(REOPEN_MS, () => this.#open(token, false));
+      if (isCurrent()) this.#reopenSoon(token);
     });
     this.#watchSilence(() => token);
   }
 
   #watchSilence(token: () => ResumeToken): void {
-    this.#wait(SILENT_MS, () => this.#failed(token()));
+    const { serverClock = systemClock } = this.sources;
+    this.#after(idleTimer(SILENT_MS, serverClock), () => this.#failed(token()));
   }
 
   #failed(resumeAfter: ResumeToken): void {
     this.#drop();
-    this.#wait(REOPEN_MS, () => this.#open(resumeAfter, false));
+    this.#reopenSoon(resumeAfter);
   }
 
-  #wait(ms: number, act: () => void): void {
+  #reopenSoon(resumeAfter: ResumeToken): void {
+    this.#after(timer(REOPEN_MS, this.sources.clock.scheduler), () => this.#open(resumeAfter, false));
+  }
+
+  #after(pause: Observable<unknown>, act: () => void): void {
     this.#waiting?.unsubscribe();
-    this.#waiting = timer(ms, this.sources.clock.scheduler).subscribe(act);
+    this.#waiting = pause.subscribe(act);
   }
 
   #drop(): void {
