@@ -49,7 +49,7 @@ export const changeStreams = group('change streams', 'manual: changeStreams', [
   }),
   fact('matches by fields of the event', async (bench) => {
     const pendingSignal = {
-      $or: [{ 'fullDocument.bell': { $exists: true } }, { 'updateDescription.updatedFields.bell': { $exists: true } }],
+      $or: [{ 'fullDocument.pendingSignal': { $exists: true } }, { 'updateDescription.updatedFields.pendingSignal': { $exists: true } }],
     };
     const stream = await watch(bench, { pipeline: [{ $match: pendingSignal }] });
     await bench.things.insertMany([{ _id: 1 }, { _id: 2, pendingSignal: 'lane' }]);
@@ -59,7 +59,7 @@ export const changeStreams = group('change streams', 'manual: changeStreams', [
     expect(brief(await take(stream, 3))).toEqual(['insert 2', 'update 1', 'replace 2']);
   }),
   fact('projects events, whose token stays', async (bench) => {
-    const stream = await watch(bench, { pipeline: [{ $project: { 'fullDocument.bell': 1, operationType: 1 } }] });
+    const stream = await watch(bench, { pipeline: [{ $project: { 'fullDocument.pendingSignal': 1, operationType: 1 } }] });
     await bench.things.insertOne({ _id: 1, pendingSignal: 'lane', secret: true });
     const event = await stream.next();
     expect(event).toEqual({ _id: event._id, operationType: 'insert', fullDocument: { pendingSignal: 'lane' } });
