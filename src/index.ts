@@ -112,7 +112,7 @@ export type * from './store/store-insight.js';
 export type * from './store/store-messages.js';
 // ---- Declaring tasks
 export type { Around, AttemptView } from './task/around.js';
-export type { ProgressEvent, RetryingEvent, StartedEvent } from './task/attempt-events.js';
+export type { ProgressEvent, RetryCause, RetryingEvent, StartedEvent } from './task/attempt-events.js';
 export { type CurrentTask, currentTask } from './task/current-task.js';
 export type { Logger } from './task/logger.js';
 export { tasks } from './task/service-tasks.js';

@@ -4,7 +4,7 @@ import { CANCEL_REASONS, SEAL_REASONS } from '../../src/errors.js';
 import { REASONS, WAITED_FOR } from '../../src/service/explanation.js';
 import { UNREADABLE } from '../../src/service/unreadable-jobs.js';
 import { DISPATCHER_EVENTS } from '../../src/store/dispatcher-event.js';
-import { ATTEMPT_EVENTS } from '../../src/task/attempt-events.js';
+import { ATTEMPT_EVENTS, RETRY_CAUSES } from '../../src/task/attempt-events.js';
 import { table } from './markdown.js';
 
 /** Where each identifier is found, and the table of its values. */
@@ -13,6 +13,7 @@ const TABLES: readonly (readonly [title: string, place: string, values: Readonly
   ['Jobs that a job waits for', '`reason.what`, where `because` is `waits-for`', WAITED_FOR],
   ['Events of a dispatcher', '`event.type`, of `async.dispatcher.events`', DISPATCHER_EVENTS],
   ['Events of attempts', '`event.type`, of `async.events.started`, `progress` and `retrying`', ATTEMPT_EVENTS],
+  ['Why another attempt follows', '`event.because`, of `async.events.retrying`', RETRY_CAUSES],
   ['Cancellations by Millrace', '`reason` of a cancelled job; otherwise it is the text that `cancel(reason)` was given', CANCEL_REASONS],
   ['Seals that are refused', '`error.reason` of a `SealError`', SEAL_REASONS],
   ['Unreadable jobs', '`why`, of `async.getUnreadableJobs()`', UNREADABLE],

@@ -8,7 +8,7 @@ import { type Clock, elapsedMs } from '../clock.js';
 import { type Conflicts, pauseAfterConflict } from '../job/conflict-rule.js';
 import type { Attempt } from './attempt.js';
 import { logConflict } from './retry-log.js';
-import { type AttemptContext, type Conflict, judge, type Verdict } from './verdict.js';
+import { type AttemptContext, type Conflict, judge, judgeConflict, type Verdict } from './verdict.js';
 
 export interface ConflictSeriesSources {
   readonly clock: Clock;
@@ -38,7 +38,7 @@ export class ConflictSeries {
     if (pauseMs > 0 && attempt.aborted === undefined)
       await firstValueFrom(race(timer(pauseMs, clock.scheduler), fromEvent(attempt.signal, 'abort')));
     const { aborted } = attempt;
-    return aborted === undefined ? { type: 'again', delayMs: 0 } : judge({ thrown: aborted.reason }, aborted, context);
+    return aborted === undefined ? judgeConflict(thrown, context) : judge({ thrown: aborted.reason }, aborted, context);
   }
 
   /** An attempt has met no conflict. */

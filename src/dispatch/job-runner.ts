@@ -20,7 +20,7 @@ import type { SettlementWriter } from './settlement-writer.js';
 import { StoredBytes } from './stored-bytes.js';
 import type { TaskCaller } from './task-caller.js';
 import { TransactionalAttempt, type TransactionalSources } from './transactional-attempt.js';
-import { type AttemptContext, type Conflict, following, judge, judgeTimeout, retryPlanOf, type Verdict } from './verdict.js';
+import { type Again, type AttemptContext, type Conflict, following, judge, judgeTimeout, retryPlanOf, type Verdict } from './verdict.js';
 
 /** A method that has not returned this long after its signal was aborted ignores the signal. */
 const HEED_MS = 250;
@@ -336,24 +336,34 @@ export class JobRunner {
     const { job } = running.claimed;
     const key = { id: job.id, token: running.token };
     if (settlementWriter.hasUnwritten(key)) await settlementWriter.reported(key);
-    if (verdict.type === 'again') logRetry(running.attempt.logger, job, running.failures + 1, verdict);
-    if (verdict.type === 'again') {
-      const { view } = running.attempt;
-      const again = await settlementWriter.reschedule({ ...key, ...verdict, ...this.#renewal(job, verdict) });
-      const { error, delayMs } = verdict;
-      this.sources.attemptEvents.emit(() => ({ type: 'retrying', job: view, delayMs, ...(error === undefined ? {} : { error }) }));
-      // Not before its places are: a job that comes first and needs them would be passed over.
-      if (again === undefined) freeSlot();
-      return again;
-    }
+    if (verdict.type === 'again') return this.#again(running, verdict, freeSlot);
     freeSlot();
     if (verdict.type === 'end') await settlementWriter.settle({ ...key, outcome: verdict.outcome });
     else await settlementWriter.release({ ...key, hasBegun: true });
     return undefined;
   }
 
+  async #again(
+    { claimed: { job }, attempt, token, failures }: Running,
+    verdict: Again,
+    freeSlot: () => void,
+  ): Promise<AttemptNumbers | undefined> {
+    const { settlementWriter, attemptEvents } = this.sources;
+    logRetry(attempt.logger, job, failures + 1, verdict);
+    const { type: _, because, delayMs, error } = verdict;
+    const given = error === undefined ? {} : { error };
+    const counted = because === 'failed' ? given : {};
+    const result = await settlementWriter.reschedule({ id: job.id, token, delayMs, ...counted, ...this.#renewal(job, delayMs) });
+    if (result !== undefined && result !== 'refused')
+      attemptEvents.emit(() => ({ type: 'retrying', job: attempt.view, because, delayMs, ...given }));
+    if (typeof result === 'object') return result;
+    // Not before its places are: a job that comes first and needs them would be passed over.
+    freeSlot();
+    return undefined;
+  }
+
   /** A seal that lasts until the next attempt, and beyond. */
-  #renewal(job: QueuedJob, { delayMs }: Verdict & { type: 'again' }): Pick<RescheduleRequest, 'seal'> {
+  #renewal(job: QueuedJob, delayMs: number): Pick<RescheduleRequest, 'seal'> {
     const seal = this.sources.sealer.renewed(job, delayMs);
     return seal === undefined ? {} : { seal };
   }

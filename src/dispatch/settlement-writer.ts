@@ -6,12 +6,12 @@ import type { JobTree } from '../job/job-record.js';
 import { GroupCommit } from '../store/async/group-commit.js';
 import type { JobStore } from '../store/job-store.js';
 import type {
-  AttemptInfo,
   AttemptKey,
   AttemptReport,
   InsertResult,
   ReleaseRequest,
   RescheduleRequest,
+  RescheduleResult,
   Settlement,
 } from '../store/store-messages.js';
 import type { Logger } from '../task/logger.js';
@@ -28,7 +28,7 @@ export interface SettlementWriterSources {
 
 export class SettlementWriter {
   readonly #ends: GroupCommit<Settlement, boolean>;
-  readonly #agains: GroupCommit<RescheduleRequest, AttemptInfo | undefined>;
+  readonly #agains: GroupCommit<RescheduleRequest, RescheduleResult | undefined>;
   readonly #holds: GroupCommit<ReleaseRequest, undefined>;
   readonly #reports: Reports;
   readonly #insert: (trees: readonly JobTree[]) => Promise<readonly InsertResult[]>;
@@ -43,7 +43,9 @@ export class SettlementWriter {
       this.#persistently('the ends of attempts', (ends) => store.settle(ends)),
       { oneAtATime: false },
     );
-    this.#agains = new GroupCommit(this.#persistently('new attempts', (agains) => store.reschedule(agains)));
+    this.#agains = new GroupCommit<RescheduleRequest, RescheduleResult | undefined>(
+      this.#persistently('new attempts', (agains) => store.reschedule(agains)),
+    );
     this.#holds = new GroupCommit(this.#persistently('jobs that are handed back', (holds) => store.release(holds).then(() => [])));
     this.#insert = this.#persistently('jobs that a task returned', async (trees) => {
       const answers = await store.insert(trees);
@@ -57,7 +59,8 @@ export class SettlementWriter {
     return this.#written(end, this.#ends);
   }
 
-  reschedule(again: RescheduleRequest): Promise<AttemptInfo | undefined> {
+  /** @returns `undefined` where it was given up */
+  reschedule(again: RescheduleRequest): Promise<RescheduleResult | undefined> {
     return this.#written(again, this.#agains);
   }
 

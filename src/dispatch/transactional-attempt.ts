@@ -34,7 +34,7 @@ class NotCommitted extends Error {
 }
 
 /** The next command with the token shows whether another process has the job, or whether its cancellation was asked for. */
-const TRY_TOKEN: Verdict = { type: 'again', delayMs: 0 };
+const TRY_TOKEN: Verdict = { type: 'again', delayMs: 0, because: 'conflict' };
 
 export class TransactionalAttempt {
   /** When the code has ended; whether anything comes of it is not known by then. */

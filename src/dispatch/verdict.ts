@@ -10,13 +10,19 @@ import { type RetryPolicy, retriesConflict, retryDelay } from '../job/retry-poli
 import { recordedError, redactedError, type StoredError, storedError } from '../job/stored-error.js';
 import { recordOrThrow } from '../store/insert-result.js';
 import type { AttemptInfo as AttemptNumbers, FollowOutcome, InsertResult, Settlement } from '../store/store-messages.js';
+import type { RetryCause } from '../task/attempt-events.js';
 import type { Logger } from '../task/logger.js';
 import type { Abort, Ending } from './attempt.js';
 
-export type Verdict =
-  | { readonly type: 'end'; readonly outcome: Settlement['outcome'] }
-  | { readonly type: 'again'; readonly delayMs: number; readonly error?: StoredError }
-  | { readonly type: 'interrupted' };
+export type Verdict = { readonly type: 'end'; readonly outcome: Settlement['outcome'] } | Again | { readonly type: 'interrupted' };
+
+export interface Again {
+  readonly type: 'again';
+  readonly delayMs: number;
+  readonly because: RetryCause;
+  /** Of a failure it is stored, and counts. */
+  readonly error?: StoredError;
+}
 
 /** The attempt met a conflict with another transaction, which is not a fault of its job. */
 export interface Conflict {
@@ -47,6 +53,11 @@ export function judge(ending: Ending, abort: Abort | undefined, context: Attempt
 /** Whether what an attempt threw is a conflict to be outlasted: one that its policy retries. */
 export function isConflict(thrown: unknown, context: AttemptContext): boolean {
   return !hasCode(thrown, UNAUTHORIZED) && asked(context, (policy) => retriesConflict(policy, thrown)) === true;
+}
+
+/** The verdict on an attempt that met a conflict, and is made once more: not as a failure. */
+export function judgeConflict(thrown: unknown, context: AttemptContext): Again {
+  return { type: 'again', delayMs: 0, because: 'conflict', error: errorOf(thrown, context) };
 }
 
 /** The verdict on an attempt that ran too long, whatever its method does later. */
@@ -100,9 +111,11 @@ function errorOf(thrown: unknown, { redacts, job: { id, taskName } }: AttemptCon
 }
 
 function judgeError(thrown: unknown, context: AttemptContext, error = errorOf(thrown, context)): Verdict {
-  if (isRetryLater(thrown)) return { type: 'again', delayMs: thrown.delayMs };
+  if (isRetryLater(thrown)) return { type: 'again', delayMs: thrown.delayMs, because: 'retry-later' };
   const delayMs = delayAfter(thrown, context);
-  return delayMs === undefined ? { type: 'end', outcome: { status: 'failed', error } } : { type: 'again', delayMs, error };
+  return delayMs === undefined
+    ? { type: 'end', outcome: { status: 'failed', error } }
+    : { type: 'again', delayMs, because: 'failed', error };
 }
 
 const RETRY_LATER: RetryLater['code'] = 'MILLRACE_RETRY_LATER';

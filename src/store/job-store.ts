@@ -12,7 +12,6 @@ import type { RateBook } from '../job/rates.js';
 import type { ChangeFilter, StoreChange } from './store-changes.js';
 import type { AgentInfo, Insight } from './store-insight.js';
 import type {
-  AttemptInfo,
   AttemptReport,
   ClaimedJob,
   ClaimRequest,
@@ -21,6 +20,7 @@ import type {
   RecoveryResult,
   ReleaseRequest,
   RescheduleRequest,
+  RescheduleResult,
   Settlement,
 } from './store-messages.js';
 
@@ -88,10 +88,10 @@ export interface JobStore {
 
   /**
    * Gives jobs another attempt: at once, with a new token and the same places, or after a delay, the
-   * places given back. Answers with the new attempt where it is to run at once. A job that is paused
-   * waits in its line instead, its places given back; one whose cancellation was asked for is cancelled.
+   * places given back. A job that is paused waits in its line instead, its places given back; one whose cancellation
+   * was asked for is cancelled, which refuses the attempt.
    */
-  reschedule(again: readonly RescheduleRequest[]): Promise<readonly (AttemptInfo | undefined)[]>;
+  reschedule(again: readonly RescheduleRequest[]): Promise<readonly RescheduleResult[]>;
 
   /**
    * Takes back what a dispatcher cannot go on with. A job that had not begun returns to its place in

@@ -74,6 +74,9 @@ export interface RescheduleRequest extends AttemptKey {
   readonly seal?: Seal;
 }
 
+/** The new attempt, where it is to run at once; `later` where the job waits for one; `refused` where it gets none from this request: the token is stale, or the job has ended instead. */
+export type RescheduleResult = AttemptInfo | 'later' | 'refused';
+
 export interface ReleaseRequest extends AttemptKey {
   readonly hasBegun: boolean;
 }

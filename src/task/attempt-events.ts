@@ -18,15 +18,25 @@ export interface ProgressEvent {
   readonly progress: Progress;
 }
 
-/** An attempt is over, and the store has noted that another one follows, unless the job is cancelled before. */
+/** An attempt is over, and the store has recorded that another one follows, unless the job is cancelled before. */
 export interface RetryingEvent {
   readonly type: 'retrying';
   readonly job: AttemptView;
-  /** The error of the attempt; absent if the task asked to run again later. */
+  readonly because: RetryCause;
+  /** The error of the attempt, or the conflict; absent if it is to run again later by request. */
   readonly error?: StoredError;
-  /** Milliseconds until the next attempt may begin. */
+  /** Milliseconds until the next attempt may begin; a paused queue or task can put it off further. */
   readonly delayMs: number;
 }
+
+/** The reason for another attempt. */
+export const RETRY_CAUSES = Object.freeze({
+  failed: 'the attempt failed, and its retry policy allows another one',
+  conflict: 'its transaction met a conflict with another one, which does not count as a failure',
+  'retry-later': 'its task threw `RetryLater`, or it could not be found out on whose behalf it runs',
+});
+
+export type RetryCause = keyof typeof RETRY_CAUSES;
 
 export type AttemptEvent = StartedEvent | ProgressEvent | RetryingEvent;
 

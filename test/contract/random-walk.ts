@@ -118,7 +118,7 @@ class Walk {
     const verdict = this.#random();
     if (verdict < 0.15) {
       const [again] = await this.store.reschedule([{ ...one.key, delayMs: 0 }]);
-      if (again === undefined) this.running.delete(one.id);
+      if (typeof again !== 'object') this.running.delete(one.id);
       else this.running.set(one.id, { ...one, key: { id: one.id, token: again.token } });
       return;
     }
@@ -141,7 +141,7 @@ class Walk {
     const key = this.pick(this.stale);
     const [before] = await this.store.find({ ids: [key.id] });
     expect(await this.store.settle([{ ...key, outcome: { status: 'cancelled', reason: 'stale' } }])).toEqual([false]);
-    expect(await this.store.reschedule([{ ...key, delayMs: 0 }])).toEqual([undefined]);
+    expect(await this.store.reschedule([{ ...key, delayMs: 0 }])).toEqual(['refused']);
     const [after] = await this.store.find({ ids: [key.id] });
     expect(after?.state).toEqual(before?.state);
   }

@@ -124,7 +124,7 @@ export const RACES: Readonly<Record<string, (arena: Arena) => Promise<void>>> = 
       () => lab.store.reschedule([{ ...keyOf(run), delayMs, error: { name: 'Error', message: 'no' } }]),
       () => other.recover('b'),
     );
-    if (again !== undefined) await lab.complete({ id, token: again.token });
+    if (typeof again === 'object') await lab.complete({ id, token: again.token });
     await finish(arena);
     // It was started in time: its deadline is over.
     await lab.expect('completed', id);

@@ -2,10 +2,10 @@
 
 import { firstValueFrom, merge, toArray } from 'rxjs';
 import { describe, expect, it } from 'vitest';
-import { currentTask, fixedDelay, makeJob, RetryLater, task } from '../../src/index.js';
+import { currentTask, fixedDelay, type IAsyncService, type JobStore, makeJob, memoryStore, RetryLater, task } from '../../src/index.js';
 import { onBothStores } from '../support/both-stores.js';
 import { setup } from '../support/bundle.js';
-import { Log } from '../support/deferred.js';
+import { deferred, Log } from '../support/deferred.js';
 
 const flaky = task('flaky', { quotas: [], retry: fixedDelay({ delayMs: 0 }) }, () => {
   const { attempt, progress } = currentTask();
@@ -30,7 +30,78 @@ onBothStores((stage) => {
   });
 });
 
+/** Notes each event of attempts and each end, in order. */
+function watch({ events }: IAsyncService): string[] {
+  const seen: string[] = [];
+  events.started.subscribe(({ type, job }) => seen.push(`${type} ${job.attempt}`));
+  events.progress.subscribe(({ type, progress }) => seen.push(`${type} ${progress}`));
+  events.retrying.subscribe(({ type, because, error, delayMs }) => seen.push(`${type} ${because} ${error?.message} ${delayMs}`));
+  events.all.subscribe(({ outcome }) => seen.push(outcome.status));
+  return seen;
+}
+
+onBothStores((stage) => {
+  it('`retrying` is not emitted where the job is cancelled before the store gives it another attempt', async () => {
+    const cancelledBefore = (store: JobStore): Partial<JobStore> => ({
+      reschedule: async (again) => {
+        await store.cancel(
+          again.map(({ id }) => id),
+          'enough',
+        );
+        return store.reschedule(again);
+      },
+    });
+    const { async, drain } = await stage.start({ tasks: [flaky], faults: cancelledBefore });
+    const seen = watch(async);
+    await async.queueJob(flaky);
+    await drain();
+    expect(seen).toEqual(['started 1', 'progress 0.5', 'cancelled']);
+  });
+
+  it('`retrying` says that the job met a conflict, which is not counted as a failure', async () => {
+    const meets = task('meets', { quotas: [], transactional: true, redactErrors: true }, () => {
+      if (currentTask().attempt === 1) throw Object.assign(new Error('of Ann'), { errorLabels: ['TransientTransactionError'] });
+    });
+    const { async, stateOf, drain } = await stage.start({ tasks: [meets] });
+    const seen = watch(async);
+    const job = await async.queueJob(meets);
+    await drain();
+    expect(seen).toEqual(['started 1', expect.stringMatching(/^retrying conflict .* 0$/), 'started 2', 'completed']);
+    expect(seen.join()).not.toContain('Ann');
+    expect(await stateOf(job)).toMatchObject({ attempts: 2, failures: 0 });
+  });
+
+  it('`retrying` is emitted for a job that waits for its next attempt, since its task is paused', async () => {
+    const paused = (store: JobStore): Partial<JobStore> => ({
+      reschedule: async (again) => {
+        await store.controls.pause({ taskNames: ['flaky'] }, true);
+        return store.reschedule(again);
+      },
+    });
+    const { async, drain } = await stage.start({ tasks: [flaky], faults: paused });
+    const seen = watch(async);
+    await async.queueJob(flaky);
+    await drain();
+    expect(seen).toEqual(['started 1', 'progress 0.5', 'retrying failed not yet 0']);
+  });
+});
+
 describe('an event of an attempt', () => {
+  it('does not say that a job is tried again where the store never recorded that', async () => {
+    const store = memoryStore();
+    const asked = deferred();
+    store.reschedule = async () => {
+      asked.resolve();
+      throw new Error('the network');
+    };
+    const { async, stop } = await setup({ store, tasks: [flaky] });
+    const seen = watch(async);
+    await async.queueJob(flaky);
+    await asked.promise;
+    await stop();
+    expect(seen).toEqual(['started 1', 'progress 0.5']);
+  });
+
   it('names the job, with its queue and its metadata', async () => {
     const { async } = await setup({ tasks: [flaky] });
     const seen: unknown[] = [];
@@ -47,11 +118,11 @@ describe('an event of an attempt', () => {
     });
     const { async, advance } = await setup({ tasks: [later] });
     const seen: unknown[] = [];
-    async.events.retrying.subscribe(({ error, delayMs }) => seen.push({ error, delayMs }));
+    async.events.retrying.subscribe(({ because, error, delayMs }) => seen.push({ because, error, delayMs }));
     const job = await async.queueJob(later);
     await advance(61_000);
     await job.waitForResult();
-    expect(seen).toEqual([{ error: undefined, delayMs: 60_000 }]);
+    expect(seen).toEqual([{ because: 'retry-later', error: undefined, delayMs: 60_000 }]);
   });
 
   it('does not reach the attempt where its handler throws, which is logged with the job', async () => {

@@ -14,6 +14,7 @@ import type {
   FollowOutcome,
   ReleaseRequest,
   RescheduleRequest,
+  RescheduleResult,
   Settlement,
 } from '../store-messages.js';
 import type { MemoryContext } from './memory-context.js';
@@ -81,9 +82,9 @@ export class AttemptTransitions {
     return record !== undefined && record.state.cancel === undefined;
   }
 
-  reschedule({ id, token, delayMs, error, seal }: RescheduleRequest): AttemptInfo | undefined {
+  reschedule({ id, token, delayMs, error, seal }: RescheduleRequest): RescheduleResult {
     const running = this.#running({ id, token });
-    if (running === undefined) return undefined;
+    if (running === undefined) return 'refused';
     const record = seal === undefined ? running : { ...running, job: { ...running.job, seal } };
     const { attempts, failures, lastError } = record.state;
     const isPaused = this.controls.isPaused(record.job.queue, taskVersionOf(record.job));
@@ -91,7 +92,7 @@ export class AttemptTransitions {
     const sequel = afterFailure(record.state, { delayMs, isPaused });
     if (sequel.next !== 'at-once') {
       this.#goOn(record, 'retryLater', sequel, counted);
-      return undefined;
+      return sequel.next === 'end' ? 'refused' : 'later';
     }
     const attempt: AttemptInfo = { token: this.context.newToken(), number: attempts + 1, failures: counted.failures };
     this.context.table.move(record, 'rerun', 'active', {

@@ -11,7 +11,6 @@ import type { JobStore, StoreSetup } from '../job-store.js';
 import type { ChangeFilter, StoreChange } from '../store-changes.js';
 import type { AgentInfo } from '../store-insight.js';
 import type {
-  AttemptInfo,
   AttemptReport,
   ClaimedJob,
   ClaimRequest,
@@ -20,6 +19,7 @@ import type {
   RecoveryResult,
   ReleaseRequest,
   RescheduleRequest,
+  RescheduleResult,
   Settlement,
 } from '../store-messages.js';
 import { AttemptTransitions } from './attempt-transitions.js';
@@ -161,7 +161,7 @@ class MemoryStore implements MemoryJobStore {
     return ends.map((end) => this.#transitions.stage(end, own));
   }
 
-  async reschedule(again: readonly RescheduleRequest[]): Promise<readonly (AttemptInfo | undefined)[]> {
+  async reschedule(again: readonly RescheduleRequest[]): Promise<readonly RescheduleResult[]> {
     return this.#operation(() => again.map((one) => this.#transitions.reschedule(one)));
   }
 

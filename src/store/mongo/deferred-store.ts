@@ -11,7 +11,6 @@ import type { Controls, JobStore, Schedules, StoreSetup, Transactions } from '..
 import type { ChangeFilter, StoreChange } from '../store-changes.js';
 import type { AgentInfo, Insight } from '../store-insight.js';
 import type {
-  AttemptInfo,
   AttemptReport,
   ClaimedJob,
   ClaimRequest,
@@ -20,6 +19,7 @@ import type {
   RecoveryResult,
   ReleaseRequest,
   RescheduleRequest,
+  RescheduleResult,
   Settlement,
 } from '../store-messages.js';
 import { checkDriver, withDriver } from './installed-driver.js';
@@ -92,7 +92,7 @@ export class DeferredStore implements JobStore {
     return this.#store.settle(ends, session);
   }
 
-  async reschedule(again: readonly RescheduleRequest[]): Promise<readonly (AttemptInfo | undefined)[]> {
+  async reschedule(again: readonly RescheduleRequest[]): Promise<readonly RescheduleResult[]> {
     return this.#store.reschedule(again);
   }
 

@@ -12,7 +12,6 @@ import type { Controls, JobStore, Schedules, StoreSetup, Transactions } from '..
 import type { ChangeFilter, StoreChange } from '../store-changes.js';
 import type { AgentInfo, Insight } from '../store-insight.js';
 import type {
-  AttemptInfo,
   AttemptReport,
   ClaimedJob,
   ClaimRequest,
@@ -21,6 +20,7 @@ import type {
   RecoveryResult,
   ReleaseRequest,
   RescheduleRequest,
+  RescheduleResult,
   Settlement,
 } from '../store-messages.js';
 import { hasNoServer, isUnanswered } from './driver/driver-errors.js';
@@ -135,7 +135,7 @@ export class MongoStore implements JobStore {
     return ends.map((end) => answers.get(end) === true);
   }
 
-  async reschedule(again: readonly RescheduleRequest[]): Promise<readonly (AttemptInfo | undefined)[]> {
+  async reschedule(again: readonly RescheduleRequest[]): Promise<readonly RescheduleResult[]> {
     const { transitions, sessionSettler } = this.#parts;
     const answers = await transitions.reschedule(again);
     await sessionSettler.confirm(again);

@@ -12,11 +12,11 @@ export const again = cases('running again', {
   'gives another attempt at once with a new token and the same places': async (lab) => {
     const [a, b] = await lab.queueAll(work({ places: ONE }), work({ places: ONE }));
     const run = await lab.take(a);
-    const [attempt] = await lab.store.reschedule([{ ...keyOf(run), delayMs: 0, error: ERROR }]);
-    notEqual(attempt?.token, run.token);
-    deepEqual([attempt?.number, attempt?.failures], [2, 1]);
+    const { token, number, failures } = await lab.rerun(run, { error: ERROR });
+    notEqual(token, run.token);
+    deepEqual([number, failures], [2, 1]);
     deepEqual(await lab.claim(), []);
-    equal(await lab.complete({ id: a, token: attempt?.token ?? '' }), true);
+    equal(await lab.complete({ id: a, token }), true);
     await lab.take(b);
   },
 
@@ -24,8 +24,7 @@ export const again = cases('running again', {
     const id = await lab.queue(work());
     let { token } = await lab.take(id);
     for (const error of [ERROR, undefined, ERROR]) {
-      const [attempt] = await lab.store.reschedule([{ id, token, delayMs: 0, ...(error === undefined ? {} : { error }) }]);
-      token = attempt?.token ?? '';
+      ({ token } = await lab.rerun({ id, token }, error === undefined ? {} : { error }));
     }
     const { status, attempts, failures, interruptions, lastError } = await lab.state(id);
     deepEqual([status, attempts, failures, interruptions, lastError], ['active', 4, 2, 0, ERROR]);
@@ -38,8 +37,7 @@ export const again = cases('running again', {
     let { token } = await lab.take(id);
     for (const seal of [first, second]) {
       const given = seal === undefined ? {} : { seal };
-      const [attempt] = await lab.store.reschedule([{ id, token, delayMs: 0, ...given }]);
-      token = attempt?.token ?? '';
+      ({ token } = await lab.rerun({ id, token }, given));
       deepEqual((await lab.record(id)).job.seal, seal);
     }
     await lab.store.reschedule([{ id, token, delayMs: 1_000, ...(third === undefined ? {} : { seal: third }) }]);
@@ -53,7 +51,7 @@ export const again = cases('running again', {
   'gives the places up of a job that is put off': async (lab) => {
     const [a, b] = await lab.queueAll(work({ places: ONE }), work({ places: ONE }));
     const run = await lab.take(a);
-    deepEqual(await lab.store.reschedule([{ ...keyOf(run), delayMs: 2_000, error: ERROR }]), [undefined]);
+    equal(await lab.again(run, 2_000, { error: ERROR }), 'later');
     const { status, dueAt, owner } = await lab.state(a);
     deepEqual([status, dueAt, owner], ['scheduled', lab.in(2_000), undefined]);
     await lab.complete(await lab.take(b));
@@ -75,7 +73,7 @@ export const again = cases('running again', {
       const id = await lab.queue(work({ places: ONE }));
       const run = await lab.take(id);
       await lab.cancel([id], 'enough');
-      deepEqual(await lab.store.reschedule([{ ...keyOf(run), delayMs, error: ERROR }]), [undefined]);
+      equal(await lab.again(run, delayMs, { error: ERROR }), 'refused');
       deepEqual(await lab.outcome(id), ['cancelled', 'enough']);
     }
   },
@@ -92,8 +90,7 @@ export const again = cases('running again', {
 
   'gives a handed back job its attempt number once more': async (lab) => {
     const id = await lab.queue(work());
-    const [attempt] = await lab.store.reschedule([{ ...keyOf(await lab.take(id)), delayMs: 1_000 }]);
-    equal(attempt, undefined);
+    equal(await lab.again(await lab.take(id), 1_000), 'later');
     await lab.later(1_000);
     const run = await lab.take(id);
     await lab.release(run, false);

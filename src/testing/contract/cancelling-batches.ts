@@ -119,7 +119,7 @@ export const cancellingBatches = cases('cancelling batches', {
     const batch = await lab.queue(parallel(steps('one', 'two')));
     const [one, two] = await lab.takeTasks('one', 'two');
     await lab.cancel([batch], 'enough');
-    await lab.again(one, 0);
+    equal(await lab.again(one, 0), 'refused');
     await lab.release(two, false);
     for (const id of [one.id, two.id, batch]) deepEqual(await lab.outcome(id), ['cancelled', 'enough']);
   },

@@ -129,17 +129,28 @@ export const fencing = cases('attempts', {
     ];
     deepEqual(await lab.store.settle(ends), [false, false, true]);
     const again = await lab.store.reschedule([stale, key(c)].map((one) => ({ ...one, delayMs: 0 })));
-    deepEqual(again.map((attempt) => attempt?.number), [undefined, 2]); // biome-ignore format: one line says it
+    deepEqual(again.map((result) => (typeof result === 'object' ? result.number : result)), ['refused', 2]); // biome-ignore format: one line says it
     await lab.store.release([stale, { id: 'f'.repeat(24), token: 'x' }, key(d)].map((one) => ({ ...one, hasBegun: false })));
     deepEqual(await lab.statuses(a, b, c, d), ['failed', 'active', 'active', 'pending']);
+  },
+
+  'answers apart what runs again at once, what waits for it, and what it refuses': async (lab) => {
+    const [now, later, paused, cancelled] = await lab.queueAll(work(), work(), work({}, 'paused'), work());
+    const [first, second, third, fourth] = [await lab.take(now), await lab.take(later), await lab.take(paused), await lab.take(cancelled)];
+    await lab.store.controls.pause({ taskNames: ['paused'] }, true);
+    await lab.cancel([cancelled]);
+    const requests = [first, second, third, fourth].map((run) => ({ ...keyOf(run), delayMs: run.id === later ? 1_000 : 0 }));
+    const again = await lab.store.reschedule(requests);
+    deepEqual(again.map((result) => (typeof result === 'object' ? 'at once' : result)), ['at once', 'later', 'later', 'refused']); // biome-ignore format: one line says it
+    deepEqual(await lab.store.reschedule(requests), ['refused', 'refused', 'refused', 'refused']);
+    deepEqual(await lab.statuses(now, later, paused, cancelled), ['active', 'scheduled', 'pending', 'cancelled']);
   },
 
   'never uses a token again': async (lab) => {
     const run = await lab.take(await lab.queue(work()));
     const tokens = new Set([run.token]);
     for (let key = keyOf(run), round = 0; round < 5; round++) {
-      const [attempt] = await lab.store.reschedule([{ ...key, delayMs: 0 }]);
-      key = { ...key, token: attempt?.token ?? '' };
+      key = { ...key, token: (await lab.rerun(key)).token };
       tokens.add(key.token);
       await lab.release(key, false);
       key = keyOf(await lab.take(run.id));
@@ -157,7 +168,7 @@ export async function isPowerless(lab: StoreLab, run: Run): Promise<void> {
   deepEqual(await lab.store.settle([{ ...key, outcome: failed('stale') }]), [false], 'a stale attempt settles nothing');
   deepEqual(await lab.store.settle([{ ...key, outcome: { status: 'follows', job: run.id } }]), [false]);
   await lab.store.report([{ ...key, progress: 99, annotations: { stale: Payload.of(true, 'stale') } }]);
-  for (const delayMs of [0, 1_000]) deepEqual(await lab.store.reschedule([{ ...key, delayMs }]), [undefined]);
+  for (const delayMs of [0, 1_000]) equal(await lab.again(key, delayMs), 'refused');
   for (const hasBegun of [true, false]) await lab.release(key, hasBegun);
   deepEqual(await lab.store.find({}), before, 'a stale attempt changes nothing');
 }

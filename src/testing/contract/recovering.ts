@@ -125,10 +125,10 @@ export const recovering = cases('recovering', {
     const [one, two, waits] = [await lab.take(first), await lab.take(second, 'b'), await lab.take(outer)];
     deepEqual(await running('a'), [keyOf(one), keyOf(waits)]);
     deepEqual(await running('b'), [keyOf(two)]);
-    const again = await lab.again(one, 0);
+    const { token } = await lab.rerun(one);
     await lab.follow(waits, inner);
-    deepEqual(await running('a'), [{ id: first, token: again?.token }]);
-    await lab.complete({ id: first, token: again?.token ?? '' });
+    deepEqual(await running('a'), [{ id: first, token }]);
+    await lab.complete({ id: first, token });
     await lab.queue(serial(steps('later')));
     deepEqual(await running('a'), []);
     deepEqual(await running('nobody'), []);
@@ -148,7 +148,7 @@ export const recovering = cases('recovering', {
   'puts back, with a new attempt, a job whose next attempt at once never reached its dispatcher': async (lab) => {
     const id = await lab.queue(work({ places: ONE }));
     const run = await lab.take(id);
-    await lab.again(run, 0);
+    await lab.rerun(run);
     const { running = [] } = await lab.store.recover('a');
     await lab.store.release(running.map((key) => ({ ...key, hasBegun: false })));
     const { status, attempts, interruptions } = await lab.state(id);

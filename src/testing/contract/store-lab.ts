@@ -1,6 +1,6 @@
 /** The set-up of a contract case: a fresh store, its time, live dispatchers, and short ways to use them. */
 
-import { deepEqual, equal, ok } from 'node:assert/strict';
+import { deepEqual, equal, fail, ok } from 'node:assert/strict';
 import { type Observable, Subscription } from 'rxjs';
 import type { Clock } from '../../clock.js';
 import { expand, expandCallback } from '../../job/expand-plan.js';
@@ -14,7 +14,15 @@ import { Payload } from '../../job/payload.js';
 import { taskVersionOf } from '../../job/task-version.js';
 import type { JobStore } from '../../store/job-store.js';
 import type { ChangeFilter, StoreChange } from '../../store/store-changes.js';
-import type { AttemptInfo, AttemptKey, ClaimedJob, InsertResult, Settlement } from '../../store/store-messages.js';
+import type {
+  AttemptInfo,
+  AttemptKey,
+  ClaimedJob,
+  InsertResult,
+  RescheduleRequest,
+  RescheduleResult,
+  Settlement,
+} from '../../store/store-messages.js';
 import { seededRandom } from '../seeded-random.js';
 
 /** Given by the test that runs the contract: a new store for each case, and control of its time. */
@@ -303,10 +311,21 @@ export class StoreLab {
   }
 
   /** Asks for another attempt, at once or later. */
-  async again(run: AttemptKey, delayMs: number): Promise<AttemptInfo | undefined> {
-    const [attempt] = await this.store.reschedule([{ ...keyOf(run), delayMs }]);
+  async again(
+    run: AttemptKey,
+    delayMs: number,
+    more: Pick<RescheduleRequest, 'error' | 'seal'> = {},
+  ): Promise<RescheduleResult | undefined> {
+    const [result] = await this.store.reschedule([{ ...keyOf(run), delayMs, ...more }]);
     await this.settled();
-    return attempt;
+    return result;
+  }
+
+  /** Asks for another attempt at once, and gets it. */
+  async rerun(run: AttemptKey, more: Pick<RescheduleRequest, 'error' | 'seal'> = {}): Promise<AttemptInfo> {
+    const result = await this.again(run, 0, more);
+    if (typeof result !== 'object') fail(`job ${run.id} gets no attempt at once, but is ${result}`);
+    return result;
   }
 
   async release(run: AttemptKey, hasBegun: boolean): Promise<void> {

@@ -82,7 +82,7 @@ export const transactional = cases('an end in a transaction', {
       equal(await settle(run, completed(42)), false);
     });
     await lab.expect('active', id);
-    equal(await lab.again(run, 0), undefined);
+    equal(await lab.again(run, 0), 'refused');
     deepEqual(await lab.outcome(id), ['cancelled', 'enough']);
   },
 
@@ -114,7 +114,7 @@ export const transactional = cases('an end in a transaction', {
       await settle(run, completed(42));
     });
     equal(await lab.fail(run), false);
-    equal(await lab.again(run, 0), undefined);
+    equal(await lab.again(run, 0), 'refused');
     await lab.release(run, true);
     deepEqual(await lab.outcome(id), ['completed', 42]);
   },

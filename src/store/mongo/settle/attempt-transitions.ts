@@ -4,7 +4,14 @@ import { JobNotFoundError, type MillraceError, QuotaError } from '../../../error
 import { afterFailure, afterInterruption, outcomeOfCancel, type Sequel } from '../../../job/attempt-rule.js';
 import { laneOf } from '../../../job/lane.js';
 import { recordedError } from '../../../job/stored-error.js';
-import type { AttemptInfo, AttemptKey, AttemptReport, FollowOutcome, ReleaseRequest, RescheduleRequest } from '../../store-messages.js';
+import type {
+  AttemptKey,
+  AttemptReport,
+  FollowOutcome,
+  ReleaseRequest,
+  RescheduleRequest,
+  RescheduleResult,
+} from '../../store-messages.js';
 import type { PauseControl } from '../control/pause-control.js';
 import { isRefused, refusalOf } from '../driver/driver-errors.js';
 import type { ServerTime } from '../driver/server-time.js';
@@ -41,7 +48,7 @@ export interface AttemptTransitionsSources {
 }
 
 export class AttemptTransitions {
-  readonly #asked = new IdempotentCalls<RescheduleRequest, AttemptInfo | undefined>((again, wasUnanswered) =>
+  readonly #asked = new IdempotentCalls<RescheduleRequest, RescheduleResult>((again, wasUnanswered) =>
     this.#reschedule(again, wasUnanswered),
   );
 
@@ -69,15 +76,15 @@ export class AttemptTransitions {
   }
 
   /** After an error what was recorded is recognised when it is sent again. */
-  reschedule(again: readonly RescheduleRequest[]): Promise<readonly (AttemptInfo | undefined)[]> {
-    return this.#asked.all(again, undefined);
+  reschedule(again: readonly RescheduleRequest[]): Promise<readonly RescheduleResult[]> {
+    return this.#asked.all(again, 'refused');
   }
 
-  async #reschedule({ delayMs, error, seal, ...key }: RescheduleRequest, wasUnanswered: boolean): Promise<AttemptInfo | undefined> {
+  async #reschedule({ delayMs, error, seal, ...key }: RescheduleRequest, wasUnanswered: boolean): Promise<RescheduleResult> {
     const { jobs, placeUsage, jobPlaces, time, notifier, pauses, running, completion } = this.sources;
     const use = attemptKey(key);
     const token = tokenAfter(key.token);
-    let before: JobDocument | undefined;
+    let before = running.get(key);
     const after = await this.#decide(
       key,
       (job) => {
@@ -96,7 +103,7 @@ export class AttemptTransitions {
           return completion.end(job, 'end', refusalOf(referenceOf(job), cause));
         });
       },
-      (job) => wasUnanswered && job.status === 'active' && job.token === token,
+      (job) => wasUnanswered && ((job.status === 'active' && job.token === token) || isPutOff(job, before, error !== undefined)),
     );
     running.remove(key);
     if (after?.status === 'active') {
@@ -105,10 +112,10 @@ export class AttemptTransitions {
       return { token, number: after.attempts, failures: after.failures };
     }
     await placeUsage.free(use);
-    if (after?.status !== 'scheduled' && after?.status !== 'pending') return undefined;
+    if (after?.status !== 'scheduled' && after?.status !== 'pending') return 'refused';
     if (before !== undefined) await jobPlaces.drop(before);
     notifier.waits(after);
-    return undefined;
+    return 'later';
   }
 
   async release({ hasBegun, ...key }: ReleaseRequest): Promise<void> {
@@ -271,3 +278,10 @@ const RUNNING = { status: 'active', waitsFor: { $exists: false } } as const;
 
 /** The fields that a job loses when it does not run any more. */
 const BACK = { owner: undefined, token: undefined } as const satisfies JobUpdate;
+
+/** Whether a job waits because its attempt was rescheduled: an interruption is counted, and a claim that is handed back does not count as an attempt. */
+function isPutOff(job: JobDocument, before: JobDocument | undefined, hasFailed: boolean): boolean {
+  if (before === undefined || (job.status !== 'scheduled' && job.status !== 'pending')) return false;
+  const failures = before.failures + (hasFailed ? 1 : 0);
+  return job.attempts === before.attempts && job.failures === failures && job.interruptions === before.interruptions;
+}
