@@ -14,7 +14,7 @@ export type DispatcherEvent =
   /** A defect: it has given its jobs up, and begins anew. */
   | { readonly type: 'failed'; readonly error: unknown }
   | { readonly type: 'stopped' }
-  /** A job was not run, and has failed: it is not what was sealed, or not in time. Told once, to those who listen then. */
+  /** A job was not run, and has failed: its seal does not match it, or has expired. Told once, to those who listen then. */
   | { readonly type: 'refused'; readonly job: { readonly id: string; readonly taskName: string }; readonly error: SealError };
 
 /** The text of each event; the details are in the event. */

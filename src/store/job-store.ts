@@ -28,14 +28,13 @@ import type {
  * Where jobs live. Each method handles each of its items atomically, and independently of the others: a failed item never affects the rest.
  * Once the promise resolves, the write is durable. Time is the store's own.
  *
- * The follow-up of an end (callbacks and next steps released, parents ended, places given back)
- * is the store's duty: begun before the ending call resolves, done whoever dies meanwhile.
+ * The follow-up of an end (callbacks and next steps released, parents ended, places given back) is the store's duty: it begins before the
+ * ending call resolves, and is done even if a process dies meanwhile.
  */
 export interface JobStore {
   /**
-   * Opens the store. Quotas that are new to it are added to its book in their order, behind `default`, which
-   * has one place unless it is given; rates that are given hold from now on, and sizes unless the same were given
-   * last time, those of all others stay.
+   * Opens the store. New quotas are added to its book in their order, behind `default`, which has one place unless it is given. The given
+   * rates hold from now on. So do the given sizes, unless the same were given last time: then a size that was set since stays.
    */
   start(setup: StoreSetup): Promise<void>;
   /**
@@ -53,22 +52,20 @@ export interface JobStore {
   readonly insight: Insight;
 
   /**
-   * Adds trees of jobs, each with all its jobs or not at all, in their order. A tree whose root names a
-   * parent joins it: a callback waits for its end, or runs at once where that has come; a step becomes the last of its
-   * batch, and is refused where no step of that is to come any more.
-   * A tree that is there already is left as it is. In place of one whose unique key another job has, that job is
-   * answered; of one that retries a job which was retried before, that retry.
+   * Adds trees of jobs, each with all its jobs or not at all, in their order. A tree whose root names a parent joins it: a callback waits
+   * for its end, or runs at once if that has come; a step becomes the last of its batch, and is refused if the batch takes no more steps.
+   * An existing tree stays as it is. If another job has the unique key of a tree, the answer is that job; if a tree retries a job that was
+   * retried before, the answer is the earlier retry.
    * @param session - of a transaction, with which all of it commits or vanishes: nobody sees it before, but it has
-   * its place in the order from now on. The trees are new ones; what is answered is what will be there
+   * its place in the order from now on. The trees are new ones; the answers are the jobs that will exist after the commit
    */
   insert(trees: readonly JobTree[], session?: object): Promise<readonly InsertResult[]>;
 
   /**
-   * Hands out up to `limit` jobs to be run at once, in order of priority, then insertion, and with them
-   * all their quota places. Never the same job twice, never more places than a quota has; a job whose
-   * quota is full holds up nobody, and one that needs several places has them saved up after a second. Where a quota
-   * has a rate, no more jobs are given places of it in any of its periods.
-   * Batches that are due are opened on the way; they take places, but count nothing against `limit`.
+   * Hands out up to `limit` jobs to be run at once, in order of priority, then insertion, and with them all their quota places. Never the
+   * same job twice, never more places than a quota has; a job whose quota is full delays no other, and one that needs several places has
+   * them saved up after a second. Where a quota has a rate, no more jobs are given places of it in any of its periods. Batches that are due
+   * are opened on the way; they take places, but count nothing against `limit`.
    */
   claim(request: ClaimRequest): Promise<readonly ClaimedJob[]>;
 
@@ -77,11 +74,12 @@ export interface JobStore {
 
   /**
    * Records how attempts ended. A stale token changes nothing and answers `false`. A job that returned another one waits for that one's end
-   * and takes its outcome, with its own places given back; it fails where that could never come: in a circle, or where the other needs what
-   * a batch around it holds. One whose cancellation was asked for is cancelled, together with a job that was queued for it. A job whose
-   * result does not fit beside its stored data, or is refused by the database, fails with an error that says so.
-   * @param session - of a transaction, with which all of it commits or vanishes: nobody sees it before. `false` is answered then
-   * also where cancellation was asked for, and a job that could never follow the one it returned, or whose result does not fit, is an error; the transaction is to be aborted.
+   * and takes its outcome, with its own places given back; it fails if that end could never come: in a circle, or if the other job needs
+   * places that a batch around it holds. One whose cancellation was asked for is cancelled, together with a job that was queued for it. A
+   * job whose result does not fit beside its stored data, or is refused by the database, fails with an error that says so.
+   * @param session - of a transaction, with which all of it commits or vanishes: nobody sees it before. Then `false` also means that a
+   *   cancellation was requested. A job that could never follow the one it returned, or whose result does not fit, is an error; the caller
+   *   aborts the transaction.
    * If it is not committed, the attempt goes on. If the commit's result is unknown, the next call with this token reveals it.
    */
   settle(ends: readonly Settlement[], session?: object): Promise<readonly boolean[]>;
@@ -94,30 +92,30 @@ export interface JobStore {
   reschedule(again: readonly RescheduleRequest[]): Promise<readonly RescheduleResult[]>;
 
   /**
-   * Takes back what a dispatcher cannot go on with. A job that had not begun returns to its place in
-   * line as if never claimed; one that had is interrupted, which is counted, and returns in front with
-   * its places, later, or not at all, as its limits say. Of a job that has ended, the places it kept.
+   * Takes back jobs that a dispatcher cannot go on with. A job that had not begun returns to its place in line as if never claimed; one
+   * that had is interrupted, which is counted, and returns in front with its places, later, or not at all, as its limits say. For a job
+   * that has ended, the places it kept are released.
    */
   release(holds: readonly ReleaseRequest[]): Promise<void>;
 
   /**
    * Cancels jobs with everything below them: waiting ones end at once, running ones are notified. A batch that has not begun has its
    * outcome at once as well, and is final with the last of the callbacks below it. A job that has ended stays as it is, also while its
-   * callbacks run. Once the promise resolves, no job below a batch that has not begun can begin, on any level, whatever claim is under way.
+   * callbacks run. Once the promise resolves, no job below a batch that has not begun can begin, on any level, by any claim under way.
    */
   cancel(ids: readonly string[], reason: string | undefined): Promise<void>;
 
   /**
    * Renews a dispatcher's lease, for `leaseMs` from now; `false` when the lease was over and others took its
    * jobs. With 0 ms it gives the lease up, and the jobs that it still holds come back as those of a dead one.
-   * @param agents - what it runs, for `insight`; kept from the first heartbeat that says it
+   * @param agents - its agents, for `insight`; kept from the first heartbeat that has them
    */
   heartbeat(dispatcher: string, leaseMs: number, agents?: readonly AgentInfo[]): Promise<boolean>;
 
   /**
-   * Does what time makes due: scheduled jobs become pending, late ones expire, jobs and places of
-   * dispatchers whose lease is over come back. Safe to be called by any number, at any time.
-   * @returns also the attempts that count as the dispatcher's, so that it releases those which it has not in hand
+   * Handles everything that has come due: scheduled jobs become pending, late ones expire, jobs and places of dispatchers whose lease is
+   * over come back. Safe to be called by any number, at any time.
+   * @returns also the attempts that count as the dispatcher's, so that it releases those that it does not run
    */
   recover(dispatcher: string): Promise<RecoveryResult>;
 
@@ -163,11 +161,11 @@ export interface Controls {
   /** The present pauses. */
   paused(): Promise<Paused>;
   /**
-   * Pauses or resumes something. Of what is paused, no job begins, and no places are kept for it; what runs goes on.
-   * Resolves when every living dispatcher follows.
+   * Pauses or resumes something. No paused job begins, and no places are kept for it; running jobs go on. Resolves when every living
+   * dispatcher follows.
    */
   pause(what: Pausable, isPaused: boolean): Promise<void>;
-  /** Sets the size of a quota; where more is in use, that is borne until it has ended. @throws UnknownQuotaError */
+  /** Sets the size of a quota; if more places are in use, the jobs that use them go on to their end. @throws UnknownQuotaError */
   resize(quota: string, size: number): Promise<void>;
 }
 
@@ -177,11 +175,12 @@ export interface Schedules {
   now(): Promise<Date>;
   /**
    * The time up to which a schedule has fired; of one that is new, `since`, which is recorded.
-   * @param timetable - by which it fires from now on; where that is another than before, it begins anew, at `since` if that is later
+   * @param timetable - by which it fires from now on; if it differs from the last one, the schedule begins again, at `since` if that is
+   *   later
    */
   begin(name: string, since: Date, timetable?: string): Promise<Date>;
   /**
-   * Inserts what is queued for the times after one moment and up to another, and records that, in one step.
+   * Inserts the jobs for the times after one moment and up to another, and records that, in one step.
    * @returns `false`, with nothing done, if the schedule has fired up to another time than `after`, or `until` has not come by the store's
    *   time
    */

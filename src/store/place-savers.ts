@@ -69,8 +69,8 @@ export class PlaceSavers {
   }
 
   /**
-   * The places that are saved for lanes before this one, or for all. Each saves in the lock order of the quotas, up to the first of
-   * which it has too little: two who save then never hold what the other waits for.
+   * The places that are saved for lanes before this one, or for all. Each saves in the lock order of the quotas, up to the first of which
+   * it has too little: so two savers never hold places that the other waits for.
    */
   savedBefore(lane: string | undefined, { book, freeOf, served }: FreePlaces, nowMs: number): SavedPlaces {
     if (this.#savers.size === 0) return NOTHING;

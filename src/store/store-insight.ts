@@ -8,7 +8,7 @@ export interface Insight {
   dispatchers(): Promise<readonly DispatcherStatus[]>;
   /** Those of the quotas that are there. */
   quotas(names: readonly string[]): Promise<readonly QuotaStatus[]>;
-  /** How many pending jobs of its queue come before a pending job, whatever keeps them; counted up to a limit. */
+  /** How many pending jobs of its queue come before a pending job, for any reason; counted up to a limit. */
   countAhead(id: string, limit: number): Promise<number>;
   /**
    * The keys of the lanes in which jobs wait to be claimed; also those whose time has come a while ago, and that nobody has made pending.

@@ -102,7 +102,7 @@ export interface JobQuery {
   /** Jobs whose work ended then or later, and before. */
   readonly endedSince?: Date | undefined;
   readonly endedBefore?: Date | undefined;
-  /** Those that are not final, whatever is stored as their status, and those whose records were damaged. */
+  /** Jobs that have not ended, whatever their stored status, and those whose records were damaged. */
   readonly mayBeUnreadable?: true | undefined;
   /** Whether they were queued again by a retry. */
   readonly isRetried?: boolean | undefined;

@@ -1,4 +1,4 @@
-/** Does again, until it succeeds, what has to be done and could not be; whoever dies over it leaves an owner in the documents. */
+/** Repeats a failed call until it succeeds; a process that dies before leaves an owner in the documents. */
 
 import { type Subscription, timer } from 'rxjs';
 import type { Clock } from '../../clock.js';

@@ -18,8 +18,8 @@ export interface GroupCommitOptions<T> {
   /** About the bytes of an item; asked where `maxBytes` is given. @default 0 */
   readonly bytesOf?: (item: T) => number;
   /**
-   * One write is under way at a time, so that what is added in order is written in order. Otherwise each
-   * turn has a write of its own, for a writer that keeps order and groups by itself. @default true
+   * One write is under way at a time, so that items are written in the order of their addition. Otherwise each turn has a write of its own,
+   * for a writer that keeps order and groups by itself. @default true
    */
   readonly oneAtATime?: boolean;
   /** Resolves when the waiting items must be written; gets their number, now and after each addition. @default at once */

@@ -165,7 +165,7 @@ export class Completion {
     return this.#followers.get(id) ?? NO_FOLLOWERS;
   }
 
-  /** Ends a job that was not started in time, and cancels what is below it. */
+  /** Ends a job that was not started in time, and cancels the jobs below it. */
   expire(record: JobRecord, outcome: StoredOutcome): void {
     this.#cancelBelow(record.job.id, 'batch-expired' satisfies CancelReason);
     this.end(record, 'expire', outcome);

@@ -1,4 +1,4 @@
-/** Which dispatchers are alive: each isHeld a lease that it renews, and whose jobs others take when it is over. */
+/** Which dispatchers are alive: each holds a lease that it renews, and whose jobs others take when it is over. */
 
 import { isHeld, isOver, type Lease, mayDeclareDead } from '../lease-rule.js';
 import type { AgentInfo } from '../store-insight.js';

@@ -1,4 +1,4 @@
-/** Does what time makes due: promotes scheduled jobs, and ends those that were not started in time. */
+/** Handles jobs that have come due: promotes scheduled jobs, and ends those that were not started in time. */
 
 import { expired } from '../../job/job-errors.js';
 import type { JobRecord } from '../../job/job-record.js';

@@ -1,4 +1,4 @@
-/** Puts trees in, at once or with a transaction; what has a unique key, or retries a job, may be there already in another form. */
+/** Inserts trees, at once or with a transaction; for a tree with a unique key, or a retry, another job may exist already. */
 
 import { ConflictError, type MillraceError } from '../../errors.js';
 import { notBelow, notExtended, takesSteps } from '../../job/batch-rule.js';
@@ -21,7 +21,7 @@ export class Inserter {
     return trees.map((tree) => ({ tree, places: [place(), ...tree.slice(1).map(place)] }));
   }
 
-  /** @returns what is there now: the tree, or what is there in its place */
+  /** @returns the inserted tree, or the existing job in its place */
   insert({ tree, places }: StagedTree): InsertResult {
     const { table, completion } = this.context;
     const [root] = tree;
@@ -41,7 +41,7 @@ export class Inserter {
     return { record: table.get(root.id) as JobRecord };
   }
 
-  /** @returns what will be there with the commit, or what is there in its place */
+  /** @returns the tree that the commit will insert, or the existing job in its place */
   stage(staged: StagedTree, session: MemorySession): InsertResult {
     const [job] = staged.tree;
     const retry = this.#retryBefore(job) ?? this.#stagedRetry(job, session);
@@ -52,9 +52,7 @@ export class Inserter {
     return { record: holder === undefined ? firstRecord(staged) : this.#afterAnswer(holder, staged) };
   }
 
-  /**
-   * All at once, or nothing where a job is gone that is to have a callback, or what was seen of unique keys and retries is no longer so.
-   */
+  /** Inserts all at once; or nothing, if the job of a callback is gone, or a unique key or retry that was read has changed. */
   commit(staged: readonly StagedTree[]): void {
     const jobs = new Map(staged.flatMap(({ tree }) => tree.map((job) => [job.id, job] as const)));
     for (const { tree, holder } of staged) {

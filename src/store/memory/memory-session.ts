@@ -18,9 +18,9 @@ export interface StagedTree {
 
 /** Another participant of a transaction, such as documents beside the jobs. */
 export interface Participant {
-  /** @throws whatever keeps it from committing; the transaction is aborted then */
+  /** @throws an error that keeps it from committing; the transaction is then aborted */
   check(): void;
-  /** Makes what was written be there; called when nothing can keep the transaction from committing any more. */
+  /** Applies the writes; called when nothing can keep the transaction from committing any more. */
   apply(): void;
 }
 
@@ -48,17 +48,17 @@ export class MemorySession implements StoreSession {
     return this.#state === 'open';
   }
 
-  /** Of what was queued in it, the retry of a job. */
+  /** The retry of a job, if it was queued in this transaction. */
   retryOf(id: string): StagedTree | undefined {
     return this.#trees.find(({ tree, holder }) => holder === undefined && tree[0].retryOf === id);
   }
 
-  /** Of what was queued in it, what came last under a unique key. */
+  /** The last tree under a unique key that was queued in this transaction. */
   lastUnder(key: string): StagedTree | undefined {
     return this.#trees.findLast(({ tree, holder }) => holder === undefined && tree[0].unique?.key === key);
   }
 
-  /** Of what was queued in it, what was answered with a job that has its key. */
+  /** The trees of this transaction that were answered with an existing job of their key. */
   answeredWith(id: string): readonly StagedTree[] {
     return this.#trees.filter(({ holder }) => holder === id);
   }
@@ -87,8 +87,8 @@ export class MemorySession implements StoreSession {
 
   /**
    * Makes everything that is in it be there, at once.
-   * @throws TransactionError when it is over, or when what it says of unique keys, or of an attempt, is no longer so; JobNotFoundError
-   * for callbacks of jobs that are gone; what else takes part may throw as well; it is aborted then
+   * @throws TransactionError when it is over, or when a unique key or an attempt that it has read has changed; JobNotFoundError for
+   *   callbacks of jobs that are gone; an error of another participant; it is then aborted
    */
   commit(): void {
     this.checkOpen();

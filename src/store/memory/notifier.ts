@@ -1,4 +1,4 @@
-/** Tells those who listen what has happened, once each operation of the store is complete. */
+/** Notifies listeners, once an operation of the store is complete. */
 
 import { Observable } from 'rxjs';
 import type { JobRecord } from '../../job/job-record.js';

@@ -76,12 +76,12 @@ export class QuotaLedger {
     if (this.#held.has(jobId)) this.#kept.set(jobId, keeper);
   }
 
-  /** Gives back what was kept for an attempt. @returns whether anything was */
+  /** Gives back the places kept for an attempt. @returns whether anything was */
   dropKept(jobId: string, token: string): boolean {
     return this.#kept.get(jobId)?.token === token && this.drop(jobId);
   }
 
-  /** Gives back whatever was kept for attempts of these dispatchers. @returns whether anything was */
+  /** Gives back the places kept for attempts of these dispatchers. @returns whether anything was */
   dropKeptBy(owners: ReadonlySet<string>): boolean {
     const lost = [...this.#kept].filter(([, { owner }]) => owner !== undefined && owners.has(owner));
     for (const [jobId] of lost) this.drop(jobId);

@@ -22,7 +22,7 @@ export class Retention {
     if (!this.#takers.has(id)) this.#roots.push(id);
   }
 
-  /** A job takes the outcome of a root, and so may name what is below that: it is remembered as long as the job. */
+  /** A job takes the outcome of a root, so it may name jobs below that root: these are remembered as long as the job. */
   keepWith(taker: string, root: string): void {
     this.#taken.set(taker, root);
     this.#takers.set(root, (this.#takers.get(root) ?? new Set()).add(taker));

@@ -27,7 +27,7 @@ export function checkDriver({ url = '', resolve }: Self = SELF): void {
   }
 }
 
-/** Loads what needs the driver. @throws StoreError where that is missing */
+/** Loads a module that needs the driver. @throws StoreError where that is missing */
 export async function withDriver<T>(load: () => Promise<T>): Promise<T> {
   try {
     return await load();

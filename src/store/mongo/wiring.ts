@@ -192,7 +192,7 @@ function openMaintenance(below: ReturnType<typeof openClaims>) {
   return { ...below, rescuer, maintainer, insight };
 }
 
-/** Ends everything that goes on by itself; what is not written by then is done by a round of another process. */
+/** Ends all background work; a round of another process does the writes that are missing by then. */
 export async function closeParts(parts: StoreParts): Promise<void> {
   const { router, backgroundRetry, pauses, placeSavings, rateLimiter, listener, notifier, outcomes, localQueue, ownerRelease } = parts;
   router.stopPolling();

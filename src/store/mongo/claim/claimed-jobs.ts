@@ -1,4 +1,4 @@
-/** Turns the documents that a claim has won into what a dispatcher runs; a job that cannot be handed out is put back. */
+/** Turns the documents that a claim has won into claimed jobs for a dispatcher; a job that cannot be handed out is put back. */
 
 import type { ObjectId } from 'mongodb';
 import type { JobReference } from '../../../job/job-reference.js';

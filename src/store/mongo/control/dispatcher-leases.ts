@@ -59,7 +59,7 @@ export class DispatcherLeases {
     await this.collections.dispatchers.updateMany(late, { $set: { pauseRevision: revision } });
   }
 
-  /** The condition that a dispatcher's lease still isHeld when the server executes a command; `undefined` for one without a lease. */
+  /** The condition that a dispatcher's lease still holds when the server executes a command; `undefined` for one without a lease. */
   fence(dispatcher: string): Expression | undefined {
     const lease = this.#own.get(dispatcher);
     return lease === undefined ? undefined : { $lt: [this.time.now, literal(lease.leaseUntil)] };
@@ -99,7 +99,7 @@ export class DispatcherLeases {
     ]);
   }
 
-  /** If it cannot release what it isHeld, the next round of another dispatcher does. */
+  /** If it cannot release its jobs and places, the next round of another dispatcher does. */
   async #giveUp(dispatcher: string): Promise<true> {
     this.#own.delete(dispatcher);
     const over: Fields = { state: 'dead', leaseUntil: { $subtract: [this.time.now, GRACE_MS + 1] } };

@@ -23,9 +23,7 @@ export interface PauseControlSources {
   readonly leases: DispatcherLeases;
   readonly time: ServerTime;
   readonly backgroundRetry: BackgroundRetry;
-  /**
-   * Told when something else is paused: puts back what was claimed and has not begun, and resolves when no claim of before is under way.
-   */
+  /** Called when the pauses change: puts back claimed jobs that have not begun, and resolves when no earlier claim is under way. */
   readonly onChange: () => Promise<void>;
   readonly onDamage: (message: string, details?: JobDetails) => void;
   /** Is called with work that nobody waits for. */
@@ -34,7 +32,7 @@ export interface PauseControlSources {
 
 export class PauseControl {
   #paused: PausedDocument = { ...NOTHING_PAUSED, revision: 0 };
-  /** The first try to follow the last change; never rejects, since what fails is done again. */
+  /** The first try to follow the last change; never rejects, since a failure is repeated. */
   #tried: Promise<void> = Promise.resolve();
   #told: string | undefined;
   readonly #closed = new ReplaySubject<true>(1);

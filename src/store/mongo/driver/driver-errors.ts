@@ -18,8 +18,8 @@ const DUPLICATE = 11_000;
 const NO_CONNECTION = 'MongoWaitQueueTimeoutError';
 
 /**
- * Whether what was sent may have been done, although the driver has tried twice. Its error is that of the second try,
- * which may not have been sent at all; what became of the first it does not tell.
+ * Whether a command may have been executed, although the driver has tried twice. Its error is that of the second try, which may not have
+ * been sent at all; it does not show the result of the first.
  */
 export function isUnanswered(error: unknown): boolean {
   if (!(error instanceof MongoError)) return false;
@@ -35,12 +35,15 @@ export function hasNoServer(error: unknown): boolean {
   return error instanceof MongoServerSelectionError;
 }
 
-/** It has been done already: these documents are there. @throws what is anything else */
+/** The insert has been done already: these documents exist. @throws all other errors */
 export function ignoreDuplicates(error: unknown): void {
   if (perDocumentErrors(error).length > 0) throw error;
 }
 
-/** Of many documents, those that were refused each for itself, apart from those that are there already. @throws what refuses all of them */
+/**
+ * Of many documents, those that were refused each for itself, apart from those that are there already.
+ * @throws an error that refuses all of them
+ */
 export function perDocumentErrors(error: unknown): readonly Partial<WriteError>[] {
   const errors = writeErrorsOf(error);
   if (errors.length === 0 && (error as Partial<WriteError>).code !== DUPLICATE) throw error;
@@ -68,7 +71,7 @@ export function refuseForeign(cause: unknown): void {
 /** NoSuchTransaction: the server does not know a transaction, or has aborted it. */
 const NO_SUCH_TRANSACTION = 251;
 const LIFETIME_EXCEEDED = 290;
-/** A document, or what a transaction has written, is larger than it may be. */
+/** A document, or the writes of a transaction, are larger than allowed. */
 const TOO_LARGE: ReadonlySet<unknown> = new Set([257, 388, 10334, 17419, 17420]);
 /**
  * Errors about the values in a command, which come again with each try: bad values and types, nesting too deep, forbidden
@@ -105,20 +108,22 @@ export function mayBeTooOld(error: unknown): boolean {
   return error instanceof MongoServerError && (error.code === LIFETIME_EXCEEDED || error.code === NO_SUCH_TRANSACTION);
 }
 
-/** Says what a limit of MongoDB means that ended a transaction; such errors come again, so they are no longer labelled as transient. */
+/**
+ * Explains an error of a limit of MongoDB that ended a transaction. Such errors come again, so they are no longer labelled as transient.
+ */
 export function withTransactionLimitExplained(cause: unknown, { openMs, limitMs }: Lifetime): unknown {
   if (!(cause instanceof MongoServerError)) return cause;
   const { code } = cause;
   if (code === LIFETIME_EXCEEDED || (code === NO_SUCH_TRANSACTION && openMs >= (limitMs ?? LIFETIME_MS))) {
     const limit = limitMs === undefined ? '60 s, unless the server is configured otherwise' : `${limitMs / 1_000} s`;
     return new TransactionError(
-      `MongoDB has aborted the transaction, which was open for ${Math.round(openMs / 1_000)} s, since it took longer than the server allows (\`transactionLifetimeLimitSeconds\`: ${limit}). Do what takes long before the transaction, or in a job of its own, or raise the limit of the server`,
+      `MongoDB has aborted the transaction, which was open for ${Math.round(openMs / 1_000)} s, since it took longer than the server allows (\`transactionLifetimeLimitSeconds\`: ${limit}). Do long work before the transaction, or in a separate job, or raise the limit of the server`,
       { cause },
     );
   }
   if (TOO_LARGE.has(code))
     return new TransactionError(
-      `MongoDB has refused what the transaction writes as too large: ${cause.message}. A document may have 16 MB; split the work over several jobs`,
+      `MongoDB has refused the writes of the transaction as too large: ${cause.message}. A document may have 16 MB; split the work over several jobs`,
       { cause },
     );
   return cause;

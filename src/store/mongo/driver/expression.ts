@@ -3,7 +3,7 @@
 import type { JobKind } from '../../../job/job-record.js';
 import type { Status } from '../../../job/job-status.js';
 
-/** A value that the server takes as it is, whatever it looks like. */
+/** A value that the server never reads as an expression. */
 export interface Literal {
   readonly $literal: unknown;
 }

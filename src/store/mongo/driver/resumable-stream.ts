@@ -19,7 +19,7 @@ export interface ResumableStreamSources {
   readonly clock: Clock;
   /** The time in which the server answers, also where a test moves that of the store. @default the real time */
   readonly serverClock?: Clock;
-  /** Opens it; what it lets pass has `operationType`, and `invalidate` is among it: such a stream has no place to go on from. */
+  /** Opens it. Its filter must keep `operationType`, and let `invalidate` events pass: after one, the stream cannot resume. */
   readonly watch: (options: ChangeStreamOptions) => ChangeStream;
   readonly onEvent: (event: Document) => void;
   /** It has been opened for the first time, or after a failure: earlier events may have been missed. */
@@ -77,7 +77,7 @@ export class ResumableStream {
     stream.on('error', (error) => {
       if (isCurrent()) this.#failed(hasLostItsPlace(error) ? undefined : token);
     });
-    // Of its cursor: the driver may go on with another one, or say what is wrong; where it does neither, we go on.
+    // For its cursor: the driver may go on with another one, or report an error; if it does neither, the store resumes the stream.
     stream.on('close', () => {
       if (isCurrent()) this.#reopenSoon(token);
     });

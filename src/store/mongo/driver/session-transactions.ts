@@ -40,7 +40,7 @@ export class SessionTransactions implements Transactions {
     return this.#causality;
   }
 
-  /** Transactions of another client, which also see what has been committed through this one. */
+  /** Transactions of another client, which also see the commits through this one. */
   through(client: MongoClient): SessionTransactions {
     const others = new SessionTransactions(client, this.deadline, this.clock);
     others.#causality = this.#causality;
@@ -158,7 +158,7 @@ export class SessionTransactions implements Transactions {
     }
   }
 
-  /** Does, once, what was to be done after the commit. */
+  /** Runs, once, the follow-ups of the commit. */
   async committed(session: ClientSession): Promise<void> {
     const acts = this.#afterCommit.get(session) ?? [];
     this.#afterCommit.delete(session);

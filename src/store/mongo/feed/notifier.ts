@@ -75,7 +75,7 @@ export class Notifier {
     return this.#topics.isHeard(topicOf({ work: queue }));
   }
 
-  /** A job was queued here just now: whoever watches it from now on in this turn misses nothing. */
+  /** A job was queued here just now: a watcher that subscribes in this turn misses nothing. */
   queued(job: JobDocument): void {
     if (this.#fresh.size === 0) nextTurn().subscribe(() => this.#fresh.clear());
     this.#fresh.set(job._id.toHexString(), job);
@@ -174,14 +174,14 @@ export class Notifier {
     this.#topics.emit(topicOf({ outcomes: 'here' }), { type: 'job', record: await this.recordOf(job) });
   }
 
-  /** Those of one turn are read together; what changes while they are read is read again. */
+  /** The jobs of one turn are read together; a job that changes meanwhile is read again. */
   #readSoon(id: string): void {
     this.#unread.add(id);
     if (this.#isReading) return;
     this.#isReading = true;
     const done = (): void => {
       this.#isReading = false;
-      // One may have been noted after the last look at what is unread.
+      // A job may have been added after the last look at the unread ones.
       const [late] = this.#unread;
       if (late !== undefined) this.#readSoon(late);
     };

@@ -173,7 +173,7 @@ function notThere(id: string): JobNotFoundError {
   return new JobNotFoundError(`job ${id} is gone after it was inserted: somebody has removed it, or its retention was over at once`);
 }
 
-/** It has been written, so that whoever asks again would have it twice. */
+/** It has been written, so a repeated call would queue it twice. */
 function orUncertain(cause: Error): never {
-  throw new UncertainError(`MongoDB has not answered what became of a job that was queued: ${cause.message}`, { cause });
+  throw new UncertainError(`MongoDB has not answered whether a job was queued: ${cause.message}`, { cause });
 }

@@ -73,12 +73,14 @@ export class SessionInserter {
       const not = ungrown.get(id);
       if (not !== undefined && 'refused' in not) return not;
       const job = not?.instead ?? byId.get(id);
-      if (job === undefined) throw new Error(`the tree of job ${root.id} was not put in`);
+      if (job === undefined) throw new Error(`the tree of job ${root.id} was not inserted`);
       return { record: toRecord(job) };
     });
   }
 
-  /** By the id of its root, what is there in place of a tree: an earlier retry of the same job, or else the job that has its key. */
+  /**
+   * The existing job in place of a tree, by the id of the tree's root: an earlier retry of the same job, or else the job that has its key.
+   */
   async #there(trees: readonly JobTree[], within: TransactionScope): Promise<ReadonlyMap<string, JobDocument>> {
     const { treeBuilder, uniqueKeys } = this.sources;
     const there = new Map<string, JobDocument>();

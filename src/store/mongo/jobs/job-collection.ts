@@ -18,7 +18,7 @@ export type Written<D> = { readonly [K in keyof D]?: D[K] | ServerExpression | u
 /** The fields that a move writes beside the status. */
 export type JobUpdate = Omit<Written<JobDocument>, '_id' | 'status'>;
 
-/** The fields on which every decision about a job rests: while they are the same, what was decided still holds. */
+/** The fields on which every decision about a job rests: while they are the same, a decision still holds. */
 const DECISIVE = ['status', 'token', 'waitsFor', 'additions', 'cancel', 'outcome'] as const satisfies readonly (keyof JobDocument)[];
 
 export class JobCollection {
@@ -87,7 +87,7 @@ export class JobCollection {
     return { job: found.find(({ _id }) => _id.equals(id)), open: found.find(({ _id }) => !_id.equals(id)) };
   }
 
-  /** Reads a job and decides about it, again and again until what was decided could be done. */
+  /** Reads a job and decides about it, again and again until the decision could be written. */
   async decide<T>(id: ObjectId, decide: (job: JobDocument) => Promise<T | undefined> | 'nothing'): Promise<T | undefined> {
     for (;;) {
       const job = await this.get(id);

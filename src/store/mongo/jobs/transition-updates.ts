@@ -38,7 +38,7 @@ export function hasFollowUps({ kind, parent, hasCallbacks, hasFollowers, reserva
   return kind !== 'task' || parent !== undefined || hasCallbacks === true || hasFollowers === true || reservation !== undefined;
 }
 
-/** Whether something below a job, which ends now, may not have ended: callbacks, or what is below a batch that never began. */
+/** Whether a job below one that ends now may not have ended: a callback, or a job below a batch that never began. */
 export function hasOpenBelow({ kind, root, status, hasCallbacks }: JobDocument): boolean {
   const isBatch = kind === 'serial' || kind === 'parallel';
   return hasCallbacks === true || (isBatch && root !== undefined && isWaiting(status));
@@ -72,7 +72,7 @@ export async function writeOutcome<T>(outcome: StoredOutcome, job: JobDocument, 
 }
 
 /**
- * An end as the server computes it from the job as it is then, whatever was added to it meanwhile.
+ * An end as the server computes it from the job at that moment, including later additions.
  * @param own - the outcome of the job, and its kind, as expressions
  * @param by - who sees to what follows
  */

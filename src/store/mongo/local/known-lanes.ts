@@ -60,7 +60,7 @@ export class KnownLanes {
   }
 }
 
-/** The part of a lane's key that says what its jobs need. */
+/** The part of a lane's key with the places that its jobs need. */
 export function placesOfLane(key: string): string {
   return JSON.stringify((JSON.parse(key) as readonly unknown[])[2]);
 }

@@ -1,4 +1,4 @@
-/** Finds what the store counts for somebody who does not know of it: where an answer was lost, or a command was done late. */
+/** Finds attempts and places that the store counts for a process which does not know of them: after a lost answer, or a late command. */
 
 import { ObjectId } from 'mongodb';
 import type { AttemptKey } from '../../store-messages.js';

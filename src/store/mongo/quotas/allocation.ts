@@ -9,7 +9,7 @@ export type Claimant = Pick<JobDocument, 'lane' | 'places'>;
 interface InLine {
   readonly lane: string;
   readonly places: Places;
-  /** It takes whatever is free until it has enough. */
+  /** It takes all free places until it has enough. */
   readonly saves: boolean;
 }
 
@@ -43,7 +43,7 @@ export class Allocation {
     };
     const firsts = new Set<string>();
     const line = wanted.filter(isWorthIt).map(({ lane, places }): InLine => {
-      // Places are saved for the first of a lane; those behind it take what is left.
+      // Places are saved for the first of a lane; those behind it take the rest.
       const saves = savers.includes(lane) && !firsts.has(lane);
       firsts.add(lane);
       return { lane, places, saves };
@@ -80,7 +80,7 @@ export class Allocation {
     return { first, least: front.saves ? first : Math.min(...weights), all: weights.reduce((sum, weight) => sum + weight, 0) };
   }
 
-  /** Parts what there is of a quota among them, in their order. */
+  /** Divides the places of a quota among them, in their order. */
   serve(name: string, free: number): void {
     let left = Math.max(0, free);
     this.#jobs = this.#jobs.filter(({ places, saves }) => {

@@ -1,4 +1,4 @@
-/** The places of one quota that a dispatcher wants beside those in use: each of its queues says what its first job lacks. */
+/** The places of one quota that a dispatcher wants beside those in use: each of its queues adds the places that its first job lacks. */
 
 import type { Need } from './allocation.js';
 

@@ -43,7 +43,7 @@ export class LocalPlaces {
     return this.#byDispatcher;
   }
 
-  /** The life of a dispatcher is over: others take back what it held. */
+  /** The life of a dispatcher is over: others take back its places. */
   forget(dispatcher: string): void {
     this.#byDispatcher.delete(dispatcher);
   }

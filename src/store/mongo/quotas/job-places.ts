@@ -25,7 +25,7 @@ export interface JobPlacesSources {
 export class JobPlaces {
   constructor(private readonly sources: JobPlacesSources) {}
 
-  /** Gives up what a job holds in its own name; twice does no harm. */
+  /** Gives up the places that a job holds in its own name; a second call changes nothing. */
   async drop({ _id, reservation, places }: Pick<JobDocument, '_id' | 'reservation' | 'places'>): Promise<void> {
     if (reservation === undefined) return;
     for (const name of Object.keys(places)) await this.dropEntry(name, { job: _id.toHexString(), attempt: reservation });
@@ -45,8 +45,8 @@ export class JobPlaces {
   }
 
   /**
-   * Turns what a dead dispatcher held into places of jobs that go on with them, the first of them first; the rest is
-   * free. Each quota is written once, so that no place is ever counted twice, and none is free that a job will go on with.
+   * Turns the places of a dead dispatcher into places of the jobs that go on with them, in their order; the rest is free. Each quota is
+   * written once, so that no place is ever counted twice, and none is free that a job will go on with.
    */
   async takeBack(dead: string, keepers: readonly PlaceOwner[]): Promise<void> {
     const { quotas, onFreed } = this.sources;

@@ -1,8 +1,8 @@
 /**
- * The places of one quota that one dispatcher has, as far as it can be sure. Its commands go one after the other. It is
- *   certain    once the last command was answered: the answer says how many places the server counts for it;
- *   asking     while a command is under way: only what the command leaves in any case counts, which is what is in use;
- *   in doubt   once a command was not answered, or not done: the same counts, until the next answer.
+ * The places of one quota that one dispatcher has, as far as it can be sure. Its commands go one after the other. It is certain    once the
+ * last command was answered: the answer says how many places the server counts for it; asking     while a command is under way: only the
+ * places that the command leaves in any case count: those in use; in doubt once a command was not answered, or not done: the same places
+ * count, until the next answer.
  */
 export class PlaceLease {
   inUse = 0;
@@ -32,9 +32,8 @@ export class PlaceLease {
   }
 
   /**
-   * @param send - sends a command that leaves at least what is in use, and answers with what is held then, or with
-   * `undefined` where it changed nothing, since the lease was over; its number rises with each, so that one which
-   * arrives late changes nothing
+   * @param send - sends a command that leaves at least the places in use; returns the places held then, or `undefined` if it changed
+   *   nothing, since the lease was over. Its number rises with each command, so that a late one changes nothing
    * @param given - how many places in use the command gives to somebody else
    * @returns whether it was done
    */

@@ -2,14 +2,13 @@
  * Quotas as leased places: a dispatcher holds places of a quota for as long as it has jobs for them, and uses them for one
  * job after the other without a command. Which attempt uses which of them, only its process knows.
  *
- * A dispatcher and a quota are in one of these states:
- *   without    it holds no place. Jobs that need one make it ask.
- *   waiting    it asked and got too few for its first job: the quota notes it, in order, and notifies it of each change.
- *   served     it holds enough for its first job. It may ask for more, and then takes only what others leave idle.
- *   idle       it holds places and has no job for them. It keeps them until another dispatcher waits: then it gives way.
+ * A dispatcher and a quota are in one of these states: without    it holds no place. Jobs that need one make it ask. waiting    it asked
+ * and got too few for its first job: the quota notes it, in order, and notifies it of each change. served     it holds enough for its first
+ * job. It may ask for more, and then takes only places that others leave idle. idle       it holds places and has no job for them. It keeps
+ * them until another dispatcher waits: then it gives way.
  *
- * A `Demand` says what is wanted, a `PlaceLease` what is had; `place-rules.ts` decides between them. A job that needs several
- * quotas gets their places in the lock order of these, so that two dispatchers never hold what the other waits for.
+ * A `Demand` says what is wanted, a `PlaceLease` what is had; `place-rules.ts` decides between them. A job that needs several quotas gets
+ * their places in the lock order of these, so that two dispatchers never hold places that the other waits for.
  */
 
 import type { Need } from './allocation.js';
@@ -51,7 +50,8 @@ export class PlaceLeases {
   constructor(private readonly sources: PlaceLeasesSources) {}
 
   /**
-   * Makes sure, as far as there is room, that a dispatcher holds what these jobs of a queue need; the first of them counts as waiting.
+   * Makes sure, as far as there is room, that a dispatcher holds the places that these jobs of a queue need; the first of them counts as
+   * waiting.
    * @param isNeeded - whether any job of the queue that is known needs a quota
    */
   async acquire(asker: Asker, wanted: readonly Claimant[], isNeeded: (name: string) => boolean): Promise<void> {
@@ -145,8 +145,8 @@ export class PlaceLeases {
   }
 
   /**
-   * No job of a queue is to ask for a quota, since each lacks places of a quota before it. A dispatcher that has those must not
-   * wait behind this one: it would keep what this one lacks.
+   * No job of a queue is to ask for a quota, since each lacks places of a quota before it. A dispatcher that has those must not wait behind
+   * this one: it would keep the places that this one lacks.
    */
   async #passOver({ dispatcher, queue }: Asker, name: string): Promise<void> {
     const { localPlaces, placeCommands, quotas } = this.sources;

@@ -45,7 +45,7 @@ export interface IdleView {
   /** A queue of the dispatcher has jobs that need the quota. */
   readonly isWanted: boolean;
   readonly doOthersLack: boolean;
-  /** Others lack places, or take what is idle. */
+  /** Others lack places, or take idle ones. */
   readonly couldOthersUse: boolean;
   /** How many of the idle places are saved for a job that has all its places of the quotas before this one. */
   readonly secured: number;

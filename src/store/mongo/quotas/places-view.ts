@@ -28,15 +28,15 @@ export interface LaneNeed {
   readonly places: Places;
 }
 
-/** Counts down what is left while places are given to one job after the other. */
+/** Counts down the rest while places are given to one job after the other. */
 export class PlacesLeft {
   readonly #used = new Map<string, number>();
-  /** Lanes that got what was saved for them. */
+  /** Lanes that got the places saved for them. */
   readonly #served = new Set<string>();
 
   constructor(private readonly view: PlacesView) {}
 
-  /** Whether a job of the lane can have all its places, beside what is saved for lanes before it. */
+  /** Whether a job of the lane can have all its places, beside the places saved for lanes before it. */
   has({ lane, places }: LaneNeed): boolean {
     const { savers, nowMs, book, isOverbooked } = this.view;
     const free = { book, freeOf: (quota: string) => this.#free(quota), served: this.#served };

@@ -105,7 +105,7 @@ export class QuotaCache {
     return this.#writes.add({ filter, pipeline });
   }
 
-  /** Reads all quotas anew, and on the way what is paused. */
+  /** Reads all quotas again, and with them the pauses. */
   async refresh(): Promise<void> {
     const { control, quotas } = this.sources.collections;
     const paused: readonly Stage[] = [{ $match: { _id: 'paused' } }, { $project: { _id: 0, control: '$$ROOT' } }];
@@ -116,7 +116,7 @@ export class QuotaCache {
     for (const document of read) if ('control' in document) this.sources.onControl(document.control);
     const isNew = [...found.keys()].some((name) => !this.#book.has(name));
     const order = isNew ? (await control.findOne({ _id: 'quotas' }))?.names : undefined;
-    // None is left out, whatever its document says.
+    // None is left out, even if its document is damaged.
     const names = new Set<unknown>([...(Array.isArray(order) ? order : []), ...found.keys()]);
     for (const name of names) {
       const quota = found.get(String(name));

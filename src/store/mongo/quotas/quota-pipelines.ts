@@ -129,7 +129,7 @@ export function requestPlaces({ dispatcher, want, least, need, isModest, inUse, 
   return [{ $set: { give, isLate } }, { $set: written }, { $unset: ['give', 'isLate'] }];
 }
 
-/** Rises with each write, so that what was seen already need not be read again. */
+/** Rises with each write, so that a known state need not be read again. */
 export const NEXT_REVISION: Expression = { $add: [numberIn('$revision'), 1] };
 
 export function withoutShareOf(dispatcher: string): Expression {

@@ -64,7 +64,7 @@ export class RateLimiter {
     return { may, grant };
   }
 
-  /** Gives back what was granted for jobs that have not begun after all. @param begun - those that have */
+  /** Gives back the starts granted for jobs that have not begun after all. @param begun - those that have */
   async giveBack(grant: Grant, begun: readonly JobDocument[]): Promise<void> {
     for (const [name, { until, count }] of grant) {
       const unused = count - needingStart(begun, name).length;

@@ -1,4 +1,4 @@
-/** The collections of the store, opened with concerns of our own, whatever the client's are. */
+/** The collections of the store, opened with the store's own concerns, not the client's. */
 
 import { type Db, type Document, type MongoClient, ReadConcern, type WriteConcernSettings } from 'mongodb';
 import { Causality } from '../driver/causality.js';

@@ -109,7 +109,7 @@ export interface JobDocument {
   readonly expireAt?: Date;
   readonly progress?: Binary;
   readonly annotations?: Readonly<Record<string, Binary>>;
-  /** Its attempts end in transactions: what they report is in `notes`. */
+  /** Its attempts end in transactions: their reports are in `notes`. */
   readonly isTransactional?: true;
   /** The record as it was when it was found damaged, and the job failed for that reason. */
   readonly damaged?: Binary;

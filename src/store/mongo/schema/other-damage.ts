@@ -65,7 +65,7 @@ export const NOTE_RULES: DocumentRules<NoteDocument> = {
 
 export const SCHEDULE_RULES: DocumentRules<ScheduleDocument> = { _id: needed(ID), firedUntil: needed(is.date), timetable: must.string };
 
-/** Whether this is what is paused, as it is stored. */
+/** Whether this is a valid stored form of the pauses. */
 export function isPausedDocument(value: unknown): value is PausedDocument {
   if (!isRecord(value)) return false;
   const areTexts = (some: unknown): boolean => Array.isArray(some) && some.every(must.string.holds);

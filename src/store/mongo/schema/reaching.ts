@@ -1,4 +1,4 @@
-/** Waits for a database that cannot be reached yet: says that it waits, gives up in time, and says what to do. */
+/** Waits for a database that cannot be reached yet: logs that it waits, gives up in time, and names the next step. */
 
 import { MongoServerError, MongoWriteConcernError } from 'mongodb';
 import {
@@ -44,7 +44,7 @@ export interface ReachOptions {
 
 /**
  * Connects to a database, then prepares it.
- * @throws DatabaseUnreachableError, StoreError; NotRunningError when nobody waits any longer; what the driver throws
+ * @throws DatabaseUnreachableError, StoreError; NotRunningError when nobody waits any longer; errors of the driver
  */
 export async function reach<T>(connect: () => Promise<void>, prepare: () => Promise<T>, options: ReachOptions): Promise<T> {
   const { members, clock, connectTimeoutMs } = options;
@@ -76,7 +76,7 @@ export function reminders({ scheduler }: Clock): Observable<number> {
   return after(0, FIRST_REMINDER_MS).pipe(expand((passedMs) => after(passedMs, Math.min(passedMs, LONGEST_PAUSE_MS))));
 }
 
-/** An error of the driver's at the start, as one that says what to do. */
+/** An error of the driver at the start, as one that names the next step. */
 export function explainedAtStart(error: unknown, members: Pick<Members, 'hosts' | 'reason'>): unknown {
   if (isUnreachable(error)) return unreachable(members, error);
   if (!(error instanceof MongoServerError) || error.code !== AUTHENTICATION_FAILED) return error;

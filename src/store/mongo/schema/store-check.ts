@@ -1,4 +1,4 @@
-/** Looks before anything is stored whether this database can keep what the store promises, and says what to do if not. */
+/** Checks, before anything is stored, whether this database can keep the store's promises; if not, an error names the next step. */
 
 import { type Document, MongoServerError, ObjectId } from 'mongodb';
 import { StoreError } from '../../../errors.js';

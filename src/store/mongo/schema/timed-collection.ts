@@ -62,7 +62,7 @@ interface TableOptions<T extends Document> {
   readonly care: Care<T> | undefined;
 }
 
-/** The methods are the driver's, but that what is read comes whole. */
+/** The methods are the driver's, but reads return whole, checked documents. */
 export class TimedCollection<T extends Document> {
   /** Reads that come after the application's commits. */
   readonly causal: CausalReads<T>;

@@ -75,7 +75,7 @@ export class AttemptTransitions {
     }
   }
 
-  /** After an error what was recorded is recognised when it is sent again. */
+  /** After an error, a repeated call recognises what was recorded. */
   reschedule(again: readonly RescheduleRequest[]): Promise<readonly RescheduleResult[]> {
     return this.#asked.all(again, 'refused');
   }

@@ -70,7 +70,7 @@ export class BatchProgress {
     this.actions.released(steps);
   }
 
-  /** Does for a batch what is to be done next. */
+  /** Takes the next action of a batch. */
   advance(id: ObjectId): Promise<void> {
     return this.#runs.run(id.toHexString(), async () => {
       while (!(await this.#advance(id)));

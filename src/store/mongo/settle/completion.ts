@@ -60,7 +60,7 @@ export class Completion {
     return this.#batchProgress.open(batch);
   }
 
-  /** Does for a batch what is to be done next. */
+  /** Takes the next action of a batch. */
   advance(batch: ObjectId): Promise<void> {
     return this.#batchProgress.advance(batch);
   }
@@ -92,7 +92,7 @@ export class Completion {
     await backgroundRetry.run(() => this.#followUp(job));
   }
 
-  /** An end that was not answered: if it has been recorded all the same, what follows from it is for this process. */
+  /** An end that was not answered: if it has been recorded, this process does its follow-ups. */
   async #tendUnanswered(id: ObjectId): Promise<void> {
     const job = await this.sources.jobs.get(id);
     if (job?.outcome === undefined || job.owner !== this.sources.process) return;
@@ -174,7 +174,7 @@ export class Completion {
     for (const lane of new Set(steps.map((step) => step.lane))) notifier.found(lane);
   }
 
-  /** Does again what somebody who is gone may have left undone. */
+  /** Repeats follow-ups that a dead process may have left undone. */
   async resume(job: JobDocument): Promise<void> {
     if (job.status === 'callbacks' || isFinal(job.status)) {
       await this.#followUp(job);

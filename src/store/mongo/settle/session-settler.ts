@@ -1,4 +1,4 @@
-/** Records ends of attempts through a transaction that is under way; what follows from them is done after the commit. */
+/** Records ends of attempts through a transaction that is under way; their follow-ups come after the commit. */
 
 import type { ClientSession, ObjectId } from 'mongodb';
 import { type MillraceError, TransactionError } from '../../../errors.js';

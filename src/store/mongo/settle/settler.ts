@@ -73,7 +73,7 @@ export class Settler {
     });
   }
 
-  /** @returns of each whether its token was not stale. After an error what was recorded is recognised when it is sent again. */
+  /** @returns of each whether its token was not stale. After an error, a repeated call recognises what was recorded. */
   settle(ends: readonly AttemptEnd[]): Promise<readonly boolean[]> {
     return this.#asked.all(ends, false);
   }
@@ -85,7 +85,7 @@ export class Settler {
     return this.#record(end, { job, wasUnanswered });
   }
 
-  /** With others, where all is as it was when the attempt began; what follows is seen to when the next may be recorded. */
+  /** Together with others, if the job is as it was when the attempt began; the follow-ups run when the next ends may be recorded. */
   async #record(end: AttemptEnd, { job, wasUnanswered }: { readonly job: JobDocument | undefined; readonly wasUnanswered: boolean }) {
     if (job === undefined || keepsOwn(end, job) || problemOfFit(end.outcome, job) !== undefined)
       return this.#settleAlone(end, wasUnanswered);

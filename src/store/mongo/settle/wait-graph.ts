@@ -21,7 +21,7 @@ export class WaitGraph {
 
   /**
    * Whether the end of a job has to wait for the outcome of another, over however many jobs.
-   * @param known - what has been read just now
+   * @param known - the jobs that have been read just now
    */
   async waitsFor(id: ObjectId, other: JobDocument, known: readonly JobDocument[] = []): Promise<boolean> {
     if (!id.equals(other._id) && !mayBeAwaited(other)) return false;
