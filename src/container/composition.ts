@@ -13,8 +13,9 @@ import { storedError } from '../job/stored-error.js';
 import { AccessGuard } from '../principal/access-guard.js';
 import { currentActor } from '../principal/actor.js';
 import { SecretJobSealer } from '../principal/secret-job-sealer.js';
-import { AsyncService, type OwnDispatcher } from '../service/async-service.js';
+import { AsyncService } from '../service/async-service.js';
 import { GuardedObservable } from '../service/guarded-observable.js';
+import type { OwnDispatcher } from '../service/service-life.js';
 import type { ScheduledJobs } from '../service/waiting-watch.js';
 import { AttemptEvents } from '../task/attempt-events.js';
 import { taskAround } from '../task/current-task.js';
@@ -73,7 +74,7 @@ export class Composition {
   /** Starts the service, and the dispatcher where this process has one. */
   async start(dispatcher: OwnDispatcher | undefined, resolve: Resolve): Promise<AsyncService> {
     this.#resolve = resolve;
-    await this.service.start(dispatcher, () => this.#tryOut());
+    await this.service.start({ dispatcher, check: () => this.#tryOut() });
     return this.service;
   }
 

@@ -1,7 +1,7 @@
 /** Which jobs somebody means: a filter, and going through all that it lets pass. */
 
 import { checkOptions, is, type Rules } from '../check.js';
-import { OptionError } from '../errors.js';
+import { JobTypeError, OptionError } from '../errors.js';
 import type { JobRecord } from '../job/job-record.js';
 import { STATUSES, type Status } from '../job/job-status.js';
 import type { JobStore } from '../store/job-store.js';
@@ -71,4 +71,11 @@ export async function* pages(store: Pick<JobStore, 'find'>, query: JobQuery): As
     after = last.job.id;
     left -= page.length;
   }
+}
+
+/** @throws JobTypeError for a job of another task */
+export function checkTask({ job }: JobRecord, task: TaskLike): void {
+  const names = namesOf(task);
+  if (names.includes(job.taskName)) return;
+  throw new JobTypeError(`job ${job.id} is one of ${job.taskName}, not of ${names[0]}; ask for it with its own task, or with none`);
 }
