@@ -64,6 +64,8 @@ export class Attempt implements CurrentTask {
   #aborted: Abort | undefined;
   #cleanUps: (() => unknown)[] | undefined;
   #isOver = false;
+  /** Until its end is being recorded, or it is given up: what it reports later is dropped. */
+  #isHeard = true;
   /** While its code runs in a transaction. */
   #session: object | undefined;
 
@@ -111,8 +113,7 @@ export class Attempt implements CurrentTask {
     return (value) => {
       checkOption('currentTask()', 'progress', value, PROGRESS);
       const progress = typeof value === 'number' ? value : onlyProgress(value);
-      this.#checkSize('progress', Payload.of(progress, 'progress'));
-      this.#report({ progress });
+      this.#send('progress', Payload.of(progress, 'progress'), { progress });
     };
   }
 
@@ -121,8 +122,7 @@ export class Attempt implements CurrentTask {
       checkOption('currentTask()', 'annotate(key)', key, is.label);
       const path = annotationPath(key);
       const annotation = Payload.of(value, path);
-      this.#checkSize(path, annotation);
-      this.#report({ annotations: { [key]: annotation } });
+      this.#send(path, annotation, { annotations: { [key]: annotation } });
     };
   }
 
@@ -135,10 +135,17 @@ export class Attempt implements CurrentTask {
     };
   }
 
-  #checkSize(path: string, { bytes }: Payload): void {
+  #send(path: string, { bytes }: Payload, report: Parameters<AttemptSources['report']>[0]): void {
     if (bytes > this.#valueLimitBytes)
       throw new TooLargeError(`\`${path}\` takes ${bytes} bytes, but the limit is ${this.#valueLimitBytes}; keep large data elsewhere`);
+    if (!this.#isHeard) return;
     this.#stored.add(path, bytes);
+    this.#report(report);
+  }
+
+  /** From now on its reports are dropped, while its method may run on. */
+  ignore(): void {
+    this.#isHeard = false;
   }
 
   /** Why it was aborted, if it was; the first cause counts. */
@@ -181,6 +188,7 @@ export class Attempt implements CurrentTask {
     this.#isOver = true;
     this.#session = undefined;
     if (this.#cleanUps !== undefined) await this.#cleanUp(this.#cleanUps);
+    this.ignore();
     return ending;
   }
 

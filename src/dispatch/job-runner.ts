@@ -205,6 +205,7 @@ export class JobRunner {
     this.#running.clear();
     for (const running of left) {
       running.isAbandoned = true;
+      running.attempt.ignore();
       running.watch?.unsubscribe();
       const { id, taskName } = running.claimed.job;
       running.attempt.logger.warn(`job ${id} (${taskName}) ignored its signal and was given up; it counts as interrupted`);
@@ -307,6 +308,7 @@ export class JobRunner {
   ): Promise<undefined> {
     const { settlementWriter } = this.sources;
     const key = { id: running.claimed.job.id, token: running.token };
+    running.attempt.ignore();
     if (settlementWriter.hasUnwritten(key)) await settlementWriter.reported(key);
     await settlementWriter.settle({ ...key, outcome: verdict.outcome, keepsPlaces: true });
     if (!running.isAbandoned) this.#warnUnlessSoon(running, ended);

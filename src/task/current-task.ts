@@ -27,9 +27,9 @@ export interface CurrentTask {
   readonly clock: TaskClock;
   /** Aborted when the job is cancelled, runs longer than its `timeoutMs`, or its process stops. */
   readonly signal: AbortSignalType;
-  /** Says how far it is; seen by everybody who watches the job. @throws OptionError if the value is not a progress, TooLargeError */
+  /** Says how far it is; seen by everybody who watches the job. Does nothing once the attempt is over. @throws OptionError if the value is not a progress, TooLargeError */
   readonly progress: (value: Progress) => void;
-  /** Keeps a value with the job, seen by everybody who watches it. @throws UnstorableError, TooLargeError */
+  /** Keeps a value with the job, seen by everybody who watches it. Does nothing once the attempt is over. @throws UnstorableError, TooLargeError */
   readonly annotate: (key: string, value: unknown) => void;
   /**
    * Of the transaction that its writes belong to, in a task that is `transactional`.

@@ -86,6 +86,64 @@ onBothStores((stage) => {
   });
 });
 
+onBothStores((stage) => {
+  it('`progress` of a method that ignores its timeout is neither emitted nor stored after the end', async () => {
+    const gate = deferred();
+    const deaf = task('deaf', { quotas: [], timeoutMs: 1_000, failureLogLevel: 'none' }, async () => {
+      const { progress } = currentTask();
+      progress(1);
+      await gate.promise;
+      progress(2);
+    });
+    const { async, advance, drain, stateOf } = await stage.start({ tasks: [deaf] });
+    const seen = watch(async);
+    const job = await async.queueJob(deaf);
+    await drain();
+    await advance(1_000);
+    gate.resolve();
+    await drain();
+    expect(seen).toEqual(['started 1', 'progress 1', 'failed']);
+    expect(await stateOf(job)).toMatchObject({ status: 'failed', progress: 1 });
+  });
+
+  it('`progress` of code that goes on after its method is neither emitted nor stored, before the next attempt and in it', async () => {
+    const left: ((value: number) => void)[] = [];
+    const careless = task('careless', { quotas: [], retry: fixedDelay({ attempts: 2, delayMs: 1_000 }) }, () => {
+      const { progress } = currentTask();
+      left.push(progress);
+      for (const late of left) late(left.length);
+      if (left.length === 1) throw new TypeError('not yet');
+    });
+    const { async, advance, drain, stateOf } = await stage.start({ tasks: [careless] });
+    const seen = watch(async);
+    const job = await async.queueJob(careless);
+    await drain();
+    for (const late of left) late(10);
+    await advance(1_000);
+    for (const late of left) late(20);
+    await drain();
+    const [first, second] = [
+      ['started 1', 'progress 1', 'retrying failed not yet 1000'],
+      ['started 2', 'progress 2', 'completed'],
+    ];
+    expect(seen).toEqual([...first, ...second]);
+    expect(await stateOf(job)).toMatchObject({ progress: 2 });
+  });
+
+  it('`progress` that a clean-up reports comes before the end', async () => {
+    const cleans = task('cleans', { quotas: [] }, () => {
+      const { onEnd, progress } = currentTask();
+      onEnd(() => progress(3));
+    });
+    const { async, drain, stateOf } = await stage.start({ tasks: [cleans] });
+    const seen = watch(async);
+    const job = await async.queueJob(cleans);
+    await drain();
+    expect(seen).toEqual(['started 1', 'progress 3', 'completed']);
+    expect(await stateOf(job)).toMatchObject({ progress: 3 });
+  });
+});
+
 describe('an event of an attempt', () => {
   it('does not say that a job is tried again where the store never recorded that', async () => {
     const store = memoryStore();
