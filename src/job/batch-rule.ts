@@ -1,18 +1,16 @@
 /** The batch rule: what a batch does next, looked at afresh each time one of its children has ended; and whether it takes more. */
 
-import { JobStateError } from '../errors.js';
-import type { JobRecord, OnFailure, QueuedJob } from './job-record.js';
-import { isWaiting, type Status } from './job-status.js';
+import { type CancelReason, JobStateError } from '../errors.js';
+import type { JobRecord, QueuedJob } from './job-record.js';
+import { isFinal, isWaiting, type Status } from './job-status.js';
 
-/** A batch that is under way, as a store sees it. */
+/** What a store sees of a batch that is under way. */
 export interface BatchView {
-  readonly kind: 'serial' | 'parallel';
-  readonly onFailure: OnFailure;
   readonly isCancelled: boolean;
-  /** The first step in order that has not ended. */
-  readonly firstOpen: 'none' | 'blocked' | 'under-way';
+  /** The status of the first step in order that has not ended. */
+  readonly firstOpen: Status | undefined;
   readonly hasFailedStep: boolean;
-  readonly postprocess: 'none' | 'blocked' | 'under-way' | 'ended';
+  readonly postprocess: Status | undefined;
 }
 
 /**
@@ -30,17 +28,43 @@ export type BatchAction =
   | 'fail'
   | 'cancel';
 
-export function nextAction(batch: BatchView): BatchAction {
-  const stops = batch.isCancelled || (batch.onFailure === 'stop' && batch.hasFailedStep);
-  if (batch.firstOpen !== 'none') {
-    if (stops) return 'cancel-steps';
-    return batch.kind === 'serial' && batch.firstOpen === 'blocked' ? 'release-step' : 'wait';
+export function nextAction({ kind, onFailure = 'continue' }: Pick<QueuedJob, 'kind' | 'onFailure'>, batch: BatchView): BatchAction {
+  const { isCancelled, firstOpen, hasFailedStep, postprocess } = batch;
+  if (firstOpen !== undefined) {
+    if (isCancelled || (onFailure === 'stop' && hasFailedStep)) return 'cancel-steps';
+    return kind === 'serial' && firstOpen === 'blocked' ? 'release-step' : 'wait';
   }
-  if (batch.postprocess === 'under-way') return batch.isCancelled ? 'cancel-postprocess' : 'wait';
-  if (batch.isCancelled) return batch.postprocess === 'blocked' ? 'cancel-postprocess' : 'cancel';
-  if (batch.onFailure === 'fail' && batch.hasFailedStep) return batch.postprocess === 'blocked' ? 'cancel-postprocess' : 'fail';
-  if (batch.postprocess === 'blocked') return 'release-postprocess';
-  return batch.postprocess === 'ended' ? 'take-outcome' : 'complete';
+  const fails = !isCancelled && onFailure === 'fail' && hasFailedStep;
+  if (postprocess === 'blocked') return isCancelled || fails ? 'cancel-postprocess' : 'release-postprocess';
+  if (postprocess !== undefined && !isFinal(postprocess)) return isCancelled ? 'cancel-postprocess' : 'wait';
+  if (isCancelled) return 'cancel';
+  if (fails) return 'fail';
+  return postprocess === undefined ? 'complete' : 'take-outcome';
+}
+
+/** The open parts of a batch that are cancelled when it stops. */
+export interface StepCut {
+  readonly reason: string | undefined;
+  readonly withPostprocess: boolean;
+  /** Steps up to this position that are under way run to their end. */
+  readonly spared: number | undefined;
+}
+
+/** @param failed - the position of the first step that failed */
+export function stepsToCancel(
+  { kind }: Pick<QueuedJob, 'kind'>,
+  cancel: { readonly reason?: string | undefined } | undefined,
+  failed: number | undefined,
+): StepCut {
+  if (cancel !== undefined) return { reason: cancel.reason, withPostprocess: true, spared: undefined };
+  // A step that was not started in time may have failed before its turn: the one whose turn it is runs to its end.
+  const spared = kind === 'serial' ? failed : undefined;
+  return { reason: 'step-failed' satisfies CancelReason, withPostprocess: false, spared };
+}
+
+/** Whether a step that has not ended is among them. */
+export function isCut({ spared }: StepCut, position: number, status: Status): boolean {
+  return spared === undefined || position > spared || isWaiting(status);
 }
 
 /** Whether one more step can be added to a batch. @param postprocess - the status of its postprocess, if it has one */

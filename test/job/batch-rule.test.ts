@@ -1,24 +1,31 @@
 /** Tables of the next action of a batch, and of whether it takes one more step. */
 
 import { describe, expect, it } from 'vitest';
-import { type BatchAction, type BatchView, nextAction, notBelow, notExtended, takesSteps } from '../../src/job/batch-rule.js';
+import {
+  type BatchAction,
+  type BatchView,
+  isCut,
+  nextAction,
+  notBelow,
+  notExtended,
+  stepsToCancel,
+  takesSteps,
+} from '../../src/job/batch-rule.js';
 import type { JobRecord, JobState, QueuedJob } from '../../src/job/job-record.js';
 import type { Status } from '../../src/job/job-status.js';
 
-const parallel: BatchView = {
-  kind: 'parallel',
-  onFailure: 'continue',
-  isCancelled: false,
-  firstOpen: 'none',
-  hasFailedStep: false,
-  postprocess: 'none',
-};
+type Batch = Pick<QueuedJob, 'onFailure'> & Partial<BatchView> & { readonly kind?: 'serial' | 'parallel' };
 
+const view: BatchView = { isCancelled: false, firstOpen: undefined, hasFailedStep: false, postprocess: undefined };
+
+/** In each row a batch of parallel steps, unless it says otherwise. */
 describe('a batch', () => {
-  it.each<readonly [string, Partial<BatchView>, BatchAction]>([
-    ['of parallel steps waits while one is under way', { firstOpen: 'under-way' }, 'wait'],
+  it.each<readonly [string, Batch, BatchAction]>([
+    ['of parallel steps waits while one is under way', { firstOpen: 'active' }, 'wait'],
     ['of parallel steps waits for one that is blocked: all were released when it was opened', { firstOpen: 'blocked' }, 'wait'],
-    ['of serial steps waits while one is under way', { kind: 'serial', firstOpen: 'under-way' }, 'wait'],
+    ['of serial steps waits while one is under way', { kind: 'serial', firstOpen: 'active' }, 'wait'],
+    ['of serial steps waits for one that is scheduled', { kind: 'serial', firstOpen: 'scheduled' }, 'wait'],
+    ['of serial steps waits for the callbacks of one', { kind: 'serial', firstOpen: 'callbacks' }, 'wait'],
     ['of serial steps releases the next', { kind: 'serial', firstOpen: 'blocked' }, 'release-step'],
     ['releases the next after a failed one', { kind: 'serial', firstOpen: 'blocked', hasFailedStep: true }, 'release-step'],
     [
@@ -31,13 +38,9 @@ describe('a batch', () => {
       { kind: 'serial', firstOpen: 'blocked', hasFailedStep: true, onFailure: 'stop' },
       'cancel-steps',
     ],
-    [
-      'that stops cancels what runs beside a failed one',
-      { firstOpen: 'under-way', hasFailedStep: true, onFailure: 'stop' },
-      'cancel-steps',
-    ],
+    ['that stops cancels what runs beside a failed one', { firstOpen: 'active', hasFailedStep: true, onFailure: 'stop' }, 'cancel-steps'],
     ['that stops goes on while none has failed', { kind: 'serial', firstOpen: 'blocked', onFailure: 'stop' }, 'release-step'],
-    ['that is cancelled cancels its steps', { firstOpen: 'under-way', isCancelled: true }, 'cancel-steps'],
+    ['that is cancelled cancels its steps', { firstOpen: 'active', isCancelled: true }, 'cancel-steps'],
     ['without an open step completes', {}, 'complete'],
     ['completes although a step failed', { hasFailedStep: true }, 'complete'],
     ['that stops completes with its steps', { hasFailedStep: true, onFailure: 'stop' }, 'complete'],
@@ -47,15 +50,36 @@ describe('a batch', () => {
     ['that is cancelled ends so although a step failed', { isCancelled: true, hasFailedStep: true, onFailure: 'fail' }, 'cancel'],
     ['releases its postprocess after the last step', { postprocess: 'blocked' }, 'release-postprocess'],
     ['that stops releases its postprocess', { postprocess: 'blocked', hasFailedStep: true, onFailure: 'stop' }, 'release-postprocess'],
-    ['waits for its postprocess', { postprocess: 'under-way' }, 'wait'],
-    ['takes the outcome of its postprocess', { postprocess: 'ended' }, 'take-outcome'],
+    ['waits for its postprocess', { postprocess: 'active' }, 'wait'],
+    ['that fails waits for a postprocess that runs', { postprocess: 'active', hasFailedStep: true, onFailure: 'fail' }, 'wait'],
+    ['takes the outcome of its postprocess', { postprocess: 'failed' }, 'take-outcome'],
     ['that fails cancels its postprocess first', { postprocess: 'blocked', hasFailedStep: true, onFailure: 'fail' }, 'cancel-postprocess'],
-    ['that fails does so once its postprocess has ended', { postprocess: 'ended', hasFailedStep: true, onFailure: 'fail' }, 'fail'],
+    ['that fails does so once its postprocess has ended', { postprocess: 'cancelled', hasFailedStep: true, onFailure: 'fail' }, 'fail'],
     ['that is cancelled cancels a postprocess that waits', { postprocess: 'blocked', isCancelled: true }, 'cancel-postprocess'],
-    ['that is cancelled cancels a postprocess that runs', { postprocess: 'under-way', isCancelled: true }, 'cancel-postprocess'],
-    ['that is cancelled ends so once its postprocess has ended', { postprocess: 'ended', isCancelled: true }, 'cancel'],
-  ])('%s', (_fact, known, action) => {
-    expect(nextAction({ ...parallel, ...known })).toBe(action);
+    ['that is cancelled cancels a postprocess that runs', { postprocess: 'active', isCancelled: true }, 'cancel-postprocess'],
+    ['that is cancelled ends so once its postprocess has ended', { postprocess: 'completed', isCancelled: true }, 'cancel'],
+  ])('%s', (_fact, { kind = 'parallel', onFailure, ...seen }, action) => {
+    expect(nextAction({ kind, ...(onFailure === undefined ? {} : { onFailure }) }, { ...view, ...seen })).toBe(action);
+  });
+});
+
+/** Of a batch whose second step failed: which of the steps that are left are cancelled, and whether the postprocess is. */
+describe('a batch that stops cancels', () => {
+  it.each<readonly [string, 'serial' | 'parallel', object | undefined, number | undefined, readonly boolean[]]>([
+    ['all that runs beside a failed step', 'parallel', undefined, 1, [true, true, true, true]],
+    ['what comes after a failed step, and what has yet to begin before it', 'serial', undefined, 1, [false, true, true, true]],
+    ['all, where no failed step is to be found', 'serial', undefined, undefined, [true, true, true, true]],
+    ['all, where somebody cancels it', 'serial', { reason: 'why' }, 1, [true, true, true, true]],
+  ])('%s', (_what, kind, cancel, failed, areCut) => {
+    const cut = stepsToCancel({ kind }, cancel, failed);
+    const steps = [
+      [0, 'active'],
+      [0, 'pending'],
+      [2, 'active'],
+      [3, 'blocked'],
+    ] as const;
+    expect(steps.map(([position, status]) => isCut(cut, position, status))).toEqual(areCut);
+    expect([cut.reason, cut.withPostprocess]).toEqual(cancel === undefined ? ['step-failed', false] : ['why', true]);
   });
 });
 

@@ -1,7 +1,9 @@
 /** Follows up ends: releases callbacks and next steps, ends parents, gives places back. */
 
-import { BatchFailedError, type CancelReason } from '../../errors.js';
-import { nextAction } from '../../job/batch-rule.js';
+import type { CancelReason } from '../../errors.js';
+import { isCut, nextAction, stepsToCancel } from '../../job/batch-rule.js';
+import { branchFor } from '../../job/callback-rule.js';
+import { batchFailed } from '../../job/job-errors.js';
 import { type Changes, dueTime, type JobRecord } from '../../job/job-record.js';
 import { JobReference } from '../../job/job-reference.js';
 import { fitting, storedBytes } from '../../job/job-size.js';
@@ -9,7 +11,7 @@ import { isFinal, isWaiting, type Status } from '../../job/job-status.js';
 import { laneOf } from '../../job/lane.js';
 import type { StoredOutcome } from '../../job/outcome.js';
 import { Payload } from '../../job/payload.js';
-import { recordedError } from '../../job/stored-error.js';
+import { recordedError, type StoredError } from '../../job/stored-error.js';
 import type { Children } from './family-index.js';
 import type { JobTable } from './job-table.js';
 import type { QuotaLedger } from './quota-ledger.js';
@@ -85,11 +87,10 @@ export class Completion {
     const outcome = this.table.get(callback?.job.parent ?? '')?.state.outcome;
     if (callback?.state.status !== 'blocked' || outcome === undefined) return;
     if (callback.job.kind !== 'choice') return this.#unblock(callback);
-    const { success, failure } = callback.job.branches ?? {};
-    const side = outcome.status === 'completed' ? success : outcome.status === 'failed' ? failure : undefined;
-    if (side === undefined) return this.end(callback, 'pass', outcome);
-    const [root, ...below] = side;
     const { branches = {}, retryOf } = callback.job;
+    const branch = branchFor(branches, outcome.status);
+    if (branch === undefined) return this.end(callback, 'pass', outcome);
+    const [root, ...below] = branch;
     const chosen = this.table.become(callback, { ...root, branches, ...(retryOf === undefined ? {} : { retryOf }) });
     for (const job of below) this.table.add(job, this.table.place(this.now()), true);
     this.#unblock(chosen);
@@ -217,15 +218,13 @@ export class Completion {
     const below = this.table.family.of(id);
     const first = this.table.family.firstOpenStep(below);
     const postprocess = below.postprocess === undefined ? undefined : this.table.get(below.postprocess);
-    const move = nextAction({
-      kind: batch.job.kind === 'serial' ? 'serial' : 'parallel',
-      onFailure: batch.job.onFailure ?? 'continue',
+    const action = nextAction(batch.job, {
       isCancelled: batch.state.cancel !== undefined,
-      firstOpen: first === undefined ? 'none' : progressOf(first),
+      firstOpen: first?.state.status,
       hasFailedStep: below.failedStep !== undefined,
-      postprocess: postprocess === undefined ? 'none' : isFinal(postprocess.state.status) ? 'ended' : progressOf(postprocess),
+      postprocess: postprocess?.state.status,
     });
-    switch (move) {
+    switch (action) {
       case 'wait':
         return;
       case 'release-step':
@@ -251,15 +250,10 @@ export class Completion {
   #cancelSteps({ job, state }: JobRecord, below: Children): void {
     if (below.areStepsCancelled) return;
     below.areStepsCancelled = true;
-    if (state.cancel !== undefined) return this.#cancelIds([...below.steps.slice(below.firstOpen), below.postprocess], state.cancel.reason);
-    // A step that was not started in time may have failed before its turn: the one whose turn it is runs to its end.
-    const failed = job.kind === 'serial' ? (below.failedStep?.index ?? 0) : 0;
-    const left = below.steps.slice(below.firstOpen).filter((id, offset) => below.firstOpen + offset > failed || this.#waits(id));
-    this.#cancelIds(job.kind === 'serial' ? left : below.steps.slice(below.firstOpen), 'step-failed' satisfies CancelReason);
-  }
-
-  #waits(id: string): boolean {
-    return isWaiting(this.table.get(id)?.state.status ?? 'completed');
+    const cut = stepsToCancel(job, state.cancel, below.failedStep?.index);
+    const open = below.steps.slice(below.firstOpen);
+    const steps = open.filter((id, offset) => isCut(cut, below.firstOpen + offset, this.table.get(id)?.state.status ?? 'completed'));
+    this.#cancelIds(cut.withPostprocess ? [...steps, below.postprocess] : steps, cut.reason);
   }
 
   #cancelBelow(id: string, reason: string | undefined): void {
@@ -288,14 +282,10 @@ export class Completion {
     );
   }
 
-  #failureOf({ failedStep, failedSteps, steps }: Children): ReturnType<typeof recordedError> {
+  #failureOf({ failedStep, failedSteps, steps }: Children): StoredError {
     const first = this.table.get(failedStep?.id ?? '');
     const cause = first?.state.outcome?.status === 'failed' ? first.state.outcome.error : undefined;
-    const message = `${failedSteps} of ${steps.length} jobs of the batch failed; the first is ${first?.job.id} (${first?.job.taskName}): ${cause?.message}`;
-    return recordedError(new BatchFailedError(message), cause);
+    const failed = batchFailed({ count: failedSteps, of: steps.length, first: first?.job, message: cause?.message });
+    return recordedError(failed, cause);
   }
-}
-
-function progressOf({ state }: JobRecord): 'blocked' | 'under-way' {
-  return state.status === 'blocked' ? 'blocked' : 'under-way';
 }

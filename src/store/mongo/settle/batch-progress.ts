@@ -1,14 +1,14 @@
 /** The progress of a batch: each time one of its children has ended, the batch rule decides the next action. */
 
 import type { ObjectId } from 'mongodb';
-import { BatchFailedError, type CancelReason } from '../../../errors.js';
-import { type BatchView, nextAction } from '../../../job/batch-rule.js';
-import { isFinal, WAITING } from '../../../job/job-status.js';
+import { nextAction, stepsToCancel } from '../../../job/batch-rule.js';
+import { batchFailed } from '../../../job/job-errors.js';
+import { WAITING } from '../../../job/job-status.js';
 import type { StoredOutcome } from '../../../job/outcome.js';
 import { recordedError, type StoredError } from '../../../job/stored-error.js';
 import { SingleFlight } from '../../async/single-flight.js';
 import { type Expression, literal } from '../driver/expression.js';
-import { errorOf } from '../jobs/job-codec.js';
+import { errorOf, referenceOf } from '../jobs/job-codec.js';
 import type { JobCollection } from '../jobs/job-collection.js';
 import type { Collections } from '../schema/collections.js';
 import type { JobDocument } from '../schema/documents.js';
@@ -32,12 +32,6 @@ export interface BatchActions {
   outcomeOf(job: JobDocument | undefined): Promise<StoredOutcome>;
   /** Makes a job final whose work is over, if nothing below it is open. */
   finish(id: ObjectId): Promise<void>;
-}
-
-interface Below {
-  readonly first: JobDocument | undefined;
-  readonly failed: JobDocument | undefined;
-  readonly postprocess: JobDocument | undefined;
 }
 
 export class BatchProgress {
@@ -82,19 +76,20 @@ export class BatchProgress {
     const { job: batch, open: first } = await this.sources.jobs.withFirstOpen(id, 'step');
     if (batch?.status === 'callbacks' && batch.attempts === 0) await this.actions.finish(id);
     if (batch?.status !== 'active' || batch.waitsFor !== 'steps') return true;
-    const below = { first, ...(await this.#besides(batch, first)) };
-    const { postprocess } = below;
+    const { failed, postprocess } = await this.#besides(batch, first);
     const cancelReason = batch.cancel?.reason;
-    switch (nextAction(viewOf(batch, below))) {
+    const isCancelled = batch.cancel !== undefined;
+    const view = { isCancelled, firstOpen: first?.status, hasFailedStep: failed !== null, postprocess: postprocess?.status };
+    switch (nextAction(batch, view)) {
       case 'wait':
         return true;
       case 'release-step':
         return first === undefined || this.actions.unblock(first);
       case 'release-postprocess':
         // More steps may have been added.
-        return postprocess === undefined || this.actions.unblock(postprocess);
+        return postprocess === null || this.actions.unblock(postprocess);
       case 'cancel-postprocess':
-        if (postprocess !== undefined) await this.actions.cancel(postprocess._id, cancelReason);
+        if (postprocess !== null) await this.actions.cancel(postprocess._id, cancelReason);
         return true;
       case 'cancel-steps':
         return first === undefined || !(await this.#cancelSteps(batch, first));
@@ -105,7 +100,7 @@ export class BatchProgress {
       case 'complete':
         return this.#done(this.actions.end(batch, 'end', 'steps'));
       case 'take-outcome':
-        return this.#done(this.actions.end(batch, 'end', await this.actions.outcomeOf(postprocess)));
+        return this.#done(this.actions.end(batch, 'end', await this.actions.outcomeOf(postprocess ?? undefined)));
     }
   }
 
@@ -114,14 +109,17 @@ export class BatchProgress {
   }
 
   /** The other facts that the rule needs, as far as they matter now. */
-  async #besides(batch: JobDocument, first: JobDocument | undefined): Promise<Pick<Below, 'failed' | 'postprocess'>> {
+  async #besides(
+    batch: JobDocument,
+    first: JobDocument | undefined,
+  ): Promise<{ readonly failed: JobDocument | null; readonly postprocess: JobDocument | null }> {
     const { jobs } = this.sources.collections;
     const asksForFailed = batch.onFailure === 'stop' || (batch.onFailure === 'fail' && first === undefined);
     const [failed, postprocess] = await Promise.all([
       asksForFailed ? this.#firstFailed(batch._id) : null,
       first === undefined ? jobs.findOne({ parent: batch._id, role: 'postprocess' }) : null,
     ]);
-    return { failed: failed ?? undefined, postprocess: postprocess ?? undefined };
+    return { failed, postprocess };
   }
 
   #firstFailed(parent: ObjectId): Promise<JobDocument | null> {
@@ -130,38 +128,23 @@ export class BatchProgress {
 
   async #failureOf(batch: JobDocument): Promise<StoredError> {
     const { jobs } = this.sources.collections;
-    const [first, failed, all] = await Promise.all([
+    const [first, count, of] = await Promise.all([
       this.#firstFailed(batch._id),
       jobs.countDocuments({ parent: batch._id, role: 'step', status: 'failed' }),
       jobs.countDocuments({ parent: batch._id, role: 'step' }),
     ]);
     const cause = errorOf(first?.outcome?.error);
-    const message = `${failed} of ${all} jobs of the batch failed; the first is ${first?._id.toHexString()} (${first?.taskName}): ${cause.message}`;
-    return recordedError(new BatchFailedError(message), cause);
+    return recordedError(batchFailed({ count, of, first: first === null ? undefined : referenceOf(first), message: cause.message }), cause);
   }
 
   /** Cancels all that are left; the last running job to end looks again. @returns whether there were any */
-  async #cancelSteps({ _id, kind, cancel }: JobDocument, first: JobDocument): Promise<boolean> {
+  async #cancelSteps(batch: JobDocument, first: JobDocument): Promise<boolean> {
+    const { _id, kind, cancel } = batch;
     // The process that cancelled the batch handles all of them.
-    if (cancel !== undefined) return first.cancel === undefined && this.actions.cut({ batches: [_id], reason: cancel.reason });
-    // A step that was not started in time may have failed before its turn: the one whose turn it is runs to its end.
-    const failed = kind === 'serial' ? await this.#firstFailed(_id) : null;
-    const left = failed?.position === undefined ? {} : { $or: [{ position: { $gt: failed.position } }, { status: { $in: [...WAITING] } }] };
-    return this.actions.cut({ batches: [_id], reason: 'step-failed' satisfies CancelReason, parts: { role: 'step', ...left } });
+    if (cancel !== undefined && first.cancel !== undefined) return false;
+    const failed = cancel === undefined && kind === 'serial' ? await this.#firstFailed(_id) : null;
+    const { reason, withPostprocess, spared } = stepsToCancel(batch, cancel, failed?.position);
+    const left = spared === undefined ? {} : { $or: [{ position: { $gt: spared } }, { status: { $in: [...WAITING] } }] };
+    return this.actions.cut({ batches: [_id], reason, ...(withPostprocess ? {} : { parts: { role: 'step', ...left } }) });
   }
-}
-
-function viewOf(batch: JobDocument, { first, failed, postprocess }: Below): BatchView {
-  return {
-    kind: batch.kind === 'serial' ? 'serial' : 'parallel',
-    onFailure: batch.onFailure ?? 'continue',
-    isCancelled: batch.cancel !== undefined,
-    firstOpen: first === undefined ? 'none' : progressOf(first),
-    hasFailedStep: failed !== undefined,
-    postprocess: postprocess === undefined ? 'none' : isFinal(postprocess.status) ? 'ended' : progressOf(postprocess),
-  };
-}
-
-function progressOf({ status }: JobDocument): 'blocked' | 'under-way' {
-  return status === 'blocked' ? 'blocked' : 'under-way';
 }

@@ -2,6 +2,7 @@
 
 import type { ObjectId } from 'mongodb';
 import type { CancelReason } from '../../../errors.js';
+import { branchFor } from '../../../job/callback-rule.js';
 import { isFinal, isWaiting } from '../../../job/job-status.js';
 import type { StoredOutcome } from '../../../job/outcome.js';
 import { recordedError } from '../../../job/stored-error.js';
@@ -118,9 +119,8 @@ export class Completion {
   /** @returns `false` where it has changed meanwhile */
   async #release(callback: JobDocument, outcome: StoredOutcome): Promise<boolean> {
     if (callback.branches === undefined) return this.unblock(callback);
-    const { success, failure } = choiceOf(callback.branches);
-    const side = outcome.status === 'completed' ? success : outcome.status === 'failed' ? failure : undefined;
-    return side === undefined ? (await this.end(callback, 'pass', outcome)) !== undefined : this.#become(callback, side);
+    const branch = branchFor(choiceOf(callback.branches), outcome.status);
+    return branch === undefined ? (await this.end(callback, 'pass', outcome)) !== undefined : this.#become(callback, branch);
   }
 
   /**
