@@ -111,7 +111,7 @@ export class UnstorableError extends MillraceError {
 }
 
 /**
- * Arguments, a result, progress or an annotation are larger than the limit, or than the space that is left in their job; or too many levels
+ * Arguments, metadata, a result, progress or an annotation are larger than the limit, or than the space that is left in their job; or too many levels
  * of jobs are nested. Store the data elsewhere and pass its key, or let a task queue the next of the jobs.
  */
 export class TooLargeError extends MillraceError {

@@ -3,8 +3,8 @@
 import { isPlain, type Rule } from '../check.js';
 import { OptionError, TooLargeError } from '../errors.js';
 
-/** Facts by name; frozen. */
-export type Metadata = Readonly<Record<string, string | number | boolean>>;
+/** Facts by name. One that is `undefined` is not there. */
+export type Metadata = Readonly<Record<string, string | number | boolean | undefined>>;
 
 export const NO_METADATA: Metadata = Object.freeze({});
 
@@ -21,9 +21,9 @@ export const METADATA_RULE: Rule = {
 
 const KEY_RULE = 'at most 64 letters, digits and `_.:/-`, and begin with a letter';
 
-/** The names of metadata, such as `['tenant']`. */
+/** Keys of metadata, such as `['tenant']`. */
 export const METADATA_KEYS_RULE: Rule = {
-  must: `an array of names of metadata, which have ${KEY_RULE}`,
+  must: `an array of keys of metadata, which have ${KEY_RULE}`,
   holds: (value) => Array.isArray(value) && value.every(isKey),
 };
 
@@ -59,13 +59,14 @@ export function isMetadata(value: unknown): value is Metadata {
 /** A job's own metadata, with the inherited keys of another job's; `undefined` for none. @throws TooLargeError */
 export function withInherited(
   owner: string,
-  own: Metadata = NO_METADATA,
+  own: Metadata | undefined,
   { keys = [], from = NO_METADATA }: { readonly keys?: readonly string[] | undefined; readonly from?: Metadata | undefined },
 ): Metadata | undefined {
-  const inherited = Object.fromEntries(Object.entries(from).filter(([key]) => keys.includes(key) && !Object.hasOwn(own, key)));
-  const metadata = Object.keys(inherited).length === 0 ? own : Object.freeze({ ...inherited, ...own });
+  const inherited = Object.entries(from).filter(([key]) => keys.includes(key));
+  if (inherited.length === 0) return own === undefined || Object.keys(own).length === 0 ? undefined : own;
+  const metadata = Object.freeze({ ...Object.fromEntries(inherited), ...own });
   checkSize(owner, metadata);
-  return Object.keys(metadata).length === 0 ? undefined : metadata;
+  return metadata;
 }
 
 /** The same text for the same metadata, whatever the order of its keys. */

@@ -38,7 +38,7 @@ export function optionsGiveANewDraft(): void {
   holds<Equal<typeof other, Draft<string>>>();
   draft.with({ quotas: { reports: 2 }, beginAfter: new Date() });
   draft.with({ name: undefined, queue: undefined, quotas: undefined, priority: undefined, retry: undefined });
-  draft.with({ metadata: { tenant: 'acme', level: 1, isTrial: true } });
+  draft.with({ metadata: { tenant: 'acme', level: 1, isTrial: true, locale: undefined } });
   draft.with({ delayMs: undefined, beginAfter: undefined, beginBy: undefined });
   draft.with({ retry: never }).with({ retry: forever() }).with({ retry: retryCommon });
   draft.with({ retry: { attempts: 2, delayMs: { firstMs: 1, factor: 2, maxMs: 100, jitter: 0 }, retries: 'any' } });

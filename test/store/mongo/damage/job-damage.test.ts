@@ -97,6 +97,12 @@ it('names the damaged field, its rule and its value', () => {
   });
 });
 
+it('finds metadata damaged that Millrace has not written', () => {
+  for (const metadata of [{ $set: 'x' }, { tenant: { id: 'x' } }, { tenant: null }, { tenant: Number.NaN }])
+    expect(damageOfJob({ ...task, metadata: encodeObject(metadata) })).toMatch(/^`metadata` must be metadata, but is/);
+  expect(damageOfJob({ ...task, metadata: encodeObject({ tenant: 'x', level: 1, isTrial: true }) })).toBeUndefined();
+});
+
 it('keeps the outcome of a job that had ended', () => {
   const damaged = { ...JOBS['ended'], priority: 'x' };
   expect(failedOver(damaged, 'x', { now, by: 'p', keepMs: 1 })).toMatchObject({ status: 'completed', outcome });
