@@ -92,7 +92,7 @@ export class OpenClaims {
   /** Why a job that a claim has just brought ends before it begins, if it does. */
   endBefore(job: ClaimedJob): Abort | undefined {
     const before = this.#cancelledBefore.get(job.job.id);
-    return before === undefined ? undefined : cancelled(job, before.reason);
+    return before === undefined ? undefined : cancelled(job.job, before.reason);
   }
 
   /**
