@@ -141,8 +141,8 @@ export class QuotaError extends MillraceError {
 }
 
 /**
- * There is no job of this id: it was never queued, or its retention is over. Keep what you need of a job longer than the store keeps the
- * job.
+ * There is no job of this id: it was never queued, or its retention is over. Store the data of a job that you need for longer than the
+ * store keeps it.
  */
 export class JobNotFoundError extends MillraceError {
   readonly code = 'MILLRACE_JOB_NOT_FOUND';
@@ -150,7 +150,7 @@ export class JobNotFoundError extends MillraceError {
 
 /**
  * The operation is not possible in the job's status, such as a retry of a completed job, or a job added to a batch that has ended. The
- * message says what can be.
+ * message says what is possible.
  */
 export class JobStateError extends MillraceError {
   readonly code = 'MILLRACE_JOB_STATE';
@@ -162,7 +162,7 @@ export class JobTypeError extends MillraceError {
 }
 
 /**
- * The database has not answered in time: what was asked for may have been done or not. Look for the job, or give it a key that makes asking
+ * The database has not answered in time: the request may have been executed or not. Look for the job, or give it a key that makes asking
  * again safe.
  */
 export class UncertainError extends MillraceError {
@@ -172,7 +172,7 @@ export class UncertainError extends MillraceError {
 /**
  * A job is waited for before its transaction has committed, so that nobody can run it yet; or a job was queued in a transaction that is
  * over, or in a session without one; or a transactional task has ended its transaction itself, or met a limit of MongoDB. Wait after the
- * commit; await what is queued before the transaction's function returns; else do what the message says.
+ * commit; await calls that queue before the transaction's function returns; else do what the message says.
  */
 export class TransactionError extends MillraceError {
   readonly code = 'MILLRACE_TRANSACTION';
@@ -230,8 +230,8 @@ function cancelText(reason: string): string {
 }
 
 /**
- * The job was cancelled; `reason` is what `cancel(reason)` was given, or an identifier where Millrace did it. Nothing to repair: somebody
- * asked for it.
+ * The job was cancelled; `reason` is what `cancel(reason)` was given, or an identifier where Millrace did it. No action is needed: somebody
+ * requested it.
  */
 export class JobCancelledError extends MillraceError {
   readonly code = 'MILLRACE_JOB_CANCELLED';
@@ -277,7 +277,7 @@ export class BatchFailedError extends MillraceError {
 
 /**
  * A task returned a job, or waits for one, that waits, directly or not, for the task's own job. Return another job, or a value; let a
- * callback do what is to be done later.
+ * callback do the later work.
  */
 export class CircularJobError extends MillraceError {
   readonly code = 'MILLRACE_CIRCULAR_JOB';
@@ -286,14 +286,14 @@ export class CircularJobError extends MillraceError {
 /** The reasons for which a seal is refused, and their meanings. */
 export const SEAL_REASONS = Object.freeze({
   missing: 'has no seal: it was queued by a process without secrets, or its seal was taken away',
-  altered: 'is not what was sealed: its record was altered, or copied from another job',
+  altered: 'does not match its seal: its record was altered, or copied from another job',
   expired: 'was not run in time: its seal has expired',
   'unknown-key': 'names a key that is not in `secrets` of this process',
   'no-secrets': 'is sealed, but this process has no `secrets` to check it with',
 });
 
 /**
- * A job is not what was queued by a process that has the keys, or was so too long ago; `reason` says which. None of its code has run, and
+ * A job was not queued as it is by a process that has the keys, or its seal has expired; `reason` says which. None of its code has run, and
  * it is never retried by itself. Find out who wrote to the database, or which process lacks a key (`docs/security.md`), and queue its work
  * again.
  */

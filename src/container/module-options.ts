@@ -28,7 +28,7 @@ export interface AsyncModuleOptions {
   /** How jobs are run here; `false` for a process that only queues. @default one agent for the queue '', with a concurrency of 10 */
   readonly dispatcher?: DispatcherOptions | false | undefined;
   /**
-   * Seals jobs, so that what others alter in the store is refused, and encrypts arguments.
+   * Seals jobs, so that jobs which others alter in the store are refused, and encrypts arguments.
    * @default none: nothing is sealed, and nothing sealed is run
    */
   readonly secrets?: SecretsOptions | undefined;

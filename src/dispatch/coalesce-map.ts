@@ -1,4 +1,4 @@
-/** Runs one inner observable at a time; whatever comes meanwhile makes one more run afterwards, however much it was. */
+/** Runs one inner observable at a time; all values that come meanwhile cause one more run afterwards. */
 
 import { defer, Observable, type ObservableInput, type OperatorFunction, type Subscription } from 'rxjs';
 

@@ -133,7 +133,7 @@ export class Dispatcher {
   }
 
   /**
-   * Claims nothing more; what runs goes on. Resolves when no claim is under way, or the wait for it has timed out: jobs that it brings
+   * Claims nothing more; running jobs go on. Resolves when no claim is under way, or the wait for it has timed out: jobs that it brings
    * later are handed back.
    */
   async quiet(): Promise<void> {

@@ -98,7 +98,7 @@ export class JobRunner {
     for (const run of this.#running) run.end({ cause: 'stopped', reason: new NotRunningError(why) });
   }
 
-  /** Gives up whatever still runs. @param handBack - whether the store is notified, or finds out by itself */
+  /** Gives up all running jobs. @param handBack - whether the store is notified, or finds out by itself */
   async abandonAll(handBack: boolean): Promise<void> {
     const left = [...this.#running];
     this.#running.clear();

@@ -1,4 +1,4 @@
-/** Queues jobs that recur, each firing once for the whole deployment, whoever of its dispatchers comes first. */
+/** Queues jobs that recur, each firing once for the whole deployment, by the dispatcher that comes first. */
 
 import { catchError, concatMap, defer, EMPTY, expand, ignoreElements, merge, type Observable, retry, timer } from 'rxjs';
 import type { Clock } from '../clock.js';

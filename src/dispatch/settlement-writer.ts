@@ -1,4 +1,4 @@
-/** Writes down what became of attempts, many at a time, and does not give up while the store cannot be reached. */
+/** Writes the ends of attempts, many at a time, and does not give up while the store cannot be reached. */
 
 import { BehaviorSubject, filter, firstValueFrom, race, timer } from 'rxjs';
 import type { Clock } from '../clock.js';

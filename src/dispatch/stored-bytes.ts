@@ -8,7 +8,7 @@ export class StoredBytes {
   readonly #reported: Map<string, number>;
   #sum: number;
 
-  /** @param reported - what earlier attempts have reported, by path */
+  /** @param reported - the bytes that earlier attempts have reported, by path */
   constructor(
     private readonly job: Pick<QueuedJob, 'id' | 'taskName' | 'args' | 'branches'>,
     reported: ReadonlyMap<string, number> = new Map(),

@@ -29,7 +29,7 @@ export interface CallSources {
   readonly lookUp: (references: readonly JobReference[]) => Promise<Revive>;
   readonly expansion: ExpansionContext;
   readonly accessGuard: AccessGuard;
-  /** Loads what arguments refer to, if the application has bound it. */
+  /** Loads the documents that arguments refer to, if the application has bound it. */
   readonly documents: DocumentSource | undefined;
   /** Runs before the code of every task. */
   readonly setUp: SetUp | undefined;

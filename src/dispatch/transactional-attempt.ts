@@ -1,4 +1,4 @@
-/** Runs an attempt in a transaction of the store: what its code wrote and queued, and its end, are there together, or never. */
+/** Runs an attempt in a transaction of the store: the writes and jobs of its code and its end become visible together, or never. */
 
 import { TransactionError, UncertainError } from '../errors.js';
 import { asTransient } from '../job/conflict-rule.js';
@@ -39,7 +39,7 @@ const TRY_TOKEN: Verdict = { type: 'again', delayMs: 0, because: 'conflict' };
 export class TransactionalAttempt {
   /** When the code has ended; whether anything comes of it is not known by then. */
   readonly returned: Promise<Ending>;
-  /** When the transaction is over: what is to be recorded outside of it, or nothing where its commit has recorded the end. */
+  /** When the transaction is over: the end to record outside of it, or nothing if its commit has recorded the end. */
   readonly verdict: Promise<Verdict | Conflict | undefined>;
   #return: (ending: Ending) => void = () => {};
 

@@ -50,7 +50,7 @@ export function judge(ending: Ending, abort: Abort | undefined, context: Attempt
   return judgeError(ending.thrown, context);
 }
 
-/** Whether what an attempt threw is a conflict to be outlasted: one that its policy retries. */
+/** Whether the error of an attempt is a conflict to outlast: one that its policy retries. */
 export function isConflict(thrown: unknown, context: AttemptContext): boolean {
   return !hasCode(thrown, UNAUTHORIZED) && asked(context, (policy) => retriesConflict(policy, thrown)) === true;
 }
@@ -120,7 +120,7 @@ function judgeError(thrown: unknown, context: AttemptContext, error = errorOf(th
 
 const RETRY_LATER: RetryLater['code'] = 'MILLRACE_RETRY_LATER';
 
-/** However often it is tried, it is for somebody to be given more. */
+/** More tries do not help: the principal needs more rights. */
 const UNAUTHORIZED: UnauthorizedError['code'] = 'MILLRACE_UNAUTHORIZED';
 
 function isRetryLater(thrown: unknown): thrown is RetryLater {

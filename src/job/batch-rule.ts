@@ -1,10 +1,10 @@
-/** The batch rule: what a batch does next, looked at afresh each time one of its children has ended; and whether it takes more. */
+/** The batch rule: the next action of a batch, decided again each time one of its children has ended; and whether it takes more jobs. */
 
 import { type CancelReason, JobStateError } from '../errors.js';
 import type { JobRecord, QueuedJob } from './job-record.js';
 import { isFinal, isWaiting, type Status } from './job-status.js';
 
-/** What a store sees of a batch that is under way. */
+/** The state of a batch that is under way, as a store sees it. */
 export interface BatchView {
   readonly isCancelled: boolean;
   /** The status of the first step in order that has not ended. */

@@ -29,7 +29,7 @@ export function pauseAfterConflict({ since, count }: Conflicts, { now, random, l
   return Math.ceil(random * Math.min(FIRST_PAUSE_MS * GROWTH ** (count - TRIES_AT_ONCE), longestPauseMs));
 }
 
-/** The label by which drivers of databases, and Millrace's own errors, mark what may well succeed the next time. */
+/** The label by which drivers of databases, and Millrace's own errors, mark errors after which another try may succeed. */
 const TRANSIENT = 'TransientTransactionError';
 
 /** Whether an error is marked as a conflict of a transaction: the same work may well succeed the next time. */

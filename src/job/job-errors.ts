@@ -1,4 +1,4 @@
-/** The errors that a job ends with, or is refused with, by itself: each has its sentence here, whatever the store. */
+/** The errors that a job ends with, or is refused with, by itself: both stores use these sentences. */
 
 import { AbortedError, BatchFailedError, ExpiredError, JobNotFoundError } from '../errors.js';
 import type { QueuedJob } from './job-record.js';

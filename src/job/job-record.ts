@@ -57,7 +57,7 @@ export interface QueuedJob {
   readonly places: Places;
   /** The last quota, in their order, that the batches around it hold while it runs. */
   readonly outerQuota?: string;
-  /** It stands in for a step or a callback: what it returns takes no quota either, unless that names one. */
+  /** It replaces a step or a callback: a job that it returns takes no quota either, unless that names one. */
   readonly replacesChild?: true;
   /** Lower goes first. */
   readonly priority: number;

@@ -1,4 +1,4 @@
-/** Names a job inside a stored value: what a job handle among arguments or results is stored as. */
+/** Names a job inside a stored value: the stored form of a job handle among arguments or results. */
 export class JobReference {
   constructor(
     readonly id: string,

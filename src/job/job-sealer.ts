@@ -44,7 +44,7 @@ export function shownJob({ id, taskName }: Pick<QueuedJob, 'id' | 'taskName'>): 
   return `job ${id} (${/^[\w$.:/ -]{1,200}$/.test(name) ? name : JSON.stringify(name.slice(0, 100))})`;
 }
 
-/** Of a process without secrets: what is sealed is not for it. */
+/** Of a process without secrets: it refuses sealed jobs. */
 export const NO_SEALER: JobSealer = {
   protect: (job, encrypt = false) => {
     if (encrypt === false) return job;

@@ -1,4 +1,4 @@
-/** How large a job may become: what was queued, what its attempts report and how it ended, all in one document of the store. */
+/** How large a job may become: its queued part, the reports of its attempts and its outcome, all in one document of the store. */
 
 import { TooLargeError } from '../errors.js';
 import type { Choice, JobRecord, QueuedJob } from './job-record.js';
@@ -61,7 +61,7 @@ export function storedBytes({ job, state }: JobRecord): number {
   return [...reportedBytes(state)].reduce((sum, [path, bytes]) => sum + valueBytes(path, bytes), queuedBytes(job));
 }
 
-/** Why a result does not fit beside what its job stores already, if it does not. */
+/** Why a result does not fit beside the data that its job stores already, if it does not. */
 export function problemOfSize(outcome: StoredOutcome, job: Pick<QueuedJob, 'id' | 'taskName'>, stored: number): TooLargeError | undefined {
   if (outcome.status !== 'completed' || outcome.result.bytes + stored <= MAX_JOB_BYTES) return undefined;
   return new TooLargeError(

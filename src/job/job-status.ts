@@ -33,14 +33,14 @@ interface Move {
 /** Every write of a store to a job's status is one of these; `docs/states.md` is generated from here. */
 export const MOVES = Object.freeze({
   promote: { from: ['scheduled'], to: ['pending'], when: 'its time has come' },
-  unblock: { from: ['blocked'], to: ['pending', 'scheduled'], when: 'it is its turn: what it waited for has ended' },
+  unblock: { from: ['blocked'], to: ['pending', 'scheduled'], when: 'it is its turn: the jobs that it waited for have ended' },
   claim: { from: ['pending'], to: ['active'], when: 'a dispatcher with room for it takes it' },
   claimAhead: {
     from: ['pending', 'blocked'],
     to: ['assigned'],
     when: 'a dispatcher takes it for a moment later, or as soon as it is its turn',
   },
-  begin: { from: ['assigned'], to: ['active'], when: 'the dispatcher starts what it had claimed ahead' },
+  begin: { from: ['assigned'], to: ['active'], when: 'the dispatcher starts the job that it had claimed ahead' },
   handBack: { from: ['assigned', 'active'], to: ['pending'], when: 'the dispatcher stops before it has begun' },
   rerun: { from: ['active'], to: ['active'], when: 'an attempt failed and the policy wants the next at once' },
   retryLater: {

@@ -51,7 +51,7 @@ function checkSize(owner: string, metadata: Metadata): void {
   if (bytes > MAX_BYTES) throw new TooLargeError(`\`metadata\` of ${owner} takes ${bytes} bytes, but ${limits}`);
 }
 
-/** Whether something that was read from a store is what Millrace writes. */
+/** Whether a value read from a store has the form that Millrace writes. */
 export function isMetadata(value: unknown): value is Metadata {
   return METADATA_RULE.holds(value) && Object.entries(value as object).every(([key, fact]) => isKey(key) && isFact(fact));
 }

@@ -16,7 +16,7 @@ export interface Paused {
 
 export const NOTHING_PAUSED: Paused = Object.freeze({ everything: false, queues: Object.freeze([]), taskNames: Object.freeze([]) });
 
-/** With something more paused, or resumed; what is paused for itself stays so when everything is resumed. */
+/** With one more pause, or one fewer; a queue or task that was paused on its own stays paused when everything is resumed. */
 export function withPause(paused: Paused, what: Pausable, isPaused: boolean): Paused {
   if (what === 'everything') return { ...paused, everything: isPaused };
   const but = (all: readonly string[], some: readonly string[]): readonly string[] => {

@@ -1,4 +1,4 @@
-/** Storable values: what MongoDB's BSON can carry, plus `undefined` and jobs; checked and copied when they enter. */
+/** Storable values: those that MongoDB's BSON can carry, plus `undefined` and jobs; checked and copied when they enter. */
 
 import { types } from 'node:util';
 import { classNameOf, isPlain } from '../check.js';
@@ -20,7 +20,7 @@ const INT64 = 2n ** 63n;
 /** The name of a job's arguments in messages. */
 export const ARGUMENTS = 'arguments';
 
-/** Turns a reference back into what the application holds, a job. */
+/** Turns a reference back into a job handle of the application. */
 export type Revive = (reference: JobReference) => unknown;
 
 /** A storable value at rest: it never changes, and every `read` gives a fresh copy. */
@@ -212,7 +212,7 @@ class Copier {
     }
   }
 
-  /** @param advice - for the caller who passes an argument; whoever reads of a result or of progress cannot follow it */
+  /** @param advice - for the caller that passes an argument; a reader of a result or of progress cannot follow it */
   #refuse(fact: string, advice?: string): never {
     const text = advice === undefined || this.root !== ARGUMENTS ? fact : `${fact}${fact.includes(':') ? ';' : ':'} ${advice}`;
     throw new UnstorableError(this.#where(), text);

@@ -1,4 +1,4 @@
-/** The one job of a plan, without those below it: its options, and what it takes over from the job above it. */
+/** The one job of a plan, without those below it: its options, and those that it takes over from the job above it. */
 
 import { OptionError } from '../errors.js';
 import type { ExpansionContext } from './expansion-context.js';

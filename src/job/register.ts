@@ -15,7 +15,7 @@ export type QuotaName = Register extends { quotas: infer Q } ? keyof Q & string 
 /** Quotas by name, one place in each; or how many places in each. */
 export type Quotas = readonly QuotaName[] | { readonly [Q in QuotaName]?: number };
 
-/** The session of a transaction: what `millrace/mongo` or the application registered. */
+/** The session of a transaction: the type that `millrace/mongo` or the application registered. */
 export type Session = Register extends { session: infer S } ? S : unknown;
 
 /** The name of a collection: any string, or those of the documents that the application registered. */

@@ -30,7 +30,7 @@ export function storedError(thrown: unknown, causes: number = MAX.causes): Store
   });
 }
 
-/** Of an error whose message may say what nobody is to read: its name and its code, if they look like such. */
+/** For an error whose message may hold a secret: its name and its code, if they look like such. */
 export function redactedError(thrown: unknown, what: string): StoredError {
   const { name, code } = storedError(thrown, 0);
   const isName = (text: string): boolean => /^[A-Za-z_$][\w$.-]{0,99}$/.test(text);

@@ -32,7 +32,7 @@ export class AccessGuard {
     this.#ports = ports;
   }
 
-  /** Whether what a task requires can ever be granted to a user. */
+  /** Whether the roles that a task requires can ever be granted to a user. */
   get grants(): boolean {
     return this.#ports.resolver !== undefined || this.#ports.authorizer !== undefined;
   }
@@ -96,7 +96,7 @@ export class AccessGuard {
 
   #authorize(principal: Principal, { taskName, requires }: Required): Decision {
     const { authorizer } = this.#ports;
-    // The deployment itself may run whatever it is deployed with.
+    // The deployment itself may run all its tasks.
     if (isSamePrincipal(principal, system) || (authorizer === undefined && requires.length === 0)) return undefined;
     const answer = actAsApplication(() => (authorizer ?? roleAuthorizer).authorize({ principal, taskName, requires }));
     const check = (isAllowed: unknown): undefined => {

@@ -57,8 +57,8 @@ export function actAsApplication<T>(fn: () => T): T {
 }
 
 /**
- * On whose behalf the code runs that asks: what the nearest `runAs` was given, in a task the principal of its job, else
- * `anonymous`. Follows the code through promises, timers and streams.
+ * The principal of the calling code: the one that the nearest `runAs` was given, in a task the principal of its job, else `anonymous`.
+ * Follows the code through promises, timers and streams.
  */
 export function currentPrincipal(): PrincipalReference {
   return currentActor()?.principal ?? anonymous;

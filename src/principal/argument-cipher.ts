@@ -7,7 +7,7 @@ import { bytesOf, payloadOf } from '../job/payload-bytes.js';
 import { encodeFields } from './length-prefixed.js';
 
 const CIPHER = 'aes-256-gcm';
-/** Of what is encrypted: its version, and the length of its key's name, which follows. */
+/** The start of an encrypted value: its version, and the length of its key's name, which follows. */
 const HEAD_BYTES = 2;
 const VERSION = 1;
 const NONCE_BYTES = 12;

@@ -1,4 +1,4 @@
-/** The seal of a job: a MAC over everything that decides what is run, on whose behalf, and until when. */
+/** The seal of a job: a MAC over all fields that decide which task runs, as which principal, and until when. */
 
 import { createHmac, hash, type KeyObject, timingSafeEqual } from 'node:crypto';
 import { types } from 'node:util';
@@ -18,7 +18,7 @@ export function sealOf(job: QueuedJob, { key, sealing, expiresAt }: { key: strin
   return Object.freeze({ key, expiresAt, mac: macOf(text, sealing).toString('base64url') });
 }
 
-/** Whether a job is what was sealed. Of what was read from a store nothing is taken for granted. */
+/** Whether a job matches its seal. The data of a store is not trusted in any way. */
 export function isSealedBy(job: QueuedJob, { key, expiresAt, mac }: Seal, sealing: KeyObject): boolean {
   const text = typeof mac === 'string' ? sealedText(job, key, expiresAt) : undefined;
   if (text === undefined) return false;

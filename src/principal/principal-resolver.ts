@@ -1,4 +1,4 @@
-/** `PrincipalResolver`: finds out what somebody is now; a port that the application binds in its container. */
+/** `PrincipalResolver`: returns a principal as it is now; a port that the application binds in its container. */
 
 import type { Principal, PrincipalReference } from '../job/principal.js';
 

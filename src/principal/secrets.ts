@@ -46,7 +46,7 @@ const MAX_NAME_BYTES = 100;
 
 const RULES: Rules<SecretsOptions> = { keys: is.anything, current: is.anything, sealMs: is.durationMs, acceptUnsealed: is.boolean };
 
-/** Never says what was given where it may be a secret. @throws OptionError */
+/** Never shows the given value if it may be a secret. @throws OptionError */
 export function checkSecrets(options: SecretsOptions): Secrets {
   if (!is.object.holds(options)) throw new OptionError(`${OWNER} must be an object with \`keys\`, but is not`);
   checkOptions<SecretsOptions>(OWNER, options, RULES);

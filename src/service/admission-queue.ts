@@ -1,6 +1,4 @@
-/**
- * Whether what is to be queued may be: answers that have to be waited for are taken in the order of the calls of one `runAs`, or one task.
- */
+/** Checks whether jobs may be queued: asynchronous answers are taken in the order of the calls of one `runAs`, or one task. */
 
 import type { Actor } from '../principal/actor.js';
 

@@ -1,4 +1,4 @@
-/** Does to all jobs that pass a filter what can be done to one. */
+/** The operations on one job, for all jobs that pass a filter. */
 
 import { JobNotFoundError, SealError } from '../errors.js';
 import { jobDetails } from '../job/job-details.js';

@@ -1,4 +1,4 @@
-/** Jobs that have failed and wait for somebody to look at them. */
+/** Jobs that have failed and wait for an operator. */
 
 import type { JobRecord } from '../job/job-record.js';
 import type { Status } from '../job/job-status.js';

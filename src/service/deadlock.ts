@@ -138,7 +138,7 @@ function belowOf(id: string, store: Source): Promise<readonly JobRecord[]> {
   return store.find({ parents: [id], statuses: OPEN, limit: MAX_BELOW });
 }
 
-/** The open jobs below a batch that will run, whatever becomes of the others. */
+/** The open jobs below a batch that will run, whatever the outcome of the others. */
 function certainSteps({ job: { kind, onFailure = 'continue' } }: JobRecord, below: readonly JobRecord[]): readonly JobRecord[] {
   const steps = below.filter(({ job }) => job.role === 'step').sort((one, other) => (one.job.position ?? 0) - (other.job.position ?? 0));
   if (onFailure === 'stop') return kind === 'serial' || steps.length === 1 ? steps.slice(0, 1) : [];
@@ -152,7 +152,7 @@ function idsOf(records: readonly JobRecord[]): readonly string[] {
 function circular(waiter: QueuedJob, jobId: string, last: QueuedJob): CircularJobError {
   const over = last.id === jobId ? '' : `, which waits for ${named(last)}`;
   return new CircularJobError(
-    `the task of ${named(waiter)} waits for job ${jobId}${over}: that cannot end before job ${waiter.id} itself. Do not wait for it; let a callback, or a later step, do what is to be done then`,
+    `the task of ${named(waiter)} waits for job ${jobId}${over}: that cannot end before job ${waiter.id} itself. Do not wait for it; let a callback, or a later step, do the work after it`,
   );
 }
 

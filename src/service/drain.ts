@@ -37,7 +37,7 @@ async function mayGoOn(store: JobStore, untilMs: number): Promise<boolean> {
   return lines.some((line) => !waitingReasons(line, sight).some(isForGood));
 }
 
-/** Whether somebody has to do something before the jobs can run. */
+/** Whether the jobs cannot run until an operator acts. */
 function isForGood({ because }: WaitingReason): boolean {
   return because === 'paused' || because === 'no-dispatcher-accepts' || because === 'quota-too-small';
 }

@@ -1,4 +1,4 @@
-/** Takes what is to be queued: sees whether it may be, makes jobs of it, and puts them in, at once or with the transaction around it. */
+/** Queues plans: checks permissions, makes jobs, and inserts them, at once or with the transaction around the call. */
 
 import { firstValueFrom, from, map, race, timer } from 'rxjs';
 import { UncertainError } from '../errors.js';
@@ -52,7 +52,7 @@ export class Enqueuer {
     return this.#inserts.isIdle && this.#admissionQueue.isEmpty;
   }
 
-  /** Refuses what is not admitted yet, and resolves when everything else has been stored, or could not be. */
+  /** Refuses calls that are not admitted yet, and resolves when all others have been stored, or have failed. */
   close(reason: unknown): Promise<void> {
     this.#admissionQueue.giveUp(reason);
     return this.#inserts.idle();
@@ -117,7 +117,7 @@ export class Enqueuer {
     );
   }
 
-  /** Runs code in the transaction of a session, which somebody else commits. */
+  /** Runs code in the transaction of a session, which the application commits. */
   async within<T>(session: object, fn: () => Promise<T>): Promise<T> {
     this.sources.checkRunning();
     return this.#staged(this.#newStage(session), fn);

@@ -21,9 +21,9 @@ export interface JobEvent<R> {
 }
 
 /**
- * Jobs that ended in this process, batches and callbacks too: once each, after the outcome is stored (callbacks
- * may still be running). A handler that throws is logged and changes nothing. The streams complete with `stop()`; what a task
- * has subscribed to fails when the task is aborted.
+ * Jobs that ended in this process, batches and callbacks too: once each, after the outcome is stored (callbacks may still be running). A
+ * handler that throws is logged and changes nothing. The streams complete with `stop()`; a subscription of a task fails when the task is
+ * aborted.
  *
  * `started`, `progress` and `retrying` are of attempts in this process, as they happen. For one job they come in order: `started`, any
  * `progress`, then `retrying` and the next `started`, or the end. A handler runs before the attempt goes on, so it should be short.

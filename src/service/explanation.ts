@@ -1,4 +1,4 @@
-/** Why a job is not running now: what `job.explain()` gives. */
+/** Why a job is not running now: the result of `job.explain()`. */
 
 import type { Status } from '../job/job-status.js';
 import type { Rate } from '../job/rates.js';

@@ -20,7 +20,7 @@ export class GuardedObservable<T> extends Observable<T> {
     this.#about = about;
   }
 
-  /** Also what operators make of it is guarded. */
+  /** Observables that operators make of it are guarded, too. */
   override lift<R>(operator?: Operator<T, R>): Observable<R> {
     const lifted = new GuardedObservable<R>(this as Observable<unknown> as Observable<R>, this.#logger, this.#about);
     lifted.operator = operator as Operator<unknown, R>;

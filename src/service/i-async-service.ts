@@ -83,9 +83,9 @@ export interface IAsyncService {
    */
   getDeadLetters(filter?: Omit<JobFilter, 'statuses'>): Promise<readonly DeadLetter[]>;
   /**
-   * Retries all jobs that pass and can be retried, as `job.retry()` does with each: what failed, unless the filter says otherwise,
-   * and was not retried before. In place of jobs of a batch that failed as well, or ended as the filter says, the topmost such batch.
-   * @returns the jobs that were queued; none for a job that is gone, whose unique key another one has, or that somebody else retried
+   * Retries all jobs that pass and can be retried, as `job.retry()` does with each: failed jobs, unless the filter says otherwise, that
+   * were not retried before. In place of jobs of a batch that failed as well, or ended as the filter says, the topmost such batch.
+   * @returns the jobs that were queued; none for a job that is gone, whose unique key another one has, or that another call retried
    * @throws OptionError, also for a filter that says nothing, and so would mean every job
    */
   retryJobs(filter: JobFilter): Promise<readonly Job<unknown>[]>;
@@ -130,8 +130,8 @@ export interface IAsyncService {
    */
   withSession<T>(session: Session | StoreSession, fn: () => Promise<T>): Promise<T>;
   /**
-   * Pauses everything, a queue or a task, in the whole deployment and until it is resumed: no job of it begins, no batch of a
-   * paused queue is opened; what runs goes on. Jobs can be queued, and expire. Resolves when every living dispatcher follows.
+   * Pauses everything, a queue or a task, in the whole deployment and until it is resumed: no job of it begins, no batch of a paused queue
+   * is opened; running jobs go on. Jobs can be queued, and expire. Resolves when every living dispatcher follows.
    * @throws OptionError, NotATaskError
    */
   pause(what: Pausable): Promise<void>;
@@ -143,8 +143,8 @@ export interface IAsyncService {
   /** The queues and tasks that are paused now; tasks by the names under which jobs are stored. */
   getPaused(): Promise<Paused>;
   /**
-   * Sets the size of a quota for the whole deployment, until the configuration names another size than it does now. Made
-   * smaller, it lets what runs end first. @throws UnknownQuotaError, OptionError
+   * Sets the size of a quota for the whole deployment, until the configuration names another size than it does now. Made smaller, it lets
+   * running jobs end first. @throws UnknownQuotaError, OptionError
    */
   resizeQuota(quota: QuotaName, size: number): Promise<void>;
   getQueues(): Queues;

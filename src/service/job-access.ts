@@ -45,7 +45,7 @@ export function see(record: JobRecord, store: JobStore): Sighting | Promise<Sigh
   return lookUp(references, store).then((named) => ({ record, named }));
 }
 
-/** The sightings of the reported jobs, in order. Each is begun at once: what a job names may be forgotten after that. */
+/** The sightings of the reported jobs, in order. Each is begun at once, since a job that another one names may be forgotten after that. */
 export function sightings(store: JobStore): OperatorFunction<StoreChange, Sighting> {
   return (changes) =>
     changes.pipe(

@@ -1,4 +1,4 @@
-/** Which jobs somebody means: a filter, and going through all that it lets pass. */
+/** Filters of jobs, and the iteration over all jobs that pass one. */
 
 import { checkOptions, is, type Rules } from '../check.js';
 import { JobTypeError, OptionError } from '../errors.js';

@@ -1,4 +1,4 @@
-/** Options of one job, checked and turned into what a plan says. */
+/** Options of one job, checked and turned into those of a plan. */
 
 import { checkOption, checkOptions, is, type Rules } from '../check.js';
 import { FAILURE_LOG_RULE } from '../job/failure-log-level.js';

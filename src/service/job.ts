@@ -133,7 +133,7 @@ export interface BatchDraft<out J extends readonly Job<unknown>[]> extends Draft
   with(options: BatchOptions): BatchDraft<J>;
   withCallback(callback: CallbackFor<Outcome<J>>): BatchDraft<J>;
   withCallbacks(callbacks: Callbacks<J>): BatchDraft<J>;
-  /** The batch's result is then what a task, or `callback(task, …rest)`, makes of the child jobs. @throws NotATaskError */
+  /** The batch's result is then the value that a task, or `callback(task, …rest)`, makes of the child jobs. @throws NotATaskError */
   postprocess<const T extends TaskLike<(jobs: J) => unknown> | Callback<J, unknown>>(task: T): Draft<CallbackResult<T>>;
 }
 
@@ -169,8 +169,8 @@ export interface Job<out R> extends Future<R> {
    */
   readonly changes: Observable<JobSnapshot<R>>;
   /**
-   * Why it is not running now: which quota, who has its places and since when, what comes before it, when it is due, whether
-   * anybody accepts it. Only reads, from the store.
+   * Why it is not running now: which quota, who has its places and since when, which jobs come before it, when it is due, whether any
+   * dispatcher accepts it. Only reads, from the store.
    * @throws JobNotFoundError when its retention is over
    */
   explain(): Promise<Explanation>;

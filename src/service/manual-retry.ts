@@ -1,4 +1,4 @@
-/** Queues again what has failed or was cancelled, as new jobs. */
+/** Queues failed or cancelled jobs again, as new jobs. */
 
 import type { Clock } from '../clock.js';
 import { JobStateError } from '../errors.js';
@@ -17,7 +17,7 @@ export interface RetrySources {
   readonly sealer: JobSealer;
 }
 
-/** Whether a job can be retried, and if not, what it is. */
+/** Whether a job can be retried, and if not, why. */
 export function isRetriable({ job, state }: JobRecord): boolean {
   return (state.status === 'failed' || state.status === 'cancelled') && job.role !== 'postprocess';
 }

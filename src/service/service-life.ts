@@ -151,7 +151,7 @@ export class ServiceLife {
     return { left };
   }
 
-  /** Stops the dispatcher, once what is to be finished first has been. @returns how many jobs it had to abort */
+  /** Stops the dispatcher, once the jobs to finish first have ended. @returns how many jobs it had to abort */
   async #drain(access: JobAccess, { drain, timeoutMs }: CheckedStopOptions): Promise<number> {
     if (!drain) return (await this.#dispatcher?.stop()) ?? 0;
     const isEmbedded = this.sources.store.isEmbedded === true;
@@ -190,7 +190,7 @@ export class ServiceLife {
     if (!this.isRunning) throw this.#notRunning(what);
   }
 
-  /** A store that was not opened would answer that it has no jobs. One that is closed says what it can. @throws NotRunningError */
+  /** A store that was not opened would answer that it has no jobs. One that is closed answers as far as it can. @throws NotRunningError */
   checkStarted(): void {
     if (this.#state === 'new') throw this.#notRunning('looked up');
   }

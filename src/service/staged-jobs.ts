@@ -16,7 +16,7 @@ export class StagedJobs {
   #failure: { readonly error: unknown } | undefined;
   #state: 'open' | 'stored' | 'aborted' = 'open';
 
-  /** @param mayCommit - whether the transaction is still to commit, so that nobody can see what is in it */
+  /** @param mayCommit - whether the transaction has not committed yet, so that its jobs are not visible */
   constructor(
     readonly session: object,
     private readonly mayCommit: () => boolean,
@@ -64,7 +64,7 @@ export class StagedJobs {
   }
 
   /**
-   * Its function has ended: nothing more can be queued in it. @returns what was, in the order of the calls
+   * Its function has ended: nothing more can be queued in it. @returns the staged jobs, in the order of the calls
    * @throws TransactionError when the function has ended the transaction itself, so that nothing can commit with it; why something could
    *   not be stored
    */

@@ -9,7 +9,7 @@ export interface StopOptions {
    * @default false
    */
   readonly drain?: boolean | undefined;
-  /** With `drain`: milliseconds that this may take, in place of `stopMs`; what still runs then is aborted. @default 30_000 */
+  /** With `drain`: milliseconds that this may take, in place of `stopMs`; jobs that still run then are aborted. @default 30_000 */
   readonly timeoutMs?: number | undefined;
 }
 

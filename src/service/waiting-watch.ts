@@ -67,9 +67,9 @@ export class WaitingWatch {
     const { store, claimed, clock, logger } = this.sources;
     const works = claimed() !== undefined;
     this.#schedules = schedules;
-    // The rounds of a dispatcher see what waits.
+    // The rounds of a dispatcher see waiting jobs.
     if (schedules.length > 0 || !works || store.isEmbedded === true) this.noteWaiting();
-    // A test may well look at what was only queued.
+    // A test may only want to see queued jobs.
     if (works || store.isEmbedded !== true || !isReal(clock) || (await store.insight.dispatchers()).length > 0) return;
     this.#told.set(ALONE, true);
     logger.warn(`nothing runs the jobs that are queued here, unless another service of this process shares the store: ${ALONE}`);

@@ -125,7 +125,7 @@ export const ALONE =
   '`dispatcher` is `false` here, and no other process sees the jobs of a `memoryStore()`; leave `dispatcher` out, or use `mongoStore` and a process that works';
 const START_ONE = 'start a process whose asyncModule has the tasks, and `dispatcher` not `false`';
 
-/** Whether somebody runs other versions of the task. */
+/** Whether a dispatcher runs other versions of the task. */
 function isKnown({ queue, taskVersion }: Line, dispatchers: readonly DispatcherStatus[]): boolean {
   const name = taskNameIn(taskVersion);
   return dispatchers.some(({ agents }) =>

@@ -54,7 +54,7 @@ export class AttemptEvents {
     return this.#events;
   }
 
-  /** @param make - is called only if somebody listens */
+  /** @param make - is called only if there is a listener */
   emit(make: () => AttemptEvent): void {
     if (this.#events.observed) this.#events.next(make());
   }

@@ -73,10 +73,10 @@ export function untilAborted<T>(wait: Promise<T>, signal: AbortSignalType | unde
   });
 }
 
-/** Runs code not within whatever it was that woke the dispatcher, such as somebody's `runAs` or transaction. */
+/** Runs code outside of the context that woke the dispatcher, such as a caller's `runAs` or transaction. */
 export const outsideAnyTask: <T>(fn: () => T) => T = AsyncLocalStorage.snapshot();
 
-/** Runs code as the task that somebody acts in. */
+/** Runs code as the task of an actor. */
 export function runAsTask<T>(actor: Actor<CurrentTask>, fn: () => T): T {
   return outsideAnyTask(() => actAs(actor, fn));
 }

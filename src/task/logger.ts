@@ -38,7 +38,7 @@ export const consoleLogger: Logger = {
   error: (message, details) => console.error(...forConsole(`millrace: ${message}`, details)),
 };
 
-/** A logger that never throws, whatever the one behind it does: that a message cannot be logged must not make the work fail. */
+/** A logger that never throws: a message that cannot be logged must not make the work fail. */
 export function guardedLogger(logger: Logger): Logger {
   const { args } = SHAPES.find(({ methods }) => methods.every((method) => typeof Reflect.get(logger, method) === 'function')) as Shape;
   const at =

@@ -36,7 +36,7 @@ export function definitionsOf(service: Class): readonly TaskDefinition[] {
   return [...(own === undefined ? [] : [own]), ...methods.map(([method, options]) => methodDefinition(service, method, options))];
 }
 
-/** The class with tasks behind something that was given in place of it: what `tasks(Class)` gives, or an instance. */
+/** The class with tasks behind a value that was given in place of it: the result of `tasks(Class)`, or an instance. */
 export function serviceBehind(given: unknown): Class | undefined {
   if (typeof given !== 'object' || given === null) return undefined;
   const service: unknown = services.get(given) ?? Reflect.get(given, 'constructor');

@@ -48,7 +48,7 @@ export interface TaskDecorator<Key = never, Old extends unknown[] = never> {
 export function Task<Key extends KeyFunction = never, Old extends { readonly version: number } = never>(
   options: TaskOptions<Key, Old> = {},
 ): TaskDecorator<Key, ArgumentsOf<Old>> {
-  // Without parentheses it is given what it decorates: a class, a method, or the prototype of a class.
+  // Without parentheses its argument is the decorated class, method, or prototype of a class.
   if (typeof options === 'function' || Object.hasOwn(options, 'constructor'))
     throw new NotATaskError('`@Task` needs parentheses: `@Task()`');
   return ((target: object, contextOrName?: DecoratorContext | string, descriptor?: unknown): void => {

@@ -62,8 +62,8 @@ export interface TaskOptions<Key extends KeyFunction = KeyFunction, Old = { read
    */
   readonly transactional?: boolean | undefined;
   /**
-   * Runs before the code, with each attempt; when it throws, that is the attempt's error. A function that it returns runs when
-   * the attempt is over, however it ended; what that throws is logged, and changes nothing.
+   * Runs before the code, with each attempt; when it throws, that is the attempt's error. A function that it returns runs when the attempt
+   * is over, however it ended; its errors are logged, and change nothing.
    */
   readonly setUp?: SetUp | undefined;
   /**

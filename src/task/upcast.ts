@@ -16,7 +16,7 @@ export interface Upcasts<out A extends unknown[]> {
   readonly version: number;
   /** Of the arguments that the first step takes. */
   readonly oldest: number;
-  /** One more step; it is given what the one before gives. */
+  /** One more step; its input is the result of the step before. */
   to<B extends [] | unknown[]>(step: (...old: A) => B): Upcasts<B>;
 }
 

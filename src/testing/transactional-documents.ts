@@ -1,4 +1,4 @@
-/** Documents beside the jobs of a memory store, in the same transactions: what transactional tasks work on in tests, without a database. */
+/** Documents beside the jobs of a memory store, in the same transactions: for tests of transactional tasks without a database. */
 
 import { checkOption, is } from '../check.js';
 import { ConflictError, OptionError } from '../errors.js';
@@ -27,7 +27,7 @@ export interface DocumentCollection<D extends PlainDocument> {
   delete(id: string, session?: Session | StoreSession): Promise<void>;
 }
 
-/** As a `DocumentSource` it loads what arguments refer to. */
+/** As a `DocumentSource` it loads the documents that arguments refer to. */
 export interface TransactionalDocuments extends DocumentSource {
   collection<D extends PlainDocument>(name: string): DocumentCollection<D>;
 }
@@ -52,7 +52,7 @@ export function transactionalDocuments(): TransactionalDocuments {
   };
 }
 
-/** Immutable: whoever has it sees what was there then. */
+/** Immutable: a reader sees the documents of that moment. */
 type State = ReadonlyMap<string, PlainDocument>;
 
 /** A document by its key; `undefined` for one that is removed. */

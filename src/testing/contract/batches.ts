@@ -132,7 +132,7 @@ export const batches = cases('batches', {
     deepEqual(await lab.drain(), ['one', 'after', 'two']);
   },
 
-  'keeps to itself what was asked of it alone': async (lab) => {
+  'applies its own options to itself alone': async (lab) => {
     const alone = { name: 'mine', delayMs: 1_000, beginBy: lab.in(3_000), places: { default: 1 }, callbacks: [both()] } as const;
     const batch = await lab.queue(parallel(steps('one'), { ...alone, priority: 3, queue: 'mail' }));
     await lab.later(1_000);

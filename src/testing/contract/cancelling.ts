@@ -6,7 +6,7 @@ import { cases } from './store-case.js';
 import { completed, failed, keyOf, type Watch } from './store-lab.js';
 
 export const cancelling = cases('cancelling', {
-  'cancels at once what is scheduled, pending or blocked': async (lab) => {
+  'cancels scheduled, pending and blocked jobs at once': async (lab) => {
     const [scheduled, pending, running] = await lab.queueAll(work({ delayMs: 1_000 }, 'later'), work(), work({}, 'running'));
     const blocked = await lab.addCallback(running, both());
     await lab.claim({ tasks: ['running'] });
@@ -100,7 +100,7 @@ export const cancelling = cases('cancelling', {
     deepEqual([status, reason === 'one' || reason === 'two'], ['cancelled', true]);
   },
 
-  'leaves what has ended as it is': async (lab) => {
+  'leaves ended jobs as they are': async (lab) => {
     const [good, bad, gone] = await lab.queueAll(work({}, 'good'), work({}, 'bad'), work({}, 'gone'));
     await lab.cancel([gone], 'first');
     await lab.drain({ failing: ['bad'] });

@@ -93,7 +93,7 @@ export const claiming = cases('claiming', {
     deepEqual([status, owner, token, attempts, startedAt?.getTime()], ['active', 'b', second.token, 1, lab.now]);
   },
 
-  'gives a job what was queued': async (lab) => {
+  'gives a job as it was queued': async (lab) => {
     await lab.queue(work({ args: ['inbox', new Date(5)], priority: 2 }));
     const { job, input } = await lab.takeNext();
     deepEqual([job.taskName, job.args.read(), job.priority, input], ['work', ['inbox', new Date(5)], 2, undefined]);

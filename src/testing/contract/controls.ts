@@ -41,7 +41,7 @@ export const controls = cases('controls', {
     deepEqual(await lab.claimIds(), [second]);
   },
 
-  'let what runs go on': async (lab) => {
+  'let running jobs go on': async (lab) => {
     const id = await lab.queue(work());
     const run = await lab.take(id);
     await lab.store.controls.pause('everything', true);
@@ -82,7 +82,7 @@ export const controls = cases('controls', {
     deepEqual(await lab.claimIds(), [other]);
   },
 
-  'give what was saved up for a paused queue, or a paused task, to others': async (lab) => {
+  'give places saved for a paused queue, or a paused task, to others': async (lab) => {
     const pausable = [{ queue: 'mail' }, { taskNames: ['big'] }] as const;
     for (const what of pausable) {
       const run = await lab.take(await lab.queue(work({ places: { pair: 1 } })));
@@ -147,7 +147,7 @@ export const controls = cases('controls', {
     equal(await sizeAfterStart(new Map([...LAB_QUOTAS, ['pair', 4]])), 4);
   },
 
-  'give what was saved up for a job that has become too large to others': async (lab) => {
+  'give places saved for a job that has become too large to others': async (lab) => {
     const run = await lab.take(await lab.queue(work({ places: { trio: 1 } })));
     const big = await lab.queue(work({ places: { trio: 3 } }));
     for (const ms of [2_000, 0]) {

@@ -116,7 +116,7 @@ export const debouncing = cases('debouncing', {
     deepEqual([(await lab.state(id)).dueAt, (await lab.record(id)).job.args.read()], [dueAt, ['new']]);
   },
 
-  'does not let a retry change what is queued in the same transaction': async (lab) => {
+  'does not let a retry change a job that is queued in the same transaction': async (lab) => {
     const old = await lab.queue(work({ ...DEBOUNCED, args: ['old'] }));
     await lab.later(1_000);
     await lab.fail(await lab.take(old));

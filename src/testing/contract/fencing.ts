@@ -117,7 +117,7 @@ export const fencing = cases('attempts', {
     deepEqual(await lab.outcome(run.id), ['completed', 1]);
   },
 
-  'does for each item what it can, whatever stands beside it': async (lab) => {
+  'handles each item, whatever the others are': async (lab) => {
     const [a, b, c, d] = await lab.queueAll(work(), work(), work(), work());
     const runs = await lab.claim();
     const stale = { id: b, token: 'stale' };

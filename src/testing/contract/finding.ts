@@ -35,7 +35,7 @@ export const finding = cases('finding', {
     equal(await lab.store.count({}), expected.length);
   },
 
-  'keeps the order of insertion, whatever has become of the jobs': async (lab) => {
+  'keeps the order of insertion, whatever the state of the jobs': async (lab) => {
     const ids = await lab.queueAll(...['one', 'two', 'three', 'four', 'five'].map((task) => work({}, task)));
     const [one, two, three] = await lab.claim({ tasks: ['one', 'two', 'three'] });
     if (one === undefined || two === undefined || three === undefined) throw new Error('three jobs are claimed');
@@ -98,7 +98,7 @@ export const finding = cases('finding', {
     await finds(lab, { parents: ['f'.repeat(24)] }, []);
   },
 
-  'finds only what everything asked for holds of': async (lab) => {
+  'finds only jobs that match all criteria': async (lab) => {
     const [, wanted, , running] = await lab.queueAll(
       work({ queue: 'mail' }, 'one'),
       work({ queue: 'mail' }, 'two'),

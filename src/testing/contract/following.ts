@@ -199,7 +199,7 @@ export const following = cases('following', {
     await lab.take(await lab.queue(work({ places: ONE })));
   },
 
-  'does in one call for each what it can': async (lab) => {
+  'handles each of several in one call': async (lab) => {
     const [one, two, three] = await lab.queueAll(...steps('one', 'two', 'three'));
     const runs = await lab.takeTasks('one', 'two', 'three');
     const jobs = ['f'.repeat(24), three ?? '', undefined];

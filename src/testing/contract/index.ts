@@ -1,6 +1,6 @@
 /**
- * `millrace/testing/contract`: what every store must do, for those who write one; apart from `millrace/testing`, so that tests of tasks do
- * not load it.
+ * `millrace/testing/contract`: the promises that every store must keep, for those who write one; apart from `millrace/testing`, so that
+ * tests of tasks do not load it.
  */
 
 export { runStoreCase, type StoreCase } from './store-case.js';

@@ -20,7 +20,7 @@ export const insight = cases('insight', {
     deepEqual(await known(), { a: [], b: [] });
   },
 
-  'says what each dispatcher runs, and not what only waits for others': async (lab) => {
+  'lists the jobs that each dispatcher runs, without those that only wait for others': async (lab) => {
     await lab.queue(work({ queue: 'mail' }, 'send'));
     await lab.queue(serial(steps('one')));
     const [run] = await lab.claim({ queue: 'mail' });
@@ -67,7 +67,7 @@ export const insight = cases('insight', {
     deepEqual(await lab.store.insight.quotas(['nowhere']), []);
   },
 
-  'counts what comes before a job in its queue, whatever its task': async (lab) => {
+  'counts the jobs before a job in its queue, whatever their task': async (lab) => {
     const [, , , last] = await lab.queueAll(
       work({ priority: 5 }, 'late'),
       work({ priority: -1 }, 'first'),

@@ -24,7 +24,7 @@ export const queueing = cases('queueing', {
     equal(queuedAt.getTime(), lab.now);
   },
 
-  'keeps what was queued': async (lab) => {
+  'keeps the queued jobs': async (lab) => {
     const extras = { args: ['inbox', { size: 2 }], name: 'mine', queue: 'mail', priority: 3, beginBy: lab.in(5_000), places: { pair: 2 } };
     const tree = lab.plant(work(extras));
     await lab.insert(tree);

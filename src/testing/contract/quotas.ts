@@ -174,7 +174,7 @@ async function crowd(lab: StoreLab): Promise<{ readonly big: string; readonly sm
   return { big, small: small ?? { id: '', token: '' } };
 }
 
-/** Completes what runs with places of a quota. */
+/** Completes the jobs that run with places of a quota. */
 async function finishAll(lab: StoreLab, quota: string): Promise<void> {
   for (const { job, state } of await lab.store.find({ statuses: ['active'] })) {
     if (quota in job.places) await lab.complete({ id: job.id, token: state.token ?? '' });

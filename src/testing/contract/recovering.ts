@@ -89,7 +89,7 @@ export const recovering = cases('recovering', {
     await lab.take(await lab.queue(work({ places: ONE })), 'b');
   },
 
-  'leaves alone what a dead dispatcher had handed back, put off or ended': async (lab) => {
+  'leaves alone jobs that a dead dispatcher had handed back, put off or ended': async (lab) => {
     const ids = await lab.queueAll(...steps('back', 'off', 'over'));
     const [back, off, over] = await lab.takeTasks('back', 'off', 'over');
     await lab.release(back, false);

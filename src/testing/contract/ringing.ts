@@ -72,7 +72,7 @@ export const ringing = cases('hints', {
     await rings(lab, '', () => lab.lose('a'));
   },
 
-  'rings for places that come free, in every queue where somebody waits for them': async (lab) => {
+  'notifies every queue that waits for places when they come free': async (lab) => {
     for (const [queue, end] of [
       ['', 'end'],
       ['mail', 'end'],

@@ -32,7 +32,7 @@ export const scheduling = cases('schedules', {
     deepEqual(await schedules.begin('nightly', lab.in(3_000), '0 3 * * *'), lab.in(3_000));
   },
 
-  'insert what is fired, once': async (lab) => {
+  'insert the fired jobs, once': async (lab) => {
     const [after, until] = [lab.in(-1_000), lab.in(0)];
     await lab.store.schedules.begin('nightly', after);
     const trees = () => [lab.plant(work()), lab.plant(serial([work({ callbacks: [both()] }, 'step')]))];
@@ -72,7 +72,7 @@ export const scheduling = cases('schedules', {
     equal(await lab.store.count({}), 0);
   },
 
-  'do nothing at all where what is fired is refused': async (lab) => {
+  'do nothing at all if the fired jobs are refused': async (lab) => {
     const [after, until] = [lab.in(-1_000), lab.in(0)];
     await lab.store.schedules.begin('nightly', after);
     const [job] = lab.plant(work());

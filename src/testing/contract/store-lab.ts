@@ -167,7 +167,7 @@ export class StoreLab {
     }
   }
 
-  /** Moves time, then lets the store do what has become due. */
+  /** Moves time, then lets the store handle the jobs that have come due. */
   async later(ms: number): Promise<void> {
     await this.advance(ms);
     await this.recover();
@@ -249,7 +249,7 @@ export class StoreLab {
 
   // ---- Running
 
-  /** Claims whatever may be claimed, up to the limit. */
+  /** Claims all jobs that may be claimed, up to the limit. */
   async claim({ by = 'a', limit = MANY, queue = '', tasks = [...this.#tasks], transactional = [] }: Claim = {}): Promise<readonly Run[]> {
     const taskVersions = { taskVersions: new Set(tasks), transactional: new Set(transactional) };
     const claimed = await this.store.claim({ dispatcher: by, queue, ...taskVersions, limit });

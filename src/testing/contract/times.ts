@@ -114,7 +114,7 @@ export const times = cases('times', {
     deepEqual(await lab.recover(), lab.in(50_000));
   },
 
-  'does what is due once, though several look at once': async (lab) => {
+  'handles due jobs once, though several dispatchers look at once': async (lab) => {
     const outcomes = await lab.watch({ outcomes: 'here' });
     const due = await lab.queueAll(...Array.from({ length: 40 }, (_, place) => work({ delayMs: 1_000 + place })));
     const late = await lab.queueAll(...Array.from({ length: 40 }, (_, place) => work({ beginBy: lab.in(1_000 + place) }, 'late')));

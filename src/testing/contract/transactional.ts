@@ -86,7 +86,7 @@ export const transactional = cases('an end in a transaction', {
     deepEqual(await lab.outcome(id), ['cancelled', 'enough']);
   },
 
-  'is there wholly or not at all, whatever becomes of its dispatcher meanwhile': async (lab) => {
+  'is there wholly or not at all, even if its dispatcher dies meanwhile': async (lab) => {
     const id = await lab.queue(work());
     const run = await take(lab, id);
     let losing: Promise<unknown> | undefined;
@@ -107,7 +107,7 @@ export const transactional = cases('an end in a transaction', {
     equal(await lab.store.count({ taskNames: ['queued'] }), isCommitted ? 1 : 0);
   },
 
-  'is recorded once: what is tried later with its token changes nothing': async (lab) => {
+  'is recorded once: later calls with its token change nothing': async (lab) => {
     const id = await lab.queue(work());
     const run = await take(lab, id);
     await within(lab, async ({ settle }) => {

@@ -9,7 +9,7 @@ import { cases } from './store-case.js';
 import type { StoreLab } from './store-lab.js';
 
 export const transactions = cases('transactions', {
-  'show nobody what is queued in them before they have committed, and all of it after': async (lab) => {
+  'show their jobs to nobody before they have committed, and all of them after': async (lab) => {
     const trees = [lab.plant(work()), lab.plant(serial([work({}, 'one'), work({}, 'two')])), lab.plant(work({ delayMs: 1_000 }))];
     await within(lab, async (insert) => {
       const answers = await insert(trees);
@@ -226,7 +226,7 @@ export const transactions = cases('transactions', {
 
 type Insert = (trees: readonly JobTree[]) => Promise<number>;
 
-/** @param act - is given what queues in the transaction, and answers with how many trees were not refused */
+/** @param act - queues in the transaction, and returns how many trees were not refused */
 async function within(lab: StoreLab, act: (insert: Insert) => Promise<void>): Promise<void> {
   await lab.store.transactions.run((session) =>
     act(async (trees) => (await lab.store.insert(trees, session)).filter((answer) => 'record' in answer).length),

@@ -179,7 +179,7 @@ export const uniqueKeys = cases('unique keys', {
     equal(await lab.store.count({}), 2);
   },
 
-  'asked for by somebody else before a transaction commits are of one job for both': async (lab) => {
+  'requested by another caller before a transaction commits are of one job for both': async (lab) => {
     let asking: Promise<string> | undefined;
     const id = await lab.store.transactions.run(async (session) => {
       const given = await askWithin(lab, session, KEY);
@@ -233,7 +233,7 @@ async function askWithin(lab: StoreLab, session: object, extras: Extras): Promis
   return recordOrThrow(answer).job.id;
 }
 
-/** The first look is what a transaction sees from then on. */
+/** A transaction sees the data of its first read from then on. */
 async function look(lab: StoreLab, session: object): Promise<void> {
   await askWithin(lab, session, { uniqueKey: 'other' });
 }

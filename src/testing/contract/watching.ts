@@ -32,7 +32,7 @@ export const watching = cases('watching', {
     deepEqual([watch.isComplete, outcomeOf(watch)], [true, ['failed', 'no paper']]);
   },
 
-  'shows a job first as it is when somebody begins to watch': async (lab) => {
+  'shows a job first as it is at the subscription': async (lab) => {
     const id = await lab.queue(work());
     const run = await lab.take(id);
     const watch = await lab.watch({ job: id });
@@ -48,7 +48,7 @@ export const watching = cases('watching', {
     deepEqual(watch.records.at(-1)?.state.progress, { done: 1, total: 3 });
   },
 
-  'shows with the end of a job what its attempts have reported': async (lab) => {
+  'shows the reports of its attempts with the end of a job': async (lab) => {
     const ids = await lab.queueAll(work(), work());
     const watches = [await lab.watch({ job: ids[0] }), await lab.watch({ ended: ids[1] }), await lab.watch({ outcomes: 'here' })];
     for (const id of ids) {
@@ -109,7 +109,7 @@ export const watching = cases('watching', {
     deepEqual(watch.seen, []);
   },
 
-  'shows the end of a job whose end comes in the turn in which somebody begins to watch': async (lab) => {
+  'shows the end of a job whose end comes in the turn of the subscription': async (lab) => {
     for (const isWatchedFirst of [true, false]) {
       const id = await lab.queue(work());
       const run = await lab.take(id);
@@ -167,7 +167,7 @@ export const watching = cases('watching', {
     deepEqual(toldOf(watch), [id]);
   },
 
-  'tells nothing of before somebody began to listen': async (lab) => {
+  'sends nothing from before the subscription': async (lab) => {
     await lab.complete(await lab.take(await lab.queue(work())));
     const watch = await lab.watch({ outcomes: 'here' });
     const id = await lab.queue(work());
