@@ -14,7 +14,7 @@ export type Sequel =
   /** With the places that it has. */
   | { readonly next: 'at-once' };
 
-/** Whether somebody has asked for its cancellation, and why. */
+/** A job whose cancellation may have been asked for. */
 interface Cancellable {
   readonly cancel?: { readonly reason?: string | undefined };
 }

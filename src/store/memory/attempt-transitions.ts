@@ -1,7 +1,8 @@
 /** The transitions of attempts: ended, tried again, handed back or interrupted; only with the right token. */
 
-import { CircularJobError, ConflictError, JobNotFoundError, type MillraceError, QuotaError } from '../../errors.js';
+import { ConflictError, type MillraceError } from '../../errors.js';
 import { afterFailure, afterInterruption, outcomeOfCancel, type Sequel } from '../../job/attempt-rule.js';
+import { cannotFollow, type FollowProblem } from '../../job/job-errors.js';
 import type { Changes, JobRecord, QueuedJob } from '../../job/job-record.js';
 import { problemOfSize, storedBytes } from '../../job/job-size.js';
 import type { StoredOutcome } from '../../job/outcome.js';
@@ -20,16 +21,20 @@ import type {
 import type { MemoryContext } from './memory-context.js';
 import type { MemoryControls } from './memory-controls.js';
 import type { MemorySession } from './memory-session.js';
-import { quotaHeldAround, waitsFor } from './wait-graph.js';
+import { WaitGraph } from './wait-graph.js';
 
 /** The fields that a job loses when nobody runs it any more. */
 const FREED = { owner: undefined, token: undefined } as const satisfies Changes;
 
 export class AttemptTransitions {
+  readonly #graph: WaitGraph;
+
   constructor(
     private readonly context: MemoryContext,
     private readonly controls: MemoryControls,
-  ) {}
+  ) {
+    this.#graph = new WaitGraph(context);
+  }
 
   /** Those that a dispatcher runs. */
   of(owner: string): readonly AttemptKey[] {
@@ -155,18 +160,20 @@ export class AttemptTransitions {
     return record === undefined ? undefined : problemOfSize(outcome, record.job, storedBytes(record));
   }
 
-  /** @param staged - the job that was returned, where it is yet to be there */
-  #problemOfFollowing(id: string, jobId: string, staged?: QueuedJob): MillraceError | undefined {
-    const { table } = this.context;
-    const returned = `the task of job ${id} returned job ${jobId}`;
-    if (staged === undefined && table.get(jobId) === undefined) return new JobNotFoundError(`${returned}, which is not there`);
-    const isCallbackOfIt = staged?.role === 'callback' && staged.parent === id;
-    if (isCallbackOfIt || waitsFor(this.context, jobId, id)) return new CircularJobError(`${returned}, which waits for job ${id} itself`);
-    const quota = quotaHeldAround(id, jobId, this.context);
-    if (quota === undefined) return undefined;
-    return new QuotaError(
-      `${returned}, which could never run: a batch that waits for job ${id} holds places of the quota \`${quota}\` that it needs. Give the batch \`quotas: []\``,
-    );
+  /** @param staged - the job that was returned, if it is queued in the same transaction */
+  #problemOfFollowing(id: string, other: string, staged?: QueuedJob): MillraceError | undefined {
+    const isOwnCallback = staged?.role === 'callback' && staged.parent === id;
+    const problem = isOwnCallback ? 'circular' : staged === undefined ? this.#obstacle(id, other) : undefined;
+    return problem === undefined ? undefined : cannotFollow(id, other, problem);
+  }
+
+  #obstacle(id: string, other: string): FollowProblem | undefined {
+    const [job, followed] = [this.context.table.get(id), this.context.table.get(other)];
+    if (followed === undefined) return 'gone';
+    if (job === undefined) return undefined;
+    if (this.#graph.waitsFor(followed, job)) return 'circular';
+    const quota = this.#graph.quotaHeldAround(job, followed);
+    return quota === undefined ? undefined : { quota };
   }
 
   /** The job of a running attempt, if the token is not stale. */

@@ -154,7 +154,7 @@ function openLocal(below: ReturnType<typeof openQuotas>) {
 
 function openSettling(below: ReturnType<typeof openLocal>) {
   const ownerRelease = new OwnerRelease(below);
-  const graph = new WaitGraph(below.jobs, below.quotas);
+  const graph = new WaitGraph(below.collections, below.quotas);
   const withGraph = { ...below, cancelled: new CancelledBatches(), graph, ownerRelease };
   const completion = new Completion(withGraph);
   const transitions = new AttemptTransitions({ ...withGraph, completion });

@@ -1,7 +1,8 @@
 /** The transitions of attempts: ended, tried again, handed back or interrupted; only with the right token. */
 
-import { JobNotFoundError, type MillraceError, QuotaError } from '../../../errors.js';
+import type { MillraceError } from '../../../errors.js';
 import { afterFailure, afterInterruption, outcomeOfCancel, type Sequel } from '../../../job/attempt-rule.js';
+import { cannotFollow, type FollowProblem } from '../../../job/job-errors.js';
 import { laneOf } from '../../../job/lane.js';
 import { recordedError } from '../../../job/stored-error.js';
 import type {
@@ -28,7 +29,7 @@ import { encodeObject } from '../schema/payload-codec.js';
 import type { Completion } from './completion.js';
 import { IdempotentCalls } from './idempotent-calls.js';
 import type { OwnerRelease } from './owner-release.js';
-import { circular, type WaitGraph } from './wait-graph.js';
+import type { WaitGraph } from './wait-graph.js';
 
 export interface AttemptTransitionsSources {
   readonly jobs: JobCollection;
@@ -242,19 +243,18 @@ export class AttemptTransitions {
     ownerRelease.add(after);
   }
 
-  /** Why a job could never follow another one. @param inner - that one, if it is there */
-  async problemOfFollowing(job: JobDocument, innerId: string, followedJob: JobDocument | undefined): Promise<MillraceError | undefined> {
+  /** Why a job could never follow another one. @param followed - that one, if it is there */
+  async problemOfFollowing(job: JobDocument, other: string, followed: JobDocument | undefined): Promise<MillraceError | undefined> {
+    const problem = followed === undefined ? 'gone' : await this.#obstacle(job, followed);
+    return problem === undefined ? undefined : cannotFollow(job._id.toHexString(), other, problem);
+  }
+
+  async #obstacle(job: JobDocument, followed: JobDocument): Promise<FollowProblem | undefined> {
     const { graph } = this.sources;
-    const id = job._id.toHexString();
-    const returned = `the task of job ${id} returned job ${innerId}`;
-    if (followedJob === undefined) return new JobNotFoundError(`${returned}, which is not there`);
-    const isCallbackOfIt = followedJob.role === 'callback' && followedJob.parent?.equals(job._id) === true;
-    if (isCallbackOfIt || (await graph.waitsFor(followedJob._id, job, [followedJob, job]))) return circular(job._id, followedJob._id);
-    const quota = await graph.quotaHeldAround(job, followedJob);
-    if (quota === undefined) return undefined;
-    return new QuotaError(
-      `${returned}, which could never run: a batch that waits for job ${id} holds places of the quota \`${quota}\` that it needs. Give the batch \`quotas: []\``,
-    );
+    const isOwnCallback = followed.role === 'callback' && followed.parent?.equals(job._id) === true;
+    if (isOwnCallback || (await graph.waitsFor(followed._id, job, [followed, job]))) return 'circular';
+    const quota = await graph.quotaHeldAround(job, followed);
+    return quota === undefined ? undefined : { quota };
   }
 
   /** Decides about the job of a running attempt, if the token is not stale. @param isDone - whether it was done before, and not answered */

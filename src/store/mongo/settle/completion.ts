@@ -3,6 +3,7 @@
 import type { ObjectId } from 'mongodb';
 import type { CancelReason } from '../../../errors.js';
 import { branchFor } from '../../../job/callback-rule.js';
+import { cannotFollow } from '../../../job/job-errors.js';
 import { isFinal, isWaiting } from '../../../job/job-status.js';
 import type { StoredOutcome } from '../../../job/outcome.js';
 import { recordedError } from '../../../job/stored-error.js';
@@ -25,7 +26,7 @@ import { BatchProgress } from './batch-progress.js';
 import { Cancellation, type Cut } from './cancellation.js';
 import type { CancelledBatches } from './cancelled-batches.js';
 import type { OwnerRelease } from './owner-release.js';
-import { circular, type WaitGraph } from './wait-graph.js';
+import type { WaitGraph } from './wait-graph.js';
 
 export interface CompletionSources {
   readonly cancelled: CancelledBatches;
@@ -143,7 +144,7 @@ export class Completion {
     await this.#noteFollowed(followedJob);
     const now = await jobs.get(follower._id);
     if (now === undefined || !(await graph.waitsFor(followedJob, now))) return;
-    const error = recordedError(circular(follower._id, followedJob));
+    const error = recordedError(cannotFollow(follower._id.toHexString(), followedJob.toHexString(), 'circular'));
     await jobs.decide(follower._id, (job) =>
       job.followedJob?.equals(followedJob) === true ? this.end(job, 'end', { status: 'failed', error }) : 'nothing',
     );
