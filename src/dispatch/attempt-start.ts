@@ -17,7 +17,7 @@ export interface AttemptSources {
   readonly attemptEvents: AttemptEvents;
 }
 
-/** What an attempt is begun with. */
+/** The input for the start of an attempt. */
 export interface AttemptStart {
   readonly key: AttemptKey;
   readonly attempt: Attempt;
