@@ -6,7 +6,7 @@ import { memoryBench } from './memory-bench.js';
 import { mongoBenches } from './mongo-bench.js';
 import { walk } from './random-walk.js';
 
-const SEEDS = Number(process.env['MILLRACE_MONGO_SEEDS'] ?? 5);
+const SEEDS = Number(process.env['MILLRACE_MONGO_SEEDS'] ?? 3);
 const STEPS = 60;
 
 const benches = await mongoBenches();

@@ -434,14 +434,14 @@ describe('stop', () => {
       resources: process.getActiveResourcesInfo().filter((name) => name === 'Timeout' || name === 'Immediate').length,
       heap: process.memoryUsage().heapUsed,
     };
-    for (let count = 0; count < 2_000; count++) await cycle(count % 2 === 0);
+    for (let count = 0; count < 1_000; count++) await cycle(count % 2 === 0);
     await firstValueFrom(nextTurn());
     collectGarbage();
     expect(listening).toBe(0);
     expect(process.getActiveResourcesInfo().filter((name) => name === 'Timeout' || name === 'Immediate').length).toBeLessThanOrEqual(
       before.resources,
     );
-    expect(process.memoryUsage().heapUsed - before.heap).toBeLessThan(4 * 1024 * 1024);
+    expect(process.memoryUsage().heapUsed - before.heap).toBeLessThan(2 * 1024 * 1024);
   });
 });
 

@@ -20,7 +20,7 @@ import { MAX_LEVELS } from '../../src/job/job-plan.js';
 import { onBothStores, type Process } from '../support/both-stores.js';
 import { failureOf } from '../support/deferred.js';
 
-const MORE_LEVELS = MAX_LEVELS + 20;
+const MORE_LEVELS = MAX_LEVELS + 1;
 
 const work = task('work', { quotas: [] }, () => 1);
 const fails = task('fails', { quotas: [] }, (): number => {

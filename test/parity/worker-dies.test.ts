@@ -194,21 +194,24 @@ onBothStores((stage) => {
     expect([runs.length, names]).toEqual([1, ['AbortedError']]);
   });
 
-  it('FS-49 a job whose policy wants an hour after an interruption is scheduled for then', { timeout: 60_000 }, async () => {
+  it('FS-49 a job whose policy wants an hour after an interruption is scheduled for then', async () => {
     const { runs, work } = lasting({ retry: { interruptionDelayMs: 3_600_000 } });
     const options = { tasks: [work], dispatcher: MORTAL };
     const dead = await stage.start(options);
     const job = await dead.async.queueJob(work);
     await dead.drain();
     dead.die();
-    const { advance, clock, stateOf } = await stage.start(options);
+    const { advance, clock, stateOf, stop } = await stage.start(options);
     const diedAt = clock.now();
     await advance(DEATH_MS);
     const { status, dueAt, interruptions } = await stateOf(job);
     expect([status, interruptions, runs.length]).toEqual(['scheduled', 1, 1]);
     expect(dueAt?.getTime()).toBeGreaterThanOrEqual(diedAt + 3_600_000 + MORTAL.leaseMs);
-    await advance(3_600_000);
-    expect((await stateOf(job)).status).toBe('completed');
+    await stop();
+    // Its signs are rare, so that an hour is short.
+    const heir = await stage.start({ tasks: [work] });
+    await heir.advance(3_600_000);
+    expect((await heir.stateOf(job)).status).toBe('completed');
   });
 
   it('FS-50 a job of a dead process keeps its place in a quota of 1 until it has run again', async () => {

@@ -3,7 +3,7 @@
 import { deepEqual, equal } from 'node:assert/strict';
 import { both, onSuccess, parallel, serial, summary, work } from './plans.js';
 import { cases } from './store-case.js';
-import { keyOf } from './store-lab.js';
+import { keyOf, readable } from './store-lab.js';
 
 const ONE = { default: 1 } as const;
 
@@ -104,10 +104,11 @@ export const times = cases('times', {
     await lab.advance(10_000);
     for (let nextAt = await lab.recover(); nextAt !== undefined && nextAt <= lab.in(0); nextAt = await lab.recover());
     const late = ids.slice(0, -1).filter((id) => id !== begun?.id);
-    for (const id of late) {
-      const { job } = await lab.record(id);
-      const message = `job ${id} (${job.taskName}) was not started by ${job.beginBy?.toISOString()}, its \`beginBy\``;
-      deepEqual(await lab.outcome(id), ['failed', message]);
+    const found = await lab.store.find({ ids: late });
+    equal(found.length, late.length);
+    for (const { job, state } of found) {
+      const message = `job ${job.id} (${job.taskName}) was not started by ${job.beginBy?.toISOString()}, its \`beginBy\``;
+      deepEqual(state.outcome && readable(state.outcome), ['failed', message]);
     }
     for (const { records } of [outcomes, failures]) deepEqual(records.map(({ job }) => job.id).toSorted(), late.toSorted());
     await lab.expect('pending', ids.at(-1) ?? '');

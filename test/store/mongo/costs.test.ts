@@ -65,15 +65,15 @@ async function still(quotas: Readonly<Record<string, number>> = {}) {
   return { async, clock, costOf };
 }
 
-/** The cost of one more child of a batch: the difference between 50 children and 10, without the cost of the batch. */
+/** The cost of one more child of a batch: the difference between 30 children and 10, without the cost of the batch. */
 async function perChild(batchOf: typeof serial | typeof parallel) {
   const { async, costOf } = await still();
   const of = (size: number) =>
     costOf(async () => (await async.queueJob(batchOf(...Array.from({ length: size }, () => makeJob(add, 1, 2))))).waitForOutcome());
   // The first gives the quota's place in hand away.
   await of(0);
-  const [few, many] = [await of(10), await of(50)];
-  return { commands: (many.commands - few.commands) / 40, documents: (many.documents - few.documents) / 40 };
+  const [few, many] = [await of(10), await of(30)];
+  return { commands: (many.commands - few.commands) / 20, documents: (many.documents - few.documents) / 20 };
 }
 
 describe('in one process which also works', () => {
@@ -147,10 +147,10 @@ describe('a parallel batch that is cancelled', () => {
       await processes.until(async () => (await processes.collection('jobs').countDocuments(waits)) === size);
       return processes.costOf(() => batch.cancel());
     };
-    const [few, many] = [await cancelling(10), await cancelling(1_000)];
+    const [few, many] = [await cancelling(10), await cancelling(300)];
     expect(few.names).toHaveLength(14);
     expect(many.names).toEqual(few.names);
-    expect(many.documents - few.documents).toBe(990 * 2);
+    expect(many.documents - few.documents).toBe(290 * 2);
   });
 });
 
@@ -165,8 +165,8 @@ describe('a chain of jobs, each returned by the one before', () => {
     const { async } = await processes.start({ tasks: [next], dispatcher: { agents: [{ concurrency: 2 }] } });
     const costOf = async (length: number): Promise<number> =>
       (await processes.during(async () => (await async.queueJob(next, length)).waitForResult())).length;
-    const [short, long] = [await costOf(10), await costOf(60)];
-    expect((long - short) / 50).toBeLessThanOrEqual(20);
+    const [short, long] = [await costOf(10), await costOf(40)];
+    expect((long - short) / 30).toBeLessThanOrEqual(20);
   });
 });
 
@@ -178,15 +178,15 @@ describe('many at once', () => {
   });
 
   it('jobs without a quota take 3 commands a hundred, at a concurrency of 100, and 2 writes each after the insert', async () => {
-    const { names, documents } = await draining(show, 800);
-    expect(names.length / 800).toBeLessThanOrEqual(0.035);
-    expect(documents).toBe(3 * 800);
+    const { names, documents } = await draining(show, 400);
+    expect(names.length / 400).toBeLessThanOrEqual(0.035);
+    expect(documents).toBe(3 * 400);
   });
 
   it('jobs under a quota of 1, in order, take at most 0.035 commands each, and 2 writes after the insert', async () => {
-    const { names, documents } = await draining(inOrder, 800);
-    expect(names.length / 800).toBeLessThanOrEqual(0.035);
-    expect(documents).toBe(3 * 800);
+    const { names, documents } = await draining(inOrder, 400);
+    expect(names.length / 400).toBeLessThanOrEqual(0.035);
+    expect(documents).toBe(3 * 400);
   });
 });
 

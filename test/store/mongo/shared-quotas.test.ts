@@ -62,7 +62,7 @@ describe('jobs of several quotas, wanted by several dispatchers', () => {
   it('all run, and never hold more than there is', { timeout: 60_000 }, async () => {
     const queuer = await work({ tasks, quotas, dispatcher: false });
     for (let n = 0; n < 3; n++) await work({ tasks, quotas });
-    const jobs = await Promise.all(Array.from({ length: 60 }, (_, n) => queuer.queueJob(tasks[n % 3] as (typeof tasks)[number], n % 7)));
+    const jobs = await Promise.all(Array.from({ length: 30 }, (_, n) => queuer.queueJob(tasks[n % 3] as (typeof tasks)[number], n % 7)));
     await Promise.all(jobs.map((job) => job.waitForResult()));
     expect(jobs.map(({ status }) => status)).toEqual(jobs.map(() => 'completed'));
   });
