@@ -1,4 +1,4 @@
-/** Middleware: a connection for the tenant of each job, and a line for each attempt with its time. */
+/** Middleware and events: a connection for the tenant of each job, a span for each attempt, and a line for each retry. */
 
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { Container } from 'inversify';
@@ -9,24 +9,30 @@ const connections = new AsyncLocalStorage<string>();
 
 const withConnection: Around = ({ metadata }, next) => connections.run(`connection of ${metadata['tenant']}`, next);
 
-const logged: Around = async ({ taskName, attempt }, next) => {
-  try {
-    console.log(`${taskName}, attempt ${attempt}: ${await next()}`);
-  } catch (error) {
-    console.log(`${taskName}, attempt ${attempt} failed: ${(error as Error).message}`);
-    throw error;
-  }
-};
+/** Stands for a tracer: what the task logs meanwhile, and the time that it takes, belong to its span. */
+const spans = new AsyncLocalStorage<string>();
+
+const traced: Around = ({ taskName, attempt }, next) =>
+  spans.run(`${taskName}/${attempt}`, async () => {
+    const begin = performance.now();
+    try {
+      await next();
+    } finally {
+      console.log(`${spans.getStore()} took ${performance.now() - begin < 5_000 ? 'less' : 'more'} than 5 s`);
+    }
+  });
 
 const save = task('save', { retry: fixedDelay({ delayMs: 0 }) }, (what: string) => {
+  console.log(`${spans.getStore()} saves ${what} through the ${connections.getStore()}`);
   if (currentTask().attempt === 1) throw new Error('the connection was closed');
-  return `saved ${what} through the ${connections.getStore()}`;
 });
 
 const container = new Container();
 const logger = { debug: () => {}, info: () => {}, warn: () => {}, error: console.error };
-container.load(asyncModule({ store: memoryStore(), tasks: [save], around: [logged, withConnection], logger }));
+container.load(asyncModule({ store: memoryStore(), tasks: [save], around: [traced, withConnection], logger }));
 await using async = await start(container);
+
+async.events.retrying.subscribe(({ job, because, error }) => console.log(`${job.taskName}/${job.attempt} ${because}: ${error?.message}`));
 
 for (const tenant of ['acme', 'zenith']) {
   const job = await async.queueJob(makeJob(save, 'an invoice').with({ metadata: { tenant } }));
@@ -34,8 +40,14 @@ for (const tenant of ['acme', 'zenith']) {
 }
 
 /* It prints:
-save, attempt 1 failed: the connection was closed
-save, attempt 2: saved an invoice through the connection of acme
-save, attempt 1 failed: the connection was closed
-save, attempt 2: saved an invoice through the connection of zenith
+save/1 saves an invoice through the connection of acme
+save/1 took less than 5 s
+save/1 failed: the connection was closed
+save/2 saves an invoice through the connection of acme
+save/2 took less than 5 s
+save/1 saves an invoice through the connection of zenith
+save/1 took less than 5 s
+save/1 failed: the connection was closed
+save/2 saves an invoice through the connection of zenith
+save/2 took less than 5 s
 */

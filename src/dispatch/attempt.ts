@@ -37,6 +37,8 @@ export interface AttemptSources {
   readonly logger: Logger;
   /** Whether its error messages must not be logged. */
   readonly redacts?: boolean;
+  /** @default false */
+  readonly isTransactional?: boolean;
   readonly report: (report: Omit<AttemptReport, 'id' | 'token'>) => void;
   /** The limit on progress, and on each annotation. */
   readonly valueLimitBytes: number;
@@ -55,6 +57,7 @@ export class Attempt implements CurrentTask {
   /** The actor in its code; its roles are not known before the code is called. */
   readonly actor: Actor<CurrentTask>;
   readonly #queue: string;
+  readonly #isTransactional: boolean;
   readonly #report: AttemptSources['report'];
   readonly #redacts: boolean;
   readonly #valueLimitBytes: number;
@@ -69,13 +72,14 @@ export class Attempt implements CurrentTask {
   /** While its code runs in a transaction. */
   #session: object | undefined;
 
-  constructor({ job, number, clock, logger, redacts = false, report, valueLimitBytes, stored }: AttemptSources) {
+  constructor({ job, number, clock, logger, redacts = false, isTransactional = false, report, valueLimitBytes, stored }: AttemptSources) {
     this.job = { id: job.id, taskName: job.taskName };
     this.batch = job.role === 'step' ? job.parent : undefined;
     this.scheduledFor = job.beginAfter;
     this.metadata = job.metadata ?? NO_METADATA;
     this.attempt = number;
     this.#queue = job.queue;
+    this.#isTransactional = isTransactional;
     this.actor = new Actor(job.principal ?? anonymous, this);
     this.clock = taskClock(clock, () => this.signal);
     this.logger = jobLogger(logger, job, number);
@@ -88,7 +92,7 @@ export class Attempt implements CurrentTask {
   /** As middleware and events see it. */
   get view(): AttemptView {
     const { job, attempt, metadata } = this;
-    return Object.freeze({ ...job, queue: this.#queue, attempt, metadata });
+    return Object.freeze({ ...job, queue: this.#queue, attempt, isTransactional: this.#isTransactional, metadata });
   }
 
   get principal(): Principal {

@@ -216,6 +216,7 @@ export class JobRun {
   #newAttempt(numbers: AttemptNumbers): Attempt {
     const { settlementWriter, clock, logger, registry, valueLimitBytes, attemptEvents } = this.sources;
     const { job } = this.#claimed;
+    const { redactErrors: redacts = false, transactional: isTransactional = false } = registry.get(job.taskName)?.options ?? {};
     const attempt: Attempt = new Attempt({
       job,
       valueLimitBytes,
@@ -223,7 +224,8 @@ export class JobRun {
       number: numbers.number,
       clock,
       logger,
-      redacts: registry.get(job.taskName)?.options.redactErrors ?? false,
+      redacts,
+      isTransactional,
       report: (report) => {
         settlementWriter.report({ id: job.id, token: numbers.token, ...report });
         const { progress } = report;

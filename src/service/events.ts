@@ -39,7 +39,7 @@ export interface Events {
   readonly progress: Observable<ProgressEvent>;
   /** Another attempt follows, unless the job is cancelled before; the store has noted that. */
   readonly retrying: Observable<RetryingEvent>;
-  /** Those of one task, typed by it. */
+  /** The ends of one task's jobs, typed by it; the events of its attempts are those with its name in `job.taskName`. */
   of<T extends TaskLike>(task: T): Observable<JobEvent<ResultOf<SignatureOf<T>>>>;
 }
 

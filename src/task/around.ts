@@ -9,6 +9,8 @@ export interface AttemptView {
   readonly queue: string;
   /** Which run of the job this is, from 1. */
   readonly attempt: number;
+  /** Whether its writes, its jobs and its end are one transaction: it can run again after a conflict, and nothing of it is there before the commit. */
+  readonly isTransactional: boolean;
   readonly metadata: Metadata;
 }
 

@@ -66,7 +66,8 @@ describe('middleware', () => {
     const { async } = await setup({ tasks: [add], around: [around], dispatcher: { agents: [{ queue: 'sums' }] } });
     const job = await async.queueJob(makeJob(add, 1, 2).with({ queue: 'sums', metadata: { tenant: 'acme' } }));
     expect(await job.waitForResult()).toBe(3);
-    expect(seen).toEqual([{ id: job.id, taskName: 'add', queue: 'sums', attempt: 1, metadata: { tenant: 'acme' }, same: true }]);
+    const facts = { taskName: 'add', queue: 'sums', attempt: 1, isTransactional: false, metadata: { tenant: 'acme' } };
+    expect(seen).toEqual([{ id: job.id, ...facts, same: true }]);
   });
 
   it('neither replaces the result nor hides an error', async () => {
@@ -238,8 +239,9 @@ onBothStores((stage) => {
 
   it('is inside the transaction of a transactional task, and around callbacks', async () => {
     const seen: string[] = [];
-    const around: Around = async ({ taskName }, next) => {
+    const around: Around = async ({ taskName, isTransactional }, next) => {
       await next();
+      expect(isTransactional).toBe(taskName === 'pay');
       seen.push(`${taskName} ${Reflect.has(currentTask(), 'session') && taskName === 'pay' ? typeof currentTask().session : ''}`.trim());
     };
     const pay = task('pay', { quotas: [], transactional: true }, () => 'paid');
@@ -248,5 +250,47 @@ onBothStores((stage) => {
     const job = await async.queueJob(makeJob(pay).withCallbacks({ success: tell }));
     await job.waitForOutcome();
     expect(seen).toEqual(['pay object', 'tell']);
+  });
+
+  it('is around each attempt of a transactional task that meets a conflict, and keeps nothing of one that it fails', async () => {
+    const seen: string[] = [];
+    const pay = task('pay', { quotas: [], transactional: true }, async () => {
+      const { attempt } = currentTask();
+      await async.queueJob(makeJob(tell, `paid ${attempt}`));
+      if (attempt === 1) throw Object.assign(new Error('conflict'), { errorLabels: ['TransientTransactionError'] });
+    });
+    const tell = task('tell', { quotas: [] }, (what: string) => what);
+    const refusing: Around = async ({ metadata }, next) => {
+      await next();
+      if (metadata['refuse'] === true) throw new RangeError('not allowed');
+    };
+    const { async, drain } = await stage.start({ tasks: [pay, tell], around: [noting(seen, 'it'), refusing] });
+    await async.queueJob(pay);
+    await drain();
+    expect(seen).toEqual(['it begins 1', 'it fails: conflict', 'it begins 2', 'it has undefined', 'it begins 1', 'it has paid 2']);
+    const refused = await async.queueJob(makeJob(pay).with({ metadata: { refuse: true } }));
+    await drain();
+    expect(await refused.waitForOutcome()).toMatchObject({ status: 'failed', error: { message: 'not allowed' } });
+    expect(await async.getJobs({ task: tell })).toHaveLength(1);
+  });
+
+  it('is around the jobs of a schedule, and a job that a task returns as a draft', async () => {
+    const seen: string[] = [];
+    const around: Around = async ({ taskName }, next) => {
+      seen.push(`${taskName} begins`);
+      await next();
+      seen.push(`${taskName} ends`);
+    };
+    const inner = task('inner', { quotas: [] }, () => 42);
+    const nightly = task('nightly', { quotas: [] }, () => makeJob(inner));
+    const { async, advance } = await stage.start({
+      tasks: [nightly, inner],
+      around: [around],
+      schedules: [{ every: '0 * * * *', timeZone: 'UTC', job: makeJob(nightly) }],
+    });
+    await advance(3_600_000);
+    expect(seen).toEqual(['nightly begins', 'nightly ends', 'inner begins', 'inner ends']);
+    const [job] = await async.getJobs({ task: nightly });
+    expect(await job?.waitForResult()).toBe(42);
   });
 });

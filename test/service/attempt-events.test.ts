@@ -166,7 +166,7 @@ describe('an event of an attempt', () => {
     async.events.started.subscribe(({ job }) => seen.push(job));
     const job = await async.queueJob(makeJob(flaky).with({ metadata: { tenant: 'acme' } }));
     await job.waitForResult();
-    const each = { id: job.id, taskName: 'flaky', queue: '', metadata: { tenant: 'acme' } };
+    const each = { id: job.id, taskName: 'flaky', queue: '', isTransactional: false, metadata: { tenant: 'acme' } };
     expect(seen).toEqual([1, 2].map((attempt) => ({ ...each, attempt })));
   });
 

@@ -46,11 +46,12 @@ export async function aServiceIsDisposedOf(container: Container): Promise<void> 
 }
 
 export function middlewareIsAFunctionOfJobAndNext(): void {
-  const around: Around = async ({ id, attempt, metadata }, next) => {
+  const around: Around = async ({ id, attempt, isTransactional, metadata }, next) => {
     const result = await next();
     holds<Equal<typeof result, unknown>>();
     holds<Equal<typeof id, string>>();
     holds<Equal<typeof attempt, number>>();
+    holds<Equal<typeof isTransactional, boolean>>();
     holds<Equal<typeof metadata, Metadata>>();
   };
   asyncModule({ store: memoryStore(), around: [around, (_job, next) => next()] });
@@ -65,7 +66,8 @@ export function eventsOfAttemptsAreTyped(async: IAsyncService): void {
     holds<Equal<typeof type, 'started'>>();
     holds<Equal<typeof job, AttemptView>>();
   });
-  async.events.retrying.subscribe(({ error, delayMs }) => {
+  async.events.retrying.subscribe(({ because, error, delayMs }) => {
+    holds<Equal<typeof because, 'failed' | 'conflict' | 'retry-later'>>();
     holds<Equal<typeof error, StoredError | undefined>>();
     holds<Equal<typeof delayMs, number>>();
   });
