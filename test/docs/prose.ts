@@ -50,7 +50,7 @@ function textsOf(program: string): readonly Sentence[] {
     const template = templates.at(-1);
     if (template !== undefined && type.startsWith('Template')) template.text += ofTemplate(value);
     if (type === 'TemplateTail') texts.push(...templates.splice(-1));
-    line += newlinesOf(value).length;
+    if (value.includes('\n')) line += newlinesOf(value).length;
   }
   return texts;
 }
