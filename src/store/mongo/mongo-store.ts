@@ -1,11 +1,9 @@
 /** The store on MongoDB: every promise of the port, for any number of processes. */
 
-import { type ClientSession, type Filter, ObjectId, type Sort } from 'mongodb';
+import type { ClientSession } from 'mongodb';
 import { defer, EMPTY, type Observable, Subject } from 'rxjs';
 import { NotRunningError, UnknownQuotaError } from '../../errors.js';
 import type { JobRecord, JobTree } from '../../job/job-record.js';
-import { FINAL } from '../../job/job-status.js';
-import { namedIn } from '../../job/outcome.js';
 import type { QuotaLimits } from '../../job/places.js';
 import { NO_RATES } from '../../job/rates.js';
 import type { Controls, JobStore, Schedules, StoreSetup, Transactions } from '../job-store.js';
@@ -28,7 +26,6 @@ import { ServerTime } from './driver/server-time.js';
 import { objectIdOf } from './jobs/job-collection.js';
 import { type CheckedMongoOptions, checkMongoOptions, type MongoStoreOptions } from './mongo-options.js';
 import type { Collections } from './schema/collections.js';
-import type { JobDocument } from './schema/documents.js';
 import { Members } from './schema/members.js';
 import { explainedAtStart, reach } from './schema/reaching.js';
 import { checkPool, checkSameCluster, checkStore } from './schema/store-check.js';
@@ -167,33 +164,11 @@ export class MongoStore implements JobStore {
   }
 
   async find(query: JobQuery): Promise<readonly JobRecord[]> {
-    const found = await this.#find(query);
-    return query.withNamed === true ? this.#withNamed(found) : found;
-  }
-
-  async #find(query: JobQuery): Promise<readonly JobRecord[]> {
-    const { collections, notifier, notes } = this.#parts;
-    const limit = query.ids === undefined ? (query.limit ?? 0) : 0;
-    const found = await notes.addTo(await collections.jobs.causal.find(filterOf(query), { sort: sortOf(query), limit }));
-    const records = await Promise.all(found.map((job) => notifier.recordOf(job)));
-    if (query.ids === undefined) return records;
-    const byId = new Map(records.map((record) => [record.job.id, record]));
-    return query.ids.flatMap((id) => byId.get(id) ?? []).slice(0, query.limit);
-  }
-
-  async #withNamed(records: readonly JobRecord[]): Promise<readonly JobRecord[]> {
-    const found = new Map(records.map((record) => [record.job.id, record]));
-    for (let open = records; open.length > 0; ) {
-      const named = open.flatMap(({ state }) => namedIn(state.outcome).map(({ id }) => id));
-      const ids = [...new Set(named)].filter((id) => !found.has(id));
-      open = ids.length === 0 ? [] : await this.#find({ ids });
-      for (const record of open) found.set(record.job.id, record);
-    }
-    return [...found.values()];
+    return this.#parts.finder.find(query);
   }
 
   async count(query: JobQuery): Promise<number> {
-    return this.#parts.collections.jobs.causal.countDocuments(filterOf(query));
+    return this.#parts.finder.count(query);
   }
 
   changes(interest: ChangeFilter): Observable<StoreChange> {
@@ -256,28 +231,4 @@ async function timeOfServer({ hello }: Collections): Promise<Date> {
     return hello();
   });
   return answer['localTime'] as Date;
-}
-
-const LAST_ID = new ObjectId('f'.repeat(24));
-
-function sortOf({ after, latestFirst }: JobQuery): Sort {
-  if (after !== undefined) return { _id: 1 };
-  return latestFirst === true ? { endedAt: -1, _id: -1 } : { order: 1, _id: 1 };
-}
-
-function filterOf({ ids, queue, statuses, taskNames, parents, after, ...query }: JobQuery): Filter<JobDocument> {
-  const { endedSince, endedBefore, isRetried, mayBeUnreadable } = query;
-  const idsOf = (some: readonly string[]): ObjectId[] => some.flatMap((id) => objectIdOf(id) ?? []);
-  const ended = { ...(endedSince === undefined ? {} : { $gte: endedSince }), ...(endedBefore === undefined ? {} : { $lt: endedBefore }) };
-  return {
-    ...(ids === undefined ? {} : { _id: { $in: idsOf(ids) } }),
-    ...(after === undefined ? {} : { _id: { $gt: objectIdOf(after) ?? LAST_ID, ...(ids === undefined ? {} : { $in: idsOf(ids) }) } }),
-    ...(queue === undefined ? {} : { queue }),
-    ...(statuses === undefined ? {} : { status: { $in: [...statuses] } }),
-    ...(mayBeUnreadable === true ? { $or: [{ status: { $nin: [...FINAL] } }, { damaged: { $exists: true } }] } : {}),
-    ...(taskNames === undefined ? {} : { taskName: { $in: [...taskNames] } }),
-    ...(parents === undefined ? {} : { parent: { $in: idsOf(parents) } }),
-    ...(endedSince === undefined && endedBefore === undefined ? {} : { endedAt: ended }),
-    ...(isRetried === undefined ? {} : { retriedAs: { $exists: isRetried } }),
-  };
 }

@@ -27,6 +27,7 @@ import { MongoSchedules } from './insert/mongo-schedules.js';
 import { SessionInserter } from './insert/session-inserter.js';
 import { TreeBuilder } from './insert/tree-builder.js';
 import { UniqueKeys } from './insert/unique-keys.js';
+import { JobFinder } from './job-finder.js';
 import { AttemptReports } from './jobs/attempt-reports.js';
 import { JobCollection } from './jobs/job-collection.js';
 import { ClaimWrites } from './local/claim-writes.js';
@@ -188,8 +189,7 @@ function openMaintenance(below: ReturnType<typeof openClaims>) {
   const leakAudit = new LeakAudit({ ...below, rescuer });
   const dueJobs = new DueJobs(below);
   const maintainer = new Maintainer({ ...below, rescuer, leakAudit, dueJobs });
-  const insight = new MongoInsight(below);
-  return { ...below, rescuer, maintainer, insight };
+  return { ...below, rescuer, maintainer, insight: new MongoInsight(below), finder: new JobFinder(below) };
 }
 
 /** Ends all background work; a round of another process does the writes that are missing by then. */
