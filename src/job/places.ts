@@ -16,6 +16,11 @@ export const DEFAULT_QUOTA = 'default';
 export const NO_PLACES: Places = Object.freeze({});
 export const DEFAULT_PLACES: Places = Object.freeze({ [DEFAULT_QUOTA]: 1 });
 
+/** The quotas that a store has with a configuration: `default` before all others, with one place unless it is named. */
+export function withDefaultQuota(named: QuotaLimits): QuotaLimits {
+  return new Map([[DEFAULT_QUOTA, 1], ...named]);
+}
+
 /** Reads the option `quotas`: names with one place each, or weights. @throws OptionError */
 export function placesOf(quotas: Quotas, owner: string): Places {
   const entries: [string, unknown][] = Array.isArray(quotas)

@@ -2,7 +2,17 @@
 
 import { describe, expect, it } from 'vitest';
 import { QuotaError, UnknownQuotaError } from '../../src/errors.js';
-import { checkPlaces, couldEverFit, lastInLockOrder, type Places, placesInAll, placesOf, takes, weightOf } from '../../src/job/places.js';
+import {
+  checkPlaces,
+  couldEverFit,
+  lastInLockOrder,
+  type Places,
+  placesInAll,
+  placesOf,
+  takes,
+  weightOf,
+  withDefaultQuota,
+} from '../../src/job/places.js';
 
 const book = new Map([
   ['default', 1],
@@ -62,6 +72,22 @@ describe('places', () => {
   ])('are added up: %j', (places, sum) => {
     expect(placesInAll(places)).toBe(sum);
   });
+});
+
+it.each<readonly [string, readonly (readonly [string, number])[], string]>([
+  ['is there with one place, where none is named', [], 'default 1'],
+  ['comes before those that are named', [['gpu', 2]], 'default 1, gpu 2'],
+  ['has the size that is named', [['default', 3]], 'default 3'],
+  [
+    'comes before those that are named before it',
+    [
+      ['gpu', 2],
+      ['default', 3],
+    ],
+    'default 3, gpu 2',
+  ],
+])('the quota `default` %s', (_fact, named, quotas) => {
+  expect([...withDefaultQuota(new Map(named))].map((quota) => quota.join(' ')).join(', ')).toBe(quotas);
 });
 
 describe('the option `quotas`', () => {

@@ -1,6 +1,6 @@
 /** The places of quotas that are held, and the jobs that have begun under a rate. */
 
-import { couldEverFit, DEFAULT_QUOTA, NO_PLACES, type Places, placesInAll, takes, weightOf } from '../../job/places.js';
+import { couldEverFit, NO_PLACES, type Places, placesInAll, takes, weightOf, withDefaultQuota } from '../../job/places.js';
 import { NO_RATES, type RateBook } from '../../job/rates.js';
 import { type FreePlaces, PlaceSavers } from '../place-savers.js';
 import { RateLimiter } from './rate-limiter.js';
@@ -33,9 +33,11 @@ export class QuotaLedger {
    */
   configure(sizes: ReadonlyMap<string, number>, rates: RateBook = NO_RATES): void {
     this.rateLimiter.configure(sizes, rates);
-    if (!this.#sizes.has(DEFAULT_QUOTA)) for (const book of [this.#sizes, this.#configured]) book.set(DEFAULT_QUOTA, 1);
-    this.resize(new Map([...sizes].filter(([name, size]) => this.#configured.get(name) !== size)));
-    for (const [name, size] of sizes) this.#configured.set(name, size);
+    const isChanged = (name: string, size: number): boolean =>
+      sizes.has(name) ? this.#configured.get(name) !== size : !this.#sizes.has(name);
+    const changed = new Map([...withDefaultQuota(sizes)].filter(([name, size]) => isChanged(name, size)));
+    this.resize(changed);
+    for (const [name, size] of changed) this.#configured.set(name, size);
   }
 
   /** Sets sizes of quotas. */

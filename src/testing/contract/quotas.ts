@@ -3,11 +3,15 @@
 import { deepEqual, equal } from 'node:assert/strict';
 import { parallel, serial, work } from './plans.js';
 import { cases } from './store-case.js';
-import { completed, keyOf, type StoreLab } from './store-lab.js';
+import { completed, keyOf, LAB_QUOTAS, type StoreLab } from './store-lab.js';
 
 const ONE = { default: 1 } as const;
 
 export const quotas = cases('quotas', {
+  'has `default` before all other quotas in the lock order, wherever the configuration names it': async (lab) => {
+    deepEqual([...lab.store.quotas], [...LAB_QUOTAS]);
+  },
+
   'runs no more jobs at once than a quota has places': async (lab) => {
     const [a, b, c] = await lab.queueAll(
       work({ places: { pair: 1 } }),

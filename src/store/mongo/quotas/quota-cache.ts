@@ -1,7 +1,7 @@
 /** The quotas as this process saw them last: their sizes in lock order, who holds places, who waits for some. */
 
 import { MongoServerError } from 'mongodb';
-import { DEFAULT_QUOTA, type Places, type QuotaLimits } from '../../../job/places.js';
+import { type Places, type QuotaLimits, withDefaultQuota } from '../../../job/places.js';
 import type { Rate, RateBook, RecentStarts } from '../../../job/rates.js';
 import { GroupCommit } from '../../async/group-commit.js';
 import { SAVES_AFTER_MS } from '../../place-savers.js';
@@ -69,7 +69,7 @@ export class QuotaCache {
    */
   async configure(sizes: QuotaLimits, rates: RateBook): Promise<void> {
     const { control, quotas } = this.sources.collections;
-    const named = new Map([...(sizes.has(DEFAULT_QUOTA) ? [] : [[DEFAULT_QUOTA, 1] as const]), ...sizes]);
+    const named = withDefaultQuota(sizes);
     await control.updateOne({ _id: 'quotas' }, appendPipeline([...named.keys()]), { upsert: true });
     await quotas.updateEach(
       [...named].map(([name, size]) => {
