@@ -1,7 +1,7 @@
 /** A job: the part that was queued never changes, and only moves change its state. */
 
 import type { FailureLogLevel } from './failure-log-level.js';
-import { type MoveName, mayMove, type Status } from './job-status.js';
+import { checkMove, type MoveName, type Status } from './job-status.js';
 import type { Metadata } from './metadata.js';
 import type { StoredOutcome } from './outcome.js';
 import type { Payload } from './payload.js';
@@ -137,7 +137,7 @@ export type Changes = { readonly [K in Exclude<keyof JobState, 'status'>]?: JobS
 
 /** Makes a move of the table. @throws Error for any other: a defect of the store that asks */
 export function moved(state: JobState, name: MoveName, status: Status, changes: Changes = {}): JobState {
-  if (!mayMove(name, state.status, status)) throw new Error(`no move '${name}' leads from ${state.status} to ${status}`);
+  checkMove([name], state.status, status);
   return { ...state, ...changes, status } as JobState;
 }
 

@@ -30,7 +30,10 @@ interface Move {
   readonly when: string;
 }
 
-/** Every write of a store to a job's status is one of these; `docs/states.md` is generated from here. */
+/**
+ * Every write of a store to a job's status is one of these; an insert and the repair of a damaged record write a whole job instead.
+ * `docs/states.md` is generated from here.
+ */
 export const MOVES = Object.freeze({
   promote: { from: ['scheduled'], to: ['pending'], when: 'its time has come' },
   unblock: { from: ['blocked'], to: ['pending', 'scheduled'], when: 'it is its turn: the jobs that it waited for have ended' },
@@ -52,12 +55,15 @@ export const MOVES = Object.freeze({
   follow: { from: ['active'], to: ['active'], when: 'the task returned another job, whose outcome it takes' },
   end: { from: ['assigned', 'active'], to: ['callbacks', ...FINAL], when: 'the work is over: it has its outcome' },
   cancel: { from: WAITING, to: ['callbacks', 'cancelled'], when: 'it was cancelled before its start' },
-  expire: { from: [...WAITING, 'assigned'], to: ['callbacks', 'failed'], when: 'it was not started by its `beginBy`' },
+  expire: { from: WAITING, to: ['callbacks', 'failed'], when: 'it was not started by its `beginBy`' },
   pass: { from: ['blocked'], to: ['callbacks', ...FINAL], when: 'a callback without the side that is needed: takes the outcome over' },
   finish: { from: ['callbacks'], to: FINAL, when: 'its last callback has ended, with everything below it' },
 } as const satisfies Record<string, Move>);
 
 export type MoveName = keyof typeof MOVES;
+
+/** The statuses to which a move leads. */
+export type Target<M extends MoveName> = (typeof MOVES)[M]['to'][number];
 
 export function isFinal(status: Status): status is FinalStatus {
   return (FINAL as readonly Status[]).includes(status);
@@ -67,8 +73,12 @@ export function isWaiting(status: Status): boolean {
   return (WAITING as readonly Status[]).includes(status);
 }
 
-/** Whether the table has this move. */
-export function mayMove(name: MoveName, from: Status, to: Status): boolean {
-  const move: Move = MOVES[name];
-  return move.from.includes(from) && move.to.includes(to);
+/**
+ * Refuses a move that is not in the table.
+ * @param names - the moves of which one has to lead there
+ * @throws Error for a defect of the store that asks
+ */
+export function checkMove(names: readonly MoveName[], from: Status, to: Status): void {
+  if (names.map((name): Move => MOVES[name]).some((move) => move.from.includes(from) && move.to.includes(to))) return;
+  throw new Error(`no move '${names.join("' or '")}' leads from ${from} to ${to}`);
 }

@@ -3,12 +3,12 @@
 import { describe, expect, it } from 'vitest';
 import { dueTime, firstState, type JobState, moved } from '../../src/job/job-record.js';
 import {
+  checkMove,
   FINAL,
   isFinal,
   isWaiting,
   MOVES,
   type MoveName,
-  mayMove,
   OPEN,
   STATUSES,
   type Status,
@@ -39,13 +39,24 @@ describe('a move', () => {
     ['cancel', 'pending', 'cancelled', true],
     ['cancel', 'active', 'cancelled', false],
     ['cancel', 'pending', 'completed', false],
-    ['expire', 'assigned', 'failed', true],
+    ['expire', 'scheduled', 'failed', true],
+    ['expire', 'assigned', 'failed', false],
     ['expire', 'active', 'failed', false],
     ['pass', 'blocked', 'completed', true],
     ['finish', 'callbacks', 'completed', true],
     ['finish', 'active', 'completed', false],
   ])('`%s` from %s to %s: %j', (name, from, to, may) => {
-    expect(mayMove(name, from, to)).toBe(may);
+    const check = expect(() => checkMove([name], from, to));
+    if (may) check.not.toThrow();
+    else check.toThrow(`no move '${name}' leads from ${from} to ${to}`);
+  });
+
+  it('may be one of several, each of which leads where the table says', () => {
+    expect(() => checkMove(['end', 'finish'], 'callbacks', 'cancelled')).not.toThrow();
+    expect(() => checkMove(['end', 'finish'], 'active', 'cancelled')).not.toThrow();
+    expect(() => checkMove(['claim', 'claimAhead'], 'blocked', 'active')).toThrow(
+      "no move 'claim' or 'claimAhead' leads from blocked to active",
+    );
   });
 
   it('never leaves a final status, and none leads back to before the queueing', () => {

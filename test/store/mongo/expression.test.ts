@@ -2,7 +2,7 @@
 
 import { expect, it } from 'vitest';
 import { type Expression, literal, type Pipeline } from '../../../src/store/mongo/driver/expression.js';
-import { asSetStage, ServerExpression } from '../../../src/store/mongo/jobs/job-collection.js';
+import { asSetStage, ServerExpression } from '../../../src/store/mongo/jobs/job-update.js';
 
 const named: string = '$HOSTNAME';
 

@@ -4,13 +4,12 @@ import type { BackgroundRetry } from '../../async/background-retry.js';
 import type { DispatcherLeases } from '../control/dispatcher-leases.js';
 import type { ServerTime } from '../driver/server-time.js';
 import type { Notifier } from '../feed/notifier.js';
-import { asSetStage, ServerExpression } from '../jobs/job-collection.js';
+import { ServerExpression, transition } from '../jobs/job-update.js';
 import { attemptKey } from '../local/running-attempts.js';
 import type { JobPlaces } from '../quotas/job-places.js';
 import type { PlaceUsage } from '../quotas/place-usage.js';
 import type { Collections } from '../schema/collections.js';
 import type { JobDocument } from '../schema/documents.js';
-import type { Where } from '../schema/timed-collection.js';
 import type { Completion } from '../settle/completion.js';
 import type { OwnerRelease } from '../settle/owner-release.js';
 
@@ -80,18 +79,20 @@ export class BatchOpener {
   async #opened(dispatcher: string, batch: JobDocument, reservation: string | undefined): Promise<JobDocument | undefined> {
     const { collections, leases, time } = this.sources;
     const fence = leases.fence(dispatcher);
-    const written = asSetStage({
-      status: 'active',
-      waitsFor: 'steps',
-      owner: dispatcher,
-      attempts: 1,
-      startedAt: new ServerExpression(time.now),
-      pendingSignal: undefined,
-      pendingBeginBy: undefined,
-      reservation,
+    const opening = transition('claim', {
+      where: { _id: batch._id, $expr: fence ?? false },
+      to: 'active',
+      set: {
+        waitsFor: 'steps',
+        owner: dispatcher,
+        attempts: 1,
+        startedAt: new ServerExpression(time.now),
+        pendingSignal: undefined,
+        pendingBeginBy: undefined,
+        reservation,
+      },
     });
-    const filter: Where<JobDocument> = { _id: batch._id, status: 'pending' as const, $expr: fence ?? false };
-    const opened = await collections.jobs.findOneAndUpdate(filter, [{ $set: written }], { returnDocument: 'after', hint: { _id: 1 } });
+    const opened = await collections.jobs.findOneAndUpdate(...opening, { returnDocument: 'after', hint: { _id: 1 } });
     // If another process has cancelled it since, that one handles it.
     const isOpenedHere = { $or: [{ owner: dispatcher }, ...(reservation === undefined ? [] : [{ reservation }])] };
     return (

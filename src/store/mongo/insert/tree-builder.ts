@@ -6,11 +6,12 @@ import { notExtended, takesSteps } from '../../../job/batch-rule.js';
 import { jobGone } from '../../../job/job-errors.js';
 import type { JobTree, QueuedJob } from '../../../job/job-record.js';
 import type { Status } from '../../../job/job-status.js';
-import { type Expression, numberIn, type Pipeline } from '../driver/expression.js';
+import { type Expression, numberIn } from '../driver/expression.js';
 import type { ServerTime } from '../driver/server-time.js';
 import type { Notifier } from '../feed/notifier.js';
 import { type QueuedPart, toDocument, toDocuments, toRecord } from '../jobs/job-codec.js';
 import { objectIdOf } from '../jobs/job-collection.js';
+import { ServerExpression, updateOf } from '../jobs/job-update.js';
 import { firstDocument, signalOncePerLane } from '../jobs/new-documents.js';
 import type { Collections } from '../schema/collections.js';
 import type { JobDocument } from '../schema/documents.js';
@@ -40,7 +41,8 @@ interface Joined {
   readonly isItsTurn?: boolean;
 }
 
-const ONE_MORE: Expression = { $add: [numberIn('$additions'), 1] };
+const ONE_MORE = new ServerExpression({ $add: [numberIn('$additions'), 1] });
+const OWN_TREE = new ServerExpression({ $ifNull: ['$root', '$_id'] });
 
 /** The transaction in which a tree is put in. */
 export interface TransactionScope {
@@ -124,21 +126,21 @@ export class TreeBuilder {
   #attach(id: ObjectId, { collections: { jobs }, session }: TransactionScope): Promise<JobDocument | null> {
     const { time } = this;
     const later: Expression = { $cond: [{ $eq: [{ $type: '$expireAt' }, 'missing'] }, '$$REMOVE', { $max: ['$expireAt', time.removal] }] };
-    const attach: Pipeline = [{ $set: { additions: ONE_MORE, hasCallbacks: true, root: { $ifNull: ['$root', '$_id'] }, expireAt: later } }];
+    const attach = updateOf({ additions: ONE_MORE, hasCallbacks: true, root: OWN_TREE, expireAt: new ServerExpression(later) });
     return jobs.findOneAndUpdate({ _id: id }, attach, { session, returnDocument: 'after' });
   }
 
   /** Counts the steps of a batch; its end, decided before, is decided again. */
   #lengthen(id: ObjectId, { collections: { jobs }, session }: TransactionScope): Promise<JobDocument | null> {
-    const steps: Expression = { $add: [numberIn('$steps'), 1] };
-    const longer: Pipeline = [{ $set: { additions: ONE_MORE, steps, root: { $ifNull: ['$root', '$_id'] } } }];
+    const steps = new ServerExpression({ $add: [numberIn('$steps'), 1] });
+    const longer = updateOf({ additions: ONE_MORE, steps, root: OWN_TREE });
     return jobs.findOneAndUpdate({ _id: id, kind: { $in: ['serial', 'parallel'] } }, longer, { session, returnDocument: 'after' });
   }
 
   /** Keeps the postprocess of a batch from beginning meanwhile. @returns its status, if there is one */
   async #hold({ _id }: JobDocument, { collections: { jobs }, session }: TransactionScope): Promise<Status | undefined> {
     const options = { session, returnDocument: 'after' } as const;
-    return (await jobs.findOneAndUpdate({ parent: _id, role: 'postprocess' }, [{ $set: { additions: ONE_MORE } }], options))?.status;
+    return (await jobs.findOneAndUpdate({ parent: _id, role: 'postprocess' }, updateOf({ additions: ONE_MORE }), options))?.status;
   }
 
   /** Trees of one job that have no parent; of one that is given twice, one. */

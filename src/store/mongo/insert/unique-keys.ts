@@ -9,7 +9,7 @@ import { type Expression, numberIn } from '../driver/expression.js';
 import type { ServerTime } from '../driver/server-time.js';
 import type { Notifier } from '../feed/notifier.js';
 import { toJob } from '../jobs/job-codec.js';
-import { asSetStage, ServerExpression } from '../jobs/job-collection.js';
+import { ServerExpression, updateOf } from '../jobs/job-update.js';
 import type { Collections } from '../schema/collections.js';
 import type { JobDocument } from '../schema/documents.js';
 import { encodeObject, toBytes } from '../schema/payload-codec.js';
@@ -87,7 +87,7 @@ export class UniqueKeys {
     const soonest = time.after(debounce?.ms ?? 0);
     const dueAt: Expression = debounce?.maxMs === undefined ? soonest : { $min: [soonest, { $add: ['$queuedAt', debounce.maxMs] }] };
     const job = this.sources.putOff(toJob(document), by);
-    const written = asSetStage({
+    const written = updateOf({
       args: toBytes(job.args),
       encrypted: job.encrypted,
       seal: job.seal,
@@ -100,7 +100,7 @@ export class UniqueKeys {
       dueAt: new ServerExpression(dueAt),
     });
     const waiting = { _id, uniqueKey, status: 'scheduled' as const, attempts: 0 };
-    const after = await collections.jobs.findOneAndUpdate(waiting, [{ $set: written }], { returnDocument: 'after', ...given(session) });
+    const after = await collections.jobs.findOneAndUpdate(waiting, written, { returnDocument: 'after', ...given(session) });
     if (after === null) return undefined;
     if (after.dueAt !== undefined) notifier.due(after.dueAt);
     notifier.changed(after);

@@ -4,13 +4,13 @@ import type { Binary, ObjectId } from 'mongodb';
 import { Payload } from '../../../job/payload.js';
 import type { AttemptReport } from '../../store-messages.js';
 import { ignoreDuplicates } from '../driver/driver-errors.js';
-import { type Fields, literal } from '../driver/expression.js';
+import { literal } from '../driver/expression.js';
 import type { ServerTime } from '../driver/server-time.js';
 import type { Collections } from '../schema/collections.js';
 import type { JobDocument, NoteDocument } from '../schema/documents.js';
 import { toBytes } from '../schema/payload-codec.js';
 import { toKey } from './job-codec.js';
-import { asSetStage, ServerExpression } from './job-collection.js';
+import { asSetStage, type JobUpdate, ServerExpression } from './job-update.js';
 
 export type Noted = Pick<JobDocument, 'progress' | 'annotations'>;
 
@@ -78,10 +78,10 @@ export function withReports({ isTransactional: _, ...job }: JobDocument, note: N
 }
 
 /** The reports as the end of the job stores them. */
-export function reportsTakenOver({ progress, annotations }: Noted): Fields {
+export function reportsTakenOver({ progress, annotations }: Noted): JobUpdate {
   return {
-    ...(progress === undefined ? {} : { progress: literal(progress) }),
-    ...(annotations === undefined ? {} : { annotations: { $mergeObjects: ['$annotations', literal(annotations)] } }),
-    isTransactional: '$$REMOVE',
+    ...(progress === undefined ? {} : { progress }),
+    ...(annotations === undefined ? {} : { annotations: new ServerExpression({ $mergeObjects: ['$annotations', literal(annotations)] }) }),
+    isTransactional: undefined,
   };
 }

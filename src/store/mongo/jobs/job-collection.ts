@@ -1,22 +1,12 @@
-/** The jobs collection: reads, and writes each of which is one move, conditional on the document being as it was read. */
+/** The jobs collection: reads, and writes of single jobs, moves and others, conditional on the document being as it was read. */
 
 import { type Binary, type Filter, ObjectId } from 'mongodb';
 import type { Role } from '../../../job/job-record.js';
-import { type MoveName, mayMove, type Status } from '../../../job/job-status.js';
-import { type Expression, type Fields, literal, type Stage } from '../driver/expression.js';
+import { checkMove, type MoveName, type Target } from '../../../job/job-status.js';
+import type { Expression, Stage } from '../driver/expression.js';
 import type { Collections } from '../schema/collections.js';
 import type { JobDocument } from '../schema/documents.js';
-
-/** A value that the server computes, such as its time; all other values are written as they are. */
-export class ServerExpression {
-  constructor(readonly expression: Expression) {}
-}
-
-/** New values for fields of a document; `undefined` removes one. */
-export type Written<D> = { readonly [K in keyof D]?: D[K] | ServerExpression | undefined };
-
-/** The fields that a move writes beside the status. */
-export type JobUpdate = Omit<Written<JobDocument>, '_id' | 'status'>;
+import { type JobUpdate, type Transition, transition, updateOf } from './job-update.js';
 
 /** The fields on which every decision about a job rests: while they are the same, a decision still holds. */
 const DECISIVE = ['status', 'token', 'waitsFor', 'additions', 'cancel', 'outcome'] as const satisfies readonly (keyof JobDocument)[];
@@ -47,20 +37,27 @@ export class JobCollection {
    * @param fence - a condition that must hold as well
    * @returns the job after it, or `undefined` where somebody was faster
    */
-  async move(
+  move<M extends MoveName>(
     before: JobDocument,
-    name: MoveName,
-    status: Status,
+    name: M,
+    status: Target<M>,
     written: JobUpdate = {},
     fence?: Expression,
   ): Promise<JobDocument | undefined> {
-    if (!mayMove(name, before.status, status)) throw new Error(`no move '${name}' leads from ${before.status} to ${status}`);
-    return this.#write(before, { ...written, status }, fence);
+    const { status: _, ...asRead } = ifUnchanged(before);
+    const where = fence === undefined ? asRead : { ...asRead, $expr: fence };
+    return this.#write(...transition(name, { to: status, from: [before.status], where, set: written }));
+  }
+
+  /** Makes a move that writes the whole job anew, if it is still as it was read. @returns as `move` */
+  async replace(before: JobDocument, name: MoveName, { _id, ...after }: JobDocument): Promise<JobDocument | undefined> {
+    checkMove([name], before.status, after.status);
+    return (await this.collections.jobs.findOneAndReplace(ifUnchanged(before), after, { returnDocument: 'after' })) ?? undefined;
   }
 
   /** Writes fields that are not part of a move, if the job is still as it was read. */
-  async note(before: JobDocument, written: JobUpdate): Promise<JobDocument | undefined> {
-    return this.#write(before, written);
+  note(before: JobDocument, written: JobUpdate): Promise<JobDocument | undefined> {
+    return this.#write(ifUnchanged(before), updateOf(written));
   }
 
   /** Writes fields of several jobs that are not part of a move, each if its filter holds; by one command. */
@@ -106,16 +103,8 @@ export class JobCollection {
     for (let now: JobDocument | undefined = job; now?.status === 'blocked' && !(await act(now)); ) now = await this.get(now._id);
   }
 
-  async #write(
-    before: JobDocument,
-    written: JobUpdate & { readonly status?: Status },
-    fence?: Expression,
-  ): Promise<JobDocument | undefined> {
-    const filter = fence === undefined ? ifUnchanged(before) : { ...ifUnchanged(before), $expr: fence };
-    const after = await this.collections.jobs.findOneAndUpdate(filter, [{ $set: asSetStage(written) }], {
-      returnDocument: 'after',
-      hint: { _id: 1 },
-    });
+  async #write(...[filter, update]: Transition): Promise<JobDocument | undefined> {
+    const after = await this.collections.jobs.findOneAndUpdate(filter, update, { returnDocument: 'after', hint: { _id: 1 } });
     if (after === null) return undefined;
     this.onWrite(after);
     return after;
@@ -128,7 +117,7 @@ export function objectIdOf(id: string): ObjectId | undefined {
 }
 
 /** Finds a job only if it is still as it was read. */
-export function ifUnchanged(job: JobDocument): Filter<JobDocument> {
+function ifUnchanged(job: JobDocument): Filter<JobDocument> {
   const filter: Record<string, unknown> = { _id: job._id };
   for (const field of DECISIVE) filter[field] = field in job && isScalar(field) ? job[field] : { $exists: field in job };
   return filter as Filter<JobDocument>;
@@ -137,14 +126,4 @@ export function ifUnchanged(job: JobDocument): Filter<JobDocument> {
 /** Of the others it counts only whether they are there. */
 function isScalar(field: (typeof DECISIVE)[number]): boolean {
   return field !== 'cancel' && field !== 'outcome';
-}
-
-/** As the fields of a `$set` in a pipeline: no value of ours is taken for an expression. */
-export function asSetStage<D extends object = JobDocument>(written: Written<D>): Fields {
-  return Object.fromEntries(Object.entries(written).map(([key, value]) => [key, asExpression(value)]));
-}
-
-function asExpression(value: unknown): Expression {
-  if (value === undefined) return '$$REMOVE';
-  return value instanceof ServerExpression ? value.expression : literal(value);
 }

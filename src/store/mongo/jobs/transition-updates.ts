@@ -2,14 +2,14 @@
 
 import type { ObjectId } from 'mongodb';
 import { dueTime } from '../../../job/job-record.js';
-import { isWaiting, WAITING } from '../../../job/job-status.js';
+import { type FinalStatus, isWaiting, WAITING } from '../../../job/job-status.js';
 import type { StoredOutcome } from '../../../job/outcome.js';
 import { isRefused, refusalOf } from '../driver/driver-errors.js';
-import { type Expression, type Fields, literal, numberIn } from '../driver/expression.js';
+import { type Expression, literal, numberIn } from '../driver/expression.js';
 import type { ServerTime } from '../driver/server-time.js';
 import type { JobDocument } from '../schema/documents.js';
 import { fittingIn, referenceOf, toJob, toOutcome } from './job-codec.js';
-import { asSetStage, type JobUpdate, ServerExpression } from './job-collection.js';
+import { either, type JobUpdate, type MoveEffect, ServerExpression, type StatusChoice } from './job-update.js';
 
 /** The fields that an end removes from a job. */
 const OVER = {
@@ -24,14 +24,16 @@ const OVER = {
 const IS_ACTIVE: Expression = { $eq: ['$status', 'active'] };
 
 /** Puts claimed jobs that have not begun back where they stood; each signals its lane. */
-export const HAND_BACK = asSetStage({
-  status: 'pending',
-  owner: undefined,
-  token: undefined,
-  attempts: new ServerExpression({ $cond: [IS_ACTIVE, { $subtract: [numberIn('$attempts'), 1] }, '$attempts'] }),
-  startedAt: new ServerExpression({ $cond: [IS_ACTIVE, '$$REMOVE', '$startedAt'] }),
-  pendingSignal: new ServerExpression('$lane'),
-});
+export const HAND_BACK = {
+  to: 'pending',
+  set: {
+    owner: undefined,
+    token: undefined,
+    attempts: new ServerExpression({ $cond: [IS_ACTIVE, { $subtract: [numberIn('$attempts'), 1] }, '$attempts'] }),
+    startedAt: new ServerExpression({ $cond: [IS_ACTIVE, '$$REMOVE', '$startedAt'] }),
+    pendingSignal: new ServerExpression('$lane'),
+  },
+} as const satisfies MoveEffect<'pending'>;
 
 /** Whether something follows from the end of a job, for which somebody has to be responsible. */
 export function hasFollowUps({ kind, parent, hasCallbacks, hasFollowers, reservation }: JobDocument): boolean {
@@ -73,24 +75,34 @@ export async function writeOutcome<T>(outcome: StoredOutcome, job: JobDocument, 
 
 /**
  * An end as the server computes it from the job at that moment, including later additions.
- * @param own - the outcome of the job, and its kind, as expressions
+ * @param own - the outcome of the job as an expression, and its kind
  * @param by - who sees to what follows
  */
-export function endPipeline(
-  own: { readonly outcome: Expression; readonly kind: Expression },
+export function endEffect<S extends FinalStatus>(
+  own: { readonly outcome: Expression; readonly kind: S | StatusChoice<S> },
   { time, by }: { readonly time: ServerTime; readonly by: string },
-): Fields {
+): MoveEffect<S | 'callbacks'> {
   const isBatch: Expression = { $in: ['$kind', ['serial', 'parallel']] };
   const isOpen: Expression = { $or: [HAS_CALLBACKS, { $and: [isBatch, isThere('$root'), { $in: ['$status', [...WAITING]] }] }] };
   const hasDuty: Expression = { $or: [HAS_CALLBACKS, IS_BATCH, isThere('$parent'), isTrue('$hasFollowers'), isThere('$reservation')] };
+  // One that was claimed ahead has begun without its being recorded.
+  const isAhead: Expression = { $eq: ['$status', 'assigned'] };
   return {
-    ...asSetStage({ pendingSignal: undefined, dueAt: undefined, pendingBeginBy: undefined, endedAt: new ServerExpression(time.now) }),
-    ...begunAsItIs(time),
-    ...finalUnless(isOpen, own.kind),
-    outcome: own.outcome,
-    settledToken: '$token',
-    expireAt: { $cond: [{ $eq: [{ $type: '$root' }, 'missing'] }, time.removal, '$$REMOVE'] },
-    owner: { $cond: [hasDuty, literal(by), '$$REMOVE'] },
+    to: either(isOpen, 'callbacks', own.kind),
+    set: {
+      pendingSignal: undefined,
+      dueAt: undefined,
+      pendingBeginBy: undefined,
+      endedAt: new ServerExpression(time.now),
+      attempts: new ServerExpression({ $add: [numberIn('$attempts'), { $cond: [isAhead, 1, 0] }] }),
+      startedAt: new ServerExpression({ $cond: [isAhead, time.now, '$startedAt'] }),
+      isOpen: new ServerExpression({ $cond: [isOpen, true, '$$REMOVE'] }),
+      notifyProcess: new ServerExpression({ $cond: [isOpen, '$$REMOVE', '$queuedBy'] }),
+      outcome: new ServerExpression(own.outcome),
+      settledToken: new ServerExpression('$token'),
+      expireAt: new ServerExpression({ $cond: [{ $eq: [{ $type: '$root' }, 'missing'] }, time.removal, '$$REMOVE'] }),
+      owner: new ServerExpression({ $cond: [hasDuty, literal(by), '$$REMOVE'] }),
+    },
   };
 }
 
@@ -98,47 +110,48 @@ export function endPipeline(
  * The end of a part of a batch that waits, and is cancelled with others: the cancelling process handles the batch.
  * @param signalling - the jobs that signal their lanes
  */
-export function cancelPipeline(
+export function cancelEffect(
   reason: string | undefined,
   { time, by, signalling }: { readonly time: ServerTime; readonly by: string; readonly signalling: readonly ObjectId[] },
-): Fields {
+): MoveEffect<'callbacks' | 'cancelled'> {
   const hasDuty: Expression = { $or: [HAS_CALLBACKS, IS_BATCH, isTrue('$hasFollowers'), isThere('$reservation')] };
+  const { to, set } = endEffect({ outcome: literal(toOutcome({ status: 'cancelled', reason })), kind: 'cancelled' }, { time, by });
   return {
-    ...endPipeline({ outcome: literal(toOutcome({ status: 'cancelled', reason })), kind: 'cancelled' }, { time, by }),
-    pendingSignal: { $cond: [{ $in: ['$_id', literal(signalling)] }, '$lane', '$$REMOVE'] },
-    owner: { $cond: [hasDuty, literal(by), '$$REMOVE'] },
+    to,
+    set: {
+      ...set,
+      pendingSignal: new ServerExpression({ $cond: [{ $in: ['$_id', literal(signalling)] }, '$lane', '$$REMOVE'] }),
+      owner: new ServerExpression({ $cond: [hasDuty, literal(by), '$$REMOVE'] }),
+    },
   };
 }
 
 /** The end of a cancelled batch below which nothing is open, and whose end concerns only the batch that it is in. */
-export function endedWithWhatIsBelow(time: ServerTime): Fields {
+export function endWithWhatIsBelow(time: ServerTime): MoveEffect<'cancelled'> {
   return {
-    ...asSetStage({ ...OVER, owner: undefined }),
-    ...finalUnless(false, 'cancelled'),
-    outcome: { $ifNull: ['$outcome', { kind: 'cancelled', reason: '$cancel.reason' }] },
-    endedAt: { $ifNull: ['$endedAt', time.now] },
+    to: 'cancelled',
+    set: {
+      ...OVER,
+      owner: undefined,
+      isOpen: undefined,
+      notifyProcess: new ServerExpression('$queuedBy'),
+      outcome: new ServerExpression({ $ifNull: ['$outcome', { kind: 'cancelled', reason: '$cancel.reason' }] }),
+      endedAt: new ServerExpression({ $ifNull: ['$endedAt', time.now] }),
+    },
   };
 }
 
 /** The wish that a running job ends. @param by - the process that cancels the jobs below a batch */
-export function requestEndPipeline(reason: string | undefined, by: string): Fields {
+export function requestEndUpdate(reason: string | undefined, by: string): JobUpdate {
   const wish = literal(reason === undefined ? {} : { reason });
   return {
-    cancel: { $cond: [IS_BATCH, wish, { $mergeObjects: [wish, { owner: '$owner' }] }] },
-    owner: { $cond: [IS_BATCH, literal(by), '$owner'] },
+    cancel: new ServerExpression({ $cond: [IS_BATCH, wish, { $mergeObjects: [wish, { owner: '$owner' }] }] }),
+    owner: new ServerExpression({ $cond: [IS_BATCH, literal(by), '$owner'] }),
   };
 }
 
 const HAS_CALLBACKS = isTrue('$hasCallbacks');
 const IS_BATCH: Expression = { $ne: ['$kind', 'task'] };
-
-function finalUnless(isOpenBelow: Expression, kind: Expression): Fields {
-  return {
-    status: { $cond: [isOpenBelow, 'callbacks', kind] },
-    isOpen: { $cond: [isOpenBelow, true, '$$REMOVE'] },
-    notifyProcess: { $cond: [isOpenBelow, '$$REMOVE', '$queuedBy'] },
-  };
-}
 
 function isThere(field: `$${string}`): Expression {
   return { $ne: [{ $type: field }, 'missing'] };
@@ -148,31 +161,12 @@ function isTrue(field: `$${string}`): Expression {
   return { $eq: [{ $ifNull: [field, false] }, true] };
 }
 
-/** As `endedAsItIs`, of a job that waits for another one from now on. */
-export function followPipeline(
-  { followedJob, isOwn }: { readonly followedJob: ObjectId | undefined; readonly isOwn: boolean },
-  { time, by }: { readonly time: ServerTime; readonly by: string },
-): Fields {
-  return {
-    ...asSetStage({
-      status: 'active',
-      waitsFor: 'job',
-      owner: by,
-      reservation: undefined,
-      followedJob,
-      ownsFollowed: isOwn ? true : undefined,
-    }),
-    ...begunAsItIs(time),
-  };
-}
-
-/** One that was claimed ahead has begun without its being recorded. */
-function begunAsItIs(time: ServerTime): Fields {
-  const isAhead: Expression = { $eq: ['$status', 'assigned'] };
-  return {
-    attempts: { $add: [numberIn('$attempts'), { $cond: [isAhead, 1, 0] }] },
-    startedAt: { $cond: [isAhead, time.now, '$startedAt'] },
-  };
+/** A job waits for another one from now on. @param by - who sees to it that it learns of that one's end */
+export function followUpdate(
+  followedJob: ObjectId | undefined,
+  { isOwn, by }: { readonly isOwn: boolean; readonly by: string },
+): JobUpdate {
+  return { waitsFor: 'job', owner: by, reservation: undefined, followedJob, ownsFollowed: isOwn ? true : undefined };
 }
 
 /** The status, and the fields that go with it, of a job that may run from now on. */

@@ -6,13 +6,12 @@ import type { DispatcherLeases } from '../control/dispatcher-leases.js';
 import { type Expression, literal, numberIn } from '../driver/expression.js';
 import type { ServerTime } from '../driver/server-time.js';
 import type { Notifier } from '../feed/notifier.js';
-import { asSetStage, ServerExpression } from '../jobs/job-collection.js';
+import { either, type JobUpdate, ServerExpression, transition } from '../jobs/job-update.js';
 import { HAND_BACK } from '../jobs/transition-updates.js';
 import type { Asker } from '../quotas/place-leases.js';
 import type { PlaceUsage } from '../quotas/place-usage.js';
 import type { Collections } from '../schema/collections.js';
 import type { JobDocument } from '../schema/documents.js';
-import type { Where } from '../schema/timed-collection.js';
 import type { LocalQueue } from './local-queue.js';
 import { attemptKey } from './running-attempts.js';
 
@@ -87,9 +86,8 @@ export class ClaimWrites {
   async #undo(dispatcher: string, chosen: ClaimSet): Promise<void> {
     const { collections, notifier } = this.sources;
     const jobs = [...chosen.now, ...chosen.forLater];
-    const isTaken = { owner: dispatcher, token: chosen.token, status: { $in: ['active' as const, 'assigned' as const] } };
-    const own = { _id: { $in: idsOf(jobs) }, ...isTaken, cancel: { $exists: false } };
-    await collections.jobs.updateMany(own, [{ $set: HAND_BACK }], { hint: { _id: 1 } });
+    const where = { _id: { $in: idsOf(jobs) }, owner: dispatcher, token: chosen.token, cancel: { $exists: false } };
+    await collections.jobs.updateMany(...transition('handBack', { ...HAND_BACK, where }), { hint: { _id: 1 } });
     this.#close(chosen.token, chosen.now);
     for (const lane of new Set(jobs.map((job) => job.lane))) notifier.found(lane);
   }
@@ -110,8 +108,7 @@ export class ClaimWrites {
       $or: [{ $gt: ['$attempts', 0] }, { $lt: [time.now, { $ifNull: ['$pendingBeginBy', new Date(8.64e15)] }] }],
     };
     const isNow: Expression = { $in: ['$_id', literal(idsOf(now))] };
-    const written = asSetStage({
-      status: new ServerExpression({ $cond: [isNow, 'active', 'assigned'] }),
+    const set: JobUpdate = {
       owner: dispatcher,
       token,
       startedAt: new ServerExpression({ $cond: [isNow, time.now, '$startedAt'] }),
@@ -124,9 +121,14 @@ export class ClaimWrites {
               $cond: [{ $in: ['$_id', literal(idsOf(isTransactional))] }, true, '$isTransactional'],
             }),
           }),
+    };
+    const claim = transition(['claim', 'claimAhead'], {
+      where: { _id: { $in: ids }, $expr: { $and: [fence, inTime] } },
+      from: ['pending'],
+      to: either(isNow, 'active', 'assigned'),
+      set,
     });
-    const filter: Where<JobDocument> = { _id: { $in: ids }, status: 'pending' as const, $expr: { $and: [fence, inTime] } };
-    const { modifiedCount } = await collections.jobs.updateMany(filter, [{ $set: written }], { hint: { _id: 1 } });
+    const { modifiedCount } = await collections.jobs.updateMany(...claim, { hint: { _id: 1 } });
     if (modifiedCount === 0) return [];
     if (modifiedCount !== ids.length) return this.#taken(chosen);
     const by = { owner: dispatcher, token, startedAt: time.estimate() };

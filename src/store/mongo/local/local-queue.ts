@@ -20,7 +20,7 @@ import { numberIn } from '../driver/expression.js';
 import type { ServerTime } from '../driver/server-time.js';
 import type { Notifier } from '../feed/notifier.js';
 import { taskVersionOfDocument } from '../jobs/job-codec.js';
-import { asSetStage, ServerExpression } from '../jobs/job-collection.js';
+import { ServerExpression, transition } from '../jobs/job-update.js';
 import { HAND_BACK } from '../jobs/transition-updates.js';
 import type { Collections } from '../schema/collections.js';
 import type { JobDocument } from '../schema/documents.js';
@@ -190,9 +190,11 @@ export class LocalQueue {
 
   async #writeBack(dispatcher: string, returned: readonly JobDocument[]): Promise<void> {
     const { jobs } = this.sources.collections;
-    const own = { _id: { $in: returned.map(({ _id }) => _id) }, owner: dispatcher, status: 'assigned' as const };
-    const { modifiedCount } = await jobs.updateMany({ ...own, cancel: { $exists: false } }, [{ $set: HAND_BACK }], { hint: { _id: 1 } });
-    if (modifiedCount < returned.length) for (const job of await jobs.find(own)) await this.sources.endCancelled(job);
+    const own = { _id: { $in: returned.map(({ _id }) => _id) }, owner: dispatcher };
+    const back = transition('handBack', { ...HAND_BACK, where: { ...own, cancel: { $exists: false } }, from: ['assigned'] });
+    const { modifiedCount } = await jobs.updateMany(...back, { hint: { _id: 1 } });
+    if (modifiedCount === returned.length) return;
+    for (const job of await jobs.find({ ...own, status: 'assigned' })) await this.sources.endCancelled(job);
   }
 
   #recordSoon(ms = RECORD_MS): void {
@@ -215,17 +217,16 @@ export class LocalQueue {
     const begun = [...this.#begun].filter(([, job]) => running.has(job));
     if (begun.length === 0) return;
     const tokens = [...new Set(begun.map(([, { token = '' }]) => token))];
-    const written = asSetStage({
-      status: 'active',
-      startedAt: new ServerExpression(time.now),
-      attempts: new ServerExpression({ $add: [numberIn('$attempts'), 1] }),
-      pendingBeginBy: undefined,
+    const beginning = transition('begin', {
+      where: { _id: { $in: begun.map(([, { _id }]) => _id) }, token: { $in: tokens } },
+      to: 'active',
+      set: {
+        startedAt: new ServerExpression(time.now),
+        attempts: new ServerExpression({ $add: [numberIn('$attempts'), 1] }),
+        pendingBeginBy: undefined,
+      },
     });
-    await collections.jobs.updateMany(
-      { _id: { $in: begun.map(([, { _id }]) => _id) }, token: { $in: tokens }, status: 'assigned' },
-      [{ $set: written }],
-      { hint: { _id: 1 } },
-    );
+    await collections.jobs.updateMany(...beginning, { hint: { _id: 1 } });
     for (const [key] of begun) this.#begun.delete(key);
   }
 

@@ -2,18 +2,17 @@
 
 import { ObjectId, type Sort } from 'mongodb';
 import { expired } from '../../../job/job-errors.js';
-import { WAITING } from '../../../job/job-status.js';
+import { MOVES } from '../../../job/job-status.js';
 import { recordedError } from '../../../job/stored-error.js';
 import type { BackgroundRetry } from '../../async/background-retry.js';
-import { type Expression, literal } from '../driver/expression.js';
+import type { Expression } from '../driver/expression.js';
 import { ownValues } from '../driver/own-values.js';
 import type { ServerTime } from '../driver/server-time.js';
 import { referenceOf, toOutcome } from '../jobs/job-codec.js';
-import { asSetStage, ServerExpression } from '../jobs/job-collection.js';
-import { endPipeline } from '../jobs/transition-updates.js';
+import { ServerExpression, statusIn, transition } from '../jobs/job-update.js';
+import { endEffect } from '../jobs/transition-updates.js';
 import type { Collections } from '../schema/collections.js';
 import type { JobDocument, OutcomeDocument } from '../schema/documents.js';
-import type { Where } from '../schema/timed-collection.js';
 import type { Completion } from '../settle/completion.js';
 
 export interface DueJobsSources {
@@ -32,8 +31,10 @@ type DueJob = Pick<JobDocument, '_id' | 'taskName' | 'lane' | 'status' | 'dueAt'
 
 /** Jobs that wait for a time. */
 interface Agenda {
+  readonly move: 'promote' | 'expire';
   readonly field: 'dueAt' | 'pendingBeginBy';
-  readonly waiting: Where<JobDocument>;
+  /** A further condition. */
+  readonly also: { readonly attempts?: 0 };
   /** In the order of their index. */
   readonly sort: Sort;
   /** How many of them one write moves. */
@@ -41,11 +42,12 @@ interface Agenda {
 }
 
 /** Scheduled jobs, which become pending. */
-const STARTS: Agenda = { field: 'dueAt', waiting: { status: 'scheduled' }, sort: { dueAt: 1, order: 1 }, atOnce: 500 };
+const STARTS: Agenda = { move: 'promote', field: 'dueAt', also: {}, sort: { dueAt: 1, order: 1 }, atOnce: 500 };
 /** Jobs that have not begun in time, which end. */
 const DEADLINES: Agenda = {
+  move: 'expire',
   field: 'pendingBeginBy',
-  waiting: { status: { $in: [...WAITING] }, attempts: 0 },
+  also: { attempts: 0 },
   sort: { pendingBeginBy: 1 },
   atOnce: 200,
 };
@@ -106,17 +108,17 @@ export class DueJobs {
     return next === undefined ? { due } : { due, next: timeOf(agenda, next) };
   }
 
-  #find({ field, waiting, sort }: Agenda, limit: number, until: Date): Promise<DueJob[]> {
-    const hasTime = { ...waiting, [field]: { $gte: FIRST_DATE, $lte: until }, ...hasDate(field) };
+  #find({ move, field, also, sort }: Agenda, limit: number, until: Date): Promise<DueJob[]> {
+    const hasTime = { status: statusIn(MOVES[move].from), ...also, [field]: { $gte: FIRST_DATE, $lte: until }, ...hasDate(field) };
     const projection = { taskName: 1, lane: 1, status: 1, [field]: 1 };
     return this.sources.collections.jobs.find<DueJob>(hasTime, { sort, limit, projection });
   }
 
   /** Matches jobs that still wait for the time that was read, if it has come by the server's clock as well. */
-  #still({ field, waiting }: Agenda, jobs: readonly DueJob[]): Where<JobDocument> {
+  #still({ field, also }: Agenda, jobs: readonly DueJob[]) {
     const isSame: Expression = { $eq: [`$${field}`, ownValues(jobs)(jobs.map((job) => job[field]))] };
     const hasCome: Expression = { $lte: [`$${field}`, this.sources.time.now] };
-    return { ...waiting, _id: { $in: jobs.map(({ _id }) => _id) }, $expr: { $and: [isSame, hasCome] } };
+    return { ...also, _id: { $in: jobs.map(({ _id }) => _id) }, $expr: { $and: [isSame, hasCome] } };
   }
 
   /** Puts each job in line as if it had been queued when it was due. */
@@ -124,8 +126,9 @@ export class DueJobs {
     const { collections, completion, time } = this.sources;
     const orders = due.map(({ dueAt = time.estimate() }) => time.orderAt(dueAt));
     const order = new ServerExpression(ownValues(due)(orders));
-    const written = asSetStage({ status: 'pending', order, dueAt: undefined, pendingSignal: new ServerExpression('$lane') });
-    const { modifiedCount } = await collections.jobs.updateMany(this.#still(STARTS, due), [{ $set: written }], BY_ID);
+    const set = { order, dueAt: undefined, pendingSignal: new ServerExpression('$lane') };
+    const promotion = transition('promote', { where: this.#still(STARTS, due), to: 'pending', set });
+    const { modifiedCount } = await collections.jobs.updateMany(...promotion, BY_ID);
     if (modifiedCount > 0) completion.released(due.map(({ _id, lane }) => ({ _id, lane })));
     return modifiedCount;
   }
@@ -135,9 +138,10 @@ export class DueJobs {
     const { collections, onBackground, time, backgroundRetry, process } = this.sources;
     const settledToken = new ObjectId().toHexString();
     const outcome = ownValues(late)(late.map(expiredOutcome));
-    const written = { ...endPipeline({ outcome, kind: 'failed' }, { time, by: process }), settledToken: literal(settledToken) };
+    const { to, set } = endEffect({ outcome, kind: 'failed' }, { time, by: process });
+    const expiry = transition('expire', { where: this.#still(DEADLINES, late), to, set: { ...set, settledToken } });
     const follow = (): Promise<void> => this.#followUp(late, settledToken);
-    const writing = collections.jobs.updateMany(this.#still(DEADLINES, late), [{ $set: written }], BY_ID);
+    const writing = collections.jobs.updateMany(...expiry, BY_ID);
     const { modifiedCount } = await writing.catch((error: unknown): never => {
       backgroundRetry.schedule(follow);
       throw error;

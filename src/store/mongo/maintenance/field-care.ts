@@ -2,7 +2,7 @@
 
 import { types } from 'node:util';
 import type { Collection, Document, Filter, UpdateFilter, WithId } from 'mongodb';
-import { asSetStage } from '../jobs/job-collection.js';
+import { asSetStage } from '../jobs/job-update.js';
 import { type DocumentRules, damagesOf } from '../schema/damage.js';
 import type { Care } from '../schema/timed-collection.js';
 

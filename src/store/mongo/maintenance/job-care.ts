@@ -40,7 +40,7 @@ export class JobCare implements Care<JobDocument> {
     return failedOver(damaged, damageOfJob(damaged) ?? '', { now: time.estimate(), by: process, keepMs: LEAST_KEPT_MS + time.keepMs });
   }
 
-  /** Writes nothing if another process was faster. */
+  /** Not a move: a damaged record may have any status, or none. Writes nothing if another process was faster. */
   async repair(damaged: Document, table: Collection<JobDocument>): Promise<void> {
     const { onDamage, onBackground, cancel } = this.sources;
     const damage = damageOfJob(damaged);

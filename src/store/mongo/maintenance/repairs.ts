@@ -4,7 +4,7 @@ import type { JobDetails } from '../../../job/job-details.js';
 import type { ServerTime } from '../driver/server-time.js';
 import type { Notifier } from '../feed/notifier.js';
 import type { JobCollection } from '../jobs/job-collection.js';
-import { ServerExpression } from '../jobs/job-collection.js';
+import { ServerExpression } from '../jobs/job-update.js';
 import type { QuotaCache } from '../quotas/quota-cache.js';
 import { NEXT_REVISION } from '../quotas/quota-pipelines.js';
 import type { Cares, Collections } from '../schema/collections.js';

@@ -6,6 +6,7 @@ import type { DispatcherLeases } from '../control/dispatcher-leases.js';
 import type { ServerTime } from '../driver/server-time.js';
 import type { Notifier } from '../feed/notifier.js';
 import { referenceOf } from '../jobs/job-codec.js';
+import { transition } from '../jobs/job-update.js';
 import { HAND_BACK } from '../jobs/transition-updates.js';
 import type { JobPlaces, PlaceOwner } from '../quotas/job-places.js';
 import type { Collections } from '../schema/collections.js';
@@ -78,9 +79,10 @@ export class Rescuer {
   async #putBack(dead: string): Promise<void> {
     const { collections, notifier, transitions } = this.sources;
     const isAhead = { owner: dead, status: 'assigned' as const };
+    const back = transition('handBack', { ...HAND_BACK, where: { owner: dead, cancel: { $exists: false } }, from: ['assigned'] });
     const ahead = await collections.jobs.find<Pick<JobDocument, 'lane'>>(isAhead, { projection: { lane: 1 } });
     if (ahead.length === 0) return;
-    await collections.jobs.updateMany({ ...isAhead, cancel: { $exists: false } }, [{ $set: HAND_BACK }], { hint: 'owner' });
+    await collections.jobs.updateMany(...back, { hint: 'owner' });
     for (const job of await collections.jobs.find(isAhead)) await transitions.putBack(job);
     for (const lane of new Set(ahead.map((job) => job.lane))) notifier.found(lane);
   }

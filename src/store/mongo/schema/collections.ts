@@ -3,6 +3,7 @@
 import { type Db, type Document, type MongoClient, ReadConcern, type WriteConcernSettings } from 'mongodb';
 import { Causality } from '../driver/causality.js';
 import type { CommandDeadline } from '../driver/command-deadline.js';
+import type { Pipeline } from '../driver/expression.js';
 import type { ControlDocument, DispatcherDocument, JobDocument, NoteDocument, QuotaDocument, ScheduleDocument } from './documents.js';
 import { type Care, TimedCollection } from './timed-collection.js';
 
@@ -11,11 +12,16 @@ const DURABLE: WriteConcernSettings = { w: 'majority', journal: true };
 /** A read sees every acknowledged write, and nothing that can be rolled back. */
 const CERTAIN = new ReadConcern('majority');
 
+declare const isOfJobs: unique symbol;
+
+/** An update of jobs: only [job-update.ts](../jobs/job-update.ts) makes one, so that each write of a status is a move. */
+export type JobPipeline = Pipeline & { readonly [isOfJobs]: true };
+
 export interface Collections {
   readonly database: Db;
   /** The server's description of itself. */
   readonly hello: () => Promise<Document>;
-  readonly jobs: TimedCollection<JobDocument>;
+  readonly jobs: TimedCollection<JobDocument, JobPipeline>;
   readonly quotas: TimedCollection<QuotaDocument>;
   readonly dispatchers: TimedCollection<DispatcherDocument>;
   readonly control: TimedCollection<ControlDocument>;

@@ -26,9 +26,16 @@ import type { Expression, Pipeline, Stage } from '../driver/expression.js';
 
 /** The driver's filter, in which a value from outside cannot be taken for an expression. */
 export type Where<T> = Filter<T> & { readonly $expr?: Expression };
-/** A pipeline, or those operators of the driver that compute nothing; each is named, or anything would compile. */
-type Update<T> = Pipeline | { readonly [K in '$set' | '$setOnInsert' | '$unset' | '$inc' | '$push']?: UpdateFilter<T>[K] };
-type UpdateOne<T> = { readonly filter: Where<T>; readonly update: Update<T>; readonly upsert?: boolean; readonly hint?: Document };
+/** A pipeline, or those operators of the driver that compute nothing; each is named, or anything would compile. A status needs a pipeline. */
+type Update<T, Computed> =
+  | Computed
+  | { readonly [K in '$set' | '$setOnInsert' | '$unset' | '$inc' | '$push']?: UpdateFilter<T>[K] & { readonly status?: never } };
+type UpdateOne<T, Computed> = {
+  readonly filter: Where<T>;
+  readonly update: Update<T, Computed>;
+  readonly upsert?: boolean;
+  readonly hint?: Document;
+};
 /** Which fields are read, if not all, and whether outside a transaction. */
 interface Look {
   readonly only: readonly string[] | undefined;
@@ -62,8 +69,8 @@ interface TableOptions<T extends Document> {
   readonly care: Care<T> | undefined;
 }
 
-/** The methods are the driver's, but reads return whole, checked documents. */
-export class TimedCollection<T extends Document> {
+/** The methods are the driver's, but reads return whole, checked documents. `Computed` are the pipelines that may update it. */
+export class TimedCollection<T extends Document, Computed = Pipeline> {
   /** Reads that come after the application's commits. */
   readonly causal: CausalReads<T>;
 
@@ -115,21 +122,21 @@ export class TimedCollection<T extends Document> {
     return this.#within('insert', () => this.raw.insertMany(documents, options));
   }
 
-  updateOne(filter: Where<T>, update: Update<T>, options: UpdateOptions = {}): Promise<UpdateResult<T>> {
+  updateOne(filter: Where<T>, update: Update<T, Computed>, options: UpdateOptions = {}): Promise<UpdateResult<T>> {
     return this.#within('update', () => this.raw.updateOne(filter, update as UpdateFilter<T>, options));
   }
 
-  updateMany(filter: Where<T>, update: Update<T>, options: UpdateOptions = {}): Promise<UpdateResult<T>> {
+  updateMany(filter: Where<T>, update: Update<T, Computed>, options: UpdateOptions = {}): Promise<UpdateResult<T>> {
     return this.#within('update', () => this.raw.updateMany(filter, update as UpdateFilter<T>, options));
   }
 
   /** Several updates of one document each, in one command; a refused one does not stop the others. */
-  updateEach(updates: readonly UpdateOne<T>[]): Promise<BulkWriteResult> {
+  updateEach(updates: readonly UpdateOne<T, Computed>[]): Promise<BulkWriteResult> {
     const operations = updates.map((updateOne) => ({ updateOne: updateOne as UpdateOneModel<T> }));
     return this.#within('update', () => this.raw.bulkWrite(operations, { ordered: false }));
   }
 
-  async findOneAndUpdate(filter: Where<T>, update: Update<T>, options: FindOneAndUpdateOptions = {}): Promise<WithId<T> | null> {
+  async findOneAndUpdate(filter: Where<T>, update: Update<T, Computed>, options: FindOneAndUpdateOptions = {}): Promise<WithId<T> | null> {
     const send = (): Promise<WithId<T> | null> => this.raw.findOneAndUpdate(filter, update as UpdateFilter<T>, options);
     const after = await this.#within('findAndModify', send);
     if (after === null || this.#care?.damageOf(after) === undefined) return after;

@@ -19,7 +19,9 @@ import type { ServerTime } from '../driver/server-time.js';
 import type { Notifier } from '../feed/notifier.js';
 import { type AttemptReports, fieldsOf, reportsOf } from '../jobs/attempt-reports.js';
 import { referenceOf, taskVersionOfDocument, toJob } from '../jobs/job-codec.js';
-import { type JobCollection, type JobUpdate, objectIdOf, ServerExpression } from '../jobs/job-collection.js';
+import { type JobCollection, objectIdOf } from '../jobs/job-collection.js';
+import { type JobUpdate, ServerExpression } from '../jobs/job-update.js';
+import { followUpdate } from '../jobs/transition-updates.js';
 import type { LocalQueue } from '../local/local-queue.js';
 import { attemptKey, type RunningAttempts, tokenAfter } from '../local/running-attempts.js';
 import type { JobPlaces } from '../quotas/job-places.js';
@@ -218,13 +220,7 @@ export class AttemptTransitions {
         }
         const problem = await this.problemOfFollowing(job, innerId, await jobs.ofId(innerId));
         if (problem !== undefined) return completion.end(job, 'end', { status: 'failed', error: recordedError(problem) });
-        return jobs.move(job, 'follow', 'active', {
-          waitsFor: 'job',
-          owner: this.sources.process,
-          reservation: undefined,
-          ...(followedJob === undefined ? {} : { followedJob }),
-          ...(isOwn ? { ownsFollowed: true } : {}),
-        });
+        return jobs.move(job, 'follow', 'active', followUpdate(followedJob, { isOwn, by: this.sources.process }));
       },
       (job) => job.token === key.token && followedJob !== undefined && job.followedJob?.equals(followedJob) === true,
     );

@@ -7,9 +7,10 @@ import { WAITING } from '../../../job/job-status.js';
 import type { StoredOutcome } from '../../../job/outcome.js';
 import { recordedError, type StoredError } from '../../../job/stored-error.js';
 import { SingleFlight } from '../../async/single-flight.js';
-import { type Expression, literal } from '../driver/expression.js';
+import { literal } from '../driver/expression.js';
 import { errorOf, referenceOf } from '../jobs/job-codec.js';
 import type { JobCollection } from '../jobs/job-collection.js';
+import { ServerExpression, transition } from '../jobs/job-update.js';
 import type { Collections } from '../schema/collections.js';
 import type { JobDocument } from '../schema/documents.js';
 import type { Cut } from './cancellation.js';
@@ -52,15 +53,19 @@ export class BatchProgress {
   async #releaseSteps(batch: JobDocument): Promise<void> {
     const { jobs } = this.sources.collections;
     const unblock = (step: JobDocument): Promise<boolean> => this.actions.unblock(step);
-    const isBlocked = { parent: batch._id, role: 'step' as const, status: 'blocked' as const };
-    const timed = await jobs.find({ ...isBlocked, $or: [{ beginAfter: { $exists: true } }, { delayMs: { $exists: true } }] });
+    const isStep = { parent: batch._id, role: 'step' as const };
+    const timed = await jobs.find({
+      ...isStep,
+      status: 'blocked',
+      $or: [{ beginAfter: { $exists: true } }, { delayMs: { $exists: true } }],
+    });
     await Promise.all(timed.map((step) => this.sources.jobs.whileBlocked(step, unblock)));
-    const untimed = { ...isBlocked, beginAfter: { $exists: false }, delayMs: { $exists: false } };
-    const steps = await jobs.find<Pick<JobDocument, '_id' | 'lane'>>(untimed, { projection: { lane: 1 } });
+    const untimed = { ...isStep, beginAfter: { $exists: false }, delayMs: { $exists: false } };
+    const steps = await jobs.find<Pick<JobDocument, '_id' | 'lane'>>({ ...untimed, status: 'blocked' }, { projection: { lane: 1 } });
     if (steps.length === 0) return;
     const firsts = [...new Map(steps.map((step) => [step.lane, step._id])).values()];
-    const pendingSignal: Expression = { $cond: [{ $in: ['$_id', literal(firsts)] }, '$lane', '$$REMOVE'] };
-    await jobs.updateMany(untimed, [{ $set: { status: 'pending', pendingSignal } }], { hint: 'tree' });
+    const pendingSignal = new ServerExpression({ $cond: [{ $in: ['$_id', literal(firsts)] }, '$lane', '$$REMOVE'] });
+    await jobs.updateMany(...transition('unblock', { where: untimed, to: 'pending', set: { pendingSignal } }), { hint: 'tree' });
     this.actions.released(steps);
   }
 

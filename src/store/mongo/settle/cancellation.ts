@@ -5,7 +5,8 @@ import { isWaiting, WAITING } from '../../../job/job-status.js';
 import type { BackgroundRetry } from '../../async/background-retry.js';
 import type { ServerTime } from '../driver/server-time.js';
 import type { Notifier } from '../feed/notifier.js';
-import { cancelPipeline, endedWithWhatIsBelow, requestEndPipeline } from '../jobs/transition-updates.js';
+import { transition, updateOf } from '../jobs/job-update.js';
+import { cancelEffect, endWithWhatIsBelow, requestEndUpdate } from '../jobs/transition-updates.js';
 import type { PlaceSavings } from '../quotas/place-savings.js';
 import type { Collections } from '../schema/collections.js';
 import type { JobDocument } from '../schema/documents.js';
@@ -45,7 +46,6 @@ type Part = Pick<JobDocument, '_id' | 'kind' | 'lane' | 'status' | 'owner' | 'fo
 const AT_ONCE = 10_000;
 const PART = { kind: 1, lane: 1, status: 1, owner: 1, followedJob: 1 } as const;
 const IS_OPEN_PART = { role: { $in: ['step' as const, 'postprocess' as const] }, isOpen: true as const };
-const IS_WAITING = { $in: [...WAITING] };
 const IS_UNDER_WAY = { $in: ['active' as const, 'assigned' as const] };
 const MAY_BE_CANCELLED = { status: { $in: [...WAITING, ...IS_UNDER_WAY.$in] }, cancel: { $exists: false } };
 /** The end of such a batch concerns only the batch that it is in. */
@@ -100,7 +100,7 @@ export class Cancellation {
     if (parts.length === 0) return;
     for (const { _id, kind } of parts) if (kind !== 'task') cancelled.add(_id.toHexString());
     const isStill = { _id: { $in: idsOf(parts) }, status: IS_UNDER_WAY, followedJob: { $exists: false }, cancel: { $exists: false } };
-    await collections.jobs.updateMany(isStill, [{ $set: requestEndPipeline(reason, process) }], { hint: { _id: 1 } });
+    await collections.jobs.updateMany(isStill, updateOf(requestEndUpdate(reason, process)), { hint: { _id: 1 } });
     for (const { _id, kind, owner } of parts) {
       if (owner !== undefined && kind === 'task') notifier.cancelOf(owner, _id.toHexString(), reason);
       notifier.changed({ _id });
@@ -113,8 +113,9 @@ export class Cancellation {
     if (parts.length === 0) return;
     const ids = idsOf(parts);
     const lanes = new Map(parts.flatMap(({ _id, lane, status }) => (status === 'pending' ? [[lane, _id] as const] : [])));
-    const written = cancelPipeline(reason, { time, by: process, signalling: [...lanes.values()] });
-    const write = collections.jobs.updateMany({ _id: { $in: ids }, status: IS_WAITING }, [{ $set: written }], { hint: { _id: 1 } });
+    const effect = cancelEffect(reason, { time, by: process, signalling: [...lanes.values()] });
+    const cancel = transition('cancel', { ...effect, where: { _id: { $in: ids } } });
+    const write = collections.jobs.updateMany(...cancel, { hint: { _id: 1 } });
     await write.catch((error: unknown): never => {
       backgroundRetry.schedule(() => this.#end(parts, reason));
       throw error;
@@ -163,8 +164,9 @@ export class Cancellation {
     const isOver = (batch: JobDocument): boolean => isPlain(batch) && !busy.has(batch._id.toHexString());
     const over = open.filter(isOver);
     if (over.length > 0) {
-      const isStill = { _id: { $in: idsOf(over) }, isOpen: true as const, ...IS_PLAIN };
-      await collections.jobs.updateMany(isStill, [{ $set: endedWithWhatIsBelow(time) }], { hint: { _id: 1 } });
+      const where = { _id: { $in: idsOf(over) }, isOpen: true as const, ...IS_PLAIN };
+      const end = transition(['end', 'finish'], { ...endWithWhatIsBelow(time), where, from: ['active', 'callbacks'] });
+      await collections.jobs.updateMany(...end, { hint: { _id: 1 } });
       await this.#tell(idsOf(over.filter(({ outcome }) => outcome === undefined)));
       for (const { _id } of over) this.sources.notifier.changed({ _id });
     }

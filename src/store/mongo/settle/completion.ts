@@ -14,7 +14,8 @@ import { type Expression, literal } from '../driver/expression.js';
 import type { ServerTime } from '../driver/server-time.js';
 import type { Notifier } from '../feed/notifier.js';
 import { choiceOf, fromOutcome, type QueuedPart } from '../jobs/job-codec.js';
-import { ifUnchanged, type JobCollection } from '../jobs/job-collection.js';
+import type { JobCollection } from '../jobs/job-collection.js';
+import { ServerExpression, updateOf } from '../jobs/job-update.js';
 import { resolvedCallback } from '../jobs/new-documents.js';
 import { endUpdate, hasOpenBelow, unblockUpdate, writeOutcome } from '../jobs/transition-updates.js';
 import type { Handoff } from '../local/handoff.js';
@@ -261,14 +262,13 @@ export class Completion {
    * @returns `false` where it has changed meanwhile
    */
   async #become(callback: JobDocument, side: readonly QueuedPart[]): Promise<boolean> {
-    const { jobs } = this.sources.collections;
-    const [chosen, ...below] = resolvedCallback(callback, side, this.sources.time.estimate());
+    const { collections, jobs, notifier, time } = this.sources;
+    const [chosen, ...below] = resolvedCallback(callback, side, time.estimate());
     if (chosen === undefined) return true;
-    if (below.length > 0) await jobs.insertMany(below, { ordered: false }).catch(ignoreDuplicates);
-    const { _id: _, ...replacement } = chosen;
-    const replaced = await jobs.findOneAndReplace(ifUnchanged(callback), replacement, { returnDocument: 'after' });
-    if (replaced !== null) this.sources.notifier.waits(replaced);
-    return replaced !== null;
+    if (below.length > 0) await collections.jobs.insertMany(below, { ordered: false }).catch(ignoreDuplicates);
+    const after = await jobs.replace(callback, 'unblock', chosen);
+    if (after !== undefined) notifier.waits(after);
+    return after !== undefined;
   }
 
   async #afterFinal(job: JobDocument): Promise<void> {
@@ -292,9 +292,9 @@ export class Completion {
     const isLeftBelow: Expression = { $or: ['$isOpen', '$hasFollowers', { $ne: ['$kind', 'task'] }, isThere('$reservation')] };
     const root = top._id;
     const isLeft: Expression = { $cond: [{ $eq: ['$_id', literal(root)] }, isThere('$parent'), isLeftBelow] };
-    const unlessDone = (field: `$${string}`): Expression => ({ $cond: [isLeft, field, '$$REMOVE'] });
+    const unlessDone = (field: `$${string}`) => new ServerExpression({ $cond: [isLeft, field, '$$REMOVE'] });
     const duties = { owner: unlessDone('$owner'), reservation: unlessDone('$reservation') };
-    await collections.jobs.updateMany({ root }, [{ $set: { expireAt: time.removalWith(top), ...duties } }]);
+    await collections.jobs.updateMany({ root }, updateOf({ expireAt: new ServerExpression(time.removalWith(top)), ...duties }));
   }
 
   async #endFollowers(job: JobDocument): Promise<void> {

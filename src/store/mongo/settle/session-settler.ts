@@ -4,13 +4,14 @@ import type { ClientSession, ObjectId } from 'mongodb';
 import { type MillraceError, TransactionError } from '../../../errors.js';
 import type { BackgroundRetry } from '../../async/background-retry.js';
 import type { AttemptKey, Settlement } from '../../store-messages.js';
-import { type Fields, literal } from '../driver/expression.js';
+import { literal } from '../driver/expression.js';
 import type { ServerTime } from '../driver/server-time.js';
 import type { SessionTransactions } from '../driver/session-transactions.js';
 import { type AttemptReports, reportsTakenOver } from '../jobs/attempt-reports.js';
 import { problemOfFit, toOutcome } from '../jobs/job-codec.js';
 import { type JobCollection, objectIdOf } from '../jobs/job-collection.js';
-import { endPipeline, followPipeline } from '../jobs/transition-updates.js';
+import { type Transition, transition } from '../jobs/job-update.js';
+import { endEffect, followUpdate } from '../jobs/transition-updates.js';
 import type { LocalQueue } from '../local/local-queue.js';
 import { attemptKey, type RunningAttempts } from '../local/running-attempts.js';
 import type { PlaceUsage } from '../quotas/place-usage.js';
@@ -73,29 +74,26 @@ export class SessionSettler {
     const problem = await this.#problemOf(end, session);
     if (problem !== undefined) throw problem;
     if (!session.inTransaction()) throw new TransactionError(`the transaction of job ${end.id} is over before its end was recorded in it`);
-    const isOwn = { _id: id, token: end.token, status: { $in: ['active' as const, 'assigned' as const] } };
-    const after = await inSession.jobs.findOneAndUpdate(
-      { ...isOwn, waitsFor: { $exists: false }, cancel: { $exists: false } },
-      [{ $set: await this.#written(end, id) }],
-      { session, returnDocument: 'after', hint: { _id: 1 } },
-    );
+    const ending = await this.#ending(end, id);
+    const after = await inSession.jobs.findOneAndUpdate(...ending, { session, returnDocument: 'after', hint: { _id: 1 } });
     if (after === null) return false;
     this.#open.set(attemptKey(end), session);
     transactions.afterCommit(session, () => this.#committed(end, after));
     return true;
   }
 
-  async #written(end: Settlement, id: ObjectId): Promise<Fields> {
-    const { notes, process, running, time } = this.sources;
-    const { outcome } = end;
-    const noted = reportsTakenOver(await notes.of(id, running.get(end)));
-    if (outcome.status === 'follows')
-      return {
-        ...followPipeline({ followedJob: objectIdOf(outcome.job), isOwn: outcome.isOwn === true }, { time, by: process }),
-        ...noted,
-      };
-    const own = { outcome: literal(toOutcome(outcome)), kind: outcome.status };
-    return { ...endPipeline(own, { time, by: process }), ...noted };
+  /** From `active` alone: jobs whose attempts end in transactions are never claimed ahead. */
+  async #ending(end: Settlement, _id: ObjectId): Promise<Transition> {
+    const { notes, process: by, running, time } = this.sources;
+    const { outcome, token } = end;
+    const where = { _id, token, waitsFor: { $exists: false }, cancel: { $exists: false } };
+    const noted = reportsTakenOver(await notes.of(_id, running.get(end)));
+    if (outcome.status === 'follows') {
+      const follow = followUpdate(objectIdOf(outcome.job), { isOwn: outcome.isOwn === true, by });
+      return transition('follow', { where, to: 'active', set: { ...follow, ...noted } });
+    }
+    const { to, set } = endEffect({ outcome: literal(toOutcome(outcome)), kind: outcome.status }, { time, by });
+    return transition('end', { where, from: ['active'], to, set: { ...set, ...noted } });
   }
 
   async #problemOf(end: Settlement, session: ClientSession): Promise<MillraceError | undefined> {

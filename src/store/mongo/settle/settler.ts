@@ -6,18 +6,19 @@ import type { StoredOutcome } from '../../../job/outcome.js';
 import { GroupCommit } from '../../async/group-commit.js';
 import type { AttemptKey, Settlement } from '../../store-messages.js';
 import { isRefused } from '../driver/driver-errors.js';
+import type { Expression } from '../driver/expression.js';
 import { ownValues } from '../driver/own-values.js';
 import type { ServerTime } from '../driver/server-time.js';
 import type { Notifier } from '../feed/notifier.js';
 import { problemOfFit, toOutcome } from '../jobs/job-codec.js';
-import { type JobCollection, objectIdOf, ServerExpression } from '../jobs/job-collection.js';
-import { endPipeline, endUpdate, hasFollowUps, writeOutcome } from '../jobs/transition-updates.js';
+import { type JobCollection, objectIdOf } from '../jobs/job-collection.js';
+import { ServerExpression, type Transition, transition } from '../jobs/job-update.js';
+import { endEffect, endUpdate, hasFollowUps, writeOutcome } from '../jobs/transition-updates.js';
 import type { LocalQueue } from '../local/local-queue.js';
 import { attemptKey, type RunningAttempts } from '../local/running-attempts.js';
 import type { PlaceUsage } from '../quotas/place-usage.js';
 import type { Collections } from '../schema/collections.js';
 import type { JobDocument, OutcomeDocument } from '../schema/documents.js';
-import type { Where } from '../schema/timed-collection.js';
 import type { Completion } from './completion.js';
 import { IdempotentCalls } from './idempotent-calls.js';
 
@@ -114,8 +115,7 @@ export class Settler {
   /** @returns of each whether it was recorded */
   async #settleTogether(known: readonly Known[]): Promise<readonly boolean[]> {
     const { collections, time, process } = this.sources;
-    const { filter, written } = groupOf(known, { time, process });
-    const writing = collections.jobs.updateMany(filter, [{ $set: written }], { hint: { _id: 1 } });
+    const writing = collections.jobs.updateMany(...endEach(known, { time, process }), { hint: { _id: 1 } });
     // A refused end keeps the ends after it from being written, so each of them is recorded alone.
     const { modifiedCount } = await writing.catch((error: unknown) => {
       if (!isRefused(error)) throw error;
@@ -177,22 +177,20 @@ function outcomeBytes({ value, error, reason = '' }: OutcomeDocument): number {
 }
 
 /** One write for all: each job has its own token, and its own outcome. */
-function groupOf(known: readonly Known[], { time, process }: { readonly time: ServerTime; readonly process: string }) {
+function endEach(known: readonly Known[], { time, process }: { readonly time: ServerTime; readonly process: string }): Transition {
   const own = ownValues(known.map(({ job }) => job));
   const outcomes = known.map(({ outcome }) => outcome);
-  const filter: Where<JobDocument> = {
-    _id: { $in: known.map(({ job }) => job._id) },
-    status: { $in: ['active' as const, 'assigned' as const] },
-    waitsFor: { $exists: false },
-    $expr: {
-      $and: [
-        { $eq: ['$token', own(known.map(({ job }) => job.token))] },
-        { $eq: [{ $ifNull: ['$additions', 0] }, own(known.map(({ job }) => job.additions ?? 0))] },
-      ],
+  const kinds = outcomes.map(({ kind }) => kind);
+  const isSameToken: Expression = { $eq: ['$token', own(known.map(({ job }) => job.token))] };
+  const isSameTree: Expression = { $eq: [{ $ifNull: ['$additions', 0] }, own(known.map(({ job }) => job.additions ?? 0))] };
+  return transition('end', {
+    ...endEffect({ outcome: own(outcomes), kind: { among: kinds, expression: own(kinds) } }, { time, by: process }),
+    where: {
+      _id: { $in: known.map(({ job }) => job._id) },
+      waitsFor: { $exists: false },
+      $expr: { $and: [isSameToken, isSameTree] },
     },
-  };
-  const written = endPipeline({ outcome: own(outcomes), kind: own(outcomes.map(({ kind }) => kind)) }, { time, by: process });
-  return { filter, written };
+  });
 }
 
 /** Its method runs on, with places in the job's own name: who runs it has to see to them still. */
