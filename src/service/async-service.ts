@@ -26,7 +26,7 @@ import type { Draft, Job } from './job.js';
 import { type JobAccess, see } from './job-access.js';
 import { draftPlan, keyedPlan, parallel, planOf, serial } from './job-draft.js';
 import { checkTask, type JobFilter, queryOf } from './job-filter.js';
-import { handleOf, handlesFor, handlesOf } from './job-handle.js';
+import { handleOf, handlesFor, handlesOf } from './job-handles.js';
 import { type Pausable, pausableOf } from './pause-options.js';
 import { type Queues, StoreQueues } from './queues.js';
 import { ServiceLife, type ServiceLifeSources, type ServiceStart } from './service-life.js';

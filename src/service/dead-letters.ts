@@ -8,7 +8,7 @@ import type { JobQuery } from '../store/store-messages.js';
 import type { Job } from './job.js';
 import { type JobAccess, see } from './job-access.js';
 import { JOB_FILTER_DEFAULTS, type JobFilter, queryOf } from './job-filter.js';
-import { handleOf } from './job-handle.js';
+import { handleOf } from './job-handles.js';
 
 /** A job that has failed and was not retried. */
 export interface DeadLetter {

@@ -18,7 +18,7 @@ import { signalAround, untilAborted } from '../task/current-task.js';
 import { AdmissionQueue } from './admission-queue.js';
 import type { Job } from './job.js';
 import { type JobAccess, NOBODY, see } from './job-access.js';
-import { handleOf } from './job-handle.js';
+import { handleOf } from './job-handles.js';
 import { retryTree } from './manual-retry.js';
 import { runIn, stageAround } from './stage-around.js';
 import { StagedJobs } from './staged-jobs.js';

@@ -13,7 +13,8 @@ import { bindContext } from './bind-context.js';
 import { GuardedObservable } from './guarded-observable.js';
 import type { Job } from './job.js';
 import { type JobAccess, reviver, sightings } from './job-access.js';
-import { handleOf, JobHandle } from './job-handle.js';
+import { JobHandle } from './job-handle.js';
+import { handleOf } from './job-handles.js';
 
 export interface JobEvent<R> {
   readonly job: Job<R>;

@@ -2,13 +2,13 @@
 
 import { inspect } from 'node:util';
 import { map, type Observable, tap } from 'rxjs';
-import { checkOption, checkOptions, is, type Rules } from '../check.js';
+import { checkOption, checkOptions, is } from '../check.js';
 import { JobCancelledError, JobFailedError, JobNotFoundError, NotRunningError, WaitTimeoutError } from '../errors.js';
 import { referenceKey, type result } from '../job/future.js';
 import { type JobDetails, jobDetails } from '../job/job-details.js';
 import type { CallbackPlan } from '../job/job-plan.js';
 import type { JobRecord, Progress } from '../job/job-record.js';
-import { JobReference } from '../job/job-reference.js';
+import type { JobReference } from '../job/job-reference.js';
 import { isFinal, type Status } from '../job/job-status.js';
 import { type Metadata, NO_METADATA } from '../job/metadata.js';
 import { type Outcome, readOutcome } from '../job/outcome.js';
@@ -23,22 +23,9 @@ import { explain, explanations } from './explain.js';
 import type { Explanation } from './explanation.js';
 import { GuardedObservable } from './guarded-observable.js';
 import type { CallbackFor, CallbackResult, Callbacks, CallbacksResult, Described, Job, JobSnapshot, WaitOptions } from './job.js';
-import { type JobAccess, lookUp, reviver, type Sighting, see, sightings } from './job-access.js';
+import { type JobAccess, reviver, type Sighting, see, sightings } from './job-access.js';
 import { callbackPlan, callbacksPlan } from './job-draft.js';
-import { waitForEnd } from './wait-for-end.js';
-
-/** Also one of another realm, or of a package that stands in for the platform's. */
-function isSignal(value: unknown): boolean {
-  return (
-    is.object.holds(value) &&
-    ['throwIfAborted', 'addEventListener'].every((name) => typeof Reflect.get(value as object, name) === 'function')
-  );
-}
-
-const WAIT_RULES: Rules<WaitOptions> = {
-  timeoutMs: is.timerFromZeroMs,
-  signal: { must: 'an AbortSignal', holds: isSignal },
-};
+import { WAIT_RULES, waitForEnd } from './wait-for-end.js';
 
 export class JobHandle implements Job<unknown> {
   declare readonly [result]: unknown;
@@ -264,19 +251,4 @@ function described({ job, state }: JobRecord): Described {
   const { taskName, name, queue, priority, principal = anonymous, metadata = NO_METADATA, parent } = job;
   const { queuedAt, dueAt, startedAt, endedAt, owner } = state;
   return { taskName, name, queue, priority, principal, metadata, parent, queuedAt, dueAt, startedAt, endedAt, dispatcher: owner };
-}
-
-export function handleOf(access: JobAccess, sighting: Sighting, isExisting = false): JobHandle {
-  const { id, taskName } = sighting.record.job;
-  return new JobHandle(access, new JobReference(id, taskName), sighting, isExisting);
-}
-
-export function handlesOf(access: JobAccess, records: readonly JobRecord[]): Promise<readonly JobHandle[]> {
-  return Promise.all(records.map(async (record) => handleOf(access, await see(record, access.store))));
-}
-
-/** Makes handles of the jobs that are named, as the store has them now. */
-export async function handlesFor(access: JobAccess, references: readonly JobReference[]): Promise<Revive> {
-  const named = await lookUp(references, access.store);
-  return reviver(named, (reference, sighting) => new JobHandle(access, reference, sighting));
 }

@@ -4,7 +4,7 @@ import { WAITING } from '../job/job-status.js';
 import type { Job } from './job.js';
 import type { JobAccess } from './job-access.js';
 import { type JobFilter, queryOf } from './job-filter.js';
-import { handlesOf } from './job-handle.js';
+import { handlesOf } from './job-handles.js';
 
 /** A named line of jobs. */
 export interface Queue {

@@ -6,7 +6,7 @@ import { FIRST_VERSION, taskVersionOf } from '../job/task-version.js';
 import type { Job } from './job.js';
 import type { JobAccess } from './job-access.js';
 import { JOB_FILTER_DEFAULTS, type JobFilter, pages, queryOf } from './job-filter.js';
-import { handlesOf } from './job-handle.js';
+import { handlesOf } from './job-handles.js';
 
 /** A job that waits, and why it could not be run here; or one whose record was damaged. */
 export interface UnreadableJob {

@@ -1,10 +1,25 @@
 /** Waits for the end of a job, until it is reported, a limit is reached, or the wait is given up. */
 
 import { type Observable, timer } from 'rxjs';
+import { is, type Rules } from '../check.js';
 import type { Clock } from '../clock.js';
 import type { WaitTimeoutError } from '../errors.js';
 import type { Outcome } from '../job/outcome.js';
 import type { WaitOptions } from './job.js';
+
+/** Also one of another realm, or of a package that stands in for the platform's. */
+function isSignal(value: unknown): boolean {
+  return (
+    is.object.holds(value) &&
+    ['throwIfAborted', 'addEventListener'].every((name) => typeof Reflect.get(value as object, name) === 'function')
+  );
+}
+
+/** The options of waiting. */
+export const WAIT_RULES: Rules<WaitOptions> = {
+  timeoutMs: is.timerFromZeroMs,
+  signal: { must: 'an AbortSignal', holds: isSignal },
+};
 
 /** The job that is waited for. */
 export interface Awaited {
