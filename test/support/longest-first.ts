@@ -7,9 +7,9 @@ const LONGEST = [
   'test/contract/mongo-store.test.ts',
   'test/store/mongo/costs.test.ts',
   'test/parity/nesting.test.ts',
-  'test/principal/seals.test.ts',
   'test/service/hostile-names.test.ts',
-  'test/parity/worker-dies.test.ts',
+  'test/store/mongo/cancelled-batches.test.ts',
+  'test/service/transactional-tasks.test.ts',
 ];
 
 export class LongestFirst extends BaseSequencer {
