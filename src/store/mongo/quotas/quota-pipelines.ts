@@ -65,12 +65,42 @@ export interface PlacesRequest {
   readonly version: number;
 }
 
-/** Gives the wanted places as far as there are any, never fewer than those in use; an older command that comes late changes nothing. */
-export function requestPlaces({ dispatcher, want, least, need, isModest, inUse, version }: PlacesRequest, time: ServerTime): Pipeline {
+/**
+ * Gives the wanted places as far as there are any, never fewer than those in use; an older command that comes late changes nothing.
+ * Its rule in TypeScript is `grantedPlaces` of the tests, which compare the two.
+ */
+export function requestPlaces(request: PlacesRequest, time: ServerTime): Pipeline {
+  const { dispatcher, want, least, inUse, version } = request;
   const mine = shareOf(dispatcher);
   const others: Expression = { $sum: { $map: { input: withoutShareOf(dispatcher), as: 'h', in: '$$h.places' } } };
+  const there: Expression = { $min: [want, { $subtract: ['$size', { $add: [others, lackedBefore(dispatcher, time)] }] }] };
+  const useful: Expression = {
+    $let: { vars: { there }, in: { $cond: [{ $gte: ['$$there', least] }, '$$there', { $min: ['$$there', HAD] }] } },
+  };
+  const isOld: Expression = { $gte: [{ $ifNull: ['$$mine.version', -1] }, version] };
+  const give: Expression = {
+    $let: { vars: { mine }, in: { $cond: [isOld, '$$mine.places', { $max: [{ $min: [inUse, HAD] }, useful, 0] }] } },
+  };
+  const isLate: Expression = { $let: { vars: { mine }, in: isOld } };
+  // Also a share of none stays, for its number.
+  const holders: Expression = {
+    $concatArrays: [withoutShareOf(dispatcher), [{ dispatcher: literal(dispatcher), places: '$give', version }]],
+  };
+  const unlessLate = (field: `$${string}`, written: Expression): Expression => ({ $cond: ['$isLate', field, written] });
+  const written: Expression = {
+    revision: NEXT_REVISION,
+    holders: unlessLate('$holders', holders),
+    waiting: unlessLate('$waiting', waitingAfter(request, time)),
+  };
+  return [{ $set: { give, isLate } }, { $set: written }, { $unset: ['give', 'isLate'] }];
+}
+
+/** The places of the dispatcher before the command. */
+const HAD: Expression = { $ifNull: ['$$mine.places', 0] };
+
+/** The number of places that dispatchers lack which come before this one, and have waited for long. */
+function lackedBefore(dispatcher: string, time: ServerTime): Expression {
   const longSince: Expression = { $subtract: [time.now, SAVES_AFTER_MS] };
-  const me: Expression = { $indexOfArray: ['$waiting.dispatcher', literal(dispatcher)] };
   const isBefore: Expression = {
     $and: [
       { $ne: ['$$w.dispatcher', literal(dispatcher)] },
@@ -79,54 +109,35 @@ export function requestPlaces({ dispatcher, want, least, need, isModest, inUse, 
       { $or: [{ $lt: ['$$me', 0] }, { $lt: [{ $indexOfArray: ['$waiting.dispatcher', '$$w.dispatcher'] }, '$$me'] }] },
     ],
   };
-  const ahead: Expression = {
-    $sum: { $map: { input: { $filter: { input: '$waiting', as: 'w', cond: isBefore } }, as: 'w', in: '$$w.places' } },
-  };
-  const had: Expression = { $ifNull: ['$$mine.places', 0] };
-  const there: Expression = { $min: [want, { $subtract: ['$size', { $add: [others, ahead] }] }] };
-  const useful: Expression = {
-    $let: { vars: { there }, in: { $cond: [{ $gte: ['$$there', least] }, '$$there', { $min: ['$$there', had] }] } },
-  };
-  const isOld: Expression = { $gte: [{ $ifNull: ['$$mine.version', -1] }, version] };
-  const give: Expression = {
-    $let: { vars: { mine, me }, in: { $cond: [isOld, '$$mine.places', { $max: [{ $min: [inUse, had] }, useful, 0] }] } },
-  };
-  const isLate: Expression = { $let: { vars: { mine }, in: isOld } };
-  const share: Expression = { dispatcher: literal(dispatcher), places: '$give', version };
-  const since: Expression = {
-    $let: {
-      vars: { old: { $first: { $filter: { input: '$waiting', as: 'w', cond: { $eq: ['$$w.dispatcher', literal(dispatcher)] } } } } },
-      in: { $ifNull: ['$$old.since', time.now] },
-    },
-  };
-  const lacks: Expression = isModest ? 0 : { $subtract: [need ?? 0, '$give'] };
-  const entry: Expression = { dispatcher: literal(dispatcher), places: lacks, since, until: time.after(WAITS_FOR_MS) };
-  const place: Expression = { $indexOfArray: ['$waiting.dispatcher', literal(dispatcher)] };
+  const before: Expression = { $filter: { input: '$waiting', as: 'w', cond: isBefore } };
+  return { $let: { vars: { me: positionOf(dispatcher) }, in: { $sum: { $map: { input: before, as: 'w', in: '$$w.places' } } } } };
+}
+
+/** The dispatchers that wait after the command, which gives `$give` places. */
+function waitingAfter({ dispatcher, need, isModest }: PlacesRequest, time: ServerTime): Expression {
   const withMine = (changed: Expression): Expression => ({
     $map: { input: '$waiting', as: 'w', in: { $cond: [{ $eq: ['$$w.dispatcher', literal(dispatcher)] }, changed, '$$w'] } },
   });
-  const asked: Expression = {
-    $cond: [
-      { $lt: ['$give', need ?? 0] },
-      { $cond: [{ $gte: [place, 0] }, withMine(entry), { $concatArrays: ['$waiting', [entry]] }] },
-      withoutWaiting(dispatcher),
-    ],
+  if (need === undefined) {
+    // The places that it gives up, it lacks in addition.
+    const givenUp: Expression = { $let: { vars: { mine: shareOf(dispatcher) }, in: { $subtract: [HAD, '$give'] } } };
+    const places: Expression = { $cond: [{ $gt: ['$$w.places', 0] }, { $add: ['$$w.places', givenUp] }, 0] };
+    return withMine({ $mergeObjects: ['$$w', { places }] });
+  }
+  const isMine: Expression = { $eq: ['$$w.dispatcher', literal(dispatcher)] };
+  const old: Expression = { $first: { $filter: { input: '$waiting', as: 'w', cond: isMine } } };
+  const since: Expression = { $let: { vars: { old }, in: { $ifNull: ['$$old.since', time.now] } } };
+  const places: Expression = isModest ? 0 : { $subtract: [need, '$give'] };
+  const entry: Expression = { dispatcher: literal(dispatcher), places, since, until: time.after(WAITS_FOR_MS) };
+  const withEntry: Expression = {
+    $cond: [{ $gte: [positionOf(dispatcher), 0] }, withMine(entry), { $concatArrays: ['$waiting', [entry]] }],
   };
-  // The places that it gives up, it lacks in addition.
-  const given: Expression = { $let: { vars: { mine }, in: { $subtract: [had, '$give'] } } };
-  const lacksMore: Expression = {
-    $mergeObjects: ['$$w', { places: { $cond: [{ $gt: ['$$w.places', 0] }, { $add: ['$$w.places', given] }, 0] } }],
-  };
-  const waiting: Expression = need === undefined ? withMine(lacksMore) : asked;
-  // Also a share of none stays, for its number.
-  const holders: Expression = { $concatArrays: [withoutShareOf(dispatcher), [share]] };
-  const unlessLate = (field: `$${string}`, written: Expression): Expression => ({ $cond: ['$isLate', field, written] });
-  const written: Expression = {
-    revision: NEXT_REVISION,
-    holders: unlessLate('$holders', holders),
-    waiting: unlessLate('$waiting', waiting),
-  };
-  return [{ $set: { give, isLate } }, { $set: written }, { $unset: ['give', 'isLate'] }];
+  return { $cond: [{ $lt: ['$give', need] }, withEntry, withoutWaiting(dispatcher)] };
+}
+
+/** The position of a dispatcher among those that wait, or -1. */
+function positionOf(dispatcher: string): Expression {
+  return { $indexOfArray: ['$waiting.dispatcher', literal(dispatcher)] };
 }
 
 /** Rises with each write, so that a known state need not be read again. */
