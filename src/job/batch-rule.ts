@@ -34,7 +34,7 @@ export function nextAction({ kind, onFailure = 'continue' }: Pick<QueuedJob, 'ki
     if (isCancelled || (onFailure === 'stop' && hasFailedStep)) return 'cancel-steps';
     return kind === 'serial' && firstOpen === 'blocked' ? 'release-step' : 'wait';
   }
-  const fails = !isCancelled && onFailure === 'fail' && hasFailedStep;
+  const fails = onFailure === 'fail' && hasFailedStep;
   if (postprocess === 'blocked') return isCancelled || fails ? 'cancel-postprocess' : 'release-postprocess';
   if (postprocess !== undefined && !isFinal(postprocess)) return isCancelled ? 'cancel-postprocess' : 'wait';
   if (isCancelled) return 'cancel';

@@ -60,6 +60,13 @@ describe('the end of a job waits for another one', () => {
     ['not, as a step for the one after it', serial, '1', '2', false],
     ['not, as a step for its batch', serial, '1', 'S', false],
     ['not, as a step for the postprocess', serial, '3', 'P', false],
+    [
+      'not, as a step of a batch whose turn has come, for what that batch waited for',
+      [job('T', batch), job('0', active, ['T', 'step', 0]), job('S', pending, ['T', 'step', 1]), job('1', blocked, ['S', 'step', 0])],
+      '1',
+      '0',
+      false,
+    ],
     ['as one that follows it', [job('a', follows('b')), job('b', active)], 'a', 'b', true],
     ['as one that follows its batch', [job('a', follows('S')), ...serial], 'a', '3', true],
     ['not, as one that is followed', [job('a', follows('b')), job('b', active)], 'b', 'a', false],
@@ -141,6 +148,7 @@ it.each([
   ['none, where enough is left', [{ gpu: 1 }], [{ gpu: 1 }], undefined],
   ['the one of which too much is held', [{ files: 1, gpu: 2 }], [{ gpu: 1 }], 'gpu'],
   ['the one of which too much is held by several together', [{ gpu: 1 }], [{ gpu: 1 }, { gpu: 1 }], 'gpu'],
+  ['none, where nothing is held, though the quota is too small', [{ gpu: 3 }], [], undefined],
   ['none, where only others are held', [{ gpu: 2 }], [{ files: 4 }], undefined],
   ['one that is gone', [{ gone: 1 }], [{ gone: 1 }], 'gone'],
 ])('a quota of which too little is left: %s', (_fact, needed, held, quota) => {
