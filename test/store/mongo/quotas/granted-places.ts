@@ -1,4 +1,4 @@
-/** What a request for places makes of a quota: the rule of `requestPlaces` once more, in TypeScript, to compare the two. */
+/** The rule of `requestPlaces` once more, in TypeScript, to compare the two: how a request for places changes a quota. */
 
 import type { PlacesRequest } from '../../../../src/store/mongo/quotas/quota-pipelines.js';
 import type { Holder, QuotaDocument, ShareDocument, WaitingDispatcher } from '../../../../src/store/mongo/schema/documents.js';
