@@ -24,7 +24,8 @@ const RULES: readonly Rule[] = [
   },
   {
     name: '"is no X"',
-    breaks: /(?<!\bthere )\b(?:is|are|was|were) no (?!longer|more|less|fewer|later|earlier|other|room|need|way|reason|sign|such|one|doubt)[a-z]+/i,
+    breaks:
+      /(?<!\bthere )\b(?:is|are|was|were) no (?!longer|more|less|fewer|later|earlier|other|room|need|way|reason|sign|such|one|doubt)[a-z]+/i,
     say: '"is not an X"',
   },
   {
@@ -37,7 +38,10 @@ const RULES: readonly Rule[] = [
 ];
 
 /** All pages and programs; only the history of the project stays as it was. */
-const FILES = execFileSync('git', ['ls-files', '*.ts', '*.md', ':!docs/history', ':!test/docs/plain-english.test.ts'], { cwd: ROOT, encoding: 'utf8' })
+const FILES = execFileSync('git', ['ls-files', '*.ts', '*.md', ':!docs/history', ':!test/docs/plain-english.test.ts'], {
+  cwd: ROOT,
+  encoding: 'utf8',
+})
   .split('\n')
   .filter((file) => file !== '');
 
@@ -52,7 +56,10 @@ describe('plain English', () => {
 describe('sentences', () => {
   it.each([
     ['| a cell. | another cell |', ['a cell.', 'another cell']],
-    ['# A heading\nA line that\ngoes on. **Is it a question?** It is.', ['A heading', 'A line that goes on.', 'Is it a question?', 'It is.']],
+    [
+      '# A heading\nA line that\ngoes on. **Is it a question?** It is.',
+      ['A heading', 'A line that goes on.', 'Is it a question?', 'It is.'],
+    ],
     ['* an item\n* a second `one.two()` item', ['an item', 'a second … item']],
     ['```\nsome code\n```\n[some text](some/page.md)', ['some text']],
   ])('are found in the page %j', (page, sentences) => {
