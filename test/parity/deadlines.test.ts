@@ -1,4 +1,4 @@
-/** Jobs that are not started in time (FS-70 to FS-75). */
+/** Jobs that are not started in time. */
 
 import { expect, it } from 'vitest';
 import { fixedDelay, makeJob, type StoredError, task } from '../../src/index.js';
@@ -22,7 +22,7 @@ function witnesses() {
 }
 
 onBothStores((stage) => {
-  it('FS-70 a job that no worker has taken within its time fails as expired, and its failure callback runs with the first worker', async () => {
+  it('a job that no worker has taken within its time fails as expired, and its failure callback runs with the first worker', async () => {
     const { runs, work, codes, failure } = witnesses();
     const tasks = [work, failure];
     const { async, advance, clock, stateOf } = await stage.start({ tasks, dispatcher: false });
@@ -35,7 +35,7 @@ onBothStores((stage) => {
     expect([runs, codes]).toEqual([[], ['MILLRACE_EXPIRED']]);
   });
 
-  it('FS-70 a job behind a full quota fails as expired at the very moment, and not before', async () => {
+  it('a job behind a full quota fails as expired at the very moment, and not before', async () => {
     const gate = deferred();
     const holder = task('holder', () => gate.promise);
     const { runs, work, codes, failure } = witnesses();
@@ -52,7 +52,7 @@ onBothStores((stage) => {
     expect(runs).toEqual([]);
   });
 
-  it('FS-71 a job that is queued when its time is over fails as expired at once', async () => {
+  it('a job that is queued when its time is over fails as expired at once', async () => {
     const { runs, work } = witnesses();
     const { async, clock, drain, stateOf } = await stage.start({ tasks: [work] });
     const at = (ms: number): Date => new Date(clock.now() + ms);
@@ -65,7 +65,7 @@ onBothStores((stage) => {
   it.each([
     ['before', LIMIT_MS],
     ['after', 1_000],
-  ])('FS-73 a job that was started in time is retried %s its deadline, which is for the start alone', async (_when, deadlineMs) => {
+  ])('a job that was started in time is retried %s its deadline, which is for the start alone', async (_when, deadlineMs) => {
     let runs = 0;
     const flaky = task('flaky', { quotas: [], retry: fixedDelay({ attempts: 3, delayMs: 60_000 }) }, () => {
       if (++runs < 3) throw new Error('not yet');
@@ -77,7 +77,7 @@ onBothStores((stage) => {
     expect(await stateOf(job)).toMatchObject({ status: 'completed', attempts: 3, failures: 2 });
   });
 
-  it('FS-75 a job that no agent accepts fails as expired in its time', async () => {
+  it('a job that no agent accepts fails as expired in its time', async () => {
     const { runs, work, codes, failure } = witnesses();
     const options = { tasks: [work, failure], dispatcher: { agents: [{ accepts: [failure] }] } };
     const { async, advance, clock, stateOf } = await stage.start(options);

@@ -1,4 +1,4 @@
-/** Records that are damaged, missing or very large (FS-91, FS-92). */
+/** Records that are damaged, missing or very large. */
 
 import { expect, it } from 'vitest';
 import { type JobStore, task } from '../../src/index.js';
@@ -8,7 +8,7 @@ import { Log } from '../support/deferred.js';
 const quick = task('quick', { quotas: [] }, () => 42);
 
 onBothStores((stage) => {
-  it('FS-91 a worker that is handed a damaged job says so, frees its slot and works on', async () => {
+  it('a worker that is handed a damaged job says so, frees its slot and works on', async () => {
     let isDamaging = true;
     const faults = (store: JobStore): Partial<JobStore> => ({
       claim: async (request) => {
@@ -30,7 +30,7 @@ onBothStores((stage) => {
     expect(log.of('error')[0]).toContain(damaged.id);
   });
 
-  it('FS-91 a worker whose job is gone when it is over records nothing, and works on', async () => {
+  it('a worker whose job is gone when it is over records nothing, and works on', async () => {
     const faults = (store: JobStore): Partial<JobStore> => ({
       settle: (ends) => store.settle(ends.map((end, index) => (index === 0 && isFirst() ? { ...end, id: 'f'.repeat(24) } : end))),
     });
@@ -48,7 +48,7 @@ onBothStores((stage) => {
     expect((await async.getJob(lost.id))?.result).not.toBe(1);
   });
 
-  it('FS-92 a result of a million characters is stored as it is', async () => {
+  it('a result of a million characters is stored as it is', async () => {
     const long = 'x'.repeat(1_000_000);
     const huge = task('huge', { quotas: [] }, () => long);
     const { async, drain } = await stage.start({ tasks: [huge] });
@@ -58,7 +58,7 @@ onBothStores((stage) => {
     expect((await other.async.getJob(job.id, huge))?.result).toBe(long);
   });
 
-  it('FS-92 a job whose result is over the limit fails, and says so', async () => {
+  it('a job whose result is over the limit fails, and says so', async () => {
     const huge = task('huge', { quotas: [] }, () => 'x'.repeat(2_000_000));
     const { async } = await stage.start({ tasks: [huge, quick] });
     const job = await async.queueJob(huge);

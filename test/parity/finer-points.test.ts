@@ -1,4 +1,4 @@
-/** Behaviour that could easily be different, and was decided (SS-06 to SS-47). */
+/** Behaviour that could easily be different, and was decided. */
 
 import { from } from 'rxjs';
 import { expect, it } from 'vitest';
@@ -30,7 +30,7 @@ const broken = task('broken', { quotas: [] }, () => {
 const ONE_AT_A_TIME = { agents: [{ concurrency: 1 }] };
 
 onBothStores((stage) => {
-  it('SS-06 a job that is cancelled and retried is a new one at the end of the line, and waits for no time', async () => {
+  it('a job that is cancelled and retried is a new one at the end of the line, and waits for no time', async () => {
     const { noted, note } = noting();
     const { async, advance, clock, stateOf } = await stage.start({ tasks: [note], dispatcher: false });
     const delayed = await async.queueJob(makeJob(note, 'delayed').with({ beginAfter: new Date(clock.now() + 3_600_000) }));
@@ -46,7 +46,7 @@ onBothStores((stage) => {
     expect((await stateOf(first)).status).toBe('cancelled');
   });
 
-  it.each(['a promise', 'an observable'])('SS-29 a job that returned %s is active, and holds its slot, until that ends', async (kind) => {
+  it.each(['a promise', 'an observable'])('a job that returned %s is active, and holds its slot, until that ends', async (kind) => {
     const gate = deferred<number>();
     const slow = task('slow', { quotas: [] }, () => (kind === 'a promise' ? gate.promise : from(gate.promise)) as unknown);
     const { async, drain, stateOf } = await stage.start({ tasks: [slow, quick], dispatcher: ONE_AT_A_TIME });
@@ -57,7 +57,7 @@ onBothStores((stage) => {
     expect([await jobs[0].waitForResult(), await jobs[1].waitForResult()]).toEqual([7, 42]);
   });
 
-  it('SS-33 a job is interrupted ten times at most, and then aborted', async () => {
+  it('a job is interrupted ten times at most, and then aborted', async () => {
     const work = task('work', { quotas: [] }, () => untilAborted());
     const { async, stateOf } = await stage.start({ tasks: [work], dispatcher: false });
     const job = await async.queueJob(work);
@@ -72,7 +72,7 @@ onBothStores((stage) => {
     expect(await stateOf(job)).toMatchObject({ attempts: 11, failures: 0, outcome: { error: { name: 'AbortedError' } } });
   });
 
-  it('SS-39 progress and annotations are seen before the transaction around them ends, and stay when that is undone', async () => {
+  it('progress and annotations are seen before the transaction around them ends, and stay when that is undone', async () => {
     const gate = deferred();
     const service: { async?: IAsyncService } = {};
     const work = task('work', { quotas: [] }, () =>
@@ -98,7 +98,7 @@ onBothStores((stage) => {
     expect(await other.store.count({})).toBe(1);
   });
 
-  it('SS-40 an agent is asked for each task once, at the start, and not for each job', async () => {
+  it('an agent is asked for each task once, at the start, and not for each job', async () => {
     const asked: string[] = [];
     const accepts = (name: string): boolean => {
       asked.push(name);
@@ -113,7 +113,7 @@ onBothStores((stage) => {
     expect([(await stateOf(refused)).status, asked.length]).toEqual(['pending', 2]);
   });
 
-  it('SS-42 the policy of a draft is stored with its job, that of a task is the one of the build that runs it', async () => {
+  it('the policy of a draft is stored with its job, that of a task is the one of the build that runs it', async () => {
     const [old, today] = [build(never), build(fixedDelay({ attempts: 2, delayMs: 0 }))];
     const { async } = await stage.start({ tasks: [old], dispatcher: false });
     const worker = await stage.start({ tasks: [today] });
@@ -123,7 +123,7 @@ onBothStores((stage) => {
     expect(await worker.stateOf(ofDraft)).toMatchObject({ status: 'failed', attempts: 1 });
   });
 
-  it('SS-42 how many interruptions a job bears is stored with it, whatever the build says that runs it', async () => {
+  it('how many interruptions a job bears is stored with it, whatever the build says that runs it', async () => {
     const hanging = (retry: RetryPolicy) => task('work', { quotas: [], retry }, () => untilAborted());
     const old = hanging({ interruptions: 0 });
     const { async, stateOf } = await stage.start({ tasks: [old], dispatcher: false });
@@ -134,7 +134,7 @@ onBothStores((stage) => {
     expect(await stateOf(job)).toMatchObject({ status: 'failed', attempts: 1, outcome: { error: { name: 'AbortedError' } } });
   });
 
-  it('SS-46 a failure is logged before the callbacks of its job begin, and a success is not logged', async () => {
+  it('a failure is logged before the callbacks of its job begin, and a success is not logged', async () => {
     const log = new Log();
     const logged: number[] = [];
     const after = task('after', { quotas: [] }, () => {
@@ -149,7 +149,7 @@ onBothStores((stage) => {
     expect([logged, log.lines.length]).toEqual([[0, 1], before + 1]);
   });
 
-  it('SS-47 a dispatcher that polls ten times and finds nothing logs nothing of it', async () => {
+  it('a dispatcher that polls ten times and finds nothing logs nothing of it', async () => {
     const log = new Log();
     let polls = 0;
     const faults = (store: JobStore): Partial<JobStore> => ({

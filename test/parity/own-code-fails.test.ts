@@ -1,4 +1,4 @@
-/** Jobs whose own code fails (FS-10 to FS-25). */
+/** Jobs whose own code fails. */
 
 import { expect, it } from 'vitest';
 import {
@@ -51,7 +51,7 @@ function frozenCircle(): object {
 }
 
 onBothStores((stage) => {
-  it.each([TypeError, RangeError, SyntaxError])('FS-10 a job that throws a %o runs once and fails with it', async (Thrown) => {
+  it.each([TypeError, RangeError, SyntaxError])('a job that throws a %o runs once and fails with it', async (Thrown) => {
     const { runs, work } = flaky(undefined, 1, () => new Thrown('it broke'));
     const { noted, success, failure } = noting();
     const log = new Log();
@@ -65,7 +65,7 @@ onBothStores((stage) => {
     expect(log.of('error')).toEqual([`job ${job.id} (flaky) failed: it broke; see \`async.getDeadLetters()\``]);
   });
 
-  it('FS-10 what a job has queued in a transaction vanishes when its code throws there', async () => {
+  it('what a job has queued in a transaction vanishes when its code throws there', async () => {
     const { runs, work: unwanted } = flaky(undefined, 0);
     let service: IAsyncService | undefined;
     const outer = task('outer', { quotas: [] }, () =>
@@ -82,7 +82,7 @@ onBothStores((stage) => {
     expect([runs.length, await store.count({})]).toEqual([0, 1]);
   });
 
-  it('FS-11 a job that returns an error fails as well, and its earlier effects stay', async () => {
+  it('a job that returns an error fails as well, and its earlier effects stay', async () => {
     const { runs, work } = flaky(undefined, 0);
     const { noted, success, failure } = noting();
     let service: IAsyncService | undefined;
@@ -100,7 +100,7 @@ onBothStores((stage) => {
     expect(runs).toHaveLength(1);
   });
 
-  it('FS-12 a job that always conflicts is run five times, and fails with the conflict', async () => {
+  it('a job that always conflicts is run five times, and fails with the conflict', async () => {
     const { runs, work } = flaky(undefined, Number.POSITIVE_INFINITY);
     const { async } = await stage.start({ tasks: [work] });
     const job = await async.queueJob(work);
@@ -108,7 +108,7 @@ onBothStores((stage) => {
     expect([runs.length, job.attempts]).toEqual([5, 5]);
   });
 
-  it('FS-12 a job that always conflicts is run once under `never`, and without end under `forever`', async () => {
+  it('a job that always conflicts is run once under `never`, and without end under `forever`', async () => {
     const [once, endless] = [flaky(never, Number.POSITIVE_INFINITY), flaky(forever(60_000), Number.POSITIVE_INFINITY)];
     const forgoing = task('once', { quotas: [], retry: never }, () => once.work());
     const { async, advance } = await stage.start({ tasks: [forgoing, endless.work] });
@@ -118,7 +118,7 @@ onBothStores((stage) => {
     expect([(await goingOn.refresh()).status, endless.runs.length]).toEqual(['scheduled', 31]);
   });
 
-  it('FS-13 a job that conflicts twice runs three times and completes', async () => {
+  it('a job that conflicts twice runs three times and completes', async () => {
     const { runs, work } = flaky(undefined, 2);
     const { async } = await stage.start({ tasks: [work] });
     const job = await async.queueJob(work);
@@ -126,7 +126,7 @@ onBothStores((stage) => {
     expect([runs.length, job.error]).toEqual([3, undefined]);
   });
 
-  it('FS-14 a job that fails 49 times runs fifty times, ever further apart, and holds no slot in between', async () => {
+  it('a job that fails 49 times runs fifty times, ever further apart, and holds no slot in between', async () => {
     const delayMs = (failures: number): number => Math.min(5_000 * failures, 60_000);
     const { runs, time, work } = flaky({ attempts: 50, retries: 'any', delayMs }, 49, () => new Error('disconnected'));
     const quick = task('quick', { quotas: [] }, () => 'done');
@@ -141,7 +141,7 @@ onBothStores((stage) => {
     expect(runs.slice(1).map((at, index) => at - (runs[index] ?? 0))).toEqual(Array.from({ length: 49 }, (_, index) => delayMs(index + 1)));
   });
 
-  it('FS-15 a job whose policy says to wait for an hour is scheduled for then, in no hand, and its callbacks wait', async () => {
+  it('a job whose policy says to wait for an hour is scheduled for then, in no hand, and its callbacks wait', async () => {
     const { noted, success, failure } = noting();
     const { work } = flaky(fixedDelay({ delayMs: 3_600_000 }), 1);
     const { async, drain, advance, clock, stateOf } = await stage.start({ tasks: [work, success, failure] });
@@ -154,7 +154,7 @@ onBothStores((stage) => {
     expect([(await job.refresh()).status, noted]).toEqual(['completed', [['success', 42]]]);
   });
 
-  it('FS-15 a job that asks to run later itself is scheduled for then, and no failure is counted', async () => {
+  it('a job that asks to run later itself is scheduled for then, and no failure is counted', async () => {
     const { work } = flaky(never, 1, () => new RetryLater(3_600_000));
     const { async, drain, advance, clock, stateOf } = await stage.start({ tasks: [work] });
     const job = await async.queueJob(work);
@@ -174,7 +174,7 @@ onBothStores((stage) => {
       },
     ],
     ['gives no time', { retries: 'any', delayMs: () => Number.NaN }],
-  ])('FS-17 a job whose policy %s is not retried, and fails with its own error', async (_what, retry) => {
+  ])('a job whose policy %s is not retried, and fails with its own error', async (_what, retry) => {
     const { runs, work } = flaky(retry, 1);
     const log = new Log();
     const { async } = await stage.start({ tasks: [work], logger: log });
@@ -184,7 +184,7 @@ onBothStores((stage) => {
     expect(log.of('error')[0]).toBe(`the retry policy of flaky failed, so job ${job.id} is not retried`);
   });
 
-  it('FS-18 a callback that throws is logged, and changes nothing for its job or for the callbacks beside it', async () => {
+  it('a callback that throws is logged, and changes nothing for its job or for the callbacks beside it', async () => {
     const { work } = flaky(undefined, 0);
     const ran: string[] = [];
     const fine = task('fine', { quotas: [] }, () => {
@@ -204,7 +204,7 @@ onBothStores((stage) => {
     expect(log.of('error')).toEqual([`job ${failed?.id} (broken) failed: in the handler; see \`async.getDeadLetters()\``]);
   });
 
-  it('FS-19 a job whose set-up throws is retried by its policy without its code being called, and is cleaned up after', async () => {
+  it('a job whose set-up throws is retried by its policy without its code being called, and is cleaned up after', async () => {
     const seen: string[] = [];
     const setUp = (): void => {
       currentTask().onEnd(() => seen.push('cleaned up'));
@@ -220,7 +220,7 @@ onBothStores((stage) => {
     expect(seen).toEqual(['set up', 'cleaned up', 'set up', 'cleaned up']);
   });
 
-  it('FS-20 a job whose tear-down throws keeps its result, and the error is logged', async () => {
+  it('a job whose tear-down throws keeps its result, and the error is logged', async () => {
     const setUp = () => () => {
       throw new RangeError('torn');
     };
@@ -232,7 +232,7 @@ onBothStores((stage) => {
     expect(log.of('error')).toEqual([`a clean-up of job ${job.id} (work) threw, which changes nothing`]);
   });
 
-  it('FS-23 a job that finds its work done already fails with what its code says, and only the failure callback runs', async () => {
+  it('a job that finds its work done already fails with what its code says, and only the failure callback runs', async () => {
     const documents = new Set<string>();
     const create = task('create', { quotas: [] }, (id: string) => {
       if (documents.has(id)) throw Object.assign(new Error(`there is a document ${id} already`), { code: 'DUPLICATE' });
@@ -251,7 +251,7 @@ onBothStores((stage) => {
     ]);
   });
 
-  it('FS-24 a job that is retried after a delay is scheduled meanwhile, and runs not a millisecond before', async () => {
+  it('a job that is retried after a delay is scheduled meanwhile, and runs not a millisecond before', async () => {
     const { runs, work } = flaky(fixedDelay({ delayMs: 5_000 }), 1, () => new Error('once'));
     const { async, advance } = await stage.start({ tasks: [work] });
     const job = await async.queueJob(work);
@@ -273,7 +273,7 @@ onBothStores((stage) => {
         }),
     ],
     ['a frozen circle', frozenCircle],
-  ])('FS-25 a job that throws %s fails, and gives its slot and its quota back', async (_what, thrown) => {
+  ])('a job that throws %s fails, and gives its slot and its quota back', async (_what, thrown) => {
     const bad = task('bad', () => {
       throw thrown();
     });

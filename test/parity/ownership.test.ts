@@ -1,4 +1,4 @@
-/** The owner of a job when dispatchers are wrong about each other (FS-60 to FS-66). */
+/** The owner of a job when dispatchers are wrong about each other. */
 
 import { expect, it } from 'vitest';
 import { currentTask, type DispatcherEvent, type JobStore, task } from '../../src/index.js';
@@ -31,7 +31,7 @@ function eventsOf({ async }: Process): DispatcherEvent['type'][] {
 }
 
 onBothStores((stage) => {
-  it('FS-60 a process that cannot renew its lease has its jobs run by another, and records nothing of its own run', async () => {
+  it('a process that cannot renew its lease has its jobs run by another, and records nothing of its own run', async () => {
     const { first, runs, work } = deaf();
     const { outage, faults } = ofHeartbeats();
     const options = { tasks: [work], dispatcher: MORTAL };
@@ -49,7 +49,7 @@ onBothStores((stage) => {
     expect([await job.waitForResult(), runs.length]).toEqual(['second', 2]);
   });
 
-  it('FS-60 a process that cannot renew its lease aborts the signals of its jobs before another runs them', async () => {
+  it('a process that cannot renew its lease aborts the signals of its jobs before another runs them', async () => {
     const seen: [what: string, at: number][] = [];
     const time = { now: (): number => 0 };
     const work = task('work', { quotas: [] }, () => {
@@ -72,7 +72,7 @@ onBothStores((stage) => {
     expect(abortedAt).toBeLessThan(runAt);
   });
 
-  it('FS-60 a process that does not know that it lost a job can record nothing of it, whether the other run is over or not', async () => {
+  it('a process that does not know that it lost a job can record nothing of it, whether the other run is over or not', async () => {
     const second = deferred<string>();
     const [early, late] = [deferred<string>(), deferred<string>()];
     const runs: string[] = [];
@@ -105,7 +105,7 @@ onBothStores((stage) => {
     isDeceived = false;
   });
 
-  it('FS-61 a process whose lease was over begins anew when it reaches the database again, and claims then', async () => {
+  it('a process whose lease was over begins anew when it reaches the database again, and claims then', async () => {
     const quick = task('quick', { quotas: [] }, () => 42);
     const { outage, faults } = ofHeartbeats();
     const slow = await stage.start({ tasks: [quick], dispatcher: MORTAL, faults });
@@ -120,7 +120,7 @@ onBothStores((stage) => {
     expect(told.filter((type) => !type.startsWith('database'))).toEqual(['started', 'lease-lost', 'started']);
   });
 
-  it('FS-62 a process whose lease is over claims nothing, though the rest of the database answers', async () => {
+  it('a process whose lease is over claims nothing, though the rest of the database answers', async () => {
     const quick = task('quick', { quotas: [] }, () => 42);
     const { outage, faults } = ofHeartbeats();
     const { async, advance, stateOf } = await stage.start({ tasks: [quick], dispatcher: MORTAL, faults });
@@ -132,7 +132,7 @@ onBothStores((stage) => {
     expect([(await stateOf(job)).status, async.dispatcher?.claimed]).toEqual(['pending', 0]);
   });
 
-  it('FS-64 a process that begins anew where it died with full hands has all its slots, and its old jobs once the old lease is over', async () => {
+  it('a process that begins anew where it died with full hands has all its slots, and its old jobs once the old lease is over', async () => {
     let runs = 0;
     const work = task('work', { quotas: [] }, () => (++runs <= 2 ? untilAborted() : 42));
     const quick = task('quick', { quotas: [] }, () => 'done');
@@ -148,7 +148,7 @@ onBothStores((stage) => {
     expect([runs, async.dispatcher?.running]).toEqual([4, []]);
   });
 
-  it('FS-66 a job that was cancelled when its claim was recorded, but not yet answered, ends as cancelled, and others go on', async () => {
+  it('a job that was cancelled when its claim was recorded, but not yet answered, ends as cancelled, and others go on', async () => {
     const heeding = task('heeding', { quotas: [] }, () => untilAborted());
     const quick = task('quick', { quotas: [] }, () => 42);
     const faults = (store: JobStore): Partial<JobStore> => ({

@@ -1,4 +1,4 @@
-/** Problems of a dispatcher while it looks for work (FS-01 to FS-06). */
+/** Problems of a dispatcher while it looks for work. */
 
 import { expect, it } from 'vitest';
 import { type JobStore, makeJob, task } from '../../src/index.js';
@@ -17,7 +17,7 @@ function counting() {
 }
 
 onBothStores((stage) => {
-  it('FS-01 a job that is cancelled before its claim comes through is not run, and the next one is', async () => {
+  it('a job that is cancelled before its claim comes through is not run, and the next one is', async () => {
     const { runs, answer } = counting();
     let isArmed = true;
     const claim =
@@ -39,7 +39,7 @@ onBothStores((stage) => {
     expect(runs).toHaveLength(1);
   });
 
-  it('FS-02 a job that two workers claim at the same time is run by one of them', async () => {
+  it('a job that two workers claim at the same time is run by one of them', async () => {
     const { runs, answer } = counting();
     const both = deferred();
     let isArmed = false;
@@ -63,7 +63,7 @@ onBothStores((stage) => {
     expect(runs).toHaveLength(1);
   });
 
-  it('FS-03 a job waits while claims are not answered, is claimed once they are, and runs once', async () => {
+  it('a job waits while claims are not answered, is claimed once they are, and runs once', async () => {
     const { runs, answer } = counting();
     const log = new Log();
     const told: string[] = [];
@@ -83,7 +83,7 @@ onBothStores((stage) => {
     expect(log.of('error')).toHaveLength(5);
   });
 
-  it('FS-04 a failed round is repeated each second, and jobs that came due meanwhile run then', async () => {
+  it('a failed round is repeated each second, and jobs that came due meanwhile run then', async () => {
     const { answer } = counting();
     const outage = new Outage();
     const faults = (store: JobStore): Partial<JobStore> => ({ recover: outage.of(store.recover) });
@@ -97,7 +97,7 @@ onBothStores((stage) => {
     expect((await job.refresh()).status).toBe('completed');
   });
 
-  it('FS-06 a claim that is answered with nonsense is logged, and made again a second later', async () => {
+  it('a claim that is answered with nonsense is logged, and made again a second later', async () => {
     const { answer } = counting();
     const log = new Log();
     let isOdd = false;

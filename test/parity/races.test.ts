@@ -1,4 +1,4 @@
-/** Actions at the same time, and jobs that wait for each other (FS-80 to FS-86). */
+/** Actions at the same time, and jobs that wait for each other. */
 
 import { expect, it } from 'vitest';
 import { type IAsyncService, type Job, type JobStore, makeJob, parallel, QuotaError, serial, task } from '../../src/index.js';
@@ -18,7 +18,7 @@ function slowly() {
 }
 
 onBothStores((stage) => {
-  it('FS-80 a callback that another process adds while callbacks run is run once, before waiting ends', async () => {
+  it('a callback that another process adds while callbacks run is run once, before waiting ends', async () => {
     const second = deferred();
     const { gate, noted, work, slow, note, tasks } = slowly();
     const slower = task('slower', { quotas: [] }, () => second.promise);
@@ -37,7 +37,7 @@ onBothStores((stage) => {
     expect([(await job.refresh()).status, noted]).toEqual(['completed', [42]]);
   });
 
-  it('FS-80 a callback that is added just before the last of the others ends is run once, and waited for', async () => {
+  it('a callback that is added just before the last of the others ends is run once, and waited for', async () => {
     const { noted, work, slow, note, tasks, gate } = slowly();
     let added: Promise<unknown> | undefined;
     let other: IAsyncService | undefined;
@@ -62,7 +62,7 @@ onBothStores((stage) => {
     expect(added).toBeDefined();
   });
 
-  it('FS-82 a callback in a transaction that began while the job ran, and commits when it has ended, runs at once', async () => {
+  it('a callback in a transaction that began while the job ran, and commits when it has ended, runs at once', async () => {
     const { noted, work, slow, note, tasks, gate } = slowly();
     const { async, drain, stateOf } = await stage.start({ tasks });
     const isOver = deferred();
@@ -80,7 +80,7 @@ onBothStores((stage) => {
     expect([(await stateOf(job)).status, noted]).toEqual(['completed', [42]]);
   });
 
-  it('FS-82 a callback on a job that has ended runs at once, whichever process adds it', async () => {
+  it('a callback on a job that has ended runs at once, whichever process adds it', async () => {
     const { noted, work, note, tasks } = slowly();
     const { async, drain } = await stage.start({ tasks });
     const other = await stage.start({ tasks, dispatcher: false });
@@ -92,22 +92,19 @@ onBothStores((stage) => {
     expect([noted, (await job.refresh()).status]).toEqual([[42], 'completed']);
   });
 
-  it.each([1, 3])(
-    'FS-85 three serial batches and one that is three deep complete on %d slots, which they do not hold',
-    async (concurrency) => {
-      const add = task('add', { quotas: [] }, (x: number, y: number) => x + y);
-      const { async, drain } = await stage.start({ tasks: [add], dispatcher: { agents: [{ concurrency }] } });
-      const flat = [1, 2, 3].map((x) => serial(makeJob(add, x, 1), makeJob(add, x, 2)));
-      const deep = serial(makeJob(add, 1, 1), parallel(serial(makeJob(add, 2, 2)), makeJob(add, 3, 3)));
-      const batches: readonly Job<unknown>[] = await async.queueJobs([...flat, deep]);
-      await drain();
-      const snapshots = await Promise.all(batches.map((batch) => batch.refresh()));
-      expect(snapshots.map(({ status }) => status)).toEqual(Array(4).fill('completed'));
-      expect(await async.getJobs({ statuses: ['pending', 'blocked', 'active'] })).toEqual([]);
-    },
-  );
+  it.each([1, 3])('three serial batches and one that is three deep complete on %d slots, which they do not hold', async (concurrency) => {
+    const add = task('add', { quotas: [] }, (x: number, y: number) => x + y);
+    const { async, drain } = await stage.start({ tasks: [add], dispatcher: { agents: [{ concurrency }] } });
+    const flat = [1, 2, 3].map((x) => serial(makeJob(add, x, 1), makeJob(add, x, 2)));
+    const deep = serial(makeJob(add, 1, 1), parallel(serial(makeJob(add, 2, 2)), makeJob(add, 3, 3)));
+    const batches: readonly Job<unknown>[] = await async.queueJobs([...flat, deep]);
+    await drain();
+    const snapshots = await Promise.all(batches.map((batch) => batch.refresh()));
+    expect(snapshots.map(({ status }) => status)).toEqual(Array(4).fill('completed'));
+    expect(await async.getJobs({ statuses: ['pending', 'blocked', 'active'] })).toEqual([]);
+  });
 
-  it('FS-86 a job that returns a job of its own quota of 1 gives its place up, and has the result of that', async () => {
+  it('a job that returns a job of its own quota of 1 gives its place up, and has the result of that', async () => {
     let service: IAsyncService | undefined;
     const inner = task('inner', () => 42);
     const outer = task('outer', () => service?.queueJob(inner));
@@ -118,7 +115,7 @@ onBothStores((stage) => {
     expect([(await job.refresh()).status, job.result]).toEqual(['completed', 42]);
   });
 
-  it('FS-86 a batch and a job in it that both name a quota are refused, and nothing is queued', async () => {
+  it('a batch and a job in it that both name a quota are refused, and nothing is queued', async () => {
     const work = task('work', { quotas: ['default'] }, () => 42);
     const { async, store } = await stage.start({ tasks: [work] });
     const batch = serial(makeJob(work).with({ quotas: ['default'] })).with({ quotas: ['default'] });

@@ -1,4 +1,4 @@
-/** The weaknesses of the forerunners, and the faults that were repaired in them (KW-01 to KW-50, and their releases). */
+/** The weaknesses of the forerunners, and the faults that were repaired in them. */
 
 import { inspect } from 'node:util';
 import { ObjectId } from 'mongodb';
@@ -37,7 +37,7 @@ function noting(options: Pick<TaskOptions, 'quotas' | 'retry'> = { quotas: [] })
 }
 
 onBothStores((stage) => {
-  it('KW-03 a job goes to the one process whose own queue it names, and a draft for each queue to all of them', async () => {
+  it('a job goes to the one process whose own queue it names, and a draft for each queue to all of them', async () => {
     const seen: string[] = [];
     const start = async (name: string) => {
       const clear = task('clear', { quotas: [] }, (what: string) => {
@@ -57,7 +57,7 @@ onBothStores((stage) => {
     expect(seen.slice(1).toSorted()).toEqual(['one all', 'three all', 'two all']);
   });
 
-  it('KW-13 a callback that takes long holds a slot of its own, and none of its job', async () => {
+  it('a callback that takes long holds a slot of its own, and none of its job', async () => {
     const gate = deferred();
     const { note } = noting();
     const slow = task('slow', { quotas: [] }, () => gate.promise);
@@ -73,7 +73,7 @@ onBothStores((stage) => {
     expect((await job.refresh()).status).toBe('completed');
   });
 
-  it('KW-14 a process that accepts one task alone recovers jobs of others, lets them expire, and works on batches', async () => {
+  it('a process that accepts one task alone recovers jobs of others, lets them expire, and works on batches', async () => {
     const { note } = noting();
     const own = task('own', { quotas: [] }, () => 42);
     const tasks = [note, own];
@@ -89,7 +89,7 @@ onBothStores((stage) => {
     expect([(await stateOf(late)).status, (await stateOf(batch)).status]).toEqual(['failed', 'completed']);
   });
 
-  it('KW-16 a batch that makes itself longer without end holds up nobody, and is ended by cancelling it', async () => {
+  it('a batch that makes itself longer without end holds up nobody, and is ended by cancelling it', async () => {
     const { note } = noting();
     let service: IAsyncService | undefined;
     let runs = 0;
@@ -109,7 +109,7 @@ onBothStores((stage) => {
     expect([runsBefore, runs]).toEqual([11, 11]);
   });
 
-  it('KW-18 neither the stored error nor the log has arguments, variables or the properties of an error', async () => {
+  it('neither the stored error nor the log has arguments, variables or the properties of an error', async () => {
     const log = new Log();
     const login = task('login', { quotas: [] }, (password: string) => {
       const header = `Basic ${password}`;
@@ -125,7 +125,7 @@ onBothStores((stage) => {
     expect(shown).not.toContain('hunter2');
   });
 
-  it('KW-22 a serial batch whose second job is interrupted waits for that to have run again', async () => {
+  it('a serial batch whose second job is interrupted waits for that to have run again', async () => {
     const { noted, note } = noting();
     const names = task('names', { quotas: [] }, (jobs: readonly Job<string>[]) => jobs.map(({ result }) => result).join(' '));
     const options = { tasks: [note, names], dispatcher: MORTAL };
@@ -142,7 +142,7 @@ onBothStores((stage) => {
     expect((await async.getJob(id))?.result).toBe('a b! c');
   });
 
-  it('KW-25 a callback that is never to be repeated fails as aborted when its process dies, and its job ends', async () => {
+  it('a callback that is never to be repeated fails as aborted when its process dies, and its job ends', async () => {
     const { noted, note } = noting({ quotas: [], retry: never });
     const options = { tasks: [note], dispatcher: MORTAL };
     const dead = await stage.start(options);
@@ -155,7 +155,7 @@ onBothStores((stage) => {
     expect([aborted?.error?.name, noted]).toEqual(['AbortedError', ['job', 'callback!']]);
   });
 
-  it('KW-26 what the set-up of the module has made is torn down when that of the task throws', async () => {
+  it('what the set-up of the module has made is torn down when that of the task throws', async () => {
     const seen: string[] = [];
     const work = task(
       'work',
@@ -178,7 +178,7 @@ onBothStores((stage) => {
     expect(seen).toEqual(['up', 'down']);
   });
 
-  it('KW-32 thirty jobs on three slots and a serial batch of ten take no poll: no time passes until they have ended', async () => {
+  it('thirty jobs on three slots and a serial batch of ten take no poll: no time passes until they have ended', async () => {
     const { noted, note } = noting();
     const queuer = await stage.start({ dispatcher: false });
     await stage.start({ tasks: [note], dispatcher: { agents: [{ concurrency: 3 }] } });
@@ -191,7 +191,7 @@ onBothStores((stage) => {
     expect(queuer.clock.now()).toBe(before);
   });
 
-  it('KW-33 jobs of a dead process, begun or not, run before those that were queued after them', async () => {
+  it('jobs of a dead process, begun or not, run before those that were queued after them', async () => {
     const { noted, note } = noting({});
     const options = { tasks: [note], dispatcher: MORTAL };
     const dead = await stage.start(options);
@@ -205,7 +205,7 @@ onBothStores((stage) => {
     expect(noted).toEqual(['1!', ...names]);
   });
 
-  it('KW-40 one process recovers the jobs of all that died, in one look', async () => {
+  it('one process recovers the jobs of all that died, in one look', async () => {
     const { noted, note } = noting();
     const options = { tasks: [note], dispatcher: MORTAL };
     const mortals: Process[] = [];
@@ -227,7 +227,7 @@ onBothStores((stage) => {
     expect(new Set(states.map(({ startedAt }) => startedAt?.getTime())).size).toBe(1);
   });
 
-  it('KW-44 reading annotations while the database is away fails, and the last values stay', async () => {
+  it('reading annotations while the database is away fails, and the last values stay', async () => {
     const outage = new Outage();
     const noteDown = task('noteDown', { quotas: [] }, () => currentTask().annotate('place', 'here'));
     const faults = (store: JobStore): Partial<JobStore> => ({ find: outage.of(store.find) });
@@ -276,7 +276,7 @@ const QUICK = { leaseMs: 1_000, heartbeatMs: 100, idleHeartbeatMs: 100, pollMs: 
 const ahead = (ms: number): Clock => ({ ...systemClock, now: () => systemClock.now() + ms });
 
 describe('on MongoDB alone', () => {
-  it('KW-09 processes whose clocks are hours apart take each other for alive, and begin nothing too early', async () => {
+  it('processes whose clocks are hours apart take each other for alive, and begin nothing too early', async () => {
     const { note } = noting();
     const gate = deferred<number>();
     const slow = task('slow', { quotas: [] }, () => gate.promise);
@@ -296,7 +296,7 @@ describe('on MongoDB alone', () => {
     expect([running.attempts, (await future.refresh()).status]).toEqual([1, 'scheduled']);
   });
 
-  it('KW-45 a job of a status that nobody knows does not keep those beside it from being recovered', async () => {
+  it('a job of a status that nobody knows does not keep those beside it from being recovered', async () => {
     const { note } = noting();
     const { async } = await processes.start({ tasks: [note], dispatcher: false });
     const [odd, lost] = [await async.queueJob(note, 'odd'), await async.queueJob(note, 'lost')];

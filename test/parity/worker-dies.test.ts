@@ -1,4 +1,4 @@
-/** Jobs whose process stops or dies (FS-40 to FS-58). */
+/** Jobs whose process stops or dies. */
 
 import { NEVER, of } from 'rxjs';
 import { expect, it } from 'vitest';
@@ -38,7 +38,7 @@ const sum = task('sum', { quotas: [] }, (jobs: readonly Job<number>[]) => jobs.r
 const ONE_AT_A_TIME = { agents: [{ concurrency: 1 }] };
 
 onBothStores((stage) => {
-  it('FS-40 a process that stops waits for a job that ends in time, which is not interrupted', async () => {
+  it('a process that stops waits for a job that ends in time, which is not interrupted', async () => {
     const gate = deferred<number>();
     const slow = task('slow', { quotas: [] }, () => gate.promise);
     const other = await stage.start({ dispatcher: false });
@@ -51,7 +51,7 @@ onBothStores((stage) => {
     expect(await other.stateOf(job)).toMatchObject({ status: 'completed', attempts: 1, interruptions: 0 });
   });
 
-  it('FS-40 a job that outlasts the stop of its process returns to the front, and its callback runs once, after its second run', async () => {
+  it('a job that outlasts the stop of its process returns to the front, and its callback runs once, after its second run', async () => {
     const { noted, note } = noting();
     const work = task('work', { quotas: [] }, () => {
       noted.push('work');
@@ -73,7 +73,7 @@ onBothStores((stage) => {
     expect(new Set(noted.slice(2))).toEqual(new Set([42, 'behind']));
   });
 
-  it('FS-41a a process that begins anew under the name of a dead one leaves the job of that one alone at first, and works', async () => {
+  it('a process that begins anew under the name of a dead one leaves the job of that one alone at first, and works', async () => {
     const { runs, work } = lasting();
     const { noted, note } = noting();
     const options = { tasks: [work, note], dispatcher: { ...MORTAL, name: 'same' } };
@@ -88,7 +88,7 @@ onBothStores((stage) => {
     expect([runs.length, noted]).toEqual([1, ['others']]);
   });
 
-  it('FS-41b a job of a dead process runs again once the lease of that is over, and its callback runs once', async () => {
+  it('a job of a dead process runs again once the lease of that is over, and its callback runs once', async () => {
     const { work } = lasting();
     const { noted, note } = noting();
     const options = { tasks: [work, note], dispatcher: { ...MORTAL, name: 'same' } };
@@ -101,7 +101,7 @@ onBothStores((stage) => {
     expect(noted).toEqual([42]);
   });
 
-  it('FS-42 a process takes over from one that died, not before the lease of that is over', async () => {
+  it('a process takes over from one that died, not before the lease of that is over', async () => {
     const { runs, work } = lasting();
     const { noted, note } = noting();
     const options = { tasks: [work, note], dispatcher: MORTAL };
@@ -120,7 +120,7 @@ onBothStores((stage) => {
   it.each<[string, (store: JobStore) => Partial<JobStore>]>([
     ['hands back what ignored its signal, also where its lease cannot be given up', (store) => ({ heartbeat: refusingToEnd(store) })],
     ['gives its lease up, also where it cannot hand back what ignored its signal', () => ({ release: refused })],
-  ])('FS-43 a process that stops %s, so that another takes that at once', async (_what, faults) => {
+  ])('a process that stops %s, so that another takes that at once', async (_what, faults) => {
     const runs: number[] = [];
     const deaf = task('deaf', { quotas: [] }, () => {
       runs.push(runs.length);
@@ -137,7 +137,7 @@ onBothStores((stage) => {
     expect(clock.now() - before).toBeLessThan(MORTAL.heartbeatMs);
   });
 
-  it('FS-45 a death while callbacks run repeats neither the job nor a callback that has ended, and runs the others to their end', async () => {
+  it('a death while callbacks run repeats neither the job nor a callback that has ended, and runs the others to their end', async () => {
     let worked = 0;
     const work = task('work', { quotas: [] }, () => {
       worked++;
@@ -161,7 +161,7 @@ onBothStores((stage) => {
     expect((await async.getJobs()).map(({ status }) => status)).toEqual(Array(5).fill('completed'));
   });
 
-  it('FS-46 a job whose end was recorded just before its process died is not run again', async () => {
+  it('a job whose end was recorded just before its process died is not run again', async () => {
     const { runs, work } = lasting({ lost: 0 });
     let dead: Process | undefined;
     const faults = (store: JobStore): Partial<JobStore> => ({
@@ -179,7 +179,7 @@ onBothStores((stage) => {
     expect(runs).toHaveLength(1);
   });
 
-  it('FS-48 a job that is never to be repeated fails as aborted when its process dies, and its failure callback runs', async () => {
+  it('a job that is never to be repeated fails as aborted when its process dies, and its failure callback runs', async () => {
     const { runs, work } = lasting({ retry: never });
     const names: string[] = [];
     const failure = task('failure', { quotas: [] }, ({ name }: StoredError) => {
@@ -194,7 +194,7 @@ onBothStores((stage) => {
     expect([runs.length, names]).toEqual([1, ['AbortedError']]);
   });
 
-  it('FS-49 a job whose policy wants an hour after an interruption is scheduled for then', async () => {
+  it('a job whose policy wants an hour after an interruption is scheduled for then', async () => {
     const { runs, work } = lasting({ retry: { interruptionDelayMs: 3_600_000 } });
     const options = { tasks: [work], dispatcher: MORTAL };
     const dead = await stage.start(options);
@@ -214,7 +214,7 @@ onBothStores((stage) => {
     expect((await heir.stateOf(job)).status).toBe('completed');
   });
 
-  it('FS-50 a job of a dead process keeps its place in a quota of 1 until it has run again', async () => {
+  it('a job of a dead process keeps its place in a quota of 1 until it has run again', async () => {
     const gate = deferred<number>();
     const begun: string[] = [];
     const first = task('first', () => {
@@ -242,7 +242,7 @@ onBothStores((stage) => {
     expect([(await stateOf(job)).status, (await stateOf(behind)).status]).toEqual(['completed', 'completed']);
   });
 
-  it('FS-51 a job of a dead process that runs again later leaves its place in the quota to others', async () => {
+  it('a job of a dead process that runs again later leaves its place in the quota to others', async () => {
     const { work } = lasting({ quotas: ['default'], retry: { interruptionDelayMs: 3_600_000 } });
     const other = task('other', () => 'done');
     const options = { tasks: [work, other], dispatcher: MORTAL };
@@ -254,32 +254,29 @@ onBothStores((stage) => {
   });
 
   it.each([
-    ['FS-52', 'serial', serial],
-    ['FS-53', 'parallel', parallel],
-  ] as const)(
-    '%s a %s batch that is interrupted in a job and then in its postprocess repeats these alone',
-    async (_handle, _kind, batch) => {
-      const quick = lasting({ name: 'quick', value: 25, lost: 0 });
-      const slow = lasting({ name: 'slow', value: 17 });
-      let summed = 0;
-      const total = task('total', { quotas: [] }, (jobs: readonly Job<number>[]) => (++summed === 1 ? untilAborted() : sum(jobs)));
-      const tasks = [quick.work, slow.work, total];
-      const { async, stateOf } = await stage.start({ tasks, dispatcher: false });
-      const job = await async.queueJob(batch(makeJob(quick.work), makeJob(slow.work)).postprocess(total));
-      for (let life = 0; life < 2; life++) {
-        const worker = await stage.start({ tasks, dispatcher: { stopMs: 0 } });
-        await worker.drain();
-        await worker.stop();
-        expect((await stateOf(job)).status).toBe('active');
-      }
-      const last = await stage.start({ tasks });
-      await last.drain();
-      expect(await job.waitForResult()).toBe(42);
-      expect([quick.runs.length, slow.runs.length, summed]).toEqual([1, 2, 2]);
-    },
-  );
+    ['serial', serial],
+    ['parallel', parallel],
+  ] as const)('a %s batch that is interrupted in a job and then in its postprocess repeats these alone', async (_kind, batch) => {
+    const quick = lasting({ name: 'quick', value: 25, lost: 0 });
+    const slow = lasting({ name: 'slow', value: 17 });
+    let summed = 0;
+    const total = task('total', { quotas: [] }, (jobs: readonly Job<number>[]) => (++summed === 1 ? untilAborted() : sum(jobs)));
+    const tasks = [quick.work, slow.work, total];
+    const { async, stateOf } = await stage.start({ tasks, dispatcher: false });
+    const job = await async.queueJob(batch(makeJob(quick.work), makeJob(slow.work)).postprocess(total));
+    for (let life = 0; life < 2; life++) {
+      const worker = await stage.start({ tasks, dispatcher: { stopMs: 0 } });
+      await worker.drain();
+      await worker.stop();
+      expect((await stateOf(job)).status).toBe('active');
+    }
+    const last = await stage.start({ tasks });
+    await last.drain();
+    expect(await job.waitForResult()).toBe(42);
+    expect([quick.runs.length, slow.runs.length, summed]).toEqual([1, 2, 2]);
+  });
 
-  it('FS-55 a process that dies while it recovers the job of a dead one does no harm: the job is interrupted once', async () => {
+  it('a process that dies while it recovers the job of a dead one does no harm: the job is interrupted once', async () => {
     const { runs, work } = lasting();
     const options = { tasks: [work], dispatcher: MORTAL };
     const dead = await stage.start(options);
@@ -303,7 +300,7 @@ onBothStores((stage) => {
     expect(runs).toHaveLength(2);
   });
 
-  it('FS-56 a job that waits for the one it returned goes on waiting when the process that ran it dies', async () => {
+  it('a job that waits for the one it returned goes on waiting when the process that ran it dies', async () => {
     const gate = deferred<number>();
     let returned = 0;
     const inner = task('inner', { quotas: [] }, () => gate.promise);
@@ -324,7 +321,7 @@ onBothStores((stage) => {
     expect([(await stateOf(job)).status, returned]).toEqual(['completed', 1]);
   });
 
-  it('FS-57 a job that returned a stream is interrupted when its process dies, and runs again', async () => {
+  it('a job that returned a stream is interrupted when its process dies, and runs again', async () => {
     let runs = 0;
     const stream = task('stream', { quotas: [] }, () => (++runs === 1 ? NEVER : of(17, 42)));
     const options = { tasks: [stream], dispatcher: MORTAL };
@@ -336,7 +333,7 @@ onBothStores((stage) => {
     expect((await async.getJob(job.id))?.result).toBe(42);
   });
 
-  it('FS-58 what was queued while no worker was there runs in order with the first: what was overdue at once, what is too late not at all', async () => {
+  it('what was queued while no worker was there runs in order with the first: what was overdue at once, what is too late not at all', async () => {
     const { noted, note } = noting();
     const tasks = [note];
     const { async, advance, clock, stateOf } = await stage.start({ tasks, dispatcher: false });

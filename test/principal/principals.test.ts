@@ -110,7 +110,7 @@ onBothStores((stage) => {
       expect((await async.getJob(job.id))?.snapshot.principal).toEqual(anonymous);
     });
 
-    it('FS-22 of a principal that is gone fails before anything of its task has run', async () => {
+    it('of a principal that is gone fails before anything of its task has run', async () => {
       const { async, users, outcomeOf } = await started();
       let hasRun = false;
       const job = await async.runAs(BOB, () => async.queueJob(nested.queues));
@@ -272,7 +272,7 @@ onBothStores((stage) => {
       await async.runAs({ ...ANN, roles: ['editor'] }, () => async.queueJob(edit));
     });
 
-    it('FS-21 is asked at run time, with the roles at that time, and none of its code runs', async () => {
+    it('is asked at run time, with the roles at that time, and none of its code runs', async () => {
       const { async, users, outcomeOf } = await started();
       const queued = await async.runAs({ ...ANN, roles: ['editor'] }, () =>
         Promise.all([async.queueJob(edit), async.queueJob(makeJob(edit).with({ delayMs: 1 }))]),

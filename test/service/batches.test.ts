@@ -64,7 +64,7 @@ describe('a serial batch', () => {
     expect(await second.waitForResult()).toBe('TEXT');
   });
 
-  it('runs the rest after a failure in the middle (SS-18)', async () => {
+  it('runs the rest after a failure in the middle', async () => {
     const { order, step } = steps();
     const collect = task('collect', (jobs: readonly Job<unknown>[]) => {
       order.push('postprocess');
@@ -106,7 +106,7 @@ describe('a serial batch', () => {
     expect(((error.cause as Error).cause as Error).message).toBe('boom 1');
   });
 
-  it('runs the callbacks of a child before it advances (SS-24)', async () => {
+  it('runs the callbacks of a child before it advances', async () => {
     const { order, step } = steps();
     const note = task('note', (value: unknown) => {
       order.push(`callback of ${String(value)}`);
@@ -117,7 +117,7 @@ describe('a serial batch', () => {
     expect(order).toEqual(['a', 'callback of a', 'b', 'callback of b', 'c']);
   });
 
-  it('waits for a child that is retried later, before it advances (KW-22)', async () => {
+  it('waits for a child that is retried later, before it advances', async () => {
     const order: string[] = [];
     const step = task('step', { retry: { attempts: 3, retries: 'any', delayMs: 10_000 } }, (name: string, failures: number) => {
       const { attempt } = currentTask();
@@ -149,7 +149,7 @@ describe('a serial batch', () => {
 });
 
 describe('a parallel batch', () => {
-  it('runs its jobs side by side, and gives them in declared order (SS-20)', async () => {
+  it('runs its jobs side by side, and gives them in declared order', async () => {
     const gates = { a: deferred<string>(), b: deferred<string>(), c: deferred<string>() };
     const order: string[] = [];
     const step = task('step', async (name: keyof typeof gates) => {
@@ -208,14 +208,14 @@ describe('a serial batch of many', () => {
 });
 
 describe('an empty batch', () => {
-  it('completes with none, serial or parallel (SS-19, KW-23)', async () => {
+  it('completes with none, serial or parallel', async () => {
     const { async } = await setup();
     expect(await (await async.queueSerialJobs()).waitForResult()).toEqual([]);
     expect(await (await async.queueParallelJobs()).waitForResult()).toEqual([]);
     expect(await (await async.queueJob(serial().with({ onFailure: 'fail' }))).waitForResult()).toEqual([]);
   });
 
-  it('runs its postprocess with none, and its callbacks (SS-19)', async () => {
+  it('runs its postprocess with none, and its callbacks', async () => {
     const count = task('count', (jobs: readonly unknown[]) => jobs.length);
     const seen = deferred<unknown>();
     const note = task('note', (value: unknown) => {
@@ -236,7 +236,7 @@ describe('an empty batch', () => {
 });
 
 describe('nested batches', () => {
-  it('give their results in the shape they were written in (SS-23)', async () => {
+  it('give their results in the shape they were written in', async () => {
     const { step, order } = steps();
     const { async } = await setup({ tasks: [step] });
     const batch = await async.queueSerialJobs(
@@ -251,7 +251,7 @@ describe('nested batches', () => {
     expect(order.slice(3)).toEqual(['d', 'e']);
   });
 
-  it('finish ten levels deep with a concurrency of 1 (FS-85, KW-30)', async () => {
+  it('finish ten levels deep with a concurrency of 1', async () => {
     const { step, order } = steps();
     const { async } = await setup({ tasks: [step], dispatcher: { agents: [{ concurrency: 1 }] } });
     let draft: Draft<unknown> = makeJob(step, 'core');
@@ -261,7 +261,7 @@ describe('nested batches', () => {
     expect(new Set(order)).toEqual(new Set(['core', ...Array.from({ length: 10 }, (_, level) => `${level}`)]));
   });
 
-  it('occupy no slot: three open batches and a concurrency of 3 leave room (FS-85)', async () => {
+  it('occupy no slot: three open batches and a concurrency of 3 leave room', async () => {
     const { step } = steps();
     const { async } = await setup({ tasks: [step], dispatcher: { agents: [{ concurrency: 3 }] } });
     const drafts = Array.from({ length: 30 }, (_, index) =>
@@ -282,7 +282,7 @@ describe('nested batches', () => {
     expect(post?.snapshot).toMatchObject({ parent: batch.id, priority: 1 });
   });
 
-  it('wait for the callbacks and the postprocess of an inner batch (SS-23)', async () => {
+  it('wait for the callbacks and the postprocess of an inner batch', async () => {
     const { step, order } = steps();
     const after = task('after', (what: unknown) => {
       order.push(Array.isArray(what) ? 'postprocess' : `callback`);

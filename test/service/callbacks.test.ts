@@ -58,7 +58,7 @@ describe('callbacks', () => {
     expect(w.notes).toEqual(['a', 'success a']);
   });
 
-  it('for failure get the stored error, and those for success are not run (FS-23)', async () => {
+  it('for failure get the stored error, and those for success are not run', async () => {
     const w = witnesses();
     const seen = deferred<StoredError>();
     const inspect = task('inspect', (error: StoredError) => seen.resolve(error));
@@ -143,7 +143,7 @@ describe('callbacks', () => {
     expect(job.status).toBe('completed');
   });
 
-  it('see their parent with the status `callbacks` (SS-17)', async () => {
+  it('see their parent with the status `callbacks`', async () => {
     const seen = deferred<string>();
     const look = task('look', { quotas: [] }, async (_value: string, job: Job<string>) => {
       await job.refresh();
@@ -206,7 +206,7 @@ describe('callbacks', () => {
 });
 
 describe('a failing callback', () => {
-  it('changes nothing for its parent or its siblings (FS-18)', async () => {
+  it('changes nothing for its parent or its siblings', async () => {
     const w = witnesses();
     const { async } = await setup({ tasks: all(w) });
     const draft = makeJob(w.work, 'a')
@@ -259,7 +259,7 @@ describe('chains of callbacks', () => {
     expect(await job.waitForResult()).toBe('a');
   });
 
-  it('pass a value through the side that is missing, unchanged (SS-15, KW-24)', async () => {
+  it('pass a value through the side that is missing, unchanged', async () => {
     const w = witnesses();
     const give = task('give', { quotas: [] }, () => ({ list: [1, 2] }));
     const { async } = await setup({ tasks: [...all(w), give] });
@@ -274,7 +274,7 @@ describe('chains of callbacks', () => {
     expect(await last.waitForResult()).toBe('failure no');
   });
 
-  it('turn from failure to success where the failure is handled (SS-16)', async () => {
+  it('turn from failure to success where the failure is handled', async () => {
     const w = witnesses();
     const { async } = await setup({ tasks: all(w) });
     const job = await async.queueJob(w.boom, 'no');
@@ -359,7 +359,7 @@ describe('callbacks that are added later', () => {
     expect(w.notes).toEqual(['end completed']);
   });
 
-  it('while callbacks run belong to them: waiting ends after them (FS-80)', async () => {
+  it('while callbacks run belong to them: waiting ends after them', async () => {
     const gate = deferred();
     const slow = task('slow', (_value: unknown) => gate.promise);
     const second = deferred();
@@ -377,7 +377,7 @@ describe('callbacks that are added later', () => {
     expect(await job.waitForResult()).toBe('a');
   });
 
-  it('by a callback of the job itself run before waiting ends (SS-24)', async () => {
+  it('by a callback of the job itself run before waiting ends', async () => {
     const w = witnesses();
     const gate = deferred<string>();
     const slow = task('slow', () => gate.promise);
@@ -484,7 +484,7 @@ describe('what callbacks take over from their job', () => {
     ]);
   });
 
-  it('is not its deadline; one of their own is kept (KW-27)', async () => {
+  it('is not its deadline; one of their own is kept', async () => {
     const w = witnesses();
     const { async, clock, advance } = await setup({ tasks: all(w) });
     const soon = new Date(clock.now() + 1_000);

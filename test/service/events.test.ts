@@ -163,7 +163,7 @@ describe('events', () => {
     expect(seen).toEqual([[1], [1], [1]]);
   });
 
-  it('log a handler that throws, at once or later, and go on (SS-45)', async () => {
+  it('log a handler that throws, at once or later, and go on', async () => {
     const log = new Log();
     const { async, drain } = await setup({ tasks, logger: log });
     const seen: number[] = [];

@@ -400,7 +400,7 @@ describe('limits', () => {
     expect(await failureOf(async.queueJob(echo, value))).toBeInstanceOf(TooLargeError);
   });
 
-  it('fails a job whose result is too large (FS-92)', async () => {
+  it('fails a job whose result is too large', async () => {
     const large = task('large', () => 'x'.repeat(5_000));
     const { async } = await setup({ tasks: [large, addNumbers], valueLimitBytes: 1_000 });
     const outcome = await (await async.queueJob(large)).waitForOutcome();

@@ -62,7 +62,7 @@ describe('quotas', () => {
     expect(most.jobs).toBe(7);
   });
 
-  it('of size 2 let the second and third pass the first (SS-10)', async () => {
+  it('of size 2 let the second and third pass the first', async () => {
     const { work, ended, most, clock } = workshop();
     const bundle = await setup({ tasks: [work], quotas: { size2: 2 } });
     clock.of = bundle.clock;
@@ -112,7 +112,7 @@ describe('quotas', () => {
     expect(ended).toEqual(['wants b', 'holds a', 'wants both']);
   });
 
-  it('that are full never block the jobs behind (SS-07)', async () => {
+  it('that are full never block the jobs behind', async () => {
     const gate = deferred();
     const block = task('block', { quotas: ['narrow'] }, () => gate.promise);
     const free = task('free', { quotas: ['wide'] }, () => 'free');
@@ -155,7 +155,7 @@ describe('quotas', () => {
     expect(began).toHaveLength(61);
   });
 
-  it('are given back when the work ends, before the callbacks (SS-08)', async () => {
+  it('are given back when the work ends, before the callbacks', async () => {
     const gate = deferred();
     const slow = task('slow', { quotas: [] }, () => gate.promise);
     const work = task('work', (name: string) => name);
@@ -169,7 +169,7 @@ describe('quotas', () => {
     await drain();
   });
 
-  it('of size 1 keep their order over an attempt that is repeated at once (SS-09)', async () => {
+  it('of size 1 keep their order over an attempt that is repeated at once', async () => {
     const order: string[] = [];
     const work = task('work', { retry: { attempts: 3, retries: 'any' } }, (name: string, failures: number) => {
       const { attempt } = currentTask();
@@ -182,7 +182,7 @@ describe('quotas', () => {
     expect(order).toEqual(['a 1', 'a 2', 'a 3', 'b 1']);
   });
 
-  it('are given up by a job that is retried later (SS-09)', async () => {
+  it('are given up by a job that is retried later', async () => {
     const order: string[] = [];
     const work = task('work', { retry: { attempts: 3, retries: 'any', delayMs: 1_000 } }, (name: string, failures: number) => {
       const { attempt } = currentTask();
@@ -196,7 +196,7 @@ describe('quotas', () => {
     expect(order).toEqual(['a 1', 'b 1', 'a 2']);
   });
 
-  it('keep the order of a mixed chain of jobs and batches (SS-11)', async () => {
+  it('keep the order of a mixed chain of jobs and batches', async () => {
     const order: string[] = [];
     const step = task('step', (name: string) => {
       order.push(name);
@@ -210,7 +210,7 @@ describe('quotas', () => {
     expect(order).toEqual(['1', '2a', '2b', '2c', '3', '4', '5']);
   });
 
-  it('are held by a batch until its postprocess is done (SS-11)', async () => {
+  it('are held by a batch until its postprocess is done', async () => {
     const order: string[] = [];
     const step = task('step', (name: string) => {
       order.push(name);
@@ -273,7 +273,7 @@ describe('the order of quotas', () => {
     ['one that comes before', ['first']],
     ['the default quota', ['default']],
     ['one before and one after', ['first', 'third']],
-  ])('refuses a child with %s as its batch, instead of a deadlock (KW-31)', async (_what, names) => {
+  ])('refuses a child with %s as its batch, instead of a deadlock', async (_what, names) => {
     const { async } = await setup({ tasks: [step], quotas, dispatcher: false });
     const batch = serial(makeJob(step, 'a').with({ quotas: names })).with({ quotas: ['second'] });
     const error = await failureOf(async.queueJob(batch));

@@ -40,7 +40,7 @@ function flaky(retry: RetryPolicy | undefined, failures: number, error: () => un
 }
 
 describe('retryCommon, the default', () => {
-  it('runs five times in all on conflicts of database transactions (FS-12)', async () => {
+  it('runs five times in all on conflicts of database transactions', async () => {
     const { work, runs, begin } = flaky(undefined, 99, transient);
     const { async } = await begin();
     const job = await async.queueJob(work);
@@ -49,14 +49,14 @@ describe('retryCommon, the default', () => {
     expect(job.attempts).toBe(5);
   });
 
-  it('completes where the third run works (FS-13)', async () => {
+  it('completes where the third run works', async () => {
     const { work, runs, begin } = flaky(retryCommon, 2, transient);
     const { async } = await begin();
     expect(await (await async.queueJob(work)).waitForResult()).toBe(3);
     expect(runs).toHaveLength(3);
   });
 
-  it("never repeats the application's own errors (FS-10, SS-34)", async () => {
+  it("never repeats the application's own errors", async () => {
     const { work, runs, begin } = flaky(undefined, 99, () => new TypeError('mine'));
     const { async } = await begin();
     expect((await (await async.queueJob(work)).waitForOutcome()).status).toBe('failed');
@@ -87,7 +87,7 @@ describe('fixedDelay', () => {
     expect(job).toMatchObject({ status: 'failed', attempts: 4, error: { message: 'no 4' } });
   });
 
-  it('leaves the job scheduled meanwhile, and never runs it early (FS-24)', async () => {
+  it('leaves the job scheduled meanwhile, and never runs it early', async () => {
     const { work, runs, begin } = flaky(fixedDelay({ delayMs: 5_000 }), 1);
     const { async, advance } = await begin();
     const job = await async.queueJob(work);
@@ -138,7 +138,7 @@ describe('exponential', () => {
 });
 
 describe('forever', () => {
-  it('repeats any error a second apart until it works (FS-14)', async () => {
+  it('repeats any error a second apart until it works', async () => {
     const { work, runs, begin } = flaky(forever(), 49);
     const { async, advance } = await begin();
     const job = await async.queueJob(work);
@@ -203,7 +203,7 @@ describe('a policy of functions', () => {
     ['gives no number', { retries: 'any', delayMs: () => Number.NaN }],
     ['gives a number below 0', { retries: 'any', delayMs: () => -1 }],
     ['gives an endless time', { retries: 'any', delayMs: () => Number.POSITIVE_INFINITY }],
-  ])('that %s is logged, and the job fails with its own error (FS-17)', async (_what, policy) => {
+  ])('that %s is logged, and the job fails with its own error', async (_what, policy) => {
     const log = new Log();
     const work = task('work', { retry: policy }, () => {
       throw new Error('mine');

@@ -27,7 +27,7 @@ const boom = task('boom', { quotas: [] }, (message: string): number => {
 const hang = task('hang', { quotas: [] }, () => untilAborted());
 
 describe('a task that returns a job', () => {
-  it('has the result of that job as its own (SS-27)', async () => {
+  it('has the result of that job as its own', async () => {
     const outer = task('outer', () => bundle.async.queueJob(add, 40, 2));
     const bundle = await setup({ tasks: [add, outer] });
     const job = await bundle.async.queueJob(outer);
@@ -36,7 +36,7 @@ describe('a task that returns a job', () => {
     expect(job.status).toBe('completed');
   });
 
-  it('may return one that has ended already (SS-28, KW-29)', async () => {
+  it('may return one that has ended already', async () => {
     const outer = task('outer', async () => {
       const inner = await bundle.async.queueJob(add, 40, 2);
       await inner.waitForResult();
@@ -68,7 +68,7 @@ describe('a task that returns a job', () => {
     expect(await (await bundle.async.queueJob(down, 50)).waitForResult()).toBe(42);
   });
 
-  it('fails as that job fails, with its error (SS-27)', async () => {
+  it('fails as that job fails, with its error', async () => {
     const outer = task('outer', () => makeJob(boom, 'inner failed'));
     const { async } = await setup({ tasks: [boom, outer] });
     const job = await async.queueJob(outer);
@@ -106,7 +106,7 @@ describe('a task that returns a job', () => {
     expect(await job.waitForOutcome()).toEqual({ status: 'cancelled', reason: 'outer' });
   });
 
-  it('is active meanwhile, holds no slot, and its quota is free for others (FS-86, KW-31)', async () => {
+  it('is active meanwhile, holds no slot, and its quota is free for others', async () => {
     const inner = task('inner', () => gate.promise);
     const gate = deferred<number>();
     const outer = task('outer', () => bundle.async.queueJob(inner));

@@ -51,7 +51,7 @@ describe('beginAfter', () => {
     expect(runs).toEqual([['a', 86_400_000]]);
   });
 
-  it('in the past is at once, at the end of the line (SS-05)', async () => {
+  it('in the past is at once, at the end of the line', async () => {
     const order: string[] = [];
     const step = task('step', (name: string) => {
       order.push(name);
@@ -77,7 +77,7 @@ describe('beginAfter', () => {
     expect(order).toEqual(['a', 'b', 'c', 'd']);
   });
 
-  it('brings a due job before those queued a second or more after its time (SS-04)', async () => {
+  it('brings a due job before those queued a second or more after its time', async () => {
     const order: string[] = [];
     const gate = deferred();
     const block = task('block', () => gate.promise);
@@ -105,7 +105,7 @@ describe('beginAfter', () => {
     expect(await async.getQueues().get('').size()).toBe(1);
   });
 
-  it('never blocks those behind (SS-07)', async () => {
+  it('never blocks those behind', async () => {
     const { async, work, at } = await stopwatch();
     for (let index = 0; index < 100; index++) await async.queueJob(makeJob(work, 'later').with({ beginAfter: at(60_000) }));
     expect(await (await async.queueJob(work, 'now')).waitForResult()).toBe('now');
@@ -113,7 +113,7 @@ describe('beginAfter', () => {
 });
 
 describe('beginBy', () => {
-  it('fails a pending job behind a full quota when its time is over, and its task is not called (FS-70)', async () => {
+  it('fails a pending job behind a full quota when its time is over, and its task is not called', async () => {
     const { async, advance, runs, work, at, drain } = await stopwatch();
     const holder = await async.queueJob(hang);
     const job = await async.queueJob(makeJob(work, 'late').with({ quotas: ['default'], beginBy: at(5_000) }));
@@ -129,7 +129,7 @@ describe('beginBy', () => {
     expect(runs).toEqual([]);
   });
 
-  it('fails a job of a task that nobody here accepts (FS-75, KW-41)', async () => {
+  it('fails a job of a task that nobody here accepts', async () => {
     const unknown = task('unknown', () => {});
     const { async, advance, at } = await stopwatch();
     const job = await async.queueJob(makeJob(unknown).with({ beginBy: at(5_000) }));
@@ -146,7 +146,7 @@ describe('beginBy', () => {
     expect(job.error?.code).toBe('MILLRACE_EXPIRED');
   });
 
-  it('in the past fails the job, which is never run (FS-71)', async () => {
+  it('in the past fails the job, which is never run', async () => {
     const { async, drain, at, work, runs } = await stopwatch();
     const job = await async.queueJob(makeJob(work, 'a').with({ beginAfter: at(-10_000), beginBy: at(-5_000) }));
     await drain();
@@ -155,7 +155,7 @@ describe('beginBy', () => {
     expect(runs).toEqual([]);
   });
 
-  it('limits the start only (SS-43)', async () => {
+  it('limits the start only', async () => {
     const gate = deferred<string>();
     const slow = task('slow', () => gate.promise);
     const { async, drain, advance, at } = await stopwatch({ tasks: [slow] });
@@ -166,7 +166,7 @@ describe('beginBy', () => {
     expect(await job.waitForResult()).toBe('done');
   });
 
-  it('lets a retry go on before it (FS-73, KW-21)', async () => {
+  it('lets a retry go on before it', async () => {
     let runs = 0;
     const flaky = task('flaky', { retry: fixedDelay({ attempts: 3, delayMs: 1_000 }) }, () => {
       if (++runs < 3) throw new Error('again');
