@@ -1,7 +1,7 @@
 /** One try to run a job: calls the task, lets it be aborted, and says how it went. */
 
 import { setMaxListeners } from 'node:events';
-import { isObservable, type Observable, type Subscription } from 'rxjs';
+import { isObservable } from 'rxjs';
 import { checkOption, is } from '../check.js';
 import type { Clock } from '../clock.js';
 import { NoTransactionError, TooLargeError } from '../errors.js';
@@ -18,6 +18,7 @@ import { type CurrentTask, runAsTask } from '../task/current-task.js';
 import { jobLogger } from '../task/job-logger.js';
 import type { Logger } from '../task/logger.js';
 import { type TaskClock, taskClock } from '../task/task-clock.js';
+import { lastOf } from './last-of.js';
 import type { StoredBytes } from './stored-bytes.js';
 
 /** Why an attempt was aborted. */
@@ -179,7 +180,8 @@ export class Attempt implements CurrentTask {
   /** The result of the code: of an observable, its last value. */
   async resultOf(code: () => unknown): Promise<unknown> {
     const value = await code();
-    return isObservable(value) ? this.#lastOf(value) : value;
+    if (!isObservable(value)) return value;
+    return lastOf(value, this.signal, (error) => this.#logHarmless('the observable', 'threw when it was left', error));
   }
 
   async #run(code: () => unknown): Promise<Ending> {
@@ -194,37 +196,6 @@ export class Attempt implements CurrentTask {
     if (this.#cleanUps !== undefined) await this.#cleanUp(this.#cleanUps);
     this.ignore();
     return ending;
-  }
-
-  /** The last value of an observable, or `undefined` of an empty one; aborting ends the subscription. */
-  #lastOf(values: Observable<unknown>): Promise<unknown> {
-    return new Promise((resolve, reject) => {
-      let last: unknown;
-      const { signal } = this;
-      const stop = (): void => {
-        reject(signal.reason);
-        this.#letGo(subscription);
-      };
-      const subscription = values.subscribe({
-        next: (value) => {
-          last = value;
-        },
-        error: reject,
-        complete: () => resolve(last),
-      });
-      subscription.add(() => signal.removeEventListener('abort', stop));
-      if (signal.aborted) stop();
-      else if (!subscription.closed) signal.addEventListener('abort', stop);
-    });
-  }
-
-  /** The teardown of an observable is code of the task as well, and may throw. */
-  #letGo(subscription: Subscription): void {
-    try {
-      subscription.unsubscribe();
-    } catch (error) {
-      this.#logHarmless('the observable', 'threw when it was left', error);
-    }
   }
 
   #logHarmless(what: string, threw: string, error: unknown): void {

@@ -6,13 +6,13 @@ import { TaskTimeoutError } from '../errors.js';
 import type { QueuedJob } from '../job/job-record.js';
 import type { JobSealer } from '../job/job-sealer.js';
 import type { AttemptKey, AttemptInfo as AttemptNumbers, ClaimedJob } from '../store/store-messages.js';
-import { jobLogger } from '../task/job-logger.js';
 import type { Logger } from '../task/logger.js';
 import type { TaskDefinition } from '../task/task-definition.js';
 import type { TaskRegistry } from '../task/task-registry.js';
 import { type Abort, Attempt, type Ending } from './attempt.js';
 import { type AttemptSources, beginAttempt } from './attempt-start.js';
 import { ConflictSeries } from './conflict-series.js';
+import { handBack } from './hand-back.js';
 import { logRetry } from './retry-log.js';
 import { StoredBytes } from './stored-bytes.js';
 import { type Again, type AttemptContext, judge, judgeTimeout, type Verdict } from './verdict.js';
@@ -241,16 +241,4 @@ export class JobRun {
     const { retry, redactErrors: redacts } = task.options;
     return { job, numbers, policy: job.retry ?? retry, valueLimitBytes, random, redacts, logger: this.#attempt.logger };
   }
-}
-
-/** Gives a job back that cannot be worked on, such as one of which a part is missing. */
-export async function handBack(
-  { logger, settlementWriter }: Pick<JobRunSources, 'logger' | 'settlementWriter'>,
-  { job }: ClaimedJob,
-  { number, token }: Pick<AttemptNumbers, 'number' | 'token'>,
-  err: unknown,
-): Promise<void> {
-  const { id, taskName } = job;
-  jobLogger(logger, job, number).error(`job ${id} (${taskName}) could not be ended, and counts as interrupted`, { err });
-  await settlementWriter.release({ id, token, hasBegun: true });
 }

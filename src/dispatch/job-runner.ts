@@ -8,7 +8,8 @@ import { recordedError } from '../job/stored-error.js';
 import type { ClaimedJob } from '../store/store-messages.js';
 import { jobLogger } from '../task/job-logger.js';
 import type { Abort } from './attempt.js';
-import { handBack, JobRun, type JobRunSources } from './job-run.js';
+import { handBack } from './hand-back.js';
+import { JobRun, type JobRunSources } from './job-run.js';
 
 /** A job of which nothing was run. */
 export interface Refusal {

@@ -6,12 +6,14 @@ import type { Clock } from '../clock.js';
 import type { CallbackPlan } from '../job/job-plan.js';
 import type { JobRecord } from '../job/job-record.js';
 import type { JobReference } from '../job/job-reference.js';
+import { NO_METADATA } from '../job/metadata.js';
 import { namedIn } from '../job/outcome.js';
 import type { Revive } from '../job/payload.js';
+import { anonymous } from '../job/principal.js';
 import type { JobStore } from '../store/job-store.js';
 import type { ChangeFilter, StoreChange } from '../store/store-changes.js';
 import type { Logger } from '../task/logger.js';
-import type { Job } from './job.js';
+import type { Described, Job } from './job.js';
 
 export interface JobAccess {
   readonly store: JobStore;
@@ -73,4 +75,11 @@ export function reviver(named: Sighting['named'], handle: (reference: JobReferen
     const record = named.get(reference.id);
     return handle(reference, record === undefined ? undefined : { record, named });
   };
+}
+
+/** The part of a snapshot that needs no other job: the queued job, its times, and its dispatcher. */
+export function described({ job, state }: JobRecord): Described {
+  const { taskName, name, queue, priority, principal = anonymous, metadata = NO_METADATA, parent } = job;
+  const { queuedAt, dueAt, startedAt, endedAt, owner } = state;
+  return { taskName, name, queue, priority, principal, metadata, parent, queuedAt, dueAt, startedAt, endedAt, dispatcher: owner };
 }

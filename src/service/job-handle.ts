@@ -13,7 +13,6 @@ import { isFinal, type Status } from '../job/job-status.js';
 import { type Metadata, NO_METADATA } from '../job/metadata.js';
 import { type Outcome, readOutcome } from '../job/outcome.js';
 import type { Revive } from '../job/payload.js';
-import { anonymous } from '../job/principal.js';
 import { revivedError, type StoredError } from '../job/stored-error.js';
 import type { ChangeFilter } from '../store/store-changes.js';
 import { type CurrentTask, taskAround, untilAborted } from '../task/current-task.js';
@@ -22,8 +21,8 @@ import { problemOfWaiting } from './deadlock.js';
 import { explain, explanations } from './explain.js';
 import type { Explanation } from './explanation.js';
 import { GuardedObservable } from './guarded-observable.js';
-import type { CallbackFor, CallbackResult, Callbacks, CallbacksResult, Described, Job, JobSnapshot, WaitOptions } from './job.js';
-import { type JobAccess, reviver, type Sighting, see, sightings } from './job-access.js';
+import type { CallbackFor, CallbackResult, Callbacks, CallbacksResult, Job, JobSnapshot, WaitOptions } from './job.js';
+import { described, type JobAccess, reviver, type Sighting, see, sightings } from './job-access.js';
 import { callbackPlan, callbacksPlan } from './job-draft.js';
 import { WAIT_RULES, waitForEnd } from './wait-for-end.js';
 
@@ -244,11 +243,4 @@ export class JobHandle implements Job<unknown> {
     if (this.#access.isRunning()) return this.#gone();
     return new NotRunningError(`job ${this.id} (${this.taskName}) cannot be waited for any longer: the service was stopped`);
   }
-}
-
-/** The queued job, the time, and its dispatcher. */
-function described({ job, state }: JobRecord): Described {
-  const { taskName, name, queue, priority, principal = anonymous, metadata = NO_METADATA, parent } = job;
-  const { queuedAt, dueAt, startedAt, endedAt, owner } = state;
-  return { taskName, name, queue, priority, principal, metadata, parent, queuedAt, dueAt, startedAt, endedAt, dispatcher: owner };
 }
