@@ -2,7 +2,6 @@
 
 import {
   catchError,
-  connect,
   defer,
   endWith,
   exhaustMap,
@@ -15,8 +14,6 @@ import {
   ReplaySubject,
   race,
   Subject,
-  switchMap,
-  take,
   takeUntil,
   tap,
   timer,
@@ -33,7 +30,7 @@ import { claims } from './claims.js';
 import { ConnectionMonitor } from './connection-monitor.js';
 import type { CheckedDispatcherOptions } from './dispatcher-options.js';
 import type { JobRunner } from './job-runner.js';
-import { LeaseKeeper, LeaseLost } from './lease-keeper.js';
+import { LeaseKeeper, LeaseLost, whileHeld } from './lease-keeper.js';
 import { runMaintenance } from './maintenance.js';
 import { OpenClaims } from './open-claims.js';
 import { runJobs } from './run-jobs.js';
@@ -223,17 +220,7 @@ export class Dispatcher {
         ),
       );
     });
-    return lease.renewals.pipe(
-      connect((renewals) =>
-        merge(
-          renewals.pipe(ignoreElements()),
-          renewals.pipe(
-            take(1),
-            switchMap(() => work),
-          ),
-        ),
-      ),
-    );
+    return whileHeld(lease, work);
   }
 
   /** The pipeline of one agent. */

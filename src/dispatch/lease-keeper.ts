@@ -3,10 +3,12 @@
 import {
   catchError,
   concat,
+  connect,
   defer,
   EMPTY,
   filter,
   from,
+  ignoreElements,
   interval,
   map,
   merge,
@@ -178,4 +180,19 @@ export class LeaseKeeper {
   #lost(): Observable<never> {
     return throwError(() => new LeaseLost('the lease of the dispatcher is over'));
   }
+}
+
+/** Does the work from the first renewal of the lease on, as long as it is held; fails when it is lost. */
+export function whileHeld({ renewals }: Pick<LeaseKeeper, 'renewals'>, work: Observable<void>): Observable<void> {
+  return renewals.pipe(
+    connect((shared) =>
+      merge(
+        shared.pipe(ignoreElements()),
+        shared.pipe(
+          take(1),
+          switchMap(() => work),
+        ),
+      ),
+    ),
+  );
 }
