@@ -1,6 +1,6 @@
 /** Two processes on a stand-in that loses commands and answers at random; when it does no more, everything must end. */
 
-import type { Document } from 'mongodb';
+import type { JobDocument } from '../../src/store/mongo/schema/documents.js';
 import { seededRandom } from '../../src/testing/seeded-random.js';
 import { RandomStrikes } from '../store/mongo/faults/random-strikes.js';
 import { Stage } from '../store/mongo/faults/stage.js';
@@ -47,7 +47,7 @@ async function hasOpen(stage: Stage): Promise<boolean> {
   return (await stage.documents('jobs')).some(({ isOpen }) => isOpen === true);
 }
 
-function wrongIn({ taskName, kind, status, owner, attempts, token }: Document, work: Work): readonly string[] {
+function wrongIn({ taskName, kind, status, owner, attempts, token }: JobDocument, work: Work): readonly string[] {
   if (status === work.endOf(taskName)) return [];
   return [`${kind === 'task' ? taskName : kind} is ${status} after ${attempts} attempts, of ${owner} by ${token}`];
 }

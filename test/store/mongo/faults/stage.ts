@@ -5,6 +5,7 @@ import { type Db, type Document, MongoClient } from 'mongodb';
 import { firstValueFrom, timer } from 'rxjs';
 import { type AsyncModuleOptions, asyncModule, type IAsyncService, start } from '../../../../src/index.js';
 import { mongoStore } from '../../../../src/store/mongo/mongo-store.js';
+import type { JobDocument, QuotaDocument } from '../../../../src/store/mongo/schema/documents.js';
 import { seededRandom } from '../../../../src/testing/seeded-random.js';
 import { VirtualClock } from '../../../../src/testing/virtual-clock.js';
 import { type StandIn, startStandIn } from '../../../replica-set/stand-in.js';
@@ -21,6 +22,12 @@ const PATIENCE_MS = 900_000;
 const RETRY_MS = 1_000;
 
 type ServiceOptions = Omit<AsyncModuleOptions, 'store' | 'clock' | 'random' | 'logger'>;
+
+/** The collections that a verdict reads. */
+interface StoredDocuments {
+  readonly jobs: JobDocument;
+  readonly quotas: QuotaDocument;
+}
 
 export class Stage {
   readonly #traffic: Traffic;
@@ -113,8 +120,9 @@ export class Stage {
   }
 
   /** The documents of one of their collections, past every fault. */
-  async documents(collection: string): Promise<readonly Document[]> {
-    return this.observer.db(DATABASE).collection(`millrace.${collection}`).find().sort({ _id: 1 }).toArray();
+  async documents<C extends keyof StoredDocuments>(collection: C): Promise<readonly StoredDocuments[C][]> {
+    const found = await this.observer.db(DATABASE).collection(`millrace.${collection}`).find().sort({ _id: 1 }).toArray();
+    return found as readonly Document[] as readonly StoredDocuments[C][];
   }
 
   /** At how many moments commands followed each other without end. */
@@ -149,7 +157,7 @@ export class Stage {
     await new Promise<void>((resolve) => void stream.once('resumeTokenChanged', () => resolve()));
   }
 
-  async #open(): Promise<readonly Document[]> {
+  async #open(): Promise<readonly object[]> {
     const jobs = await this.documents('jobs');
     return jobs
       .filter(({ isOpen }) => isOpen === true)

@@ -1,6 +1,8 @@
 /** The conditions that hold when a scenario is over, whichever fault it met: a line for each that does not. */
 
-import { type Document, MongoServerError } from 'mongodb';
+import { MongoServerError } from 'mongodb';
+import { isHeld } from '../../../../src/store/mongo/quotas/quota-pipelines.js';
+import type { JobDocument, QuotaDocument } from '../../../../src/store/mongo/schema/documents.js';
 import { SIZES } from './bodies.js';
 import { EXPECTED, type Scenario } from './scenario.js';
 import type { Stage } from './stage.js';
@@ -30,22 +32,20 @@ export async function verdict(stage: Stage, scenario: Scenario): Promise<readonl
 export async function verdictAfterStop(stage: Stage): Promise<readonly string[]> {
   const quotas = await stage.documents('quotas');
   return quotas.flatMap(({ _id, holders }) =>
-    holders.some(({ places }: { readonly places: number }) => places > 0)
-      ? [`quota ${_id} is held after the stop: ${JSON.stringify(holders)}`]
-      : [],
+    holders.some(({ places }) => places > 0) ? [`quota ${_id} is held after the stop: ${JSON.stringify(holders)}`] : [],
   );
 }
 
-function ofJob(job: Document, stage: Stage, { bodies }: Scenario): readonly string[] {
+function ofJob(job: JobDocument, stage: Stage, { bodies }: Scenario): readonly string[] {
   const { status, owner, attempts, failures, interruptions, kind } = job;
-  const id = String(job['_id']);
-  const label = `${job['name'] ?? job['taskName']} (${status}, ${attempts} attempts, ${failures} failures, ${interruptions} interruptions)`;
+  const id = String(job._id);
+  const label = `${job.name ?? job.taskName} (${status}, ${attempts} attempts, ${failures} failures, ${interruptions} interruptions)`;
   const runs = bodies.runsOf(id);
   const written = stage.outcomes.filter((each) => each === id).length;
   return [
     ...(FINAL.has(status) ? [] : [`${label} is not final`]),
     ...(owner === undefined ? [] : [`${label} has an owner still: ${owner}`]),
-    ...(job['reservation'] === undefined ? [] : [`${label} holds places still`]),
+    ...(job.reservation === undefined ? [] : [`${label} holds places still`]),
     ...(written > 1 ? [`the outcome of ${label} was written ${written} times`] : []),
     ...(kind === 'task' && runs > attempts ? [`${label} ran ${runs} times`] : []),
     ...(stage.strike.isPeaceful && kind === 'task' && runs !== attempts ? [`${label} ran ${runs} times`] : []),
@@ -55,12 +55,12 @@ function ofJob(job: Document, stage: Stage, { bodies }: Scenario): readonly stri
 }
 
 /** Of two that hang, since it was not certain whether the first was queued, only the second is cancelled. */
-function isForgotten({ name, taskName }: Document, { refused }: Scenario): boolean {
+function isForgotten({ name, taskName }: JobDocument, { refused }: Scenario): boolean {
   return taskName === 'hang' && refused.some((one) => one.name === name && one.isUncertain);
 }
 
 /** A job that was refused for certain does not exist; and no caller sees a conflict, since a conflict passes. */
-function ofRefused(jobs: readonly Document[], { refused }: Scenario): readonly string[] {
+function ofRefused(jobs: readonly JobDocument[], { refused }: Scenario): readonly string[] {
   const names = new Set(jobs.map(({ name }) => name));
   return refused.flatMap(({ name, error, isUncertain }) => [
     ...(!isUncertain && names.has(name) ? [`${name} was queued, but answered with ${error}`] : []),
@@ -72,13 +72,12 @@ function isConflict(error: unknown): boolean {
   return error instanceof MongoServerError && error.code === WRITE_CONFLICT;
 }
 
-function ofQuota({ _id, size, holders }: Document): readonly string[] {
-  const entries = holders as readonly { readonly job?: string; readonly places: number }[];
-  const total = entries.reduce((sum, { places }) => sum + places, 0);
+function ofQuota({ _id, size, holders }: QuotaDocument): readonly string[] {
+  const total = holders.reduce((sum, { places }) => sum + places, 0);
   return [
     ...differs(`the size of ${_id} is`, size, SIZES[_id as keyof typeof SIZES]),
     ...(total > size ? [`${total} of ${size} places of ${_id} are held`] : []),
-    ...entries.filter(({ job }) => job !== undefined).map((entry) => `a place of ${_id} has leaked: ${JSON.stringify(entry)}`),
+    ...holders.filter(isHeld).map((entry) => `a place of ${_id} has leaked: ${JSON.stringify(entry)}`),
   ];
 }
 

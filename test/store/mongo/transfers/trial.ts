@@ -1,7 +1,7 @@
 /** Many transfers in two processes while faults hit their commands: each transfer moves money once, or not at all. */
 
-import type { Document } from 'mongodb';
 import { type IAsyncService, makeJob } from '../../../../src/index.js';
+import type { JobDocument } from '../../../../src/store/mongo/schema/documents.js';
 import { seededRandom } from '../../../../src/testing/seeded-random.js';
 import { RandomStrikes } from '../faults/random-strikes.js';
 import { Stage } from '../faults/stage.js';
@@ -42,7 +42,7 @@ export async function tryTransfers(seed: number, count: number): Promise<Transfe
     const cancelled = jobs.filter(() => random() < 0.1).map((job) => b.getJob(job.id).then((found) => found?.cancel('enough')));
     await stage.play(Promise.allSettled([...cancelled, allEnded(stage)]), 'all transfers');
     const problems = problemsIn(await stage.documents('jobs'), await bankOf(stage));
-    const attempts = (await stage.documents('jobs')).reduce((sum, job) => sum + Number(job['attempts']), 0);
+    const attempts = (await stage.documents('jobs')).reduce((sum, job) => sum + job.attempts, 0);
     await stage.stopServices();
     await stage.outlast();
     return { problems, struck: plan.struck, attempts };
@@ -52,7 +52,7 @@ export async function tryTransfers(seed: number, count: number): Promise<Transfe
 }
 
 async function allEnded(stage: Stage): Promise<void> {
-  while ((await stage.documents('jobs')).some(({ open }) => open === true)) await stage.wait(1_000);
+  while ((await stage.documents('jobs')).some(({ isOpen }) => isOpen === true)) await stage.wait(1_000);
 }
 
 interface BankState {
@@ -65,7 +65,7 @@ async function bankOf({ data }: Stage): Promise<BankState> {
   return { accounts: await accounts.find().toArray(), transfers: await transfers.find().toArray() };
 }
 
-function problemsIn(jobs: readonly Document[], { accounts, transfers }: BankState): readonly string[] {
+function problemsIn(jobs: readonly JobDocument[], { accounts, transfers }: BankState): readonly string[] {
   const done = new Set(transfers.map(({ _id }) => _id));
   const receipts = jobs.filter(({ taskName, status }) => taskName === 'receipt' && status === 'completed').length;
   const all = jobs.filter(({ taskName }) => taskName === 'transfer');
