@@ -6,8 +6,6 @@ import { BaseSequencer, type TestSpecification } from 'vitest/node';
 const LONGEST = [
   'test/contract/mongo-store.test.ts',
   'test/store/mongo/costs.test.ts',
-  'test/parity/nesting.test.ts',
-  'test/service/hostile-names.test.ts',
   'test/store/mongo/cancelled-batches.test.ts',
   'test/service/transactional-tasks.test.ts',
 ];
