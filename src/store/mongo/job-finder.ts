@@ -1,6 +1,6 @@
 /** Finds and counts jobs, as the store has them now. */
 
-import { type Filter, ObjectId, type Sort } from 'mongodb';
+import { ObjectId } from 'mongodb';
 import type { JobRecord } from '../../job/job-record.js';
 import { FINAL } from '../../job/job-status.js';
 import { namedIn } from '../../job/outcome.js';
@@ -10,6 +10,7 @@ import type { AttemptReports } from './jobs/attempt-reports.js';
 import { objectIdOf } from './jobs/job-collection.js';
 import type { Collections } from './schema/collections.js';
 import type { JobDocument } from './schema/documents.js';
+import type { SortBy, Where } from './schema/timed-collection.js';
 
 export interface JobFinderSources {
   readonly collections: Collections;
@@ -53,12 +54,12 @@ export class JobFinder {
 
 const LAST_ID = new ObjectId('f'.repeat(24));
 
-function sortOf({ after, latestFirst }: JobQuery): Sort {
+function sortOf({ after, latestFirst }: JobQuery): SortBy<JobDocument> {
   if (after !== undefined) return { _id: 1 };
   return latestFirst === true ? { endedAt: -1, _id: -1 } : { order: 1, _id: 1 };
 }
 
-function filterOf({ ids, queue, statuses, taskNames, parents, after, ...query }: JobQuery): Filter<JobDocument> {
+function filterOf({ ids, queue, statuses, taskNames, parents, after, ...query }: JobQuery): Where<JobDocument> {
   const { endedSince, endedBefore, isRetried, mayBeUnreadable } = query;
   const idsOf = (some: readonly string[]): ObjectId[] => some.flatMap((id) => objectIdOf(id) ?? []);
   const ended = { ...(endedSince === undefined ? {} : { $gte: endedSince }), ...(endedBefore === undefined ? {} : { $lt: endedBefore }) };

@@ -2,7 +2,6 @@
  * Shows why jobs wait: which dispatchers run which jobs, and which jobs have the places of quotas. Only reads, and takes part in nothing.
  */
 
-import type { Filter } from 'mongodb';
 import { isLane } from '../../job/lane.js';
 import { takes, weightOf } from '../../job/places.js';
 import { OVERDUE_MS } from '../overdue.js';
@@ -15,6 +14,7 @@ import { isHeld } from './quotas/quota-pipelines.js';
 import type { RateLimiter } from './quotas/rate-limiter.js';
 import type { Collections } from './schema/collections.js';
 import type { JobDocument, QuotaDocument, Reservation, ShareDocument } from './schema/documents.js';
+import type { Where } from './schema/timed-collection.js';
 
 export interface InsightSources {
   readonly collections: Collections;
@@ -97,7 +97,7 @@ export class MongoInsight implements Insight {
   }
 
   /** Scheduled jobs that nobody has made pending. */
-  get #overdue(): Filter<JobDocument> {
+  get #overdue(): Where<JobDocument> {
     return { status: 'scheduled', dueAt: { $lt: new Date(this.sources.time.estimate().getTime() - OVERDUE_MS) } };
   }
 
@@ -107,7 +107,7 @@ export class MongoInsight implements Insight {
     return this.#find({ owner: { $in: [...dispatchers] }, status: 'active', waitsFor: { $exists: false } });
   }
 
-  #find(filter: Filter<JobDocument>): Promise<readonly Seen[]> {
+  #find(filter: Where<JobDocument>): Promise<readonly Seen[]> {
     return this.sources.collections.jobs.find<Seen>(filter, { projection: SEEN });
   }
 

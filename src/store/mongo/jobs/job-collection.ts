@@ -1,11 +1,12 @@
 /** The jobs collection: reads, and writes of single jobs, moves and others, conditional on the document being as it was read. */
 
-import { type Binary, type Filter, ObjectId } from 'mongodb';
+import { type Binary, ObjectId } from 'mongodb';
 import type { Role } from '../../../job/job-record.js';
 import { checkMove, type MoveName, type Target } from '../../../job/job-status.js';
 import type { Expression, Stage } from '../driver/expression.js';
 import type { Collections } from '../schema/collections.js';
 import type { JobDocument } from '../schema/documents.js';
+import type { Where } from '../schema/timed-collection.js';
 import { type JobUpdate, type Transition, transition, updateOf } from './job-update.js';
 
 /** The fields on which every decision about a job rests: while they are the same, a decision still holds. */
@@ -28,7 +29,7 @@ export class JobCollection {
     return objectId === undefined ? undefined : this.get(objectId);
   }
 
-  find(filter: Filter<JobDocument>): Promise<JobDocument[]> {
+  find(filter: Where<JobDocument>): Promise<JobDocument[]> {
     return this.collections.jobs.find(filter);
   }
 
@@ -62,7 +63,7 @@ export class JobCollection {
 
   /** Writes fields of several jobs that are not part of a move, each if its filter holds; by one command. */
   async noteEach(
-    notes: readonly { readonly filter: Filter<JobDocument>; readonly written: Readonly<Record<string, Binary>> }[],
+    notes: readonly { readonly filter: Where<JobDocument>; readonly written: Readonly<Record<string, Binary>> }[],
   ): Promise<void> {
     const updates = notes.map(({ filter, written }) => ({ filter, update: { $set: written }, hint: { _id: 1 } }));
     if (updates.length > 0) await this.collections.jobs.updateEach(updates);
@@ -117,10 +118,10 @@ export function objectIdOf(id: string): ObjectId | undefined {
 }
 
 /** Finds a job only if it is still as it was read. */
-function ifUnchanged(job: JobDocument): Filter<JobDocument> {
+function ifUnchanged(job: JobDocument): Where<JobDocument> {
   const filter: Record<string, unknown> = { _id: job._id };
   for (const field of DECISIVE) filter[field] = field in job && isScalar(field) ? job[field] : { $exists: field in job };
-  return filter as Filter<JobDocument>;
+  return filter as Where<JobDocument>;
 }
 
 /** Of the others it counts only whether they are there. */

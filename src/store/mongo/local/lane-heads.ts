@@ -1,16 +1,16 @@
 /** Reads the jobs that come first in many lanes, by as few reads as their order and the places of their quotas allow. */
 
-import type { Filter, FindOptions } from 'mongodb';
 import { NO_PLACES, type Places } from '../../../job/places.js';
 import type { Collections } from '../schema/collections.js';
 import type { JobDocument } from '../schema/documents.js';
+import type { Where } from '../schema/timed-collection.js';
 import type { KnownLane } from './known-lanes.js';
 import { byPriorityThenOrder, type Position } from './order.js';
 
 /** Above 200 scans the server would sort in memory. */
 const MAX_LANES_AT_ONCE = 100;
 
-const IN_ORDER: FindOptions = { sort: { priority: 1, order: 1, _id: 1 }, hint: 'ready' };
+const IN_ORDER = { sort: { priority: 1, order: 1, _id: 1 }, hint: 'ready' } as const;
 
 export interface LaneHeads {
   /** The first jobs of all lanes, in order, including those whose places jobs before them need as well. */
@@ -116,7 +116,7 @@ function choose(known: readonly JobDocument[], lanes: ReadonlyMap<string, KnownL
 }
 
 /** Pending jobs of lanes, but for those that expire. */
-function headsOf(lanes: readonly string[], now: Date): Filter<JobDocument> {
+function headsOf(lanes: readonly string[], now: Date): Where<JobDocument> {
   return { status: 'pending', lane: { $in: lanes }, $nor: [{ pendingBeginBy: { $lte: now }, attempts: 0 }] };
 }
 

@@ -1,6 +1,6 @@
 /** Moves jobs whose time has come, many by one write: scheduled jobs become pending, jobs not started in time end. */
 
-import { ObjectId, type Sort } from 'mongodb';
+import { ObjectId } from 'mongodb';
 import { expired } from '../../../job/job-errors.js';
 import { MOVES } from '../../../job/job-status.js';
 import { recordedError } from '../../../job/stored-error.js';
@@ -13,6 +13,7 @@ import { ServerExpression, statusIn, transition } from '../jobs/job-update.js';
 import { endEffect } from '../jobs/transition-updates.js';
 import type { Collections } from '../schema/collections.js';
 import type { JobDocument, OutcomeDocument } from '../schema/documents.js';
+import type { SortBy } from '../schema/timed-collection.js';
 import type { Completion } from '../settle/completion.js';
 
 export interface DueJobsSources {
@@ -36,7 +37,7 @@ interface Agenda {
   /** A further condition. */
   readonly also: { readonly attempts?: 0 };
   /** In the order of their index. */
-  readonly sort: Sort;
+  readonly sort: SortBy<JobDocument>;
   /** How many of them one write moves. */
   readonly atOnce: number;
 }

@@ -1,6 +1,5 @@
 /** Takes over from processes that are gone: the jobs and places of dead dispatchers, and unfinished follow-ups. */
 
-import type { Filter } from 'mongodb';
 import { afterInterruption } from '../../../job/attempt-rule.js';
 import type { DispatcherLeases } from '../control/dispatcher-leases.js';
 import type { ServerTime } from '../driver/server-time.js';
@@ -11,6 +10,7 @@ import { HAND_BACK } from '../jobs/transition-updates.js';
 import type { JobPlaces, PlaceOwner } from '../quotas/job-places.js';
 import type { Collections } from '../schema/collections.js';
 import type { JobDocument } from '../schema/documents.js';
+import type { Where } from '../schema/timed-collection.js';
 import type { AttemptTransitions } from '../settle/attempt-transitions.js';
 import type { Completion } from '../settle/completion.js';
 
@@ -60,10 +60,10 @@ export class Rescuer {
    * The follow-up of an end or an opening that was not done soon after is done by the first process that looks; doing it twice does no
    * harm.
    */
-  async resumeFollowUps(owner: Filter<JobDocument>, afterMs: number = LEFT_UNDONE_MS): Promise<void> {
+  async resumeFollowUps(owner: Where<JobDocument>, afterMs: number = LEFT_UNDONE_MS): Promise<void> {
     const { collections, time, completion } = this.sources;
     const longAgo = new Date(time.estimate().getTime() - afterMs);
-    const isUndone: Filter<JobDocument> = {
+    const isUndone: Where<JobDocument> = {
       ...owner,
       status: { $in: ['blocked', 'active', 'callbacks', 'completed', 'failed', 'cancelled'] },
       $or: [

@@ -4,6 +4,7 @@ import type {
   BulkWriteResult,
   ClientSession,
   Collection,
+  Condition,
   CountDocumentsOptions,
   Document,
   Filter,
@@ -24,8 +25,17 @@ import { ReadConcern } from 'mongodb';
 import type { CommandDeadline } from '../driver/command-deadline.js';
 import type { Expression, Pipeline, Stage } from '../driver/expression.js';
 
-/** The driver's filter, in which a value from outside cannot be taken for an expression. */
-export type Where<T> = Filter<T> & { readonly $expr?: Expression };
+/**
+ * Conditions on the fields of a document. The driver's own type takes any name, so that a field which was renamed would find nothing; and in
+ * this one a value from outside cannot be taken for an expression.
+ */
+export type Where<T> = {
+  readonly [K in keyof WithId<T>]?: Condition<WithId<T>[K]>;
+} & { readonly [P in `${keyof T & string}.${string}`]?: unknown } & {
+  readonly $expr?: Expression;
+  readonly $or?: readonly Where<T>[];
+  readonly $nor?: readonly Where<T>[];
+};
 /** A pipeline, or those operators of the driver that compute nothing; each is named, or anything would compile. A status needs a pipeline. */
 type Update<T, Computed> =
   | Computed
@@ -36,6 +46,20 @@ type UpdateOne<T, Computed> = {
   readonly upsert?: boolean;
   readonly hint?: Document;
 };
+/** The fields by which documents are sorted, the first one first. */
+export type SortBy<T> = { readonly [K in keyof WithId<T>]?: 1 | -1 };
+
+/** How documents are read: which fields of them, and in which order. */
+type Reading<T> = Omit<FindOptions, 'projection' | 'sort'> & {
+  readonly projection?: { readonly [K in keyof WithId<T>]?: number };
+  readonly sort?: SortBy<T>;
+};
+
+/** The driver's filter of our conditions. */
+function asFilter<T>(where: Where<T>): Filter<T> {
+  return where as object as Filter<T>;
+}
+
 /** Which fields are read, if not all, and whether outside a transaction. */
 interface Look {
   readonly only: readonly string[] | undefined;
@@ -45,7 +69,7 @@ interface Look {
 type BulkOptions = InsertOneOptions & { readonly ordered?: boolean };
 
 export interface CausalReads<T> {
-  find(filter: Where<T>, options?: FindOptions): Promise<WithId<T>[]>;
+  find(filter: Where<T>, options?: Reading<T>): Promise<WithId<T>[]>;
   findOne(filter: Where<T>): Promise<WithId<T> | null>;
   countDocuments(filter: Where<T>): Promise<number>;
 }
@@ -94,13 +118,13 @@ export class TimedCollection<T extends Document, Computed = Pipeline> {
     return this.raw.collectionName;
   }
 
-  find<P extends Document = WithId<T>>(filter: Where<T> = {}, options: FindOptions = {}): Promise<P[]> {
+  find<P extends Document = WithId<T>>(filter: Where<T> = {}, options: Reading<T> = {}): Promise<P[]> {
     const { projection } = options;
-    const read = (): Promise<P[]> => this.#within('find', () => this.raw.find<P>(filter, options).toArray());
+    const read = (): Promise<P[]> => this.#within('find', () => this.raw.find<P>(asFilter(filter), options as FindOptions).toArray());
     return this.#sound(read, { only: projection && Object.keys(projection), isAlone: options.session?.inTransaction() !== true });
   }
 
-  async findOne(filter: Where<T>, options: FindOptions = {}): Promise<WithId<T> | null> {
+  async findOne(filter: Where<T>, options: Reading<T> = {}): Promise<WithId<T> | null> {
     const [found] = await this.find<WithId<T>>(filter, { ...options, limit: 1, singleBatch: true });
     return found ?? null;
   }
@@ -111,11 +135,11 @@ export class TimedCollection<T extends Document, Computed = Pipeline> {
   }
 
   distinct<K extends keyof WithId<T>>(key: K & string, filter: Where<T>): Promise<unknown[]> {
-    return this.#within('distinct', () => this.raw.distinct<string>(key, filter));
+    return this.#within('distinct', () => this.raw.distinct<string>(key, asFilter(filter)));
   }
 
   countDocuments(filter: Where<T>, options: CountDocumentsOptions = {}): Promise<number> {
-    return this.#within('aggregate', () => this.raw.countDocuments(filter, options));
+    return this.#within('aggregate', () => this.raw.countDocuments(asFilter(filter), options));
   }
 
   insertMany(documents: readonly OptionalUnlessRequiredId<T>[], options: BulkOptions = {}): Promise<InsertManyResult<T>> {
@@ -123,11 +147,11 @@ export class TimedCollection<T extends Document, Computed = Pipeline> {
   }
 
   updateOne(filter: Where<T>, update: Update<T, Computed>, options: UpdateOptions = {}): Promise<UpdateResult<T>> {
-    return this.#within('update', () => this.raw.updateOne(filter, update as UpdateFilter<T>, options));
+    return this.#within('update', () => this.raw.updateOne(asFilter(filter), update as UpdateFilter<T>, options));
   }
 
   updateMany(filter: Where<T>, update: Update<T, Computed>, options: UpdateOptions = {}): Promise<UpdateResult<T>> {
-    return this.#within('update', () => this.raw.updateMany(filter, update as UpdateFilter<T>, options));
+    return this.#within('update', () => this.raw.updateMany(asFilter(filter), update as UpdateFilter<T>, options));
   }
 
   /** Several updates of one document each, in one command; a refused one does not stop the others. */
@@ -137,7 +161,7 @@ export class TimedCollection<T extends Document, Computed = Pipeline> {
   }
 
   async findOneAndUpdate(filter: Where<T>, update: Update<T, Computed>, options: FindOneAndUpdateOptions = {}): Promise<WithId<T> | null> {
-    const send = (): Promise<WithId<T> | null> => this.raw.findOneAndUpdate(filter, update as UpdateFilter<T>, options);
+    const send = (): Promise<WithId<T> | null> => this.raw.findOneAndUpdate(asFilter(filter), update as UpdateFilter<T>, options);
     const after = await this.#within('findAndModify', send);
     if (after === null || this.#care?.damageOf(after) === undefined) return after;
     if (options.session?.inTransaction() === true) return this.#care.view(after) ?? null;
@@ -145,7 +169,7 @@ export class TimedCollection<T extends Document, Computed = Pipeline> {
   }
 
   findOneAndReplace(filter: Where<T>, replacement: WithoutId<T>, options: FindOneAndReplaceOptions = {}): Promise<WithId<T> | null> {
-    return this.#within('findAndModify', () => this.raw.findOneAndReplace(filter, replacement, options));
+    return this.#within('findAndModify', () => this.raw.findOneAndReplace(asFilter(filter), replacement, options));
   }
 
   /** Reads, repairs damaged documents and reads again; within a transaction it only returns them as repaired. */

@@ -1,6 +1,6 @@
 /** Cancels the jobs below batches, level by level: one write ends those that wait, another asks those that run to end. */
 
-import type { Filter, ObjectId } from 'mongodb';
+import type { ObjectId } from 'mongodb';
 import { isWaiting, WAITING } from '../../../job/job-status.js';
 import type { BackgroundRetry } from '../../async/background-retry.js';
 import type { ServerTime } from '../driver/server-time.js';
@@ -10,6 +10,7 @@ import { cancelEffect, endWithWhatIsBelow, requestEndUpdate } from '../jobs/tran
 import type { PlaceSavings } from '../quotas/place-savings.js';
 import type { Collections } from '../schema/collections.js';
 import type { JobDocument } from '../schema/documents.js';
+import type { Where } from '../schema/timed-collection.js';
 import type { CancelledBatches } from './cancelled-batches.js';
 import type { OwnerRelease } from './owner-release.js';
 
@@ -37,7 +38,7 @@ export interface Cut {
   readonly batches: readonly ObjectId[];
   readonly reason: string | undefined;
   /** Which parts are meant, if not all. */
-  readonly parts?: Filter<JobDocument>;
+  readonly parts?: Where<JobDocument>;
 }
 
 type Part = Pick<JobDocument, '_id' | 'kind' | 'lane' | 'status' | 'owner' | 'followedJob'>;
@@ -79,7 +80,7 @@ export class Cancellation {
 
   /** Repeats until none is left: a job may move between the read and the write. */
   async #cancelParts({ batches, reason, parts: which = {} }: Cut): Promise<boolean> {
-    const isLeft: Filter<JobDocument> = { parent: { $in: [...batches] }, ...IS_OPEN_PART, ...MAY_BE_CANCELLED, ...which };
+    const isLeft: Where<JobDocument> = { parent: { $in: [...batches] }, ...IS_OPEN_PART, ...MAY_BE_CANCELLED, ...which };
     for (let isAny = false; ; isAny = true) {
       const parts = await this.sources.collections.jobs.find<Part>(isLeft, { projection: PART, limit: AT_ONCE });
       if (parts.length === 0) return isAny;
@@ -142,7 +143,7 @@ export class Cancellation {
   /** The open batches that were cancelled, by any process; the jobs below each are cancelled for its reason. */
   async #batchesBelow({ batches }: Cut): Promise<readonly Cut[]> {
     const isCancelled = [{ cancel: { $exists: true } }, { 'outcome.kind': 'cancelled' as const }];
-    const filter: Filter<JobDocument> = { parent: { $in: [...batches] }, ...IS_OPEN_PART, kind: { $ne: 'task' }, $or: isCancelled };
+    const filter: Where<JobDocument> = { parent: { $in: [...batches] }, ...IS_OPEN_PART, kind: { $ne: 'task' }, $or: isCancelled };
     const options = { projection: { cancel: 1, outcome: 1 } };
     const found = await this.sources.collections.jobs.find<Pick<JobDocument, '_id' | 'cancel' | 'outcome'>>(filter, options);
     const byReason = new Map<string | undefined, ObjectId[]>();
