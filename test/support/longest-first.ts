@@ -5,7 +5,6 @@ import { BaseSequencer, type TestSpecification } from 'vitest/node';
 /** In the order of their time. Vitest knows it only from an earlier run, which a clean clone has not had. */
 const LONGEST = [
   'test/contract/mongo-store.test.ts',
-  'test/store/mongo/costs.test.ts',
   'test/store/mongo/cancelled-batches.test.ts',
   'test/service/transactional-tasks.test.ts',
 ];
