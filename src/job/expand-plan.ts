@@ -3,7 +3,7 @@
 import { TooLargeError } from '../errors.js';
 import type { ExpansionContext } from './expansion-context.js';
 import { type CallbackPlan, checkLevels, type JobPlan, sidesOf } from './job-plan.js';
-import type { Choice, JobTree, QueuedJob, Role } from './job-record.js';
+import type { Choice, JobTree, QueuedJob } from './job-record.js';
 import { type JobSealer, NO_SEALER } from './job-sealer.js';
 import { checkJobSize } from './job-size.js';
 import { ARGUMENTS, Payload } from './payload.js';
@@ -43,7 +43,7 @@ export function expandReplacement(
 export function expandCallback(callback: CallbackPlan, parent: QueuedJob, expansion: ExpansionContext): JobTree {
   for (const [side] of sidesOf(callback)) checkLevels(side);
   checkAbove(parent, expansion);
-  return callbackJobs(callback, expansion, { ...parentOfCallbacks(parent, expansion), ...ofWhoAdds(parent, expansion) });
+  return callbackJobs(callback, expansion, { ...parentOf(parent, 'callback', expansion), ...ofWhoAdds(parent, expansion) });
 }
 
 /**
@@ -54,19 +54,7 @@ export function expandCallback(callback: CallbackPlan, parent: QueuedJob, expans
 export function expandStep(plan: JobPlan, batch: QueuedJob, expansion: ExpansionContext): JobTree {
   checkLevels(plan);
   checkAbove(batch, expansion);
-  const { id, queue, priority, places } = batch;
-  const outerQuota = lastInLockOrder(places, expansion.book, batch.outerQuota);
-  const dueMs = sealerOf(expansion).dueMs(batch);
-  return jobsOf(plan, expansion.nextId(), expansion, {
-    id,
-    role: 'step',
-    queue,
-    priority,
-    places: NO_PLACES,
-    outerQuota,
-    dueMs,
-    ...ofWhoAdds(batch, expansion),
-  });
+  return jobsOf(plan, expansion.nextId(), expansion, { ...parentOf(batch, 'step', expansion), ...ofWhoAdds(batch, expansion) });
 }
 
 /** The principal and the metadata of a job that is added to another one: of the job that adds it, else of that job. */
@@ -92,44 +80,23 @@ function jobsOf(plan: JobPlan, id: string, expansion: ExpansionContext, above: P
 }
 
 function jobsBelow(plan: JobPlan, job: QueuedJob, expansion: ExpansionContext): QueuedJob[] {
-  const { id, queue, priority, principal, metadata } = job;
-  const outerQuota = lastInLockOrder(job.places, expansion.book, job.outerQuota);
-  const dueMs = sealerOf(expansion).dueMs(job);
-  const child = (role: Role, position: number): ParentContext => ({
-    id,
-    role,
-    position,
-    queue,
-    priority,
-    places: NO_PLACES,
-    outerQuota,
-    principal,
-    metadata,
-    dueMs,
-  });
+  const { steps, postprocess, callbacks } = plan;
+  const batch = parentOf(job, 'step', expansion);
+  const ended = parentOf(job, 'callback', expansion);
+  const last: ParentContext = { ...batch, role: 'postprocess', position: steps.length };
   return [
-    ...plan.steps.flatMap((step, index) => jobsOf(step, expansion.nextId(), expansion, child('step', index))),
-    ...(plan.postprocess === undefined
-      ? []
-      : jobsOf(plan.postprocess, expansion.nextId(), expansion, child('postprocess', plan.steps.length))),
-    ...plan.callbacks.flatMap((callback) => callbackJobs(callback, expansion, parentOfCallbacks(job, expansion))),
+    ...steps.flatMap((step, position) => jobsOf(step, expansion.nextId(), expansion, { ...batch, position })),
+    ...(postprocess === undefined ? [] : jobsOf(postprocess, expansion.nextId(), expansion, last)),
+    ...callbacks.flatMap((callback) => callbackJobs(callback, expansion, ended)),
   ];
 }
 
-/** A job's own places are given back before its callbacks run; those of the batches around it are not. */
-function parentOfCallbacks(job: QueuedJob, expansion: ExpansionContext): ParentContext {
-  const { id, queue, priority, outerQuota, principal, metadata } = job;
-  return {
-    id,
-    role: 'callback',
-    queue,
-    priority,
-    places: NO_PLACES,
-    outerQuota,
-    principal,
-    metadata,
-    dueMs: sealerOf(expansion).dueMs(job),
-  };
+/** The job above. Its own places are given back before its callbacks run, but held around its steps; those around it are held in both cases. */
+function parentOf(job: QueuedJob, role: 'step' | 'callback', expansion: ExpansionContext): ParentContext {
+  const { id, queue, priority, places, principal, metadata } = job;
+  const outerQuota = role === 'callback' ? job.outerQuota : lastInLockOrder(places, expansion.book, job.outerQuota);
+  const dueMs = sealerOf(expansion).dueMs(job);
+  return { id, role, queue, priority, places: NO_PLACES, outerQuota, principal, metadata, dueMs };
 }
 
 function callbackJobs(callback: CallbackPlan, expansion: ExpansionContext, above: ParentContext): JobTree {

@@ -114,7 +114,7 @@ export function toJob(document: JobDocument): QueuedJob {
   };
 }
 
-/** As `formOf` of its job. */
+/** As `taskVersionOf` of its job. */
 export function taskVersionOfDocument({ taskName, version }: Pick<JobDocument, 'taskName' | 'version'>): string {
   return taskVersionOf(version === undefined ? { taskName } : { taskName, version });
 }

@@ -84,7 +84,6 @@ export function endEffect<S extends FinalStatus>(
 ): MoveEffect<S | 'callbacks'> {
   const isBatch: Expression = { $in: ['$kind', ['serial', 'parallel']] };
   const isOpen: Expression = { $or: [HAS_CALLBACKS, { $and: [isBatch, isThere('$root'), { $in: ['$status', [...WAITING]] }] }] };
-  const hasDuty: Expression = { $or: [HAS_CALLBACKS, IS_BATCH, isThere('$parent'), isTrue('$hasFollowers'), isThere('$reservation')] };
   // One that was claimed ahead has begun without its being recorded.
   const isAhead: Expression = { $eq: ['$status', 'assigned'] };
   return {
@@ -101,7 +100,7 @@ export function endEffect<S extends FinalStatus>(
       outcome: new ServerExpression(own.outcome),
       settledToken: new ServerExpression('$token'),
       expireAt: new ServerExpression({ $cond: [{ $eq: [{ $type: '$root' }, 'missing'] }, time.removal, '$$REMOVE'] }),
-      owner: new ServerExpression({ $cond: [hasDuty, literal(by), '$$REMOVE'] }),
+      owner: new ServerExpression({ $cond: [{ $or: [HAS_DUTY, isThere('$parent')] }, literal(by), '$$REMOVE'] }),
     },
   };
 }
@@ -114,14 +113,13 @@ export function cancelEffect(
   reason: string | undefined,
   { time, by, signalling }: { readonly time: ServerTime; readonly by: string; readonly signalling: readonly ObjectId[] },
 ): MoveEffect<'callbacks' | 'cancelled'> {
-  const hasDuty: Expression = { $or: [HAS_CALLBACKS, IS_BATCH, isTrue('$hasFollowers'), isThere('$reservation')] };
   const { to, set } = endEffect({ outcome: literal(toOutcome({ status: 'cancelled', reason })), kind: 'cancelled' }, { time, by });
   return {
     to,
     set: {
       ...set,
       pendingSignal: new ServerExpression({ $cond: [{ $in: ['$_id', literal(signalling)] }, '$lane', '$$REMOVE'] }),
-      owner: new ServerExpression({ $cond: [hasDuty, literal(by), '$$REMOVE'] }),
+      owner: new ServerExpression({ $cond: [HAS_DUTY, literal(by), '$$REMOVE'] }),
     },
   };
 }
@@ -152,6 +150,8 @@ export function requestEndUpdate(reason: string | undefined, by: string): JobUpd
 
 const HAS_CALLBACKS = isTrue('$hasCallbacks');
 const IS_BATCH: Expression = { $ne: ['$kind', 'task'] };
+/** Whether something follows from the end of a job, apart from its parent. */
+const HAS_DUTY: Expression = { $or: [HAS_CALLBACKS, IS_BATCH, isTrue('$hasFollowers'), isThere('$reservation')] };
 
 function isThere(field: `$${string}`): Expression {
   return { $ne: [{ $type: field }, 'missing'] };

@@ -115,8 +115,9 @@ function lackedBefore(dispatcher: string, time: ServerTime): Expression {
 
 /** The dispatchers that wait after the command, which gives `$give` places. */
 function waitingAfter({ dispatcher, need, isModest }: PlacesRequest, time: ServerTime): Expression {
+  const isMine: Expression = { $eq: ['$$w.dispatcher', literal(dispatcher)] };
   const withMine = (changed: Expression): Expression => ({
-    $map: { input: '$waiting', as: 'w', in: { $cond: [{ $eq: ['$$w.dispatcher', literal(dispatcher)] }, changed, '$$w'] } },
+    $map: { input: '$waiting', as: 'w', in: { $cond: [isMine, changed, '$$w'] } },
   });
   if (need === undefined) {
     // The places that it gives up, it lacks in addition.
@@ -124,7 +125,6 @@ function waitingAfter({ dispatcher, need, isModest }: PlacesRequest, time: Serve
     const places: Expression = { $cond: [{ $gt: ['$$w.places', 0] }, { $add: ['$$w.places', givenUp] }, 0] };
     return withMine({ $mergeObjects: ['$$w', { places }] });
   }
-  const isMine: Expression = { $eq: ['$$w.dispatcher', literal(dispatcher)] };
   const old: Expression = { $first: { $filter: { input: '$waiting', as: 'w', cond: isMine } } };
   const since: Expression = { $let: { vars: { old }, in: { $ifNull: ['$$old.since', time.now] } } };
   const places: Expression = isModest ? 0 : { $subtract: [need, '$give'] };
