@@ -141,7 +141,7 @@ export class QuotaError extends MillraceError {
 }
 
 /**
- * There is no job of this id: it was never queued, or its retention is over. Store the data of a job that you need for longer than the
+ * No job has this id: it was never queued, or it was removed when its retention was over. Store the data of a job that you need for longer than the
  * store keeps it.
  */
 export class JobNotFoundError extends MillraceError {
